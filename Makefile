@@ -1,0 +1,87 @@
+# `make` runs the course, `make test` tests it, `make lab` opens it; `make help` lists the rest.
+# Every path is relative, so that a folder with a space in its name works.
+
+PYTHON := .venv/bin/python
+NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+RAN := $(NOTEBOOKS:notebooks/%.ipynb=report/generated/notebooks/%.json)
+PACKAGE := $(wildcard movierec/*.py)
+NBVAL := --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg
+RESULTS := $(wildcard report/results/*.csv)
+TEX_PACKAGES := latexmk texlive-publishers texlive-latex-recommended texlive-latex-extra \
+	texlive-fonts-recommended texlive-science
+
+# In an activated conda environment made from environment.yml, its Python is the one.
+ifeq ($(CONDA_DEFAULT_ENV),movierec)
+PYTHON := python
+VENV :=
+else
+VENV := .venv/ready
+endif
+
+.DELETE_ON_ERROR:
+.PHONY: all help setup data notebooks report latex test lab lock record clean
+
+all: setup notebooks report  ## the course: environment, data, every notebook run, report/main.pdf
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
+
+setup: $(VENV) data latex  ## environment, data and LaTeX, nothing run yet
+
+.venv/ready: requirements.txt pyproject.toml
+	@found=$$(for python in python3.11 python3.12 python3.13 python3; do \
+		$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
+			&& echo $$python && break; done); \
+	[ -n "$$found" ] || { echo "movierec needs Python 3.11, 3.12 or 3.13; none was found. Install one" \
+		"(python.org, your package manager), or use conda: see README.md." >&2; exit 1; }; \
+	$$found -c 'import ensurepip' 2>/dev/null || { echo "$$found cannot make a virtual environment." \
+		"On Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }; \
+	echo "making .venv with $$found (about 2.5 GB, two minutes)"; $$found -m venv .venv
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.txt
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+data: $(VENV)  ## MovieLens-100K, fetched and checked (nothing if it is there)
+	@$(PYTHON) -c 'import movierec; print(movierec.load("ml-100k"))'
+
+notebooks: $(RAN)  ## every notebook that is newer than its last run
+
+report/generated/notebooks/%.json: notebooks/%.ipynb $(PACKAGE) $(VENV) | data
+	$(PYTHON) -m pytest --quiet --nbval-lax $(NBVAL) $<
+
+latex:
+	@command -v latexmk >/dev/null && kpsewhich IEEEtran.cls >/dev/null || command -v tectonic >/dev/null \
+	|| if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		echo "installing LaTeX"; (apt-get update && apt-get install -y --no-install-recommends $(TEX_PACKAGES)) \
+			>/tmp/movierec-latex.log 2>&1 || { tail -5 /tmp/movierec-latex.log >&2; exit 1; }; \
+	else echo "LaTeX is not installed, so report/main.pdf is left out; all else works. To get it:"; \
+		echo "  Debian, Ubuntu: sudo apt-get install $(TEX_PACKAGES)"; \
+		echo "  macOS: brew install --cask mactex-no-gui    Windows: https://miktex.org    conda: in environment.yml"; fi
+
+report: report/main.pdf  ## report/main.pdf from the recorded results; says which results moved in your run
+
+report/main.pdf: report/main.tex report/references.bib report/tables.toml $(RESULTS) $(RAN) | latex
+	$(PYTHON) -m movierec.report check || [ -z "$$CI" ]
+	$(PYTHON) -m movierec.report build
+	@cd report && if command -v latexmk >/dev/null; then latexmk -pdf -interaction=nonstopmode -halt-on-error -quiet main; \
+	elif command -v tectonic >/dev/null; then tectonic main.tex; \
+	else echo "report/main.pdf is not built: LaTeX is missing (see above)"; fi
+
+test: setup  ## unit tests, every notebook re-executed and compared, the report built
+	$(PYTHON) -m pytest --nbval $(NBVAL) tests notebooks
+
+lab: $(VENV) data  ## JupyterLab, opened on notebook 01
+	$(PYTHON) -m jupyterlab notebooks/01_exploration.ipynb
+
+record: notebooks  ## keep the numbers of your last run as the recorded ones
+	$(PYTHON) -m movierec.report record
+
+lock:  ## requirements.txt again from pyproject.toml (needs uv)
+	@{ echo "# Pins for Linux, Apple silicon and Windows. Compiled from pyproject.toml by 'make lock'; do not edit."; \
+	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
+		--group test pyproject.toml | sed -E -f .lock.sed; } > requirements.new && mv requirements.new requirements.txt
+
+clean:  ## everything that was made, but not the data
+	rm -rf .venv build report/generated report/figures *.egg-info
+	cd report && rm -f main.pdf main.aux main.bbl main.blg main.fdb_latexmk main.fls main.log main.out
+	find . -name __pycache__ -prune -exec rm -rf {} +

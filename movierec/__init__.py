@@ -1,0 +1,20 @@
+"""A hybrid neural movie recommender, taught notebook by notebook. The README lists the public surface.
+
+Light to import: TensorFlow is loaded when a model is first asked for, on Keras 2 (see `movierec.keras2`).
+"""
+
+import importlib
+
+from movierec import keras2 as keras2  # first: it must set the environment before TensorFlow is imported
+from movierec.datasets import MovieLens, load
+from movierec.splits import Split, split_by_user_time, split_random5, split_stratified
+
+_LAZY = {"fit_hybrid": "movierec.training", "load_model": "movierec.storage", "Hybrid": "movierec.recommend"}
+
+__all__ = ["MovieLens", "Split", "load", "split_by_user_time", "split_random5", "split_stratified", *_LAZY]
+
+
+def __getattr__(name: str):
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'movierec' has no attribute '{name}'; it has {', '.join(__all__)}")

@@ -1,0 +1,146 @@
+"""Tables in, arrays and batches out: what the towers know of every user and movie, and the rows they train on.
+
+Taught in notebooks/02_preprocessing (indices, tf.data) and notebooks/05_hybrid_model (histories).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from movierec.baselines import Bias
+from movierec.indices import UNKNOWN, Indices
+from movierec.keras2 import tf
+
+AGE_EDGES_YEARS = (18, 25, 35, 45, 50, 56)  # the age groups that MovieLens 1M publishes
+SECONDS_PER_WEEK = 7 * 24 * 3600
+YEARS_PER_BIN = 5
+
+
+class Features(NamedTuple):
+    """What is known of each row of a tower, as numbers; a row's features sum to 1 per group (genres, year, age, …).
+
+    Attributes:
+        values: float32 `[rows, num_features]`.
+        names: num_features names such as "genre=Drama", "age=25-34".
+    """
+
+    values: np.ndarray
+    names: list[str]
+
+
+class History(NamedTuple):
+    """Who rated what in train, and how much better than expected, as two matrices.
+
+    Attributes:
+        rated: float32 `[num_users, num_movies]`, 1 where the user rated the movie: the implicit signal.
+        residual: float32 `[num_users, num_movies]`, stars above what the biases expect, 0 where not rated: explicit.
+    """
+
+    rated: np.ndarray
+    residual: np.ndarray
+
+
+def movie_features(movies: pd.DataFrame | None, indices: Indices) -> Features:
+    """Genres and the release year in bins of five years, for every movie of `indices`.
+
+    A movie with three genres has 1/3 in each; one without genres or year, or missing in `movies`, has zeros there.
+    """
+    if movies is None:
+        return Features(np.zeros((indices.num_movies, 0), np.float32), [])
+    known = movies.set_index("movie_id").reindex(indices.movie_ids)
+    genres = known["genres"].fillna("").str.get_dummies("|")
+    genres = genres.drop(columns=[""], errors="ignore")
+    share = genres / genres.sum(axis=1).clip(lower=1).to_numpy()[:, None]
+    year = pd.to_numeric(known["year"], errors="coerce").astype("float64")
+    first_year = (year // YEARS_PER_BIN * YEARS_PER_BIN).rename("year")
+    years = _one_hot(first_year.map(lambda y: f"{y:.0f}", na_action="ignore"), "year")
+    return _join([share.add_prefix("genre="), years])
+
+
+def user_features(users: pd.DataFrame | None, indices: Indices) -> Features:
+    """Age group, gender and occupation of every user of `indices`; none if the data set has no table of users."""
+    if users is None:
+        return Features(np.zeros((indices.num_users, 0), np.float32), [])
+    known = users.set_index("user_id").reindex(indices.user_ids)
+    parts = []
+    if "age" in known:
+        edges = [0, *AGE_EDGES_YEARS, 200]
+        labels = [f"{low}-{high - 1}" for low, high in zip(edges[:-1], edges[1:], strict=True)]
+        parts.append(_one_hot(pd.cut(known["age"], edges, right=False, labels=labels).astype(object), "age"))
+    parts += [_one_hot(known[column], column) for column in ("gender", "occupation") if column in known]
+    return _join(parts) if parts else user_features(None, indices)
+
+
+def _one_hot(column: pd.Series, name: str) -> pd.DataFrame:
+    return pd.get_dummies(column, prefix=name, prefix_sep="=")
+
+
+def _join(parts: list[pd.DataFrame]) -> Features:
+    table = pd.concat([part.reset_index(drop=True) for part in parts], axis=1)
+    return Features(table.to_numpy(np.float32), list(table.columns))
+
+
+def make_history(train: pd.DataFrame, indices: Indices, bias: Bias) -> History:
+    """The history of every user in `train`, as the towers read it."""
+    rated = np.zeros((indices.num_users, indices.num_movies), np.float32)
+    residual = np.zeros_like(rated)
+    user, movie = indices.user_index(train["user_id"]), indices.movie_index(train["movie_id"])
+    rated[user, movie] = 1
+    residual[user, movie] = bias.residuals(train)
+    return History(rated, residual)
+
+
+class Weeks(NamedTuple):
+    """Weeks since the first rating of train, from 0; later ones count as the last, and no timestamp as UNKNOWN (-1)."""
+
+    first_timestamp: int
+    count: int
+
+    def index(self, ratings: pd.DataFrame) -> np.ndarray:
+        """int32 `[N]` for rows that may have a timestamp (Unix seconds)."""
+        if "timestamp" not in ratings:
+            return np.full(len(ratings), UNKNOWN, np.int32)
+        week = (ratings["timestamp"].to_numpy(np.int64) - self.first_timestamp) // SECONDS_PER_WEEK
+        return week.clip(0, self.count - 1).astype(np.int32)
+
+
+def make_weeks(train: pd.DataFrame) -> Weeks:
+    """The weeks that `train` spans."""
+    first, last = int(train["timestamp"].min()), int(train["timestamp"].max())
+    return Weeks(first, (last - first) // SECONDS_PER_WEEK + 1)
+
+
+def rating_rows(ratings: pd.DataFrame, indices: Indices, weeks: Weeks, residual: np.ndarray | None = None) -> dict:
+    """The columns a model reads, as arrays `[N]`: user, movie and week index, stars, and the residual if given."""
+    rows = {
+        "user_index": indices.user_index(ratings["user_id"]),
+        "movie_index": indices.movie_index(ratings["movie_id"]),
+        "week_index": weeks.index(ratings),
+    }
+    if "rating" in ratings:
+        rows["rating"] = ratings["rating"].to_numpy(np.float32)
+    if residual is not None:
+        rows["residual"] = residual.astype(np.float32)
+    return rows
+
+
+def batches(rows: dict, batch_size: int, seed: int) -> "tf.data.Dataset":
+    """Endless shuffled batches: every epoch is a fresh permutation, every batch a pure function of seed and step.
+
+    Batch first, then gather: shuffling numbers row by row costs three times the training step. The last incomplete
+    batch of an epoch is left out, so that all batches have one shape; the next permutation brings its rows back.
+    """
+    num_rows = len(rows["user_index"])
+    columns = {name: tf.constant(column) for name, column in rows.items()}
+    steps = max(num_rows // batch_size, 1)
+
+    def epoch(number):
+        order = tf.random.experimental.stateless_shuffle(tf.range(num_rows), seed=tf.stack([seed, number]))
+        starts = tf.data.Dataset.range(0, steps * batch_size, batch_size)
+        return starts.map(
+            lambda start: {name: tf.gather(c, order[start : start + batch_size]) for name, c in columns.items()}
+        )
+
+    epochs = tf.data.Dataset.counter(dtype=tf.int32).flat_map(epoch)
+    return epochs.prefetch(2)

@@ -1,0 +1,58 @@
+"""TensorFlow on Keras 2, loaded once and quietly: `from movierec.keras2 import tf, tfrs`.
+
+TensorFlow Recommenders 0.7.7 runs on Keras 2 only, while TensorFlow brings Keras 3. The package `tf-keras` is Keras 2;
+TensorFlow uses it when `TF_USE_LEGACY_KERAS=1` is in the environment before its first import. This module is the one
+place that sets it. `import movierec` runs it first and loads nothing heavy: `tf` and `tfrs` are loaded when asked for.
+"""
+
+import contextlib
+import importlib
+import os
+import sys
+
+os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # C++ log lines would end up in the notebooks' stored outputs
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # oneDNN picks kernels by CPU: other last digits on other machines
+
+_MODULES = {"tf": "tensorflow", "tfrs": "tensorflow_recommenders"}
+
+
+@contextlib.contextmanager
+def _quiet_stderr():
+    """Closes file descriptor 2 to the C++ lines that TensorFlow writes before its own log level is read."""
+    try:
+        saved = os.dup(2)
+    except OSError:  # no stderr at all, e.g. pythonw on Windows
+        yield
+        return
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+
+
+def check_keras(tensorflow) -> None:
+    """Raises ImportError unless this TensorFlow was loaded with Keras 2, the package `tf_keras`.
+
+    Raises:
+        ImportError: if TensorFlow was imported before `movierec`, and so with Keras 3.
+    """
+    if tensorflow.keras.Model.__module__.split(".")[0] != "tf_keras":
+        raise ImportError(
+            f"movierec needs Keras 2, and TensorFlow is already loaded with Keras {tensorflow.keras.__version__}: "
+            "`tensorflow` was imported before `movierec`. Restart the kernel and put `import movierec` above "
+            "`import tensorflow` (or set TF_USE_LEGACY_KERAS=1 before Python starts)."
+        )
+
+
+def __getattr__(name: str):
+    if name not in _MODULES:
+        raise AttributeError(f"module 'movierec.keras2' has no attribute '{name}'; it has tf and tfrs")
+    quiet = contextlib.nullcontext() if "tensorflow" in sys.modules else _quiet_stderr()
+    with quiet:
+        tensorflow = importlib.import_module("tensorflow")
+        check_keras(tensorflow)
+    return importlib.import_module(_MODULES[name])

@@ -1,0 +1,267 @@
+"""Figures from tidy tables, in one style: legible at the width of an IEEE column, and without colour.
+
+Every `plot_` function returns a Matplotlib `Figure` that is left open; `alt` describes it for those who
+cannot see it, and closes it. Colours are `petroff10`, chosen for colour-blind readers; line style or
+marker is the second cue.
+"""
+
+import base64
+import html
+import io
+import textwrap
+from typing import Any
+
+import matplotlib.pyplot as plt
+import matplotlib.style
+import numpy as np
+import pandas as pd
+from cycler import cycler
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+COLUMN_WIDTH_IN = 3.5  # one column of the IEEE conference class, inches
+FIGURE_HEIGHT_IN = 2.2  # inches; a figure takes about a quarter of a column
+SCREEN_DPI = 120  # pixels an inch in a notebook: 8 pt reads like the text around it ...
+PNG_DPI = 240  # ... stored at twice that, for dense screens
+COLOURS = matplotlib.style.library["petroff10"]["axes.prop_cycle"].by_key()["color"]
+LINE_STYLES = [
+    "-",
+    "--",
+    "-.",
+    ":",
+    (0, (5, 1)),
+    (0, (3, 1, 1, 1)),
+    (0, (1, 1)),
+    (0, (8, 2)),
+    (0, (8, 2, 2, 2)),
+    (0, (4, 4)),
+]
+MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">", "*"]
+STYLE: dict[str, Any] = {
+    "figure.figsize": (COLUMN_WIDTH_IN, FIGURE_HEIGHT_IN),
+    "figure.dpi": SCREEN_DPI,
+    "figure.constrained_layout.use": True,
+    "font.family": "DejaVu Sans",  # comes with Matplotlib: the same picture on every machine
+    "font.size": 8,
+    "axes.labelsize": 8,
+    "axes.titlesize": 8.5,
+    "legend.fontsize": 7,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "0.88",
+    "grid.linewidth": 0.5,
+    "axes.linewidth": 0.6,
+    "lines.linewidth": 1.3,
+    "lines.markersize": 4,
+    "legend.frameon": False,
+    "axes.prop_cycle": cycler(color=COLOURS) + cycler(linestyle=LINE_STYLES),
+    "pdf.fonttype": 42,
+    "ps.fonttype": 42,  # TrueType: IEEE refuses Type 3 fonts
+    "savefig.bbox": None,  # "tight" would change the width, and with it the size of the type
+}
+TITLE_CHARS = 48  # characters of a title that fit in one line
+LOWER_IS_BETTER = ("loss", "rmse", "mae")
+
+
+def use_style() -> None:
+    """Nothing; sets Matplotlib's defaults, which seaborn follows too, to the style of the course."""
+    plt.rcParams.update(STYLE)
+
+
+class Picture:
+    """A picture with alternative text: what a notebook shows, and what a screen reader says.
+
+    Measured with JupyterLab 4.6 and nbconvert 7.17: both ignore the `alt` of `IPython.display.Image`, which
+    becomes metadata of the PNG, and keep the `alt` of an HTML `<img>`, untrusted or not. Hence HTML.
+    """
+
+    def __init__(self, png: bytes, text: str, width: int) -> None:
+        self.png, self.text, self.width = png, text, width
+
+    def __repr__(self) -> str:
+        return f"Figure: {self.text}"
+
+    def _repr_html_(self) -> str:
+        data = base64.b64encode(self.png).decode("ascii")
+        return f'<img alt="{html.escape(self.text)}" width="{self.width}" src="data:image/png;base64,{data}">'
+
+
+def alt(fig: Figure, text: str) -> Picture:
+    """The figure as a picture that carries `text` as alternative text; make it the last line of a cell.
+
+    The figure is closed, so that it is not shown twice; `Recorder.figure` still accepts it, before or after.
+
+    Args:
+        fig: an open figure.
+        text: what the picture shows, in a sentence or two; nbval compares it, so no trained number in it.
+
+    Raises:
+        ValueError: if `text` is empty.
+    """
+    text = " ".join(text.split())
+    if not text:
+        raise ValueError(
+            "alt text must say what the figure shows; found none. "
+            'Write e.g. plots.alt(fig, "A few movies have most of the ratings.")'
+        )
+    fig.set_label(text)  # `Recorder.figure` writes it into the PDF as its subject
+    buffer = io.BytesIO()
+    fig.savefig(buffer, format="png", dpi=PNG_DPI)
+    plt.close(fig)
+    return Picture(buffer.getvalue(), text, round(fig.get_figwidth() * SCREEN_DPI))
+
+
+def plot_counts_by_rank(ratings: pd.DataFrame, *, title: str = "") -> Figure:
+    """A figure of ratings per movie and per user against rank, both axes logarithmic: the long tail.
+
+    Args:
+        ratings: columns user_id, movie_id; one row a rating.
+        title: the finding.
+    """
+    _need(ratings, ["user_id", "movie_id"], "ratings", 'movierec.load("ml-100k").ratings is such a table.')
+    fig, ax = plt.subplots()
+    for column, style in (("movie_id", LINE_STYLES[0]), ("user_id", LINE_STYLES[1])):
+        counts = ratings[column].value_counts().to_numpy()  # most first
+        label = f"{len(counts):,} {column.removesuffix('_id')}s"
+        ax.loglog(np.arange(1, len(counts) + 1), counts, linestyle=style, label=label)
+    ax.set(xlabel="rank (most ratings first)", ylabel="ratings")
+    _title(ax, title)
+    ax.legend()
+    return fig
+
+
+def plot_rating_distribution(ratings: pd.DataFrame, *, title: str = "") -> Figure:
+    """A figure of the share of ratings, in per cent, at each number of stars.
+
+    Args:
+        ratings: column rating, in stars.
+        title: the finding.
+    """
+    _need(ratings, ["rating"], "ratings", 'movierec.load("ml-100k").ratings is such a table.')
+    share = ratings["rating"].value_counts(normalize=True).sort_index() * 100
+    stars = share.index.to_numpy(dtype=float)
+    step = np.diff(stars).min() if len(stars) > 1 else 1.0
+    fig, ax = plt.subplots()
+    bars = ax.bar(stars, share, width=0.8 * step, color=COLOURS[0])
+    ax.bar_label(bars, fmt="%.0f", fontsize=7, padding=1)
+    ax.set(xlabel="stars", ylabel="share of ratings (%)", xticks=stars)
+    _title(ax, title)
+    ax.margins(y=0.12)  # room for the labels
+    ax.grid(visible=False, axis="x")
+    return fig
+
+
+def plot_learning_curves(history: pd.DataFrame, *, title: str = "") -> Figure:
+    """A figure with one panel a quantity: train and validation by epoch, validation's best marked.
+
+    Args:
+        history: columns epoch and train_<quantity>, validation_<quantity>: train_loss, validation_ndcg@10, ...
+            Loss, RMSE and MAE are best where lowest, everything else where highest.
+        title: the finding.
+
+    Raises:
+        ValueError: if there is no such column.
+    """
+    advice = 'history.rename(columns={"val_loss": "validation_loss"}) renames a column.'
+    _need(history, ["epoch"], "history", advice)
+    parts = ("train", "validation")
+    pairs = [column.split("_", 1) for column in history if "_" in column]
+    quantities = list(dict.fromkeys(quantity for part, quantity in pairs if part in parts))
+    if not quantities:
+        raise ValueError(f"`history` needs train_ or validation_ columns; found {list(history)}. {advice}")
+    columns = 1 if len(quantities) <= 2 else 2
+    rows = -(-len(quantities) // columns)
+    size = (COLUMN_WIDTH_IN, 0.6 + 1.25 * rows)
+    fig, axes = plt.subplots(rows, columns, sharex=True, squeeze=False, figsize=size)
+    shown = {}
+    for ax, quantity in zip(axes.flat, quantities, strict=False):
+        for index, part in enumerate(parts):
+            if f"{part}_{quantity}" in history:
+                (shown[part],) = ax.plot(
+                    history["epoch"],
+                    history[f"{part}_{quantity}"],
+                    color=COLOURS[index],
+                    marker=MARKERS[index],
+                    linestyle=LINE_STYLES[index],
+                    markevery=max(1, len(history) // 12),
+                )
+        ax.set_title(quantity.replace("_", " "), fontsize=8, fontweight="normal")
+        if f"validation_{quantity}" in history:
+            values = history[f"validation_{quantity}"]
+            best = history["epoch"][values.idxmin() if _lower_is_better(quantity) else values.idxmax()]
+            ax.axvline(best, color="0.35", linestyle=":", linewidth=1)
+            ax.set_title(f"best epoch: {best:g}", loc="right", fontsize=7, fontweight="normal")
+    for ax in axes.flat[len(quantities) :]:
+        ax.set_axis_off()
+    axes[0, 0].xaxis.get_major_locator().set_params(integer=True)  # shared by all panels
+    for ax in axes.flat[max(0, len(quantities) - columns) : len(quantities)]:  # the lowest panel of each column
+        ax.set_xlabel("epoch")
+        ax.tick_params(labelbottom=True)
+    fig.legend(shown.values(), shown, loc="outside lower center", ncols=2)
+    if title:
+        fig.suptitle(textwrap.fill(title, TITLE_CHARS), x=0.02, ha="left", fontsize=8.5, fontweight="bold")
+    return fig
+
+
+def plot_model_comparison(table: pd.DataFrame, metric: str, *, ours: str = "hybrid", title: str = "") -> Figure:
+    """A figure of one row a model: a dot at its mean, a line over its 95 % interval, the best on top.
+
+    Args:
+        table: columns model, mean, low, high: the mean over users and the ends of its interval.
+        metric: its name, for the axis; RMSE, MAE and losses are best where lowest.
+        ours: models whose name contains this, in any case, get a filled diamond and bold type.
+        title: the finding.
+    """
+    advice = "evaluate each model per user, then give its mean and interval."
+    _need(table, ["model", "mean", "low", "high"], "table", advice)
+    outside = table[(table["mean"] < table["low"]) | (table["mean"] > table["high"])]
+    if len(outside):
+        names = list(outside["model"][:3])
+        raise ValueError(
+            f"low <= mean <= high must hold; {len(outside)} of {len(table)} rows break it, "
+            f"e.g. {names}. They are the ends of the interval, not distances from the mean."
+        )
+    rows = table.sort_values("mean", ascending=not _lower_is_better(metric), kind="stable")
+    fig, ax = plt.subplots(figsize=(COLUMN_WIDTH_IN, 0.7 + 0.22 * len(rows)))
+    for y, row in enumerate(rows.itertuples(index=False)):
+        own = ours.lower() in str(row.model).lower()
+        colour = COLOURS[1] if own else COLOURS[0]
+        ax.errorbar(
+            row.mean,
+            y,
+            xerr=[[row.mean - row.low], [row.high - row.mean]],
+            color=colour,
+            capsize=2,
+            linestyle="none",
+            marker="D" if own else "o",
+            markerfacecolor=colour if own else "white",
+        )
+    ax.set_yticks(range(len(rows)), rows["model"])
+    for label in ax.get_yticklabels():
+        label.set_fontweight("bold" if ours.lower() in label.get_text().lower() else "normal")
+    ax.set(xlabel=f"{metric}, mean and 95 % interval over users", ylim=(-0.6, len(rows) - 0.4))
+    _title(ax, title)
+    ax.grid(visible=False, axis="y")
+    return fig
+
+
+def _title(ax: Axes, title: str) -> None:
+    ax.set_title(textwrap.fill(title, TITLE_CHARS))
+
+
+def _lower_is_better(name: str) -> bool:
+    return name.lower().endswith(LOWER_IS_BETTER)
+
+
+def _need(table: pd.DataFrame, columns: list[str], name: str, advice: str) -> None:
+    missing = [column for column in columns if column not in table]
+    if missing:
+        raise ValueError(f"`{name}` needs the columns {columns}; {missing} missing, found {list(table)}. {advice}")
+    if table.empty:
+        raise ValueError(f"`{name}` needs at least one row; found none. {advice}")

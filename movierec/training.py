@@ -1,0 +1,143 @@
+"""A split in, a trained `Hybrid` out: shuffled batches, early stopping on validation, the best epoch of each head kept.
+
+Taught in notebooks/06_training.
+"""
+
+import time
+
+import numpy as np
+import pandas as pd
+
+from movierec import evaluation, features, metrics
+from movierec.baselines import Bias
+from movierec.indices import make_indices
+from movierec.keras2 import tf
+from movierec.models import HybridModel
+from movierec.recommend import Hybrid, titles_of
+from movierec.splits import Split
+
+STARS_EPOCHS, RANKING_EPOCHS = 8, 14  # chosen on validation (notebook 06): used where a split has no validation part
+
+
+class KeepBest(tf.keras.callbacks.Callback):
+    """Measures both heads on validation after each epoch; at the end each head has the weights of its best epoch.
+
+    Stars are judged by RMSE, ranking by NDCG@10. Training stops when neither has improved for `patience` epochs.
+    Without a validation part, each head keeps the weights of the epoch it is told.
+    """
+
+    def __init__(self, hybrid: Hybrid, split: Split, patience: int, epoch_of_stars: int, epoch_of_ranking: int):
+        super().__init__()
+        self.hybrid, self.split, self.patience = hybrid, split, patience
+        self.fixed = {"stars": epoch_of_stars, "ranking": epoch_of_ranking}
+        self.best = {"stars": (-np.inf, 0, None), "ranking": (-np.inf, 0, None)}  # quality, epoch, weights
+        self.rows = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        row = {"epoch": epoch + 1, "train_stars_loss": logs["stars_loss"], "train_ranking_loss": logs["ranking_loss"]}
+        if not np.isfinite([row["train_stars_loss"], row["train_ranking_loss"]]).all():
+            raise ValueError(
+                f"the loss must be finite; in epoch {epoch + 1} it is {row['train_stars_loss']} (stars) and "
+                f"{row['train_ranking_loss']} (ranking). Use a smaller learning_rate, or look for odd ratings in train."
+            )
+        if self.split.validation is not None:
+            row |= self.measure()
+            quality = {"stars": -row["validation_rmse"], "ranking": row["validation_ndcg@10"]}
+        else:
+            quality = {head: -abs(epoch + 1 - last) for head, last in self.fixed.items()}
+        self.rows.append(row)
+        for head, value in quality.items():
+            if value > self.best[head][0]:
+                self.best[head] = (value, epoch + 1, getattr(self.model, head).get_weights())
+        since_best = epoch + 1 - max(best_epoch for _, best_epoch, _ in self.best.values())
+        self.model.stop_training = since_best >= self.patience
+
+    def measure(self) -> dict:
+        """RMSE and NDCG@10 on validation."""
+        predicted = self.hybrid.predict(self.split.validation)
+        ranked = evaluation.evaluate_ranking(self.hybrid.score, self.split, self.hybrid.indices, part="validation")
+        rmse = metrics.rmse(predicted, self.split.validation["rating"])
+        return {"validation_rmse": rmse, "validation_ndcg@10": ranked["ndcg@10"].mean()}
+
+    def on_train_end(self, logs=None):
+        for head, (_, _, weights) in self.best.items():
+            getattr(self.model, head).set_weights(weights)
+
+
+def fit_hybrid(
+    split: Split,
+    movies: pd.DataFrame | None = None,
+    users: pd.DataFrame | None = None,
+    *,
+    seed: int = 0,
+    epochs: int = 30,
+    patience: int = 5,
+    batch_size: int = 1024,
+    learning_rate: float = 0.001,
+    stars_epochs: int = STARS_EPOCHS,
+    ranking_epochs: int = RANKING_EPOCHS,
+    verbose: int = 0,
+    **model_settings,
+) -> Hybrid:
+    """A hybrid fitted on `split.train`, each head at its best epoch on `split.validation`.
+
+    Same seed, same machine, same result: TensorFlow's deterministic operations are switched on for the process.
+
+    Args:
+        split: train; validation for early stopping, or None; test is not touched.
+        movies: movie_id, title, year, genres; movies without a rating can be recommended through it. May be None.
+        users: user_id, age, gender, occupation, any of them. May be None.
+        seed: of the weights, the batches and dropout.
+        epochs: at most so many passes over train.
+        patience: passes without a better validation value before stopping.
+        batch_size: ratings a step; also the number of candidates in the ranking softmax.
+        learning_rate: of Adam.
+        stars_epochs, ranking_epochs: passes for each head if there is no validation part.
+        verbose: 0 silent, 1 a progress bar, as in `keras.Model.fit`.
+        **model_settings: dim, ranking_dim, hidden, dropout and the penalties of `HybridModel`.
+
+    Returns:
+        A `Hybrid`, with `history` (one row an epoch), `best_epochs` and `fit_seconds`.
+
+    Raises:
+        ValueError: if the loss stops being finite, or a setting is out of its range.
+    """
+    _check_settings(epochs=epochs, patience=patience, batch_size=batch_size, learning_rate=learning_rate)
+    started = time.perf_counter()
+    tf.keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
+    train = split.train
+    indices = make_indices(train, movies)
+    bias = Bias(train, indices)
+    weeks = features.make_weeks(train)
+    model = HybridModel(
+        features.make_history(train, indices, bias),
+        features.user_features(users, indices),
+        features.movie_features(movies, indices),
+        weeks.count,
+        float(train["rating"].mean()),
+        **model_settings,
+    )
+    seen = train if split.validation is None else pd.concat([train, split.validation])
+    hybrid = Hybrid(model, indices, titles_of(movies, indices), weeks, bias, seen)
+    rows = features.rating_rows(train, indices, weeks, bias.residuals(train))
+    batch_size = min(batch_size, len(train))
+    keep_best = KeepBest(hybrid, split, patience, stars_epochs, ranking_epochs)
+    model.compile(optimizer=tf.keras.optimizers.legacy.Adam(learning_rate))
+    model.fit(
+        features.batches(rows, batch_size, seed),
+        epochs=epochs if split.validation is not None else max(stars_epochs, ranking_epochs),
+        steps_per_epoch=len(train) // batch_size,
+        callbacks=[keep_best],
+        verbose=verbose,
+    )
+    hybrid.history = pd.DataFrame(keep_best.rows)
+    hybrid.best_epochs = {head: epoch for head, (_, epoch, _) in keep_best.best.items()}
+    hybrid.fit_seconds = time.perf_counter() - started
+    return hybrid
+
+
+def _check_settings(**settings) -> None:
+    for name, value in settings.items():
+        if not value > 0:
+            raise ValueError(f"`{name}` must be above 0, got {value}.")

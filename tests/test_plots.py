@@ -1,0 +1,172 @@
+"""What the figures show: read back from their axes, not from their pixels."""
+
+import io
+import re
+import struct
+
+import matplotlib
+import pandas as pd
+import pytest
+
+from movierec import plots
+
+matplotlib.use("agg")
+import matplotlib.pyplot as plt
+
+RATINGS = pd.DataFrame(
+    {"user_id": [1, 1, 1, 2, 2, 3], "movie_id": [7, 8, 9, 7, 8, 7], "rating": [4.0, 4.0, 5.0, 1.0, 4.0, 4.0]}
+)
+HISTORY = pd.DataFrame(
+    {
+        "epoch": [1, 2, 3],
+        "train_loss": [3.0, 2.0, 1.0],
+        "validation_loss": [3.0, 2.5, 2.7],
+        "validation_ndcg@10": [0.1, 0.2, 0.3],
+    }
+)
+MODELS = pd.DataFrame(
+    {
+        "model": ["popularity", "our Hybrid", "item-kNN"],
+        "mean": [0.1, 0.2, 0.15],
+        "low": [0.09, 0.18, 0.13],
+        "high": [0.12, 0.22, 0.17],
+    }
+)
+
+
+@pytest.fixture(autouse=True)
+def style():
+    with matplotlib.rc_context():
+        plots.use_style()
+        yield
+    plt.close("all")
+
+
+def test_the_style_fits_an_ieee_column_with_truetype_fonts_and_a_second_cue():
+    fig, ax = plt.subplots()
+    lines = [ax.plot([0, 1])[0] for _ in range(10)]
+    assert fig.get_figwidth() == 3.5
+    assert matplotlib.rcParams["pdf.fonttype"] == 42
+    assert len({line.get_color() for line in lines}) == 10
+    assert len({str(line._unscaled_dash_pattern) for line in lines}) == 10  # the dashes differ as well
+    assert fig.get_constrained_layout()
+
+
+def test_the_width_survives_saving():
+    fig = plots.plot_rating_distribution(RATINGS)
+    buffer = io.BytesIO()
+    fig.savefig(buffer, format="pdf")
+    assert b"/MediaBox [ 0 0 252" in buffer.getvalue()  # 3.5 in at 72 points
+
+
+def test_counts_by_rank_are_sorted_counts_on_logarithmic_axes():
+    ax = plots.plot_counts_by_rank(RATINGS, title="One movie has half").axes[0]
+    movies, users = ax.lines
+    assert list(movies.get_ydata()) == [3, 2, 1]  # movie 7, 8, 9
+    assert list(users.get_ydata()) == [3, 2, 1]  # user 1, 2, 3
+    assert list(movies.get_xdata()) == [1, 2, 3]
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+    assert movies.get_linestyle() != users.get_linestyle()
+    assert ax.get_title(loc="left") == "One movie has half"
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["3 movies", "3 users"]
+
+
+def test_rating_distribution_is_in_per_cent():
+    ax = plots.plot_rating_distribution(RATINGS).axes[0]
+    assert [bar.get_height() for bar in ax.patches] == pytest.approx([100 / 6, 400 / 6, 100 / 6])
+    assert list(ax.get_xticks()) == [1, 4, 5]
+
+
+def test_half_stars_do_not_overlap():
+    ax = plots.plot_rating_distribution(pd.DataFrame({"rating": [0.5, 1.0, 1.5]})).axes[0]
+    assert all(bar.get_width() < 0.5 for bar in ax.patches)
+
+
+def test_learning_curves_mark_the_best_epoch_of_each_validation_column():
+    fig = plots.plot_learning_curves(HISTORY, title="Stop early")
+    loss, ndcg = fig.axes
+    assert [ax.get_title(loc="left") for ax in (loss, ndcg)] == ["loss", "ndcg@10"]
+    assert loss.get_title(loc="right") == "best epoch: 2"  # the lowest of 3.0, 2.5, 2.7
+    assert ndcg.get_title(loc="right") == "best epoch: 3"  # the highest of .1, .2, .3
+    train, validation, best = loss.lines
+    assert list(best.get_xdata()) == [2, 2]
+    assert (list(train.get_ydata()), list(validation.get_ydata())) == ([3.0, 2.0, 1.0], [3.0, 2.5, 2.7])
+    assert train.get_marker() != validation.get_marker()
+    assert fig.get_suptitle() == "Stop early"
+
+
+def test_learning_curves_of_two_heads_fit_one_column_and_mark_only_what_validation_saw():
+    fig = plots.plot_learning_curves(HISTORY.assign(train_stars_loss=[3.0, 2.0, 1.0]))
+    assert [ax.get_title(loc="right") for ax in fig.axes] == ["best epoch: 2", "best epoch: 3", "", ""]
+    assert not fig.axes[3].axison  # the fourth place of two by two is empty
+
+
+def test_learning_curves_with_other_names_are_refused():
+    with pytest.raises(ValueError, match="needs train_ or validation_ columns; found .*val_loss.*rename"):
+        plots.plot_learning_curves(pd.DataFrame({"epoch": [1], "val_loss": [1.0]}))
+
+
+@pytest.mark.parametrize(("metric", "best"), [("NDCG@10", "our Hybrid"), ("RMSE", "popularity")])
+def test_model_comparison_has_the_best_on_top_and_ours_in_bold(metric, best):
+    ax = plots.plot_model_comparison(MODELS, metric).axes[0]
+    labels = ax.get_yticklabels()
+    assert labels[-1].get_text() == best
+    assert {label.get_text(): label.get_fontweight() for label in labels} == {
+        "popularity": "normal",
+        "item-kNN": "normal",
+        "our Hybrid": "bold",
+    }
+    assert metric in ax.get_xlabel()
+
+
+def test_model_comparison_refuses_distances_in_place_of_ends():
+    with pytest.raises(ValueError, match="3 of 3 rows break it, e.g. .*ends of the interval, not distances"):
+        plots.plot_model_comparison(MODELS.assign(low=0.5, high=0.6), "NDCG@10")
+
+
+@pytest.mark.parametrize(
+    "plot",
+    [
+        plots.plot_counts_by_rank,
+        plots.plot_rating_distribution,
+        plots.plot_learning_curves,
+        lambda table: plots.plot_model_comparison(table, "RMSE"),
+    ],
+)
+def test_missing_columns_and_empty_tables_are_named(plot):
+    with pytest.raises(ValueError, match=r"needs the columns .* missing, found \['x'\]"):
+        plot(pd.DataFrame({"x": [1]}))
+    empty = pd.concat([RATINGS, HISTORY, MODELS])[:0]
+    with pytest.raises(ValueError, match="at least one row; found none"):
+        plot(empty)
+
+
+def test_a_long_title_is_wrapped():
+    ax = plots.plot_rating_distribution(RATINGS, title="word " * 20).axes[0]
+    assert ax.get_title(loc="left").count("\n") == 2
+
+
+def test_alt_text_is_in_the_html_that_notebooks_show_and_the_figure_is_closed():
+    fig = plots.plot_rating_distribution(RATINGS)
+    number = fig.number
+    picture = plots.alt(fig, 'Most ratings are\n   "4" & up.')
+    assert not plt.fignum_exists(number)
+    assert repr(picture) == 'Figure: Most ratings are "4" & up.'  # no address, so that nbval can compare it
+    page = picture._repr_html_()
+    assert 'alt="Most ratings are &quot;4&quot; &amp; up." width="420"' in page
+    assert re.fullmatch(r'<img [^>]*src="data:image/png;base64,[A-Za-z0-9+/=]+">', page)
+    width, height = struct.unpack(">II", picture.png[16:24])
+    assert (width, height) == (840, 528)  # 3.5 x 2.2 in at 240 dots an inch
+    assert fig.get_label() == picture.text
+
+
+def test_alt_text_survives_jupyter():
+    formatter = pytest.importorskip("IPython.core.formatters").DisplayFormatter()
+    data, _ = formatter.format(plots.alt(plots.plot_rating_distribution(RATINGS), "Mostly fours."))
+    assert data["text/plain"] == "Figure: Mostly fours."
+    assert 'alt="Mostly fours."' in data["text/html"]
+
+
+def test_a_figure_without_a_description_is_refused():
+    with pytest.raises(ValueError, match="must say what the figure shows"):
+        plots.alt(plt.figure(), "  ")
