@@ -8,7 +8,7 @@ PACKAGE := $(wildcard movierec/*.py)
 NBVAL := --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg
 RESULTS := $(wildcard report/results/*.csv)
 TEX_PACKAGES := latexmk texlive-publishers texlive-latex-recommended texlive-latex-extra \
-	texlive-fonts-recommended texlive-science
+	texlive-fonts-recommended texlive-pictures
 
 # In an activated conda environment made from environment.yml, its Python is the one.
 ifeq ($(CONDA_DEFAULT_ENV),movierec)
@@ -19,6 +19,7 @@ VENV := .venv/ready
 endif
 
 .DELETE_ON_ERROR:
+.NOTPARALLEL:
 .PHONY: all help setup data notebooks report latex test lab lock record clean
 
 all: setup notebooks report  ## the course: environment, data, every notebook run, report/main.pdf
@@ -75,6 +76,7 @@ lab: $(VENV) data  ## JupyterLab, opened on notebook 01
 
 record: notebooks  ## keep the numbers of your last run as the recorded ones
 	$(PYTHON) -m movierec.report record
+	$(PYTHON) -m movierec.readme
 
 lock:  ## requirements.txt again from pyproject.toml (needs uv)
 	@{ echo "# Pins for Linux, Apple silicon and Windows. Compiled from pyproject.toml by 'make lock'; do not edit."; \

@@ -88,19 +88,20 @@ class ItemKnn:
     chose to watch says more about what they will watch next than how they liked it.
 
     Args:
-        neighbours: how many similar movies each movie keeps.
+        neighbours: how many similar movies each movie keeps; None for all, best on ML-100K's validation part.
         shrinkage: pull of rarely rated pairs towards 0, in ratings.
 
     Source: Sarwar et al. (2001); Deshpande and Karypis (2004) for top-N lists.
     """
 
-    def __init__(self, train: pd.DataFrame, indices: Indices, neighbours: int = 100, shrinkage: float = 10):
+    def __init__(self, train: pd.DataFrame, indices: Indices, neighbours: int | None = None, shrinkage: float = 1):
         self.rated = _matrix(train, indices, np.ones(len(train)))
         together = (self.rated.T @ self.rated).toarray()  # [num_movies, num_movies]: n_ij
         counts = together.diagonal()
-        self.similarity = together / (np.sqrt(np.outer(counts, counts)) + shrinkage)
+        self.similarity = together / np.maximum(np.sqrt(np.outer(counts, counts)) + shrinkage, 1e-9)  # 0 / 0 is 0
         np.fill_diagonal(self.similarity, 0)
-        _keep_largest(self.similarity, neighbours)
+        if neighbours is not None:
+            _keep_largest(self.similarity, neighbours)
 
     def __call__(self, user_index: np.ndarray) -> np.ndarray:
         return np.asarray(self.rated[user_index] @ self.similarity.T, dtype=np.float32)
@@ -115,7 +116,7 @@ class ItemKnnStars:
     Source: Sarwar et al. (2001), adjusted cosine; Koren (2008), section 2.2, for the biases and the shrinkage.
     """
 
-    def __init__(self, train, indices: Indices, neighbours: int = 40, shrinkage: float = 50, pull: float = 0.5):
+    def __init__(self, train, indices: Indices, neighbours: int = 40, shrinkage: float = 100, pull: float = 0.5):
         self.indices, self.neighbours, self.pull = indices, neighbours, pull
         self.bias = Bias(train, indices)
         self.residual = _matrix(train, indices, self.bias.residuals(train)).toarray()
@@ -141,7 +142,11 @@ class ItemKnnStars:
 
 
 def _keep_largest(rows: np.ndarray, count: int) -> None:
-    """Sets all but the `count` largest entries of each row to 0, in place."""
+    """Sets all but the `count` largest entries of each row to 0, in place; of equal ones the first are kept."""
+    if count < 1:
+        raise ValueError(f"`neighbours` must be 1 or more, got {count}.")
     if count < rows.shape[1]:
-        smallest = np.argpartition(-rows, count, axis=1)[:, count:]
-        np.put_along_axis(rows, smallest, 0, axis=1)
+        least = -np.partition(-rows, count - 1, axis=1)[:, count - 1 : count]  # the smallest that is kept
+        larger, equal = rows > least, rows == least
+        first = equal.cumsum(axis=1) <= count - larger.sum(axis=1, keepdims=True)
+        rows[~(larger | equal & first)] = 0

@@ -40,7 +40,7 @@ def recommend_top_k(scorer: Scorer, user_index: np.ndarray, seen: pd.DataFrame, 
 
     Args:
         scorer: `user_index [U] -> float32 [U, num_movies]`.
-        user_index: int `[U]`.
+        user_index: int `[U]`, all known; a user named twice gets the same list twice.
         seen: ratings whose movies must not be recommended to their user.
         k: length of the list.
 
@@ -48,16 +48,21 @@ def recommend_top_k(scorer: Scorer, user_index: np.ndarray, seen: pd.DataFrame, 
         movie_index int64 `[U, k]`, best first; UNKNOWN (-1) from where a user has no unseen movie left.
 
     Raises:
-        ValueError: if the scores have another shape or are not numbers.
+        ValueError: if a user is unknown, or the scores have another shape or are not numbers.
     """
-    user_index = np.asarray(user_index)
+    users, back = np.unique(user_index, return_inverse=True)
+    if users.size and not 0 <= users[0] <= users[-1] < indices.num_users:
+        raise ValueError(
+            f"`user_index` must be 0 to {indices.num_users - 1:,}; found {users[0]} to {users[-1]} (-1 is an unknown "
+            "user). Use `indices.user_index(user_ids)` with users of train."
+        )
     block_of = np.full(indices.num_users, UNKNOWN)
     seen_user, seen_movie = indices.user_index(seen["user_id"]), indices.movie_index(seen["movie_id"])
     known = (seen_user != UNKNOWN) & (seen_movie != UNKNOWN)
     seen_user, seen_movie = seen_user[known], seen_movie[known]
     lists = []
-    for start in range(0, len(user_index), USERS_PER_BLOCK):
-        block = user_index[start : start + USERS_PER_BLOCK]
+    for start in range(0, len(users), USERS_PER_BLOCK):
+        block = users[start : start + USERS_PER_BLOCK]
         scores = np.array(scorer(block), dtype=np.float32)
         _check_scores(scores, (len(block), indices.num_movies))
         block_of[:] = UNKNOWN
@@ -66,7 +71,7 @@ def recommend_top_k(scorer: Scorer, user_index: np.ndarray, seen: pd.DataFrame, 
         scores[row[row != UNKNOWN], seen_movie[row != UNKNOWN]] = -np.inf
         best = top_k(scores, k)
         lists.append(np.where(np.isneginf(np.take_along_axis(scores, best, axis=1)), UNKNOWN, best))
-    return np.concatenate(lists)
+    return np.concatenate(lists)[back]
 
 
 def evaluate_ranking(
@@ -87,9 +92,11 @@ def evaluate_ranking(
         `attrs` counts what could not be measured: users unknown to train, and users without a relevant movie.
 
     Raises:
-        ValueError: if nobody can be measured.
+        ValueError: if nobody can be measured, or `part` is not there.
     """
-    held_out = {"validation": split.validation, "test": split.test}[part]
+    if part not in ("validation", "test"):
+        raise ValueError(f'`part` must be "validation" or "test"; got {part!r}.')
+    held_out = getattr(split, part)
     if held_out is None:
         raise ValueError("this split has no validation part; `split_by_user_time(ratings)` makes one.")
     earlier = [split.train] if part == "validation" or split.validation is None else [split.train, split.validation]

@@ -101,8 +101,9 @@ class Weeks(NamedTuple):
         """int32 `[N]` for rows that may have a timestamp (Unix seconds)."""
         if "timestamp" not in ratings:
             return np.full(len(ratings), UNKNOWN, np.int32)
-        week = (ratings["timestamp"].to_numpy(np.int64) - self.first_timestamp) // SECONDS_PER_WEEK
-        return week.clip(0, self.count - 1).astype(np.int32)
+        seconds = ratings["timestamp"].to_numpy(np.float64, na_value=np.nan) - self.first_timestamp
+        week = (seconds // SECONDS_PER_WEEK).clip(0, self.count - 1)
+        return np.where(np.isnan(week), UNKNOWN, week).astype(np.int32)
 
 
 def make_weeks(train: pd.DataFrame) -> Weeks:

@@ -12,7 +12,6 @@ import sys
 
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # C++ log lines would end up in the notebooks' stored outputs
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # oneDNN picks kernels by CPU: other last digits on other machines
 
 _MODULES = {"tf": "tensorflow", "tfrs": "tensorflow_recommenders"}
 

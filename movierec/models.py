@@ -5,15 +5,22 @@ Built piece by piece in notebooks/04_embeddings and notebooks/05_hybrid_model.
 
 import numpy as np
 
+from movierec.baselines import Bias
 from movierec.features import Features, History
 from movierec.keras2 import tf, tfrs
 
+HEADS = ("stars", "ranking")
 EMBEDDING_STDDEV = 0.05  # small: at the start every dot product is near 0 and the biases speak alone
 
 
 def small_random():
     """A fresh initialiser for each table: one shared by two tables of the same shape would fill both alike."""
     return tf.keras.initializers.RandomNormal(stddev=EMBEDDING_STDDEV)
+
+
+def start_at(values: np.ndarray):
+    """An initialiser that fills a weight with `values`."""
+    return tf.keras.initializers.Constant(values.astype(np.float32))
 
 
 class Tower(tf.keras.layers.Layer):
@@ -71,13 +78,15 @@ def shrink(bag, count):
     return bag / tf.sqrt(tf.maximum(count, 1.0))[:, None]
 
 
-def multilayer_perceptron(hidden: tuple, outputs: int, dropout: float):
+def multilayer_perceptron(inputs: int, hidden: tuple, outputs: int, dropout: float):
     """Dense layers with dropout before each; the last starts at zero, so the network adds nothing until it learns."""
     layers = []
     for units in hidden:
         layers += [tf.keras.layers.Dropout(dropout), tf.keras.layers.Dense(units, activation="relu")]
     layers += [tf.keras.layers.Dropout(dropout), tf.keras.layers.Dense(outputs, kernel_initializer="zeros")]
-    return tf.keras.Sequential(layers)
+    network = tf.keras.Sequential(layers)
+    network.build((None, inputs))
+    return network
 
 
 class StarsHead(tf.keras.layers.Layer):
@@ -87,18 +96,19 @@ class StarsHead(tf.keras.layers.Layer):
     dot  = ⟨x_u, y_i⟩ + ⟨t_w, x_u + y_i⟩       x, y the towers' vectors, t the week's: matrix factorisation
     deep = MLP([x_u, y_i, x_u ⊙ y_i])          what a product cannot say
 
-    Without a week (index -1) its two terms are 0.
+    Biases start at the closed form of `Bias`: before its first step the head is that baseline, up to small random
+    numbers. Without a week (index -1) its two terms are 0.
     """
 
-    def __init__(self, user_tower: Tower, movie_tower: Tower, num_weeks: int, mean: float, dim: int, hidden, dropout):
+    def __init__(self, user_tower: Tower, movie_tower: Tower, bias: Bias, num_weeks: int, dim: int, hidden, dropout):
         super().__init__(name="stars")
-        self.mean = mean
+        self.mean = bias.mean
         self.user, self.movie = user_tower, movie_tower
-        self.user_bias = self.add_weight("user_bias", (user_tower.rated.shape[0],), initializer="zeros")
-        self.movie_bias = self.add_weight("movie_bias", (movie_tower.rated.shape[0],), initializer="zeros")
+        self.user_bias = self.add_weight("user_bias", bias.user.shape, initializer=start_at(bias.user))
+        self.movie_bias = self.add_weight("movie_bias", bias.movie.shape, initializer=start_at(bias.movie))
         self.week_bias = self.add_weight("week_bias", (num_weeks,), initializer="zeros")
         self.week = self.add_weight("week", (num_weeks, dim), initializer=small_random())
-        self.deep = multilayer_perceptron(hidden, 1, dropout)
+        self.deep = multilayer_perceptron(3 * dim, hidden, 1, dropout)
 
     def vectors(self, batch, training=False):
         """x and y of each row, float32 `[batch, dim]` each; in training without the rating to be predicted."""
@@ -137,10 +147,10 @@ class RankingHead(tf.keras.layers.Layer):
         super().__init__(name="ranking")
         self.user, self.movie = user_tower, movie_tower
         ratings_per_movie = movie_tower.rated.numpy().sum(axis=1)
-        start = tf.keras.initializers.Constant(np.log1p(ratings_per_movie))
+        start = start_at(np.log1p(ratings_per_movie))
         self.movie_bias = self.add_weight("movie_bias", ratings_per_movie.shape, initializer=start)
         self.dropout = tf.keras.layers.Dropout(dropout)
-        self.deep = multilayer_perceptron(hidden, dim, dropout)
+        self.deep = multilayer_perceptron(dim, hidden, dim, dropout)
 
     def queries(self, x, training=False):
         """float32 `[batch, dim + 1]` from the user tower's x `[batch, dim]`; the last column, 1, meets the bias."""
@@ -164,8 +174,8 @@ class HybridModel(tfrs.Model):
     Args:
         history: rated and residual, float32 `[num_users, num_movies]`.
         user_features, movie_features: what is known of each.
+        bias: μ, b_u and b_i to start from.
         num_weeks: rows of the week table.
-        mean: μ, the mean of train's stars.
         dim, ranking_dim: length of the vectors in the two heads.
         hidden: units of each hidden layer of the MLPs; () for none.
         dropout: share of the MLP's inputs set to 0 while training; half of it in the ranking head.
@@ -177,8 +187,8 @@ class HybridModel(tfrs.Model):
         history: History,
         user_features: Features,
         movie_features: Features,
+        bias: Bias,
         num_weeks: int,
-        mean: float,
         dim: int = 16,
         ranking_dim: int = 32,
         hidden: tuple = (16,),
@@ -188,6 +198,7 @@ class HybridModel(tfrs.Model):
         bias_penalty: float = 0.05,
     ):
         super().__init__()
+        self.trained_heads = HEADS  # `fit_hybrid(heads=…)` trains fewer
         self.rating_history, self.user_features, self.movie_features = history, user_features, movie_features
         self.settings = dict(
             dim=dim, ranking_dim=ranking_dim, hidden=tuple(hidden), dropout=dropout, stars_penalty=stars_penalty,
@@ -201,7 +212,7 @@ class HybridModel(tfrs.Model):
         def towers(length, head):
             return Tower(*by_user, length, f"{head}_user"), Tower(*by_movie, length, f"{head}_movie")
 
-        self.stars = StarsHead(*towers(dim, "stars"), num_weeks, mean, dim, hidden, dropout)
+        self.stars = StarsHead(*towers(dim, "stars"), bias, num_weeks, dim, hidden, dropout)
         self.ranking = RankingHead(*towers(ranking_dim, "ranking"), ranking_dim, hidden, dropout / 2)
         self.share = tf.constant(history.rated.sum(axis=0) / history.rated.sum(), tf.float32)  # q_i [num_movies]
         # TFRS sums the retrieval loss over the batch and reports the last batch's: both made means here.
@@ -219,15 +230,10 @@ class HybridModel(tfrs.Model):
         self.predict_stars = tf.function(self.stars, input_signature=[columns])
         self.score = tf.function(self.score_users, input_signature=[index])
 
-    def build_heads(self):
-        """Makes the weights of the MLPs, which Keras leaves to the first call."""
-        first = tf.zeros(1, tf.int32)
-        self.predict_stars({"user_index": first, "movie_index": first, "week_index": first})
-        self.score(first)
-
     def compute_loss(self, batch, training=False):
         """The loss of one batch of rows user_index, movie_index, week_index, rating, residual, each `[batch]`."""
-        return self.stars_loss(batch, training) + self.ranking_loss(batch, training)
+        losses = {"stars": self.stars_loss, "ranking": self.ranking_loss}
+        return tf.add_n([losses[head](batch, training) for head in self.trained_heads])
 
     def stars_loss(self, batch, training=False):
         """Mean squared error in stars², and the penalty on vectors and biases."""

@@ -245,7 +245,7 @@ def plot_model_comparison(table: pd.DataFrame, metric: str, *, ours: str = "hybr
     ax.set_yticks(range(len(rows)), rows["model"])
     for label in ax.get_yticklabels():
         label.set_fontweight("bold" if ours.lower() in label.get_text().lower() else "normal")
-    ax.set(xlabel=f"{metric}, mean and 95 % interval over users", ylim=(-0.6, len(rows) - 0.4))
+    ax.set(xlabel=f"{metric} (mean, 95 % interval)", ylim=(-0.6, len(rows) - 0.4))
     _title(ax, title)
     ax.grid(visible=False, axis="y")
     return fig

@@ -144,7 +144,8 @@ class Hybrid:
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         cosine = vectors @ vectors[index]
         others = np.where(np.arange(len(cosine)) == index, -np.inf, cosine)
-        return self._table(evaluation.top_k(others[None], self._checked_k(k))[0], cosine)
+        best = evaluation.top_k(others[None], self._checked_k(k))[0]
+        return self._table(best[best != index], cosine)
 
     def save(self, folder) -> None:
         """Writes the model to `folder`, made if need be; `load_model(folder)` reads it. See `movierec.storage`."""

@@ -13,7 +13,7 @@ PARTS = ("train", "validation", "test")
 
 
 def check_ratings(ratings: pd.DataFrame, name: str = "ratings") -> None:
-    """Raises ValueError unless `ratings` has rows and the columns user_id, movie_id, rating, timestamp."""
+    """Raises ValueError unless `ratings` has rows of user_id, movie_id, rating, timestamp, each pair once."""
     if not isinstance(ratings, pd.DataFrame):
         raise ValueError(
             f"`{name}` must be a DataFrame, got {type(ratings).__name__}. "
@@ -27,10 +27,22 @@ def check_ratings(ratings: pd.DataFrame, name: str = "ratings") -> None:
         )
     if ratings.empty:
         raise ValueError(f"`{name}` has no row. A split needs ratings in train and in test.")
-    if not np.isfinite(ratings["rating"].to_numpy(float)).all():
-        bad = int((~np.isfinite(ratings["rating"].to_numpy(float))).sum())
+    for column, unit in (("rating", "stars"), ("timestamp", "Unix seconds")):
+        values = ratings[column]
+        numeric = pd.api.types.is_numeric_dtype(values)
+        bad = ~np.isfinite(values.to_numpy(float, na_value=np.nan)) if numeric else np.ones(len(values), bool)
+        if bad.any():
+            raise ValueError(
+                f"every {column} in `{name}` must be a number ({unit}); {bad.sum():,} of {len(ratings):,} are not, "
+                f"e.g. {values[bad].head(3).tolist()}. Drop or mend them."
+            )
+    pair = ["user_id", "movie_id"]
+    repeated = ratings.duplicated(pair).to_numpy()
+    if repeated.any():
         raise ValueError(
-            f"every rating in `{name}` must be a number; {bad} of {len(ratings):,} are not. Drop or mend them."
+            f"`{name}` must hold each user's rating of a movie once; {repeated.sum():,} of {len(ratings):,} rows "
+            f"repeat one, e.g. {ratings[repeated][pair].head(3).to_numpy().tolist()}. "
+            'Try ratings.drop_duplicates(["user_id", "movie_id"], keep="last").'
         )
 
 
@@ -44,7 +56,7 @@ class Split:
         test: looked at once, at the end.
 
     Raises:
-        ValueError: if a table lacks a column or is empty, or if two hold the same user's rating of the same movie.
+        ValueError: if a table lacks a column or is empty, or if a user's rating of a movie is there twice.
     """
 
     train: pd.DataFrame
@@ -85,7 +97,7 @@ def split_by_user_time(ratings: pd.DataFrame, validation: float = 0.1, test: flo
 
     Args:
         ratings: user_id, movie_id, rating, timestamp.
-        validation, test: shares in [0, 0.5); at least one rating of each user stays in train.
+        validation, test: shares below 0.5, test above 0; at least one rating of each user stays in train.
 
     Source: the protocol of most MovieLens papers since SASRec (Kang and McAuley 2018), with shares instead of one item.
     Taught in notebooks/02_preprocessing.
@@ -93,16 +105,18 @@ def split_by_user_time(ratings: pd.DataFrame, validation: float = 0.1, test: flo
     check_ratings(ratings)
     if not (0 <= validation < 0.5 and 0 < test < 0.5):
         raise ValueError(
-            f"`validation` and `test` are shares, 0 to below 0.5; got {validation} and {test}. Try 0.1 and 0.1."
+            f"`validation` and `test` are shares below 0.5, `test` above 0; got {validation} and {test}. "
+            "Try 0.1 and 0.1."
         )
-    ordered = ratings.sort_values(["user_id", "timestamp"], kind="stable")
-    by_user = ordered.groupby("user_id", sort=False)
-    n = by_user["movie_id"].transform("size").to_numpy()
-    from_the_end = n - 1 - by_user.cumcount().to_numpy()  # 0 is the user's newest rating
-    n_test, n_validation = np.floor(test * n), np.floor(validation * n)
+    order = np.lexsort((ratings["timestamp"], ratings["user_id"]))  # stable
+    by_user = ratings.iloc[order].groupby("user_id")
+    n, from_the_end = np.zeros((2, len(ratings)), int)
+    n[order] = by_user["movie_id"].transform("size")
+    from_the_end[order] = by_user.cumcount(ascending=False)  # 0 is the user's newest rating
+    n_test, n_validation = (np.floor(share * n + 1e-9) for share in (test, validation))  # 0.29 * 100 is 28.999…
     in_test = from_the_end < n_test
     in_validation = ~in_test & (from_the_end < n_test + n_validation)
-    parts = [ordered[mask].sort_index() for mask in (~in_test & ~in_validation, in_validation, in_test)]
+    parts = [ratings[mask] for mask in (~in_test & ~in_validation, in_validation, in_test)]
     return Split(parts[0], parts[1] if len(parts[1]) else None, parts[2])
 
 
@@ -131,9 +145,9 @@ def split_stratified(ratings: pd.DataFrame) -> Split:
     Source: the recommenders-team/recommenders benchmark notebook (`python_stratified_split`, seed 42).
     """
     check_ratings(ratings)
-    random = np.random.RandomState(42).rand(len(ratings))
-    shuffled = ratings.iloc[np.argsort(random, kind="stable")]
-    by_movie = shuffled.groupby("movie_id")
-    n = by_movie["user_id"].transform("size")
-    in_train = by_movie.cumcount() < np.round(0.75 * n)
-    return Split(shuffled[in_train].sort_index(), None, shuffled[~in_train].sort_index())
+    order = np.argsort(np.random.RandomState(42).rand(len(ratings)), kind="stable")
+    by_movie = ratings.iloc[order].groupby("movie_id")
+    n = by_movie["user_id"].transform("size").to_numpy()
+    in_train = np.zeros(len(ratings), bool)
+    in_train[order] = by_movie.cumcount().to_numpy() < np.round(0.75 * n)
+    return Split(ratings[in_train], None, ratings[~in_train])

@@ -1,7 +1,8 @@
 """A trained model on disk: `model.save(folder)` and `load_model(folder)`, with the same lists to the last bit.
 
 Two files: `manifest.json` (format, versions, settings, checksum) and `arrays.npz` (weights, ids, titles, history).
-Numbers and text only: loading a folder from somebody else runs no code of theirs. Taught in notebooks/07_recommendations.
+Numbers and text only: loading a folder from somebody else runs no code of theirs. Taught in
+notebooks/07_recommendations.
 """
 
 import hashlib
@@ -17,11 +18,10 @@ from movierec.baselines import Bias
 from movierec.features import Features, History, Weeks
 from movierec.indices import Indices
 from movierec.keras2 import tf
-from movierec.models import HybridModel
+from movierec.models import HEADS, HybridModel
 from movierec.recommend import Hybrid
 
 FORMAT = "movierec-hybrid-1"
-HEADS = ("stars", "ranking")
 BIAS_SETTINGS = ("mean", "scale", "damping_user")
 
 
@@ -86,9 +86,10 @@ def load_model(folder) -> Hybrid:
         manifest = json.loads((folder / "manifest.json").read_text())
     except ValueError as error:
         raise ValueError(f"{folder / 'manifest.json'} is not readable JSON ({error}). Save the model again.") from error
-    if manifest.get("format") != FORMAT:
-        raise ValueError(f"{folder} must have the format {FORMAT}, found {manifest.get('format')!r}. Save it again.")
-    if _sha256(folder / "arrays.npz") != manifest["arrays_sha256"]:
+    found = manifest.get("format") if isinstance(manifest, dict) else None
+    if found != FORMAT:
+        raise ValueError(f"{folder} must have the format {FORMAT}, found {found!r}. Save it again.")
+    if _sha256(folder / "arrays.npz") != manifest.get("arrays_sha256"):
         raise ValueError(
             f"{folder / 'arrays.npz'} is not the file that manifest.json was written for: it was cut short or changed. "
             "Save the model again, or copy both files again."
@@ -107,18 +108,17 @@ def _rebuild(manifest: dict, arrays: dict) -> Hybrid:
     rated, residual = np.zeros((2, indices.num_users, indices.num_movies), np.float32)
     places = arrays["rated_user_index"], arrays["rated_movie_index"]
     rated[places], residual[places] = 1, arrays["rated_residual"]
+    bias = Bias.restore(indices, arrays["user_bias"], arrays["movie_bias"], *(manifest[name] for name in BIAS_SETTINGS))
     model = HybridModel(
         History(rated, residual),
         Features(arrays["user_features"], manifest["user_feature_names"]),
         Features(arrays["movie_features"], manifest["movie_feature_names"]),
+        bias,
         weeks.count,
-        manifest["mean"],
         **manifest["settings"],
     )
-    bias = Bias.restore(indices, arrays["user_bias"], arrays["movie_bias"], *(manifest[name] for name in BIAS_SETTINGS))
     seen = pd.DataFrame({"user_id": arrays["seen_user_id"], "movie_id": arrays["seen_movie_id"]})
     hybrid = Hybrid(model, indices, arrays["titles"], weeks, bias, seen)
-    model.build_heads()
     for head in HEADS:
         layer = getattr(model, head)
         layer.set_weights([arrays[f"{head}_{number}"] for number in range(len(layer.get_weights()))])

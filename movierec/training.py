@@ -12,11 +12,11 @@ from movierec import evaluation, features, metrics
 from movierec.baselines import Bias
 from movierec.indices import make_indices
 from movierec.keras2 import tf
-from movierec.models import HybridModel
+from movierec.models import HEADS, HybridModel
 from movierec.recommend import Hybrid, titles_of
 from movierec.splits import Split
 
-STARS_EPOCHS, RANKING_EPOCHS = 8, 14  # chosen on validation (notebook 06): used where a split has no validation part
+STARS_EPOCHS, RANKING_EPOCHS = 6, 14  # chosen on validation (notebook 06): used where a split has no validation part
 
 
 class KeepBest(tf.keras.callbacks.Callback):
@@ -30,25 +30,26 @@ class KeepBest(tf.keras.callbacks.Callback):
         super().__init__()
         self.hybrid, self.split, self.patience = hybrid, split, patience
         self.fixed = {"stars": epoch_of_stars, "ranking": epoch_of_ranking}
-        self.best = {"stars": (-np.inf, 0, None), "ranking": (-np.inf, 0, None)}  # quality, epoch, weights
+        self.best = {}  # head -> quality, epoch, weights
         self.rows = []
 
     def on_epoch_end(self, epoch, logs=None):
-        row = {"epoch": epoch + 1, "train_stars_loss": logs["stars_loss"], "train_ranking_loss": logs["ranking_loss"]}
-        if not np.isfinite([row["train_stars_loss"], row["train_ranking_loss"]]).all():
+        losses = {head: logs[f"{head}_loss"] for head in self.model.trained_heads}
+        if not np.isfinite(list(losses.values())).all():
             raise ValueError(
-                f"the loss must be finite; in epoch {epoch + 1} it is {row['train_stars_loss']} (stars) and "
-                f"{row['train_ranking_loss']} (ranking). Use a smaller learning_rate, or look for odd ratings in train."
+                f"the loss must be finite; in epoch {epoch + 1} it is {losses}. Use a smaller learning_rate, or look "
+                "for odd ratings in train."
             )
+        row = {"epoch": epoch + 1} | {f"train_{head}_loss": loss for head, loss in losses.items()}
         if self.split.validation is not None:
             row |= self.measure()
             quality = {"stars": -row["validation_rmse"], "ranking": row["validation_ndcg@10"]}
         else:
             quality = {head: -abs(epoch + 1 - last) for head, last in self.fixed.items()}
         self.rows.append(row)
-        for head, value in quality.items():
-            if value > self.best[head][0]:
-                self.best[head] = (value, epoch + 1, getattr(self.model, head).get_weights())
+        for head in self.model.trained_heads:
+            if head not in self.best or quality[head] > self.best[head][0]:
+                self.best[head] = (quality[head], epoch + 1, getattr(self.model, head).get_weights())
         since_best = epoch + 1 - max(best_epoch for _, best_epoch, _ in self.best.values())
         self.model.stop_training = since_best >= self.patience
 
@@ -70,6 +71,7 @@ def fit_hybrid(
     users: pd.DataFrame | None = None,
     *,
     seed: int = 0,
+    heads: tuple = HEADS,
     epochs: int = 30,
     patience: int = 5,
     batch_size: int = 1024,
@@ -88,6 +90,7 @@ def fit_hybrid(
         movies: movie_id, title, year, genres; movies without a rating can be recommended through it. May be None.
         users: user_id, age, gender, occupation, any of them. May be None.
         seed: of the weights, the batches and dropout.
+        heads: which heads to train; ("stars",) if only `predict` is wanted, ("ranking",) if only lists are.
         epochs: at most so many passes over train.
         patience: passes without a better validation value before stopping.
         batch_size: ratings a step; also the number of candidates in the ranking softmax.
@@ -102,6 +105,8 @@ def fit_hybrid(
     Raises:
         ValueError: if the loss stops being finite, or a setting is out of its range.
     """
+    if not heads or not set(heads) <= set(HEADS):
+        raise ValueError(f"`heads` must be some of {HEADS}, got {heads!r}.")
     _check_settings(epochs=epochs, patience=patience, batch_size=batch_size, learning_rate=learning_rate)
     started = time.perf_counter()
     tf.keras.utils.set_random_seed(seed)
@@ -114,8 +119,8 @@ def fit_hybrid(
         features.make_history(train, indices, bias),
         features.user_features(users, indices),
         features.movie_features(movies, indices),
+        bias,
         weeks.count,
-        float(train["rating"].mean()),
         **model_settings,
     )
     seen = train if split.validation is None else pd.concat([train, split.validation])
@@ -123,10 +128,11 @@ def fit_hybrid(
     rows = features.rating_rows(train, indices, weeks, bias.residuals(train))
     batch_size = min(batch_size, len(train))
     keep_best = KeepBest(hybrid, split, patience, stars_epochs, ranking_epochs)
+    model.trained_heads = tuple(heads)
     model.compile(optimizer=tf.keras.optimizers.legacy.Adam(learning_rate))
     model.fit(
         features.batches(rows, batch_size, seed),
-        epochs=epochs if split.validation is not None else max(stars_epochs, ranking_epochs),
+        epochs=epochs if split.validation is not None else max(keep_best.fixed[head] for head in heads),
         steps_per_epoch=len(train) // batch_size,
         callbacks=[keep_best],
         verbose=verbose,

@@ -1,0 +1,108 @@
+"""Fixtures with a known answer; the models that several tests look at are trained once."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import movierec
+from movierec.indices import make_indices
+
+DAY = 86_400  # seconds
+START = 900_000_000  # July 1998, Unix seconds
+SMALL = dict(dim=4, ranking_dim=8, hidden=(4,), batch_size=64, learning_rate=0.01)  # trains in two seconds
+
+
+@pytest.fixture
+def tiny():
+    """Six users, five movies, fourteen ratings; the rows are in the order of time, one a day.
+
+        movie_id  10  20  30  40  50    the film                                  genres            year
+    user_id  1     5   4   1   .   .    10 Toy Story (1995)                       Animation|Comedy  1995
+             2     4   5   .   2   .    20 Aladdin (1992)                         Animation         1992
+             3     .   1   5   4   .    30 Fargo (1996)                           Crime             1996
+             5     1   .   4   5   .    40 The Usual Suspects (1995)              Crime             1995
+             8     5   .   .   .   .    50 unknown: nobody rated it               (none)            (none)
+             9     .   .   3   .   .
+
+    The stars sum to 49, so their mean is 49 / 14 = 3.5. User 9 has no row in `users`, and nobody gives 8's age.
+    """
+    rows = [
+        *[(1, 10, 5), (2, 10, 4), (3, 20, 1), (5, 10, 1), (8, 10, 5), (1, 20, 4), (9, 30, 3), (2, 20, 5), (3, 30, 5)],
+        *[(5, 30, 4), (1, 30, 1), (2, 40, 2), (3, 40, 4), (5, 40, 5)],
+    ]
+    ratings = pd.DataFrame(rows, columns=["user_id", "movie_id", "rating"]).astype({"rating": "float32"})
+    ratings["timestamp"] = START + DAY * np.arange(len(rows))
+    movies = pd.DataFrame(
+        {
+            "movie_id": [10, 20, 30, 40, 50],
+            "title": ["Toy Story (1995)", "Aladdin (1992)", "Fargo (1996)", "The Usual Suspects (1995)", "unknown"],
+            "year": pd.array([1995, 1992, 1996, 1995, None], dtype="Int64"),
+            "genres": ["Animation|Comedy", "Animation", "Crime", "Crime", ""],
+        }
+    )
+    users = pd.DataFrame(
+        {
+            "user_id": [1, 2, 3, 5, 8],
+            "age": [17, 18, 24, 56, np.nan],
+            "gender": ["F", "M", "F", "M", "F"],
+            "occupation": ["writer", "student", "writer", "other", "other"],
+        }
+    )
+    return movierec.MovieLens(ratings, movies, users)
+
+
+@pytest.fixture
+def tiny_indices(tiny):
+    return make_indices(tiny.ratings, tiny.movies)
+
+
+@pytest.fixture(scope="session")
+def checkerboard():
+    """40 users, 30 movies: even users give even movies 5 stars and odd ones 2, odd users the other way round.
+
+                  movie  0   1   2   3  …      Each rates 13 of the 15 movies they like and 5 of the others, in random
+        user  0          5   2   5   .         order, one a day. All movies are about equally popular and have the same
+              1          2   5   .   5         mean, so that popularity and biases know nothing: the pattern is taste.
+
+    user_id is 100 + the number, movie_id 10 · (1 + the number); genres and years say nothing of the pattern.
+    """
+    rng = np.random.default_rng(0)
+    rows = []
+    for user in range(40):
+        liked, others = rng.permutation(np.arange(user % 2, 30, 2)), rng.permutation(np.arange(1 - user % 2, 30, 2))
+        for day, movie in enumerate(rng.permutation([*liked[:13], *others[:5]])):
+            stars = 5.0 if movie % 2 == user % 2 else 2.0
+            rows.append((100 + user, 10 * (movie + 1), stars, START + DAY * day + user))
+    ratings = pd.DataFrame(rows, columns=["user_id", "movie_id", "rating", "timestamp"])
+    movie = np.arange(30)
+    movies = pd.DataFrame(
+        {
+            "movie_id": 10 * (movie + 1),
+            "title": [f"Film {number} ({1980 + number // 2})" for number in movie],
+            "year": pd.array(1980 + movie // 2, dtype="Int64"),
+            "genres": np.where(movie % 4 < 2, "Drama", "Comedy|Drama"),
+        }
+    )
+    user = np.arange(40)
+    users = pd.DataFrame(
+        {"user_id": 100 + user, "age": 20 + user % 20 // 2, "gender": np.where(user % 4 < 2, "F", "M")}
+    )
+    return movierec.MovieLens(ratings.astype({"rating": "float32"}), movies, users)
+
+
+@pytest.fixture(scope="session")
+def split(checkerboard):
+    """The checkerboard by `split_by_user_time`: 16 ratings of each user train, 1 is validation, 1 is test."""
+    return movierec.split_by_user_time(checkerboard.ratings)
+
+
+@pytest.fixture(scope="session")
+def fitted(split, checkerboard):
+    """A small hybrid of the checkerboard, trained for ten epochs. Tests must not change it."""
+    return movierec.fit_hybrid(split, checkerboard.movies, checkerboard.users, seed=0, epochs=10, **SMALL)
+
+
+@pytest.fixture(scope="session")
+def ml100k():
+    """MovieLens-100K itself, as the course uses it."""
+    return movierec.load("ml-100k")

@@ -1,0 +1,201 @@
+"""Tables in, arrays and batches out, on tables small enough to write the answer beside them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from movierec.baselines import Bias
+from movierec.features import (
+    Weeks,
+    batches,
+    make_history,
+    make_weeks,
+    movie_features,
+    rating_rows,
+    user_features,
+)
+from movierec.indices import Indices
+
+WEEK = 7 * 24 * 3600  # seconds
+
+
+# ---- what is known of movies and users
+
+
+def test_genres_are_shares_and_years_are_bins_of_five(tiny, tiny_indices):
+    features = movie_features(tiny.movies, tiny_indices)
+    assert features.names == ["genre=Animation", "genre=Comedy", "genre=Crime", "year=1990", "year=1995"]
+    expected = [
+        [1 / 2, 1 / 2, 0, 0, 1],  # Animation|Comedy, 1995
+        [1, 0, 0, 1, 0],  # Animation, 1992
+        [0, 0, 1, 0, 1],
+        [0, 0, 1, 0, 1],
+        [0, 0, 0, 0, 0],  # neither genres nor a year
+    ]
+    np.testing.assert_array_equal(features.values, np.array(expected, np.float32))
+    assert features.values.dtype == np.float32
+
+
+def test_a_movie_that_the_table_lacks_has_zeros_and_rows_follow_the_indices(tiny):
+    shuffled = tiny.movies.iloc[[3, 0]]
+    features = movie_features(shuffled, Indices(np.array([1]), np.array([10, 30, 40])))
+    assert features.names == ["genre=Animation", "genre=Comedy", "genre=Crime", "year=1995"]
+    assert features.values.tolist() == [[0.5, 0.5, 0, 1], [0, 0, 0, 0], [0, 0, 1, 1]]
+
+
+@pytest.mark.parametrize("missing", [np.nan, None, ""])
+def test_missing_genres_are_no_genre(tiny, tiny_indices, missing):
+    movies = tiny.movies.assign(genres=["Animation", missing, missing, missing, missing])
+    features = movie_features(movies, tiny_indices)
+    assert [name for name in features.names if name.startswith("genre")] == ["genre=Animation"]
+    assert features.values[:, 0].tolist() == [1, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("dtype", ["Int64", "float64", "object"])
+def test_years_may_be_missing_in_any_type(tiny, tiny_indices, dtype):
+    features = movie_features(tiny.movies.assign(year=tiny.movies["year"].astype(dtype)), tiny_indices)
+    assert features.names[3:] == ["year=1990", "year=1995"]
+    assert features.values[:, 3:].tolist() == [[0, 1], [1, 0], [0, 1], [0, 1], [0, 0]]
+
+
+def test_age_groups_gender_and_occupation(tiny, tiny_indices):
+    features = user_features(tiny.users, tiny_indices)
+    names = ["age=0-17", "age=18-24", "age=56-199", "gender=F", "gender=M"]
+    assert features.names == [*names, "occupation=other", "occupation=student", "occupation=writer"]
+    expected = [
+        [1, 0, 0, 1, 0, 0, 0, 1],  # user 1: 17, F, writer
+        [0, 1, 0, 0, 1, 0, 1, 0],  # 18 begins a group …
+        [0, 1, 0, 1, 0, 0, 0, 1],  # … and 24 ends it
+        [0, 0, 1, 0, 1, 1, 0, 0],
+        [0, 0, 0, 1, 0, 1, 0, 0],  # user 8: no age
+        [0, 0, 0, 0, 0, 0, 0, 0],  # user 9 is not in the table
+    ]
+    assert features.values.tolist() == expected
+    assert features.values.dtype == np.float32
+
+
+def test_a_table_of_users_may_have_any_of_the_columns(tiny, tiny_indices):
+    assert user_features(tiny.users[["user_id", "gender"]], tiny_indices).names == ["gender=F", "gender=M"]
+    assert user_features(tiny.users[["user_id"]], tiny_indices).values.shape == (6, 0)
+
+
+def test_no_table_is_no_feature(tiny_indices):
+    assert user_features(None, tiny_indices).values.shape == (6, 0)
+    assert movie_features(None, tiny_indices).values.shape == (5, 0)
+    assert user_features(None, tiny_indices).names == movie_features(None, tiny_indices).names == []
+
+
+def test_the_real_tables_sum_to_one_in_each_group(ml100k):
+    indices = Indices(ml100k.users["user_id"].to_numpy(), ml100k.movies["movie_id"].to_numpy())
+    users, movies = user_features(ml100k.users, indices), movie_features(ml100k.movies, indices)
+    np.testing.assert_allclose(users.values.sum(axis=1), 3)  # age, gender, occupation: nobody lacks one
+    assert len([name for name in movies.names if name.startswith("genre=")]) == 18
+    known = (ml100k.movies["genres"] != "").to_numpy().astype(int) + ml100k.movies["year"].notna().to_numpy()
+    np.testing.assert_allclose(movies.values.sum(axis=1), known, rtol=1e-6)
+
+
+# ---- history
+
+
+def test_history_holds_every_rating_of_train_at_its_place(tiny, tiny_indices):
+    bias = Bias(tiny.ratings, tiny_indices, damping_movie=1, damping_user=2)
+    history = make_history(tiny.ratings, tiny_indices, bias)
+    assert history.rated.astype(int).tolist() == [
+        [1, 1, 1, 0, 0],
+        [1, 1, 0, 1, 0],
+        [0, 1, 1, 1, 0],
+        [1, 0, 1, 1, 0],
+        [1, 0, 0, 0, 0],
+        [0, 0, 1, 0, 0],
+    ]
+    # User 1 gave movie 10 five stars; expected 3.5 + .2 − .075 (see test_baselines)
+    assert history.residual[0, 0] == pytest.approx(5 - 3.625, abs=1e-6)
+    assert (history.residual[history.rated == 0] == 0).all()
+    assert history.rated.dtype == history.residual.dtype == np.float32
+
+
+# ---- weeks
+
+
+def test_weeks_count_from_the_first_rating_and_stop_at_the_last():
+    weeks = make_weeks(pd.DataFrame({"timestamp": [1000 + 2 * WEEK, 1000, 1000 + WEEK - 1]}))
+    assert weeks == Weeks(1000, 3)
+    times = [1000, 1000 + WEEK - 1, 1000 + WEEK, 1000 + 2 * WEEK, 1000 + 99 * WEEK, 0]
+    index = weeks.index(pd.DataFrame({"timestamp": times}))
+    assert index.tolist() == [0, 0, 1, 2, 2, 0]  # later ones are the last week, earlier ones the first
+    assert index.dtype == np.int32
+
+
+def test_one_moment_is_one_week():
+    assert make_weeks(pd.DataFrame({"timestamp": [5, 5]})) == Weeks(5, 1)
+
+
+def test_without_a_timestamp_the_week_is_unknown():
+    weeks = Weeks(0, 3)
+    assert weeks.index(pd.DataFrame({"user_id": [1, 2]})).tolist() == [-1, -1]
+
+
+def test_a_missing_timestamp_in_a_row_is_an_unknown_week():
+    weeks = Weeks(0, 3)
+    times = [0.0, np.nan, 2.0 * WEEK]
+    assert weeks.index(pd.DataFrame({"timestamp": times})).tolist() == [0, -1, 2]
+    assert weeks.index(pd.DataFrame({"timestamp": pd.array([0, None], dtype="Int64")})).tolist() == [0, -1]
+
+
+# ---- rows and batches
+
+
+def test_rating_rows_have_the_columns_that_the_model_reads(tiny, tiny_indices):
+    weeks = make_weeks(tiny.ratings)
+    rows = rating_rows(tiny.ratings, tiny_indices, weeks, np.arange(14.0))
+    assert list(rows) == ["user_index", "movie_index", "week_index", "rating", "residual"]
+    assert rows["user_index"].tolist() == [0, 1, 2, 3, 4, 0, 5, 1, 2, 3, 0, 1, 2, 3]
+    assert rows["movie_index"].tolist() == [0, 0, 1, 0, 0, 1, 2, 1, 2, 2, 2, 3, 3, 3]
+    assert rows["week_index"].tolist() == [0] * 7 + [1] * 7  # one a day
+    assert [column.dtype for column in rows.values()] == [np.int32] * 3 + [np.float32] * 2
+    pairs = tiny.ratings[["user_id", "movie_id"]]
+    assert list(rating_rows(pairs, tiny_indices, weeks)) == ["user_index", "movie_index", "week_index"]
+
+
+def _steps(num_rows, batch_size, seed, count, skip=0):
+    rows = {"user_index": np.arange(num_rows, dtype=np.int32), "rating": np.arange(num_rows, dtype=np.float32) * 10}
+    return [
+        {name: column.tolist() for name, column in batch.items()}
+        for batch in batches(rows, batch_size, seed).skip(skip).take(count).as_numpy_iterator()
+    ]
+
+
+def test_every_epoch_covers_each_row_once_in_another_order():
+    steps = _steps(12, 4, seed=0, count=9)  # three epochs
+    epochs = [sum((batch["user_index"] for batch in steps[start : start + 3]), []) for start in (0, 3, 6)]
+    for epoch in epochs:
+        assert sorted(epoch) == list(range(12))
+    assert list(range(12)) not in epochs
+    assert epochs[0] != epochs[1] != epochs[2] != epochs[0]
+
+
+def test_columns_stay_together():
+    for batch in _steps(12, 4, seed=3, count=6):
+        assert batch["rating"] == [10.0 * user for user in batch["user_index"]]
+
+
+def test_the_same_seed_gives_the_same_batches_and_another_seed_others():
+    assert _steps(12, 4, seed=1, count=6) == _steps(12, 4, seed=1, count=6)
+    assert _steps(12, 4, seed=1, count=6) != _steps(12, 4, seed=2, count=6)
+
+
+def test_a_batch_is_a_function_of_the_step_alone():
+    assert _steps(12, 4, seed=1, count=1, skip=7) == _steps(12, 4, seed=1, count=8)[7:]
+
+
+def test_an_incomplete_last_batch_is_left_out_and_its_rows_come_back():
+    steps = _steps(11, 4, seed=0, count=2 * 40)
+    assert {len(batch["user_index"]) for batch in steps} == {4}
+    seen = [set(steps[2 * epoch]["user_index"] + steps[2 * epoch + 1]["user_index"]) for epoch in range(40)]
+    assert {len(rows) for rows in seen} == {8}  # 8 of 11 rows in an epoch, none twice …
+    assert set.union(*seen) == set(range(11))  # … and all of them in the long run
+
+
+def test_a_batch_larger_than_the_table_is_the_table():
+    (batch,) = _steps(5, 100, seed=0, count=1)
+    assert sorted(batch["user_index"]) == [0, 1, 2, 3, 4]

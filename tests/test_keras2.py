@@ -1,0 +1,65 @@
+"""Keras 2 is chosen before TensorFlow is loaded, in silence; each case in a process of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from movierec import keras2
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def _python(code, **environment):
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=inherited | environment, capture_output=True, text=True, timeout=120
+    )
+
+
+def test_importing_movierec_chooses_keras_2_and_loads_nothing_heavy():
+    run = _python(
+        "import os, sys, movierec\n"
+        "print(os.environ['TF_USE_LEGACY_KERAS'], os.environ['TF_CPP_MIN_LOG_LEVEL'])\n"
+        "print([name for name in ('tensorflow', 'tf_keras', 'keras', 'matplotlib.pyplot') if name in sys.modules])"
+    )
+    assert (run.stdout, run.stderr) == ("1 3\n[]\n", "")
+
+
+def test_a_value_that_the_reader_has_set_is_kept():
+    run = _python("import os, movierec; print(os.environ['TF_CPP_MIN_LOG_LEVEL'])", TF_CPP_MIN_LOG_LEVEL="0")
+    assert run.stdout == "0\n"
+
+
+def test_tensorflow_loads_on_keras_2_without_a_word():
+    """At the level of the file descriptor: TensorFlow's C++ writes past Python's sys.stderr."""
+    run = _python(
+        "from movierec.keras2 import tf, tfrs\n"
+        "layer = tf.keras.layers.Dense(1); layer(tf.zeros((1, 1)))\n"
+        "print(tf.keras.Model.__module__.split('.')[0], tf.keras.__version__[0], issubclass(tfrs.Model, tf.keras.Model))\n"
+        "import os; os.write(2, b'stderr is open again')"
+    )
+    assert run.stdout == "tf_keras 2 True\n"
+    assert run.stderr == "stderr is open again"
+
+
+def test_tensorflow_first_is_an_error_that_says_what_to_do():
+    run = _python("import tensorflow\nfrom movierec.keras2 import tf")
+    assert run.returncode == 1
+    message = run.stderr.splitlines()[-1]
+    assert message.startswith("ImportError: movierec needs Keras 2, and TensorFlow is already loaded with Keras 3.")
+    assert "Restart the kernel" in message
+    assert "`import movierec` above `import tensorflow`" in message
+
+
+def test_check_keras_accepts_the_keras_that_is_loaded():
+    assert keras2.check_keras(keras2.tf) is None
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'torch'; it has tf and tfrs"):
+        keras2.torch  # noqa: B018
+    assert keras2.tf is sys.modules["tensorflow"]
+    assert keras2.tfrs is sys.modules["tensorflow_recommenders"]
