@@ -17,8 +17,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from movierec import download, formats
-from movierec.formats import RATINGS
+from movierec import download
+from movierec.formats import RATINGS, read_tables
 
 NO_GENRE = {"unknown": "", "(no genres listed)": ""}
 OPENING = 788_918_400  # 1995-01-01 UTC in seconds: no MovieLens rating is older
@@ -88,7 +88,7 @@ def read(name: str = "ml-100k", folder: str | os.PathLike | None = None) -> Movi
             f'Did you mean movierec.load("{nearest}")?'
         )
     path = download.obtain(name, data_folder(folder) / "raw")
-    return MovieLens(**formats.read_tables(path, name))
+    return MovieLens(**read_tables(path, name))
 
 
 def clean(data: MovieLens, step: float | None = None) -> tuple[MovieLens, pd.DataFrame]:

@@ -198,7 +198,6 @@ class HybridModel(tfrs.Model):
         bias_penalty: float = 0.05,
     ):
         super().__init__()
-        self.trained_heads = HEADS  # `fit_hybrid(heads=…)` trains fewer
         self.rating_history, self.user_features, self.movie_features = history, user_features, movie_features
         self.settings = dict(
             dim=dim, ranking_dim=ranking_dim, hidden=tuple(hidden), dropout=dropout, stars_penalty=stars_penalty,
@@ -225,10 +224,17 @@ class HybridModel(tfrs.Model):
             remove_accidental_hits=True,
         )
 
+        self.train_only(HEADS)
         index = tf.TensorSpec([None], tf.int32)
         columns = {name: index for name in ("user_index", "movie_index", "week_index")}
         self.predict_stars = tf.function(self.stars, input_signature=[columns])
         self.score = tf.function(self.score_users, input_signature=[index])
+
+    def train_only(self, heads: tuple) -> None:
+        """Leaves the other heads as they are in training, and their loss out; before `compile`."""
+        self.trained_heads = tuple(heads)
+        for head in HEADS:
+            getattr(self, head).trainable = head in heads
 
     def compute_loss(self, batch, training=False):
         """The loss of one batch of rows user_index, movie_index, week_index, rating, residual, each `[batch]`."""

@@ -2,7 +2,7 @@
 
 report/results/*.csv             recorded: tracked by git, the source of all LaTeX
 report/generated/results/*.csv   fresh: written by notebooks as a side effect of being run
-report/generated/**/*.tex        LaTeX made from the recorded results by `build`
+report/generated/**/*.tex        LaTeX made from the recorded results by `movierec.latex.build`
 report/figures/*.pdf             written by notebooks; results/figures.csv says by which
 
 python -m movierec.report build           LaTeX; or what is missing, and which notebook makes it
@@ -18,7 +18,6 @@ import math
 import os
 import re
 import sys
-import tomllib
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
@@ -28,9 +27,6 @@ import pandas as pd
 FIELDS = ["name", "value", "tolerance", "digits", "unit", "notebook"]  # of numbers.csv
 RESERVED = {"numbers", "figures", "provenance"}  # names that files of the report have already
 ROUNDING = 1e-9  # relative; a difference of exactly the tolerance is allowed
-SETTINGS = {"column", "header", "format", "unit", "best", "align"}  # of a column in tables.toml
-LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-LATEX |= {character: "\\" + character for character in "&%$#_{}"}
 Result = tuple[pd.DataFrame, dict[str, Any]]  # cells as text; {"notebook": ..., "tolerance": {column: ...}}
 
 
@@ -65,8 +61,8 @@ class Recorder:
         """
         _check_name(name, words=2)
         text = _cell(value, f"number {name!r}")
-        _check(_is_number(text), f"number {name!r} must be one; found {text!r}. `record.table` takes text.")
-        _check(tolerance >= 0, f"the tolerance of {name!r} must be 0 or more; found {tolerance}.")
+        require(is_number(text), f"number {name!r} must be one; found {text!r}. `record.table` takes text.")
+        require(tolerance >= 0, f"the tolerance of {name!r} must be 0 or more; found {tolerance}.")
         digits = digits if digits is not None else 0 if isinstance(value, Integral) else 3
         path = self.folder / "generated/results/numbers.csv"
         self._upsert(path, FIELDS, name, text, f"{tolerance:.10g}", str(digits), unit)
@@ -84,8 +80,8 @@ class Recorder:
         """
         _check_name(name)
         unknown = [column for column in tolerance or {} if column not in table]
-        _check(not unknown, f"tolerances of {name!r} must name its columns {list(table)}; found {unknown}.")
-        _check(
+        require(not unknown, f"tolerances of {name!r} must name its columns {list(table)}; found {unknown}.")
+        require(
             table.index.name is None,
             f"the index of {name!r} is dropped, but it has a name: {table.index.name!r}. Record `table.reset_index()`.",
         )
@@ -99,7 +95,7 @@ class Recorder:
             for number, row in enumerate(table.itertuples(index=False))
         ]
         header = json.dumps({"notebook": self.notebook, "tolerance": tolerance or {}})
-        _write(path, f"# {header}\n" + _csv([list(table), *rows]))
+        write_file(path, f"# {header}\n" + _csv([list(table), *rows]))
 
     def figure(self, name: str, fig: Any) -> None:
         """Nothing; writes figures/{name}.pdf, the same bytes each time, and notes which notebook makes it.
@@ -118,7 +114,7 @@ class Recorder:
         with matplotlib.rc_context({"pdf.fonttype": 42}):
             fig.savefig(buffer, format="pdf", metadata=metadata)
         self._upsert(self.folder / "results/figures.csv", ["name", "notebook"], name)
-        _write(self.folder / f"figures/{name}.pdf", buffer.getvalue())
+        write_file(self.folder / f"figures/{name}.pdf", buffer.getvalue())
 
     def _upsert(self, path: Path, fields: list[str], name: str, *values: str) -> None:
         rows = read_rows(path)
@@ -127,7 +123,7 @@ class Recorder:
         _write_rows(path, fields, rows)
 
     def _check_owner(self, name: str, owner: str, path: Path) -> None:
-        _check(
+        require(
             owner == self.notebook,
             f"{name!r} is recorded by {owner} already. "
             f"Choose another name in {self.notebook}, or, if it moved there, delete it from {path}.",
@@ -150,86 +146,6 @@ def read_table(path: Path) -> Result:
     first, body = path.read_text(encoding="utf-8").split("\n", 1)
     header = json.loads(first.removeprefix("#"))
     return pd.read_csv(io.StringIO(body), dtype=str, keep_default_na=False), header
-
-
-def build(folder: Path | str | None = None) -> list[str]:
-    """The names of the tables written to generated/tables/; generated/numbers.tex is written, too.
-
-    Raises:
-        FileNotFoundError: if main.tex uses what is not there; says what, and which notebook makes it.
-        ValueError: if tables.toml lacks a table, or names an unknown column or setting.
-    """
-    folder = report_folder(folder)
-    results, generated = folder / "results", folder / "generated"
-    tex = re.sub(r"(?<!\\)%.*", "", (folder / "main.tex").read_text(encoding="utf-8"))  # without comments
-    declared = tomllib.loads((folder / "tables.toml").read_text(encoding="utf-8"))
-    numbers, figures = read_rows(results / "numbers.csv"), read_rows(results / "figures.csv")
-    used = re.findall(r"\\input\{generated/tables/(\w+)(?:\.tex)?\}", tex)
-    used = [name for name in used if name not in RESERVED]
-    shown = re.findall(r"\\includegraphics(?:\[[^]]*\])?\{figures/(\w+)(?:\.pdf)?\}", tex)
-    lacks = [f"number {name}" for name in _macros(tex) if name not in numbers]
-    lacks += [f"table {name}" for name in used if not (results / f"{name}.csv").exists()]
-    lacks += [f"figure {name}" for name in shown if not (folder / f"figures/{name}.pdf").exists()]
-    if lacks:
-        lines = "".join(f"\n  {what}: made by {_maker(folder, what.split()[1])}" for what in lacks)
-        raise FileNotFoundError(
-            f"report/main.tex uses {len(lacks)} results that are not there:{lines}\n"
-            "Run those notebooks, then `python -m movierec.report record`."
-        )
-    undeclared = [name for name in used if name not in declared]
-    _check(not undeclared, f"tables.toml must declare every table of main.tex; {undeclared} missing.")
-
-    lines = [
-        f"\\newcommand{{\\{macro_name(name)}}}{{{_latex(row['value'], ',.' + row['digits'] + 'f')}}}"
-        f"  % {row['unit'] or '-'}, {row['notebook']}\n"
-        for name, row in numbers.items()
-    ]
-    _write(generated / "numbers.tex", "% Generated from results/numbers.csv.\n" + "".join(lines))
-    paths = {name: results / f"{name}.csv" for name in declared}
-    tables = {name: read_table(path) for name, path in paths.items() if path.exists()}
-    for name, (table, header) in tables.items():
-        text = latex_table(name, table, declared[name])
-        _write(generated / f"tables/{name}.tex", f"% Generated from {header['notebook']}.\n{text}")
-    makes = [(figures[name]["notebook"], rf"Fig.~\ref{{fig:{name}}}") for name in shown if name in figures]
-    makes += [(tables[name][1]["notebook"], rf"Table~\ref{{tab:{name}}}") for name in used]
-    makes += [(row["notebook"], "") for row in numbers.values()]
-    _write(generated / "tables/provenance.tex", _provenance(makes, tables.get("notebook_minutes")))
-    return list(tables)
-
-
-def macro_name(name: str) -> str:
-    r"""The LaTeX macro of a number: `hybrid_rmse` -> `HybridRmse`."""
-    return "".join(word.capitalize() for word in name.split("_"))
-
-
-def latex_table(name: str, table: pd.DataFrame, columns: list[dict[str, str]]) -> str:
-    """A booktabs table as tables.toml declares it, the best of a column in bold.
-
-    Args:
-        name: for messages.
-        table: cells as text, as `read_table` returns them.
-        columns: one dict a column: column, header; optional format (".3f"), unit, best ("min", "max"), align.
-
-    Raises:
-        ValueError: if a column or a setting is unknown, or `best` is something else or has no format.
-    """
-    rendered = []
-    for spec in columns:
-        column, unknown = spec.get("column"), sorted(set(spec) - SETTINGS)
-        _check(column in table, f"tables.toml: {name} has no column {column!r}; it has {list(table)}.")
-        _check(not unknown, f"tables.toml: {name} has unknown settings {unknown}; known: {sorted(SETTINGS)}.")
-        choose = {"min": min, "max": max}.get(spec.get("best", "max"))
-        _check(
-            choose and ("best" not in spec or "format" in spec),
-            f'tables.toml: best of {column!r} in {name} must be "min" or "max", beside a format.',
-        )
-        numeric = [text for text in table[column] if "format" in spec and _is_number(text)]
-        best = _latex(choose(numeric, key=float), spec["format"]) if "best" in spec and numeric else None
-        texts = [_latex(text, spec["format"]) if text in numeric else _escape(text) for text in table[column]]
-        rendered.append([rf"\textbf{{{text}}}" if text == best else text for text in texts])
-    align = "".join(spec.get("align", "r" if "format" in spec else "l") for spec in columns)
-    header = [spec["header"] + (f" ({spec['unit']})" if "unit" in spec else "") for spec in columns]
-    return _tabular(align, header, zip(*rendered, strict=True))
 
 
 def check(folder: Path | str | None = None) -> pd.DataFrame:
@@ -266,7 +182,7 @@ def record(folder: Path | str | None = None) -> list[str]:
         _write_rows(results / "numbers.csv", FIELDS, numbers)
     for path in fresh.glob("*.csv"):
         if path.stem not in RESERVED:
-            _write(results / path.name, path.read_bytes())
+            write_file(results / path.name, path.read_bytes())
     return sorted(_load(fresh))
 
 
@@ -277,9 +193,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--all", action="store_true", help="check: what was not compared fails, too")
     options = parser.parse_args(arguments)
     try:
-        if options.command != "check":
-            names = build() if options.command == "build" else record()
-            print(f"{options.command}: {len(names)} {'tables' if options.command == 'build' else 'results'}")
+        if options.command == "build":
+            from movierec.latex import build  # here: it imports this module
+
+            print(f"build: {len(build())} tables")
+            return 0
+        if options.command == "record":
+            print(f"record: {len(record())} results")
             return 0
         rows = check()
     except (FileNotFoundError, ValueError) as error:
@@ -318,7 +238,7 @@ def _moves(name: str, recorded: Result, new: pd.DataFrame) -> list[tuple[str, st
         tolerance = header["tolerance"].get(column, 0.0)
         for key, was, now in zip(old.iloc[:, 0], old[column], new[column], strict=True):
             same = was == now or tolerance == math.inf
-            if not same and _is_number(was) and _is_number(now):
+            if not same and is_number(was) and is_number(now):
                 same = abs(float(now) - float(was)) <= tolerance + ROUNDING * max(1.0, abs(float(was)))
             if not same:
                 where = f"{name}: {key}, {column}" if name.endswith(".csv") else name
@@ -326,84 +246,42 @@ def _moves(name: str, recorded: Result, new: pd.DataFrame) -> list[tuple[str, st
     return moves
 
 
-def _macros(tex: str) -> list[str]:
-    """Names of the numbers that LaTeX uses: macros of two or more capitalised words, not its own."""
-    macros = set(re.findall(r"\\((?!Declare|Require|Pass)[A-Z][a-z]+(?:[A-Z][a-z]*)+)(?![A-Za-z])", tex))
-    macros -= {"BibTeX", "LaTeX", *re.findall(r"\\newcommand\*?\{?\\(\w+)", tex)}
-    return sorted(re.sub(r"(?<!^)(?=[A-Z])", "_", macro).lower() for macro in macros)
-
-
-def _maker(folder: Path, name: str) -> str:
-    """The notebook that makes a result: as its last run says, else as the notebooks' source says."""
-    path = folder / f"generated/results/{name}.csv"
-    rows = read_rows(folder / "generated/results/numbers.csv") | read_rows(folder / "results/figures.csv")
-    if name in rows or path.exists():
-        return rows[name]["notebook"] if name in rows else read_table(path)[1]["notebook"]
-    sources = sorted((folder.parent / "notebooks").glob("*.ipynb"))
-    owners = [path.stem for path in sources if f'\\"{name}\\"' in path.read_text(encoding="utf-8")]
-    return " or ".join(owners) or "no notebook that could be found"
-
-
-def _provenance(makes: list[tuple[str, str]], minutes: Result | None) -> str:
-    """A LaTeX table of what each notebook makes, and in how many minutes."""
-    measured = {} if minutes is None else minutes[0].set_index("notebook")["minutes"].to_dict()
-    rows = []
-    for notebook in sorted({owner for owner, _ in makes}):
-        what = ", ".join(what for owner, what in makes if owner == notebook and what) or "numbers in the text"
-        took = _latex(measured[notebook], ".1f") if notebook in measured else "--"
-        rows.append((rf"\texttt{{{_escape(notebook)}}}", what, took))
-    return _tabular("l>{\\raggedright\\arraybackslash}p{4cm}r", ["Notebook", "Makes", "Minutes"], rows)
-
-
-def _check(holds: Any, message: str) -> None:
+def require(holds: Any, message: str) -> None:
+    """Nothing; what does not hold is a ValueError with this message."""
     if not holds:
         raise ValueError(message)
 
 
 def _check_name(name: str, words: int = 1) -> None:
-    _check(
+    require(
         re.fullmatch(r"[a-z]+(_[a-z]+)*", name),
         "a name must be lowercase letters, words joined by '_'; "
         f"found {name!r}. LaTeX macros have no digits: write them as words, e.g. 'random_five_rmse'.",
     )
-    _check(
+    require(
         name.count("_") + 1 >= words,
         f"a number's name must have two words, whose and what; found "
         f"{name!r}, which may be a macro of LaTeX itself. Use e.g. 'hybrid_rmse'.",
     )
-    _check(name not in RESERVED, f"{name!r} is the name of a file of the report already. Choose another.")
+    require(name not in RESERVED, f"{name!r} is the name of a file of the report already. Choose another.")
 
 
 def _cell(value: Any, where: str) -> str:
     """A value as text: whole numbers in full, others to ten digits, so a rerun is equal."""
     missing = value is None or value is pd.NA or value is pd.NaT
-    _check(
+    require(
         not missing and not (isinstance(value, Real) and not math.isfinite(value)),
         f"{where} must be finite; found {value}. Where nothing applies, write '--' into the table.",
     )
     return f"{value:.10g}" if isinstance(value, Real) and not isinstance(value, Integral) else str(value)
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Whether a cell's text is a finite number."""
     try:
         return math.isfinite(float(text))
     except ValueError:
         return False
-
-
-def _latex(text: str, spec: str) -> str:
-    formatted = format(float(text), spec).replace(",", "{,}")
-    return rf"\ensuremath{{-}}{formatted[1:]}" if formatted.startswith("-") else formatted
-
-
-def _escape(text: str) -> str:
-    return "".join(LATEX.get(character, character) for character in text)
-
-
-def _tabular(align: str, header: Any, rows: Any) -> str:
-    head, *body = (" & ".join(row) + " \\\\\n" for row in (header, *rows))
-    lines = f"\\toprule\n{head}\\midrule\n{''.join(body)}\\bottomrule\n"
-    return f"\\begin{{tabular}}{{@{{}}{align}@{{}}}}\n{lines}\\end{{tabular}}\n"
 
 
 def _csv(rows: Any) -> str:
@@ -413,10 +291,10 @@ def _csv(rows: Any) -> str:
 
 
 def _write_rows(path: Path, fields: list[str], rows: dict[str, dict[str, str]]) -> None:
-    _write(path, _csv([fields, *([rows[name][field] for field in fields] for name in sorted(rows))]))
+    write_file(path, _csv([fields, *([rows[name][field] for field in fields] for name in sorted(rows))]))
 
 
-def _write(path: Path, content: str | bytes) -> None:
+def write_file(path: Path, content: str | bytes) -> None:
     """Replaces a file at once, or leaves it and its date alone if it has this content already."""
     data = content.encode("utf-8") if isinstance(content, str) else content
     if path.exists() and path.read_bytes() == data:

@@ -128,7 +128,7 @@ def fit_hybrid(
     rows = features.rating_rows(train, indices, weeks, bias.residuals(train))
     batch_size = min(batch_size, len(train))
     keep_best = KeepBest(hybrid, split, patience, stars_epochs, ranking_epochs)
-    model.trained_heads = tuple(heads)
+    model.train_only(heads)
     model.compile(optimizer=tf.keras.optimizers.legacy.Adam(learning_rate))
     model.fit(
         features.batches(rows, batch_size, seed),
@@ -137,6 +137,7 @@ def fit_hybrid(
         callbacks=[keep_best],
         verbose=verbose,
     )
+    model.train_only(HEADS)  # nothing is frozen in what the caller gets
     hybrid.history = pd.DataFrame(keep_best.rows)
     hybrid.best_epochs = {head: epoch for head, (_, epoch, _) in keep_best.best.items()}
     hybrid.fit_seconds = time.perf_counter() - started

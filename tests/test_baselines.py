@@ -86,7 +86,7 @@ def _random_train(seed=0, users=30, movies=14):
     return pd.DataFrame(rows, columns=["user_id", "movie_id", "rating"]).astype({"rating": float})
 
 
-@pytest.mark.parametrize("neighbours", [3, 100])
+@pytest.mark.parametrize("neighbours", [3, 13, None])
 def test_item_knn_equals_a_slow_loop(neighbours):
     train = _random_train()
     indices = make_indices(train)
@@ -97,7 +97,7 @@ def test_item_knn_equals_a_slow_loop(neighbours):
             if i != j:
                 together = len(raters[i] & raters[j])
                 similarity[i, j] = together / (math.sqrt(len(raters[i]) * len(raters[j])) + 2)
-        for j in sorted(range(14), key=lambda j, i=i: -similarity[i, j])[neighbours:]:
+        for j in sorted(range(14), key=lambda j, i=i: -similarity[i, j])[neighbours or 14 :]:
             similarity[i, j] = 0
     expected = [[sum(similarity[i, j] for j in range(14) if u in raters[j]) for i in range(14)] for u in range(30)]
     scores = ItemKnn(train, indices, neighbours=neighbours, shrinkage=2)(np.arange(30))
@@ -201,7 +201,7 @@ def test_popularity_has_the_published_figures_of_microsofts_benchmark(ml100k):
     assert table["map@10"].mean() == pytest.approx(0.0560, abs=2e-4)
     assert table["precision@10"].mean() == pytest.approx(0.2287, abs=2e-4)
     assert table["recall@10"].mean() == pytest.approx(0.1132, abs=2e-4)
-    knn = _means(ItemKnn(split.train, indices), split, indices, liked_from=0)
+    knn = _means(ItemKnn(split.train, indices, neighbours=100, shrinkage=10), split, indices, liked_from=0)
     assert knn["ndcg@10"] == pytest.approx(0.4362, abs=1e-4)  # between SAR's .3938 and EASE's .4806
 
 
@@ -224,7 +224,7 @@ def test_popularity_on_the_courses_split(course):
 
 
 def test_item_knn_on_the_courses_split(course):
-    measured = _means(ItemKnn(course[0].train, course[1]), *course)
+    measured = _means(ItemKnn(course[0].train, course[1], neighbours=100, shrinkage=10), *course)
     assert measured["ndcg@10"] == pytest.approx(0.1117, abs=1e-4)
     assert measured["recall@10"] == pytest.approx(0.1325, abs=1e-4)
 
@@ -235,7 +235,7 @@ def test_star_errors_on_the_courses_split(course):
     bias = Bias(split.train, indices).predict(split.test)
     assert metrics.rmse(bias, actual) == pytest.approx(1.0210, abs=1e-4)
     assert metrics.mae(bias, actual) == pytest.approx(0.8160, abs=1e-4)
-    neighbours = ItemKnnStars(split.train, indices).predict(split.test)
+    neighbours = ItemKnnStars(split.train, indices, neighbours=40, shrinkage=50).predict(split.test)
     assert metrics.rmse(neighbours, actual) == pytest.approx(1.0040, abs=1e-4)
 
 

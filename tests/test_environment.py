@@ -38,7 +38,9 @@ def test_every_dependency_is_pinned_to_a_version_that_it_allows(asked):
 
 
 @pytest.mark.parametrize("python", ["3.11.0", "3.11.9", "3.12.1", "3.13.5"])
-@pytest.mark.parametrize("system", [("linux", "x86_64", "posix"), ("darwin", "arm64", "posix"), ("win32", "AMD64", "nt")])
+@pytest.mark.parametrize(
+    "system", [("linux", "x86_64", "posix"), ("darwin", "arm64", "posix"), ("win32", "AMD64", "nt")]
+)
 def test_on_every_system_each_dependency_has_one_pin(python, system):
     sys_platform, machine, os_name = system
     environment = {"python_full_version": python, "python_version": python.rsplit(".", 1)[0]}
@@ -113,5 +115,7 @@ def test_what_the_package_imports_is_declared():
             elif isinstance(node, ast.ImportFrom):
                 names.add(node.module.split(".")[0])
     names -= set(sys.stdlib_module_names) | {"movierec", "cycler"}  # cycler is Matplotlib's own
-    declared = {requirement.split(">")[0].strip().replace("-", "_") for requirement in PROJECT["project"]["dependencies"]}
+    declared = {
+        requirement.split(">")[0].strip().replace("-", "_") for requirement in PROJECT["project"]["dependencies"]
+    }
     assert names <= declared

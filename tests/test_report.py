@@ -1,4 +1,4 @@
-"""What the notebooks record, what becomes LaTeX, and what counts as moved."""
+"""`movierec.report`: what the notebooks record, and what counts as moved."""
 
 import math
 import os
@@ -15,18 +15,6 @@ from movierec import report
 matplotlib.use("agg")
 import matplotlib.pyplot as plt
 
-MAIN = r"""\input{generated/numbers}
-RMSE \HybridRmse{} on \NumRatings{} ratings, typeset by \LaTeX. % \NotUsed \input{generated/tables/not_used}
-\input{generated/tables/main_results} \label{tab:main_results}
-\includegraphics[width=\columnwidth]{figures/long_tail}
-\input{generated/tables/provenance}
-"""
-TABLES = """main_results = [
-  {column = "model", header = "Model"},
-  {column = "rmse", header = "RMSE", unit = "stars", format = ".2f", best = "min"},
-  {column = "ndcg@10", header = "NDCG@10", format = ".3f", best = "max"},
-]
-"""
 RESULTS = pd.DataFrame(
     {"model": ["popularity", "bias", "hybrid"], "rmse": ["--", 0.94, 0.89], "ndcg@10": [0.1, 0.05, 0.2]}
 )
@@ -34,16 +22,11 @@ RESULTS = pd.DataFrame(
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A report that uses two numbers, a table and a figure, none there yet, beside one notebook."""
-    folder = tmp_path / "report"
-    folder.mkdir()
-    (folder / "main.tex").write_text(MAIN)
-    (folder / "tables.toml").write_text(TABLES)
+    """The folder of a report in which nothing is recorded yet, beside one notebook."""
     (tmp_path / "notebooks").mkdir()
-    source = r'{"source": ["record.table(\"main_results\", results)"]}'
-    (tmp_path / "notebooks/06_training.ipynb").write_text(source)
-    monkeypatch.setenv("MOVIEREC_REPORT", str(folder))
-    return folder
+    (tmp_path / "notebooks/06_training.ipynb").write_text("{}")
+    monkeypatch.setenv("MOVIEREC_REPORT", str(tmp_path / "report"))
+    return tmp_path / "report"
 
 
 @pytest.fixture
@@ -173,12 +156,10 @@ def test_a_second_run_writes_the_same_bytes_and_touches_nothing(record, folder):
 
     record_all(record)
     report.record()
-    report.build()
     before = snapshot()
-    assert len(before) == 2 + 2 + 3 + 1 + 3  # sources, fresh, recorded, figure, LaTeX; no temporary file
+    assert len(before) == 2 + 3 + 1  # fresh, recorded, figure; no temporary file
     record_all(record)
     report.record()
-    report.build()
     assert snapshot() == before
 
 
@@ -202,99 +183,6 @@ def test_a_figure_is_byte_equal_with_truetype_fonts_and_stays_open(record, folde
     assert b"two points" in pdfs[0]
     assert (b"CreationDate" in pdfs[0]) == bool(epoch)
     assert (folder / "results/figures.csv").read_text() == "name,notebook\na_line,06_training\n"
-
-
-# ---- LaTeX
-
-
-def test_build_writes_a_macro_for_each_number_and_the_tables(record, folder):
-    record_all(record)
-    report.record()
-    assert report.build() == ["main_results"]
-    numbers = (folder / "generated/numbers.tex").read_text()
-    assert r"\newcommand{\HybridRmse}{0.893}  % stars, 06_training" in numbers
-    assert r"\newcommand{\NumRatings}{100{,}000}  % -, 06_training" in numbers
-    table = (folder / "generated/tables/main_results.tex").read_text()
-    assert r"Model & RMSE (stars) & NDCG@10 \\" in table
-    assert r"popularity & -- & 0.100 \\" in table
-    assert r"hybrid & \textbf{0.89} & \textbf{0.200} \\" in table
-    assert r"\begin{tabular}{@{}lrr@{}}" in table
-    assert table.count(r"\textbf") == 2
-
-
-def test_build_tells_what_each_notebook_makes_and_how_long_it_takes(record, folder):
-    record_all(record)
-    minutes = pd.DataFrame({"notebook": ["06_training"], "minutes": [1.26]})
-    report.Recorder("make").table("notebook_minutes", minutes)
-    report.record()
-    with (folder / "tables.toml").open("a") as file:
-        file.write('notebook_minutes = [{column = "notebook", header = "N"}]\n')
-    report.build()
-    row = r"\texttt{06\_training} & Fig.~\ref{fig:long_tail}, Table~\ref{tab:main_results} & 1.3 \\"
-    assert row in (folder / "generated/tables/provenance.tex").read_text()
-
-
-def test_build_names_what_is_missing_and_who_makes_it(record, folder):
-    with pytest.raises(FileNotFoundError) as error:
-        report.build()
-    message = str(error.value)
-    assert "uses 4 results that are not there" in message
-    assert "number hybrid_rmse: made by no notebook that could be found" in message
-    assert "table main_results: made by 06_training" in message  # from the notebook's source
-    record_all(record)
-    report.record()
-    (folder / "results/main_results.csv").unlink()
-    (folder / "figures/long_tail.pdf").unlink()
-    made = "made by 06_training"
-    message = rf"uses 2 results.*\n.*table main_results: {made}\n.*figure long_tail: {made}"
-    with pytest.raises(FileNotFoundError, match=message):
-        report.build()
-
-
-def test_a_deleted_number_is_missed_by_name(record, folder):
-    record_all(record)
-    report.record()
-    path = folder / "results/numbers.csv"
-    lines = path.read_text().splitlines(keepends=True)
-    path.write_text("".join(line for line in lines if not line.startswith("num_ratings")))
-    with pytest.raises(FileNotFoundError, match="number num_ratings: made by 06_training"):
-        report.build()
-
-
-def test_a_table_of_main_tex_must_be_declared(record, folder):
-    record_all(record)
-    report.record()
-    (folder / "tables.toml").write_text("")
-    with pytest.raises(ValueError, match=r"declare every table of main.tex; \['main_results'\] missing"):
-        report.build()
-
-
-@pytest.mark.parametrize(
-    ("setting", "message"),
-    [
-        ({"column": "mae"}, "main_results has no column 'mae'; it has"),
-        ({"column": "rmse", "bold": "yes"}, r"unknown settings \['bold'\]"),
-        ({"column": "rmse", "best": "least", "format": ".2f"}, 'must be "min" or "max"'),
-        ({"column": "rmse", "best": "min"}, "beside a format"),
-    ],
-)
-def test_unknown_columns_and_settings_are_refused(setting, message):
-    with pytest.raises(ValueError, match=message):
-        report.latex_table("main_results", RESULTS.astype(str), [{"header": "x", **setting}])
-
-
-def test_equal_at_the_printed_precision_is_equally_bold():
-    table = pd.DataFrame({"x": ["0.8911", "0.8914", "-1234.5"]})
-    spec = {"column": "x", "header": "x", "format": ",.3f", "best": "max"}
-    latex = report.latex_table("t", table, [spec])
-    assert latex.count(r"\textbf{0.891}") == 2
-    assert r"\ensuremath{-}1{,}234.500" in latex
-
-
-def test_text_is_escaped_for_latex():
-    table = pd.DataFrame({"x": [r"100% R&D_#1 {a} ~^\ $"]})
-    latex = report.latex_table("t", table, [{"column": "x", "header": "h"}])
-    assert r"100\% R\&D\_\#1 \{a\} \textasciitilde{}\textasciicircum{}\textbackslash{} \$" in latex
 
 
 # ---- drift
@@ -369,11 +257,6 @@ def test_what_was_not_compared_is_named_with_its_notebook_and_fails_only_when_as
     assert "no maker (06_training): old_number" in out  # it ran, and did not write it
     assert "new (06_training): new_number" in out
     assert report.main(["check", "--all"]) == 1
-
-
-def test_the_command_line_says_what_is_wrong_without_a_traceback(folder, capsys):
-    assert report.main(["build"]) == 1
-    assert "main.tex uses 4 results that are not there" in capsys.readouterr().err
 
 
 def test_the_module_runs_as_a_command_without_tensorflow(folder):

@@ -15,7 +15,9 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
 def make(*arguments):
-    environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+    }
     return subprocess.run(["make", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=1500)
 
 
@@ -54,4 +56,3 @@ def test_the_log_has_no_undefined_reference_and_no_wide_box(built):
 def test_what_was_recorded_is_what_the_notebooks_wrote(built):
     said = subprocess.run([sys.executable, "-m", "movierec.report", "check"], cwd=ROOT, capture_output=True, text=True)
     assert said.returncode == 0, said.stdout
-
