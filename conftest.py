@@ -6,12 +6,20 @@ import os
 from collections import Counter, defaultdict
 from pathlib import Path
 
+import pytest
+
 STAMPS = Path(__file__).parent / "report" / "generated" / "notebooks"
 NOTEBOOKS = Path(__file__).parent / "notebooks"
 
 _cells_left: Counter = Counter()
 _seconds: dict = defaultdict(float)
 _failed: set = set()
+
+
+@pytest.fixture(scope="session")
+def notebooks_passed() -> set:
+    """The notebooks that this session has re-executed, every cell as stored."""
+    return {notebook for notebook, left in _cells_left.items() if not left and notebook not in _failed}
 
 
 def _notebook_of(nodeid: str) -> str | None:

@@ -54,4 +54,5 @@ def __getattr__(name: str):
     with quiet:
         tensorflow = importlib.import_module("tensorflow")
         check_keras(tensorflow)
+        tensorflow.get_logger().setLevel("ERROR")  # from the fifth model on, each would be warned of as "retracing"
     return importlib.import_module(_MODULES[name])

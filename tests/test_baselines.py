@@ -160,7 +160,7 @@ def test_item_knn_knows_the_checkerboard_and_popularity_does_not(split, checkerb
     indices = make_indices(split.train, checkerboard.movies)
     knn = evaluate_ranking(ItemKnn(split.train, indices, neighbours=12), split, indices, k=3, liked_from=5)
     popularity = evaluate_ranking(Popularity(split.train, indices), split, indices, k=3, liked_from=5)
-    assert knn["recall@3"].mean() > 0.8  # a liked movie is one of the two or three that are left
+    assert knn["recall@3"].mean() > 0.7  # a liked movie is one of the three or so that are left
     assert popularity["recall@3"].mean() < 0.4
     stars = ItemKnnStars(split.train, indices, shrinkage=1).predict(split.test)
     assert (

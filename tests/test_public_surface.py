@@ -1,10 +1,16 @@
 """What the README promises to somebody with their own tables, name by name and word by word."""
 
+import functools
 import inspect
+import re
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 import movierec
+
+README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_public_names_are_there_and_no_others():
@@ -49,18 +55,27 @@ def test_defaults_are_as_promised():
     assert inspect.signature(movierec.Hybrid.recommend).parameters["k"].default == 10
 
 
-def test_the_readmes_example_runs_on_ones_own_tables(checkerboard, split, fitted, tmp_path):
-    """The calls of the README in its order, on tables that movierec did not load."""
-    own = movierec.Split(train=split.train, validation=None, test=split.test)
-    assert len(own.train) == 640
-    assert fitted.predict(split.test).shape == (40,)
-    assert fitted.recommend([101, 142 - 40], k=10).columns.tolist() == ["user_id", "rank", "movie_id", "title", "score"]
-    assert len(fitted.recommend_new({"Film 3 (1981)": 5.0}, k=10)) == 10
-    fitted.save(tmp_path / "model")
-    assert len(movierec.load_model(tmp_path / "model").recommend([101])) == 10
+def test_the_readmes_example_runs(ml100k, monkeypatch, tmp_path):
+    """The code of the README as it stands there, on MovieLens-100K; only the number of epochs is cut to one."""
+    code = next(block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "fit_hybrid" in block)
+    fit = functools.partial(movierec.fit_hybrid, epochs=1)
+    monkeypatch.setattr(movierec, "fit_hybrid", fit, raising=False)
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(compile(code, "README.md", "exec"), names)
+    model, split = names["model"], names["split"]
+    assert model.predict(split.test).shape == (9_596,)
+    table = model.recommend([1, 42], k=10)
+    assert list(table) == ["user_id", "rank", "movie_id", "title", "score"]
+    assert table["user_id"].tolist() == [1] * 10 + [42] * 10
+    (folder,) = tmp_path.iterdir()  # "my-model"
+    again = movierec.load_model(folder)
+    np.testing.assert_array_equal(again.recommend([1, 42])["movie_id"], table["movie_id"])
+    new = again.recommend_new({"Toy Story (1995)": 5.0}, k=10)
+    assert len(new) == 10 and "Toy Story (1995)" not in new["title"].tolist()
 
 
 def test_representations_say_what_it_is_in_one_line(checkerboard, split, fitted):
     assert repr(fitted) == "Hybrid(40 users, 30 movies)"
-    assert repr(split) == "Split(train 640, validation 40, test 40 ratings)"
+    assert repr(split) == "Split(train 564, validation 44, test 44 ratings)"
     assert "0x" not in repr(fitted) + repr(split) + repr(checkerboard) + repr(fitted.indices)

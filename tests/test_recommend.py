@@ -24,10 +24,10 @@ def _pairs(*pairs, **columns):
 
 def test_predictions_are_float32_stars_on_trains_scale_in_row_order(fitted, split):
     predicted = fitted.predict(split.test)
-    assert predicted.dtype == np.float32 and predicted.shape == (40,)
+    assert predicted.dtype == np.float32 and predicted.shape == (44,)
     assert predicted.min() >= 2 and predicted.max() <= 5  # the checkerboard has 2 and 5 stars only
     assert (predicted == 5).any() or (predicted == 2).any()  # clipped
-    order = np.random.default_rng(0).permutation(40)
+    order = np.random.default_rng(0).permutation(44)
     np.testing.assert_allclose(fitted.predict(split.test.iloc[order]), predicted[order], atol=1e-6)
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import SMALL
 
 import movierec
 
@@ -48,45 +47,46 @@ def test_a_loaded_model_is_the_same_to_the_bit(fitted, saved, split):
     assert (again.weeks, again.bias.scale, repr(again)) == (fitted.weeks, fitted.bias.scale, repr(fitted))
 
 
-def test_a_fresh_process_loads_the_same_model_and_trains_the_same_model(fitted, saved, split, checkerboard, tmp_path):
+def test_a_fresh_process_loads_the_same_and_trains_the_same(fitted, once, saved, split, checkerboard, small, tmp_path):
     """What a reader does the next day: lists and stars are equal to the bit, and so is a model of the same seed."""
-    tables = {"train": split.train, "validation": split.validation, "test": split.test, "movies": checkerboard.movies}
+    tables = {
+        "train": split.train,
+        "validation": split.validation,
+        "test": split.test,
+        "movies": checkerboard.movies,
+        "users": checkerboard.users,
+    }
     for name, table in tables.items():
         table.to_pickle(tmp_path / f"{name}.pickle")
     code = f"""
 import pandas as pd, numpy as np, movierec, pathlib
 folder = pathlib.Path({str(tmp_path)!r})
-train, validation, test, movies = (pd.read_pickle(folder / f"{{name}}.pickle") for name in {list(tables)})
+train, validation, test, movies, users = (pd.read_pickle(folder / f"{{name}}.pickle") for name in {list(tables)})
 model = movierec.load_model(folder / "a model")
-trained = movierec.fit_hybrid(movierec.Split(train, validation, test), movies, seed=5, epochs=2, **{SMALL})
+split = movierec.Split(train, validation, test)
+trained = movierec.fit_hybrid(split, movies, users, seed=3, epochs=2, **{small})
 np.savez(folder / "there.npz", stars=model.predict(test), scores=model.score(np.arange(40)),
-         movie_id=model.recommend([100, 139])["movie_id"], trained=trained.predict(test), lists=trained.score(np.arange(40)))
+         movie_id=model.recommend([100, 139])["movie_id"],
+         trained=trained.predict(test), lists=trained.score(np.arange(40)))
 """
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert (run.returncode, run.stderr) == (0, "")
-    here = movierec.fit_hybrid(split, checkerboard.movies, seed=5, epochs=2, **SMALL)
     with np.load(tmp_path / "there.npz") as there:
         np.testing.assert_array_equal(there["stars"], fitted.predict(split.test))
         np.testing.assert_array_equal(there["scores"], fitted.score(np.arange(40)))
         np.testing.assert_array_equal(there["movie_id"], fitted.recommend([100, 139])["movie_id"])
-        np.testing.assert_array_equal(there["trained"], here.predict(split.test))
-        np.testing.assert_array_equal(there["lists"], here.score(np.arange(40)))
+        np.testing.assert_array_equal(there["trained"], once.predict(split.test))
+        np.testing.assert_array_equal(there["lists"], once.score(np.arange(40)))
 
 
-def test_a_model_without_tables_and_a_model_loaded_and_saved_again(split, tmp_path):
-    model = movierec.fit_hybrid(split, **SMALL | {"epochs": 1})
-    model.save(tmp_path / "one")
-    movierec.load_model(tmp_path / "one").save(tmp_path / "two")
-    again = movierec.load_model(tmp_path / "two")
-    np.testing.assert_array_equal(again.predict(split.test), model.predict(split.test))
-    assert again.movies["title"].tolist() == model.movies["title"].tolist()
-
-
-def test_saving_over_a_model_replaces_it(fitted, saved, split):
-    other = movierec.fit_hybrid(split, **SMALL | {"epochs": 1})
-    other.save(saved)
-    np.testing.assert_array_equal(movierec.load_model(saved).predict(split.test), other.predict(split.test))
+def test_saving_over_a_model_replaces_it_and_a_loaded_model_can_be_saved(plain, saved, split, tmp_path):
+    """`plain` has no tables of movies and users, hence no features."""
+    plain.save(saved)
     assert _files(saved) == FILES
+    movierec.load_model(saved).save(tmp_path / "two")
+    again = movierec.load_model(tmp_path / "two")
+    np.testing.assert_array_equal(again.predict(split.test), plain.predict(split.test))
+    assert again.movies["title"].tolist() == plain.movies["title"].tolist()
 
 
 # ---- what is refused
@@ -134,9 +134,8 @@ def test_a_foreign_manifest_is_refused_with_both_formats(saved, content):
         movierec.load_model(saved)
 
 
-def test_a_manifest_of_another_model_is_refused(saved, split, tmp_path):
-    other = movierec.fit_hybrid(split, **SMALL | {"epochs": 1})
-    other.save(tmp_path / "other")
+def test_a_manifest_of_another_model_is_refused(saved, plain, tmp_path):
+    plain.save(tmp_path / "other")
     (saved / "manifest.json").write_bytes((tmp_path / "other" / "manifest.json").read_bytes())
     with pytest.raises(ValueError, match="cut short or changed"):
         movierec.load_model(saved)
@@ -174,12 +173,11 @@ def test_a_write_that_fails_leaves_nothing_behind(fitted, tmp_path, full_disk):
         movierec.load_model(tmp_path / "new")
 
 
-def test_a_write_that_fails_leaves_the_model_that_was_there(fitted, saved, split, full_disk):
+def test_a_write_that_fails_leaves_the_model_that_was_there(fitted, saved, full_disk):
     before = {name: (saved / name).read_bytes() for name in FILES}
     with pytest.raises(OSError, match="No space left"):
         fitted.save(saved)
     assert {name: (saved / name).read_bytes() for name in _files(saved)} == before
-    np.testing.assert_array_equal(movierec.load_model(saved).predict(split.test), fitted.predict(split.test))
 
 
 def test_a_folder_that_is_a_file_is_an_error_of_the_system(fitted, tmp_path):

