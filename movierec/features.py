@@ -44,32 +44,51 @@ class History(NamedTuple):
 def movie_features(movies: pd.DataFrame | None, indices: Indices) -> Features:
     """Genres and the release year in bins of five years, for every movie of `indices`.
 
-    A movie with three genres has 1/3 in each; one without genres or year, or missing in `movies`, has zeros there.
+    A movie with three genres has 1/3 in each; one without genres or year, or missing in `movies`, has zeros there. The
+    table may lack either column.
     """
     if movies is None:
         return Features(np.zeros((indices.num_movies, 0), np.float32), [])
-    known = movies.set_index("movie_id").reindex(indices.movie_ids)
-    genres = known["genres"].fillna("").str.get_dummies("|")
-    genres = genres.drop(columns=[""], errors="ignore")
-    share = genres / genres.sum(axis=1).clip(lower=1).to_numpy()[:, None]
-    year = pd.to_numeric(known["year"], errors="coerce").astype("float64")
-    first_year = (year // YEARS_PER_BIN * YEARS_PER_BIN).rename("year")
-    years = _one_hot(first_year.map(lambda y: f"{y:.0f}", na_action="ignore"), "year")
-    return _join([share.add_prefix("genre="), years])
+    known = _rows_of(movies, "movie_id", indices.movie_ids, "movies")
+    parts = []
+    if "genres" in known:
+        genres = known["genres"].fillna("").str.get_dummies("|")
+        genres = genres.drop(columns=[""], errors="ignore")
+        share = genres / genres.sum(axis=1).clip(lower=1).to_numpy()[:, None]
+        parts.append(share.add_prefix("genre="))
+    if "year" in known:
+        year = pd.to_numeric(known["year"], errors="coerce").astype("float64")
+        first_year = (year // YEARS_PER_BIN * YEARS_PER_BIN).rename("year")
+        parts.append(_one_hot(first_year.map(lambda y: f"{y:.0f}", na_action="ignore"), "year"))
+    return _join(parts) if parts else movie_features(None, indices)
 
 
 def user_features(users: pd.DataFrame | None, indices: Indices) -> Features:
     """Age group, gender and occupation of every user of `indices`; none if the data set has no table of users."""
     if users is None:
         return Features(np.zeros((indices.num_users, 0), np.float32), [])
-    known = users.set_index("user_id").reindex(indices.user_ids)
+    known = _rows_of(users, "user_id", indices.user_ids, "users")
     parts = []
     if "age" in known:
         edges = [0, *AGE_EDGES_YEARS, 200]
         labels = [f"{low}-{high - 1}" for low, high in zip(edges[:-1], edges[1:], strict=True)]
-        parts.append(_one_hot(pd.cut(known["age"], edges, right=False, labels=labels).astype(object), "age"))
+        age = pd.to_numeric(known["age"], errors="coerce")
+        parts.append(_one_hot(pd.cut(age, edges, right=False, labels=labels).astype(object), "age"))
     parts += [_one_hot(known[column], column) for column in ("gender", "occupation") if column in known]
     return _join(parts) if parts else user_features(None, indices)
+
+
+def _rows_of(table: pd.DataFrame, key: str, ids: np.ndarray, name: str) -> pd.DataFrame:
+    """The rows of `table` in the order of `ids`, empty where it has none."""
+    if key not in table:
+        raise ValueError(f"`{name}` needs {key}; it has {', '.join(map(str, table.columns))}.")
+    twice = table[key][table[key].duplicated()]
+    if len(twice):
+        raise ValueError(
+            f"`{name}` must have one row for each {key}; {len(twice):,} of {len(table):,} rows repeat one, e.g. "
+            f'{twice.head(3).tolist()}. Try {name}.drop_duplicates("{key}").'
+        )
+    return table.set_index(key).reindex(ids)
 
 
 def _one_hot(column: pd.Series, name: str) -> pd.DataFrame:

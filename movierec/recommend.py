@@ -182,6 +182,6 @@ class Hybrid:
 def titles_of(movies: pd.DataFrame | None, indices: Indices) -> np.ndarray:
     """The title of every movie of `indices`; "movie 42" where `movies` does not have it. str `[num_movies]`."""
     fallback = pd.Series([f"movie {movie_id}" for movie_id in indices.movie_ids], index=indices.movie_ids)
-    if movies is None:
+    if movies is None or "title" not in movies:
         return fallback.to_numpy()
     return movies.set_index("movie_id")["title"].reindex(indices.movie_ids).fillna(fallback).to_numpy()

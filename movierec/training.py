@@ -107,7 +107,15 @@ def fit_hybrid(
     """
     if not heads or not set(heads) <= set(HEADS):
         raise ValueError(f"`heads` must be some of {HEADS}, got {heads!r}.")
-    _check_settings(epochs=epochs, patience=patience, batch_size=batch_size, learning_rate=learning_rate)
+    if not isinstance(split, Split):
+        raise ValueError(
+            f"`split` must be a Split, got {type(split).__name__}. Try movierec.split_by_user_time(data.ratings)."
+        )
+    _check_settings(
+        epochs=epochs, patience=patience, batch_size=batch_size, learning_rate=learning_rate,
+        stars_epochs=stars_epochs, ranking_epochs=ranking_epochs,
+        **{name: value for name, value in model_settings.items() if name in ("dim", "ranking_dim")},
+    )  # fmt: skip
     started = time.perf_counter()
     tf.keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()

@@ -172,6 +172,14 @@ def test_a_user_whose_only_relevant_movie_is_outside_the_catalogue_counts_as_zer
     assert table["recall@5"].tolist() == table["ndcg@5"].tolist() == [0]
 
 
+def test_places_without_a_movie_are_no_hits():
+    """Only the last movie of the catalogue is left to recommend: one hit, and the -1 behind it are not that movie."""
+    train = _table(*[(1, movie, 3.0, 0) for movie in (10, 20, 30, 40)])
+    table = evaluate_ranking(scorer, Split(train, None, _table((1, 50, 5.0, 1))), INDICES, k=3)
+    assert table["movie_index"].loc[1].tolist() == [4, -1, -1]
+    assert table["recall@3"].tolist() == [1] and table["precision@3"].tolist() == [1 / 3]
+
+
 def test_nobody_to_measure_is_an_error_that_says_why():
     low = Split(SPLIT.train, None, SPLIT.test.assign(rating=2.0))
     with pytest.raises(ValueError, match="at least 4.0 stars there; 6 ratings of 4 users were looked at"):

@@ -85,6 +85,38 @@ def test_no_table_is_no_feature(tiny_indices):
     assert user_features(None, tiny_indices).names == movie_features(None, tiny_indices).names == []
 
 
+def test_a_table_of_movies_may_lack_genres_or_years(tiny, tiny_indices):
+    assert movie_features(tiny.movies.drop(columns="genres"), tiny_indices).names == ["year=1990", "year=1995"]
+    names = movie_features(tiny.movies.drop(columns="year"), tiny_indices).names
+    assert names == ["genre=Animation", "genre=Comedy", "genre=Crime"]
+    assert movie_features(tiny.movies[["movie_id", "title"]], tiny_indices).values.shape == (5, 0)
+
+
+def test_a_table_without_its_id_is_refused_with_what_it_has(tiny, tiny_indices):
+    with pytest.raises(ValueError, match="`movies` needs movie_id; it has title, year, genres"):
+        movie_features(tiny.movies.drop(columns="movie_id"), tiny_indices)
+    with pytest.raises(ValueError, match="`users` needs user_id; it has age, gender, occupation"):
+        user_features(tiny.users.drop(columns="user_id"), tiny_indices)
+
+
+def test_an_id_that_is_there_twice_is_refused_and_the_call_that_mends_it_mends_it(tiny, tiny_indices):
+    twice = pd.concat([tiny.movies, tiny.movies[1:2]])
+    with pytest.raises(ValueError, match=r"one row for each movie_id; 1 of 6 rows repeat one, e.g. \[20\]") as error:
+        movie_features(twice, tiny_indices)
+    assert 'Try movies.drop_duplicates("movie_id")' in str(error.value)
+    mended = movie_features(twice.drop_duplicates("movie_id"), tiny_indices)
+    np.testing.assert_array_equal(mended.values, movie_features(tiny.movies, tiny_indices).values)
+    with pytest.raises(ValueError, match="one row for each user_id; 5 of 10 rows"):
+        user_features(pd.concat([tiny.users, tiny.users]), tiny_indices)
+
+
+def test_ages_may_be_written_as_text(tiny, tiny_indices):
+    users = tiny.users.assign(age=["17", "18", "24", "56", "unknown"])
+    np.testing.assert_array_equal(
+        user_features(users, tiny_indices).values, user_features(tiny.users, tiny_indices).values
+    )
+
+
 def test_the_real_tables_sum_to_one_in_each_group(ml100k):
     indices = Indices(ml100k.users["user_id"].to_numpy(), ml100k.movies["movie_id"].to_numpy())
     users, movies = user_features(ml100k.users, indices), movie_features(ml100k.movies, indices)

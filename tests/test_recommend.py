@@ -275,4 +275,6 @@ def test_a_film_that_is_not_there_has_no_similar_ones(fitted):
 def test_titles_follow_the_indices_and_missing_ones_are_named_by_id(tiny):
     indices = Indices(np.array([1]), np.array([10, 30, 777]))
     assert titles_of(tiny.movies, indices).tolist() == ["Toy Story (1995)", "Fargo (1996)", "movie 777"]
+    without = tiny.movies.drop(columns="title")
+    assert titles_of(None, indices).tolist() == titles_of(without, indices).tolist()
     assert titles_of(None, indices).tolist() == ["movie 10", "movie 30", "movie 777"]

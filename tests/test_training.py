@@ -95,6 +95,15 @@ def test_another_seed_gives_another_model(once, split, checkerboard, short):
     assert _same(once, other, split) == (False, False)
 
 
+def test_the_seed_is_that_of_the_batches_too(split, short, monkeypatch):
+    def told(rows, batch_size, seed):
+        raise RuntimeError(f"{len(rows['rating'])} rows, {batch_size} a batch, seed {seed}")
+
+    monkeypatch.setattr("movierec.features.batches", told)
+    with pytest.raises(RuntimeError, match="564 rows, 64 a batch, seed 17"):
+        movierec.fit_hybrid(split, seed=17, **short)
+
+
 # ---- learning
 
 
@@ -176,7 +185,18 @@ def test_a_loss_that_is_not_finite_is_an_error_that_says_what_to_try(split, shor
     assert "nan" in str(error.value) or "inf" in str(error.value)
 
 
-@pytest.mark.parametrize("name", ["epochs", "patience", "batch_size", "learning_rate"])
+def test_what_is_not_a_split_is_refused_with_the_call_that_makes_one(checkerboard):
+    with pytest.raises(ValueError, match=r"must be a Split, got DataFrame. Try movierec.split_by_user_time"):
+        movierec.fit_hybrid(checkerboard.ratings)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *["epochs", "patience", "batch_size", "learning_rate", "stars_epochs", "ranking_epochs"],
+        *["dim", "ranking_dim"],  # 0 would end the process, inside TensorFlow
+    ],
+)
 @pytest.mark.parametrize("value", [0, -1, float("nan")])
 def test_settings_must_be_above_zero(split, name, value, short):
     with pytest.raises(ValueError, match=f"`{name}` must be above 0, got {value}"):
