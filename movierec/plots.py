@@ -65,7 +65,7 @@ STYLE: dict[str, Any] = {
     "ps.fonttype": 42,  # TrueType: IEEE refuses Type 3 fonts
     "savefig.bbox": None,  # "tight" would change the width, and with it the size of the type
 }
-TITLE_CHARS = 48  # characters of a title that fit in one line
+TITLE_CHARS = 46  # characters of a title that fit in one line
 LOWER_IS_BETTER = ("loss", "rmse", "mae")
 
 

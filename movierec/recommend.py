@@ -51,6 +51,7 @@ class Hybrid:
         Raises:
             ValueError: if user_id or movie_id is missing.
         """
+        self._require_trained("stars")
         missing = [column for column in ("user_id", "movie_id") if column not in ratings]
         if missing:
             raise ValueError(f"`predict` needs user_id and movie_id; {', '.join(missing)} is missing. Try split.test.")
@@ -65,6 +66,7 @@ class Hybrid:
 
     def score(self, user_index: np.ndarray) -> np.ndarray:
         """The ranking head's scores, float32 `[U, num_movies]`: the scorer that `evaluation` ranks with."""
+        self._require_trained("ranking")
         return self.model.score(tf.constant(user_index, tf.int32)).numpy()
 
     def recommend(self, user_ids, k: int = 10) -> pd.DataFrame:
@@ -116,6 +118,7 @@ class Hybrid:
         """
         if not stars:
             raise ValueError('`stars` is empty; name at least one film, e.g. recommend_new({"Toy Story (1995)": 5.0}).')
+        self._require_trained("ranking")
         movie_index = np.array([self._movie_index(movie) for movie in stars])
         given = np.array([self._checked_stars(movie, value) for movie, value in stars.items()], np.float32)
         if len(np.unique(movie_index)) < len(movie_index):
@@ -139,6 +142,7 @@ class Hybrid:
         Returns:
             DataFrame rank, movie_id, title, score; the film itself is left out.
         """
+        self._require_trained("ranking")
         index = self._movie_index(movie)
         vectors = self.model.ranking.movie(tf.range(self.indices.num_movies)).numpy()
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -152,6 +156,13 @@ class Hybrid:
         from movierec import storage  # storage builds a Hybrid, so it imports this module
 
         storage.save_model(self, folder)
+
+    def _require_trained(self, head: str) -> None:
+        if self.best_epochs and head not in self.best_epochs:
+            raise ValueError(
+                f"the {head} head must be trained for this; fit_hybrid was asked for {list(self.best_epochs)} only. "
+                'Fit again with heads=("stars", "ranking"), the default.'
+            )
 
     def _table(self, movie_index: np.ndarray, scores: np.ndarray) -> pd.DataFrame:
         movie_index = movie_index[movie_index != UNKNOWN]

@@ -26,10 +26,10 @@ class KeepBest(tf.keras.callbacks.Callback):
     Without a validation part, each head keeps the weights of the epoch it is told.
     """
 
-    def __init__(self, hybrid: Hybrid, split: Split, patience: int, epoch_of_stars: int, epoch_of_ranking: int):
+    def __init__(self, hybrid: Hybrid, split: Split, patience: int, liked_from: float, *epochs: int):
         super().__init__()
-        self.hybrid, self.split, self.patience = hybrid, split, patience
-        self.fixed = {"stars": epoch_of_stars, "ranking": epoch_of_ranking}
+        self.hybrid, self.split, self.patience, self.liked_from = hybrid, split, patience, liked_from
+        self.fixed = dict(zip(HEADS, epochs, strict=True))
         self.best = {}  # head -> quality, epoch, weights
         self.rows = []
 
@@ -43,7 +43,7 @@ class KeepBest(tf.keras.callbacks.Callback):
         row = {"epoch": epoch + 1} | {f"train_{head}_loss": loss for head, loss in losses.items()}
         if self.split.validation is not None:
             row |= self.measure()
-            quality = {"stars": -row["validation_rmse"], "ranking": row["validation_ndcg@10"]}
+            quality = {"stars": -row.get("validation_rmse", 0.0), "ranking": row.get("validation_ndcg@10", 0.0)}
         else:
             quality = {head: -abs(epoch + 1 - last) for head, last in self.fixed.items()}
         self.rows.append(row)
@@ -54,11 +54,16 @@ class KeepBest(tf.keras.callbacks.Callback):
         self.model.stop_training = since_best >= self.patience
 
     def measure(self) -> dict:
-        """RMSE and NDCG@10 on validation."""
-        predicted = self.hybrid.predict(self.split.validation)
-        ranked = evaluation.evaluate_ranking(self.hybrid.score, self.split, self.hybrid.indices, part="validation")
-        rmse = metrics.rmse(predicted, self.split.validation["rating"])
-        return {"validation_rmse": rmse, "validation_ndcg@10": ranked["ndcg@10"].mean()}
+        """RMSE and NDCG@10 on validation, of the heads that are trained."""
+        validation, columns = self.split.validation, {}
+        if "stars" in self.model.trained_heads:
+            columns["validation_rmse"] = metrics.rmse(self.hybrid.predict(validation), validation["rating"])
+        if "ranking" in self.model.trained_heads:
+            ranked = evaluation.evaluate_ranking(
+                self.hybrid.score, self.split, self.hybrid.indices, part="validation", liked_from=self.liked_from
+            )
+            columns["validation_ndcg@10"] = ranked["ndcg@10"].mean()
+        return columns
 
     def on_train_end(self, logs=None):
         for head, (_, _, weights) in self.best.items():
@@ -76,6 +81,7 @@ def fit_hybrid(
     patience: int = 5,
     batch_size: int = 1024,
     learning_rate: float = 0.001,
+    liked_from: float = evaluation.LIKED_FROM_STARS,
     stars_epochs: int = STARS_EPOCHS,
     ranking_epochs: int = RANKING_EPOCHS,
     verbose: int = 0,
@@ -91,10 +97,11 @@ def fit_hybrid(
         users: user_id, age, gender, occupation, any of them. May be None.
         seed: of the weights, the batches and dropout.
         heads: which heads to train; ("stars",) if only `predict` is wanted, ("ranking",) if only lists are.
-        epochs: at most so many passes over train.
+        epochs: at most so many passes over train; without a validation part, see stars_epochs.
         patience: passes without a better validation value before stopping.
         batch_size: ratings a step; also the number of candidates in the ranking softmax.
         learning_rate: of Adam.
+        liked_from: stars from which a validation movie is relevant; lower it where the scale is not 1 to 5.
         stars_epochs, ranking_epochs: passes for each head if there is no validation part.
         verbose: 0 silent, 1 a progress bar, as in `keras.Model.fit`.
         **model_settings: dim, ranking_dim, hidden, dropout and the penalties of `HybridModel`.
@@ -135,7 +142,7 @@ def fit_hybrid(
     hybrid = Hybrid(model, indices, titles_of(movies, indices), weeks, bias, seen)
     rows = features.rating_rows(train, indices, weeks, bias.residuals(train))
     batch_size = min(batch_size, len(train))
-    keep_best = KeepBest(hybrid, split, patience, stars_epochs, ranking_epochs)
+    keep_best = KeepBest(hybrid, split, patience, liked_from, stars_epochs, ranking_epochs)
     model.train_only(heads)
     model.compile(optimizer=tf.keras.optimizers.legacy.Adam(learning_rate))
     model.fit(

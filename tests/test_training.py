@@ -172,7 +172,7 @@ def test_one_head_can_be_trained_alone(split, checkerboard, short):
     assert stars.history["validation_rmse"].min() < metrics.rmse(stars.bias.predict(split.validation), actual) - 0.5
     # The other head is where it started: at popularity.
     counts = split.train["movie_id"].value_counts().reindex(stars.indices.movie_ids).to_numpy()
-    np.testing.assert_allclose(stars.score(np.array([0]))[0], np.log1p(counts), atol=0.2)
+    np.testing.assert_allclose(stars.model.score(tf.constant([0]))[0], np.log1p(counts), atol=0.2)
 
 
 # ---- what stops it
@@ -213,3 +213,32 @@ def test_heads_must_be_known(split, heads, short):
 def test_an_unknown_setting_is_refused(split, short):
     with pytest.raises(TypeError, match="dimension"):
         movierec.fit_hybrid(split, dimension=8, **short)
+
+
+def test_a_head_that_was_not_trained_does_not_answer(split, checkerboard):
+    stars_only = movierec.fit_hybrid(split, heads=("stars",), epochs=1)
+    assert list(stars_only.history) == ["epoch", "train_stars_loss", "validation_rmse"]
+    assert len(stars_only.predict(split.test)) == len(split.test)
+    user, movie = split.train[["user_id", "movie_id"]].iloc[0]
+    for ask in (
+        lambda: stars_only.recommend([user]),
+        lambda: stars_only.recommend_new({movie: 5.0}),
+        lambda: stars_only.similar(movie),
+    ):
+        with pytest.raises(ValueError, match=r"the ranking head must be trained .*\['stars'\] only"):
+            ask()
+    lists_only = movierec.fit_hybrid(split, heads=("ranking",), epochs=1)
+    assert len(lists_only.recommend([user], k=2)) == 2
+    with pytest.raises(ValueError, match="the stars head must be trained"):
+        lists_only.predict(split.test)
+    with pytest.raises(ValueError, match="`heads` must be some of"):
+        movierec.fit_hybrid(split, heads=("star",))
+
+
+def test_relevance_on_validation_can_be_set_for_other_scales(split):
+    low = movierec.Split(
+        *(part.assign(rating=part["rating"].clip(upper=3)) for part in (split.train, split.validation, split.test))
+    )
+    with pytest.raises(ValueError, match="no user of validation"):
+        movierec.fit_hybrid(low, epochs=1)
+    assert movierec.fit_hybrid(low, epochs=1, liked_from=3).best_epochs == {"stars": 1, "ranking": 1}
