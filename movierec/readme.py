@@ -1,6 +1,7 @@
 """The numbers on the front page, from the recorded results: `python -m movierec.readme` writes them into README.md.
 
-Two places are generated: the table between the `results` marks, and the last cell, minutes, of each notebook's row.
+Generated are the table between the `results` marks, the numbers between `=name` marks, and the last cell, minutes, of
+each notebook's row.
 """
 
 import re
@@ -11,6 +12,7 @@ from movierec import report
 RESULT_COLUMNS = {"rmse": ".3f", "ndcg@10": ".3f", "recall@10": ".3f", "coverage": ".3f"}
 HEADER = "| model | RMSE (stars) | NDCG@10 | Recall@10 | coverage |\n|---|--:|--:|--:|--:|\n"
 MARKS = re.compile(r"(<!-- results[^>]*-->\n).*?(<!-- /results -->)", re.DOTALL)
+NUMBER = re.compile(r"(<!-- =(\w+) -->)[^<]*(<!-- / -->)")
 NOTEBOOK_ROW = re.compile(r"^(\|.*\(notebooks/(\w+)\.ipynb\).*\| )[^|]*( \|)$", re.MULTILINE)
 
 
@@ -18,7 +20,7 @@ def updated(text: str, folder: Path | None = None) -> str:
     """The README `text` with the numbers that are recorded in `folder`/results.
 
     Raises:
-        ValueError: if the marks are missing, or a notebook in the text has no recorded minutes.
+        ValueError: if the marks are missing, or a number or a notebook in the text is not recorded.
     """
     results = report.report_folder(folder) / "results"
     if not MARKS.search(text):
@@ -37,6 +39,16 @@ def updated(text: str, folder: Path | None = None) -> str:
     ]
     lines = "".join(f"| {' | '.join(row)} |\n" for row in rows)
     text = MARKS.sub(lambda marks: marks[1] + HEADER + lines + marks[2], text)
+
+    numbers = report.read_rows(results / "numbers.csv")
+
+    def with_number(mark: re.Match) -> str:
+        if mark[2] not in numbers:
+            raise ValueError(f"{mark[2]} is not a recorded number; report/results/numbers.csv has {len(numbers)}.")
+        row = numbers[mark[2]]
+        return mark[1] + format(float(row["value"]), f",.{row['digits']}f") + mark[3]
+
+    text = NUMBER.sub(with_number, text)
 
     def with_minutes(row: re.Match) -> str:
         if row[2] not in minutes:

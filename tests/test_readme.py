@@ -19,6 +19,7 @@ def recorded(tmp_path):
     row = {"model": "hybrid", "rmse": 0.95678, "ndcg@10": 0.12345, "recall@10": "--", "coverage": 0.5}
     recorder.table("main_results", pd.DataFrame([row]))
     recorder.table("notebook_minutes", pd.DataFrame({"notebook": ["01_exploration"], "minutes": [0.26]}))
+    recorder.number("hybrid_rmse", 1234.5678, digits=2)
     report.record(tmp_path)
     return tmp_path
 
@@ -27,6 +28,7 @@ PAGE = """<!-- results: somewhere -->
 old
 <!-- /results -->
 | [01](notebooks/01_exploration.ipynb) | What? | 9.9 |
+RMSE <!-- =hybrid_rmse -->?<!-- / --> stars
 """
 
 
@@ -34,7 +36,13 @@ def test_numbers_come_from_the_recorded_results(recorded):
     page = readme.updated(PAGE, recorded)
     assert "| hybrid | 0.957 | 0.123 | – | 0.500 |" in page
     assert "| [01](notebooks/01_exploration.ipynb) | What? | 0.3 |" in page
+    assert "<!-- =hybrid_rmse -->1,234.57<!-- / -->" in page
     assert "old" not in page and readme.updated(page, recorded) == page
+
+
+def test_a_number_that_is_not_recorded_is_an_error(recorded):
+    with pytest.raises(ValueError, match="hybrid_mae is not a recorded number"):
+        readme.updated(PAGE.replace("hybrid_rmse", "hybrid_mae"), recorded)
 
 
 def test_missing_marks_and_unmeasured_notebooks_are_errors(recorded):
