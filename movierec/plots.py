@@ -246,13 +246,13 @@ def plot_model_comparison(table: pd.DataFrame, metric: str, *, ours: str = "hybr
     for label in ax.get_yticklabels():
         label.set_fontweight("bold" if ours.lower() in label.get_text().lower() else "normal")
     ax.set(xlabel=f"{metric} (mean, 95 % interval)", ylim=(-0.6, len(rows) - 0.4))
-    _title(ax, title)
+    _title(ax, title, TITLE_CHARS - 14)  # the models' names take their part of the width
     ax.grid(visible=False, axis="y")
     return fig
 
 
-def _title(ax: Axes, title: str) -> None:
-    ax.set_title(textwrap.fill(title, TITLE_CHARS))
+def _title(ax: Axes, title: str, chars: int = TITLE_CHARS) -> None:
+    ax.set_title(textwrap.fill(title, chars))
 
 
 def _lower_is_better(name: str) -> bool:
