@@ -53,8 +53,9 @@ report/generated/notebooks/%.json: notebooks/%.ipynb $(PACKAGE) $(VENV) | data
 latex:
 	@command -v latexmk >/dev/null && kpsewhich IEEEtran.cls >/dev/null || command -v tectonic >/dev/null \
 	|| if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
-		echo "installing LaTeX"; (apt-get update && apt-get install -y --no-install-recommends $(TEX_PACKAGES)) \
-			>/tmp/movierec-latex.log 2>&1 || { tail -5 /tmp/movierec-latex.log >&2; exit 1; }; \
+		echo "installing LaTeX"; mkdir -p report/generated; \
+		(apt-get update && apt-get install -y --no-install-recommends $(TEX_PACKAGES)) \
+			>report/generated/latex.log 2>&1 || { tail -5 report/generated/latex.log >&2; exit 1; }; \
 	else echo "LaTeX is not installed, so report/main.pdf is left out; all else works. To get it:"; \
 		echo "  Debian, Ubuntu: sudo apt-get install $(TEX_PACKAGES)"; \
 		echo "  macOS: brew install --cask mactex-no-gui    Windows: https://miktex.org    conda: in environment.yml"; fi
