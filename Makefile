@@ -10,6 +10,8 @@ RESULTS := $(wildcard report/results/*.csv)
 TEX_PACKAGES := latexmk texlive-publishers texlive-latex-recommended texlive-latex-extra \
 	texlive-fonts-recommended texlive-pictures
 
+HAS_LATEXMK := command -v latexmk >/dev/null && kpsewhich IEEEtran.cls >/dev/null
+
 # In an activated conda environment made from environment.yml, its Python is the one.
 ifeq ($(CONDA_DEFAULT_ENV),movierec)
 PYTHON := python
@@ -50,8 +52,11 @@ notebooks: $(RAN)  ## every notebook that is newer than its last run
 report/generated/notebooks/%.json: notebooks/%.ipynb $(PACKAGE) $(VENV) | data
 	$(PYTHON) -m pytest --quiet --nbval-lax $(NBVAL) $<
 
+# 07 recommends with the model that 06 saves.
+report/generated/notebooks/07_recommendations.json: report/generated/notebooks/06_training.json
+
 latex:
-	@command -v latexmk >/dev/null && kpsewhich IEEEtran.cls >/dev/null || command -v tectonic >/dev/null \
+	@$(HAS_LATEXMK) || command -v tectonic >/dev/null \
 	|| if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
 		echo "installing LaTeX"; mkdir -p report/generated; \
 		(apt-get update && apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=120 $(TEX_PACKAGES)) \
@@ -66,8 +71,8 @@ report: report/main.pdf  ## report/main.pdf from the recorded results; says whic
 report/main.pdf: report/main.tex report/references.bib report/tables.toml $(RESULTS) $(RAN) | latex
 	$(PYTHON) -m movierec.report check || [ -z "$$CI" ]
 	$(PYTHON) -m movierec.report build
-	@cd report && if command -v latexmk >/dev/null; then latexmk -pdf -interaction=nonstopmode -halt-on-error -quiet main; \
-	elif command -v tectonic >/dev/null; then tectonic main.tex; \
+	@cd report && if $(HAS_LATEXMK); then latexmk -pdf -interaction=nonstopmode -halt-on-error -quiet main; \
+	elif command -v tectonic >/dev/null; then tectonic --keep-logs main.tex; \
 	else echo "report/main.pdf is not built: LaTeX is missing (see above)"; fi
 
 test: setup  ## unit tests, every notebook re-executed and compared, the report built
@@ -81,6 +86,7 @@ record: notebooks  ## keep the numbers of your last run as the recorded ones
 	$(PYTHON) -m movierec.readme
 
 lock:  ## requirements.txt again from pyproject.toml (needs uv)
+	@command -v uv >/dev/null || { echo "make lock needs uv: https://docs.astral.sh/uv" >&2; exit 1; }
 	@{ echo "# Pins for Linux, Apple silicon and Windows. Compiled from pyproject.toml by 'make lock'; do not edit."; \
 	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
 		--group test pyproject.toml | sed -E -f .lock.sed; } > requirements.new && mv requirements.new requirements.txt

@@ -27,7 +27,7 @@ class Hybrid:
         movies: movie_id, title; one row per movie of `indices`.
         weeks, bias: as fitted on train.
         seen: user_id, movie_id of train and validation; never recommended to their user.
-        history: one row an epoch: losses and validation metrics; None after `load_model`.
+        history: one row an epoch: losses and validation metrics; saved and loaded with the model.
         best_epochs: {"stars": epoch, "ranking": epoch}.
         fit_seconds: wall time of `fit_hybrid`.
     """
@@ -45,8 +45,8 @@ class Hybrid:
         """Stars the model expects for each row, in row order, clipped to train's scale. float32 `[N]`.
 
         Args:
-            ratings: user_id, movie_id; and timestamp (Unix seconds) if known. A user or movie that train does not know
-                gets the biases alone: the mean and what is known of the other.
+            ratings: user_id, movie_id; and timestamp (Unix seconds) if known. A user without a
+                rating in train, or a movie neither in train nor in `movies`, gets the biases alone.
 
         Raises:
             ValueError: if user_id or movie_id is missing.

@@ -46,7 +46,7 @@ def check_ratings(ratings: pd.DataFrame, name: str = "ratings") -> None:
         )
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Split:
     """Three disjoint tables of ratings; `validation` may be None.
 
