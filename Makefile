@@ -71,7 +71,7 @@ report: report/main.pdf  ## report/main.pdf from the recorded results; says whic
 report/main.pdf: report/main.tex report/references.bib report/tables.toml $(RESULTS) $(RAN) | latex
 	$(PYTHON) -m movierec.report check || [ -z "$$CI" ]
 	$(PYTHON) -m movierec.report build
-	@cd report && if $(HAS_LATEXMK); then latexmk -pdf -interaction=nonstopmode -halt-on-error -quiet main; \
+	@cd report && if $(HAS_LATEXMK); then latexmk -pdf -interaction=nonstopmode -halt-on-error -quiet main && touch main.pdf; \
 	elif command -v tectonic >/dev/null; then tectonic --keep-logs main.tex; \
 	else echo "report/main.pdf is not built: LaTeX is missing (see above)"; fi
 
