@@ -301,10 +301,10 @@ BAD = [
         (code_is_portable, _with(4, _code(source, 3)))
         for source in (
             *["!pip install movierec", "%pip install x", "sys.path.append('..')", "warnings.filterwarnings('ignore')"],
-            *["open('/tmp/data.csv')", 'read("C:\\\\data")', "os.environ['A'] = '1'", 'load("~/data")'],
+            *["open('/mnt/data.csv')", 'read("C:\\\\data")', "os.environ['A'] = '1'", 'load("~/data")'],
         )
     ],
-    (code_is_portable, _with(4, _code("x", 3, {"output_type": "stream", "name": "stdout", "text": ["/root/x/y.py"]}))),
+    (code_is_portable, _with(4, _code("x", 3, {"output_type": "stream", "name": "stdout", "text": ["/Users/x/y.py"]}))),
     (cells_are_short, _with(4, _code("x = 1\n" * 26, 3))),
     (code_is_python_and_cells_are_not_empty, _with(4, _code("for", 3))),
     (code_is_python_and_cells_are_not_empty, _with(4, _markdown(" \n"))),
