@@ -7,11 +7,19 @@ import importlib
 
 from movierec import keras2 as keras2  # first: it must set the environment before TensorFlow is imported
 from movierec.datasets import MovieLens, load
-from movierec.splits import Split, split_by_user_time, split_random5, split_stratified
+from movierec.splits import (
+    Split,
+    split_by_time,
+    split_by_user_time,
+    split_leave_last,
+    split_random5,
+    split_stratified,
+)
 
 _LAZY = {"fit_hybrid": "movierec.training", "load_model": "movierec.storage", "Hybrid": "movierec.recommend"}
 
-__all__ = ["MovieLens", "Split", "load", "split_by_user_time", "split_random5", "split_stratified", *_LAZY]
+_SPLITS = ["split_by_time", "split_by_user_time", "split_leave_last", "split_random5", "split_stratified"]
+__all__ = ["MovieLens", "Split", "load", *_SPLITS, *_LAZY]
 
 
 def __getattr__(name: str):

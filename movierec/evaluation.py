@@ -4,13 +4,15 @@ A scorer is any callable `user_index [U] -> float32 [U, num_movies]`: popularity
 thing here. Taught in notebooks/03_baselines.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
 from movierec import metrics
 from movierec.indices import UNKNOWN, Indices
+from movierec.ranking import top_k
 from movierec.splits import Split
 
 Scorer = Callable[[np.ndarray], np.ndarray]
@@ -28,50 +30,35 @@ RANKING_METRICS = {
 }
 
 
-def top_k(scores: np.ndarray, k: int) -> np.ndarray:
-    """The k best movie indices of each row, best first; equal scores in the order of the index. int64 `[U, k]`."""
-    if not 1 <= k <= scores.shape[1]:
-        raise ValueError(f"k must be 1 to {scores.shape[1]:,}, the number of movies; got {k}.")
-    return np.argsort(-scores, axis=1, kind="stable")[:, :k]
-
-
-def recommend_top_k(scorer: Scorer, user_index: np.ndarray, seen: pd.DataFrame, indices: Indices, k: int) -> np.ndarray:
-    """The k best unseen movies of each user: the whole catalogue is scored, movies in `seen` are left out.
+def rank(
+    scorer: Scorer, user_index: np.ndarray, seen: pd.DataFrame, indices: Indices, k: int, progress: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """The k best unseen movies of each user, and their scores: the whole catalogue is scored, `seen` is left out.
 
     Args:
         scorer: `user_index [U] -> float32 [U, num_movies]`.
         user_index: int `[U]`, all known; a user named twice gets the same list twice.
         seen: ratings whose movies must not be recommended to their user.
         k: length of the list.
+        progress: whether to show a bar while scoring, a step a block of 1,024 users.
 
     Returns:
-        movie_index int64 `[U, k]`, best first; UNKNOWN (-1) from where a user has no unseen movie left.
+        movie_index int64 `[U, k]`, best first, UNKNOWN (-1) from where a user has no unseen movie left; and the
+        scores float32 `[U, k]`, -inf there.
 
     Raises:
-        ValueError: if a user is unknown, or the scores have another shape or are not numbers.
+        ValueError: if a user is unknown, k is out of range, or the scores have another shape or are NaN.
     """
     users, back = np.unique(user_index, return_inverse=True)
-    if users.size and not 0 <= users[0] <= users[-1] < indices.num_users:
-        raise ValueError(
-            f"`user_index` must be 0 to {indices.num_users - 1:,}; found {users[0]} to {users[-1]} (-1 is an unknown "
-            "user). Use `indices.user_index(user_ids)` with users of train."
-        )
-    block_of = np.full(indices.num_users, UNKNOWN)
-    seen_user, seen_movie = indices.user_index(seen["user_id"]), indices.movie_index(seen["movie_id"])
-    known = (seen_user != UNKNOWN) & (seen_movie != UNKNOWN)
-    seen_user, seen_movie = seen_user[known], seen_movie[known]
-    lists = []
-    for start in range(0, len(users), USERS_PER_BLOCK):
-        block = users[start : start + USERS_PER_BLOCK]
-        scores = np.array(scorer(block), dtype=np.float32)
-        _check_scores(scores, (len(block), indices.num_movies))
-        block_of[:] = UNKNOWN
-        block_of[block] = np.arange(len(block))
-        row = block_of[seen_user]
-        scores[row[row != UNKNOWN], seen_movie[row != UNKNOWN]] = -np.inf
-        best = top_k(scores, k)
-        lists.append(np.where(np.isneginf(np.take_along_axis(scores, best, axis=1)), UNKNOWN, best))
-    return np.concatenate(lists)[back]
+    lists, best = np.empty((len(users), k), np.int64), np.empty((len(users), k), np.float32)
+    for rows, scores in _scored_blocks(scorer, users, seen, indices, progress):
+        lists[rows], best[rows] = _top_unseen(scores, k)
+    return lists[back], best[back]
+
+
+def recommend_top_k(scorer: Scorer, user_index: np.ndarray, seen: pd.DataFrame, indices: Indices, k: int) -> np.ndarray:
+    """The lists of `rank`, without their scores: movie_index int64 `[U, k]`."""
+    return rank(scorer, user_index, seen, indices, k)[0]
 
 
 def evaluate_ranking(
@@ -81,71 +68,172 @@ def evaluate_ranking(
     part: str = "test",
     k: int = 10,
     liked_from: float = LIKED_FROM_STARS,
+    genres: np.ndarray | None = None,
+    progress: bool = False,
 ) -> pd.DataFrame:
     """One row per user of `part` with a relevant movie: the metrics of the user's top k among all unseen movies.
 
     Movies of the earlier parts (train; and validation, when `part` is "test") are seen. Relevant is a rating in `part`
     of at least `liked_from` stars. Rating 0.5 and more, `liked_from=0`, makes every held-out movie relevant.
 
+    Args:
+        genres: float `[num_movies, genres]`, 1 where a movie has the genre (`features.genre_matrix`); adds
+            "diversity@10" and "miscalibration@10". May be None.
+        progress: whether to show a bar while scoring.
+
     Returns:
-        DataFrame, index user_id, columns "ndcg@10", "recall@10", …; and "movie_index", the list itself, int `[k]`.
-        `attrs` counts what could not be measured: users unknown to train, and users without a relevant movie.
+        DataFrame, index user_id, columns "ndcg@10", "recall@10", …, "auc", "novelty@10", "popularity_lift@10"; and
+        "movie_index", the list itself, int `[k]`. `attrs` holds what one user cannot have, "coverage" and "gini",
+        and counts what could not be measured: "users_unknown" to train, "users_without_relevant" movie, and
+        "movies_unknown", relevant movies outside the catalogue, which count as missed.
 
     Raises:
-        ValueError: if nobody can be measured, or `part` is not there.
+        ValueError: if nobody can be measured, `part` is not there, or for the reasons of `rank`.
     """
-    if part not in ("validation", "test"):
-        raise ValueError(f'`part` must be "validation" or "test"; got {part!r}.')
-    held_out = getattr(split, part)
-    if held_out is None:
-        raise ValueError("this split has no validation part; `split_by_user_time(ratings)` makes one.")
-    earlier = [split.train] if part == "validation" or split.validation is None else [split.train, split.validation]
+    held_out, earlier = _parts(split, part)
     liked = held_out[held_out["rating"] >= liked_from]
     user_index, movie_index = indices.user_index(liked["user_id"]), indices.movie_index(liked["movie_id"])
     measured = np.unique(user_index[user_index != UNKNOWN])
     if not len(measured):
         raise ValueError(
             f"no user of {part} is known from train and has a movie of at least {liked_from} stars there; "
-            f"{len(held_out):,} ratings of {held_out['user_id'].nunique():,} users were looked at."
+            f"{len(held_out):,} ratings of {held_out['user_id'].nunique():,} users were looked at, the highest of "
+            f"{held_out['rating'].max():g} stars. `liked_from` says what counts as liked."
         )
-    relevant = np.zeros((indices.num_users, indices.num_movies), bool)
-    both = (user_index != UNKNOWN) & (movie_index != UNKNOWN)
-    relevant[user_index[both], movie_index[both]] = True
-    num_relevant = np.bincount(user_index[user_index != UNKNOWN], minlength=indices.num_users)[measured]
-    lists = recommend_top_k(scorer, measured, pd.concat(earlier), indices, k)
-    hits = relevant[measured[:, None], lists] & (lists != UNKNOWN)
-    table = pd.DataFrame({f"{name}@{k}": metric(hits, num_relevant) for name, metric in RANKING_METRICS.items()})
-    table.index = pd.Index(indices.user_ids[measured], name="user_id")
-    table["movie_index"] = list(lists)
-    users = held_out["user_id"].unique()
-    unknown = int((indices.user_index(users) == UNKNOWN).sum())
-    table.attrs = {"users_unknown": unknown, "users_without_relevant": len(users) - unknown - len(table)}
+    relevant = _mark(user_index, movie_index, indices)
+    num_relevant = np.bincount(user_index[user_index != UNKNOWN], minlength=indices.num_users)
+    history = _mark(indices.user_index(split.train["user_id"]), indices.movie_index(split.train["movie_id"]), indices)
+    counts = history.sum(axis=0)
+    blocks = []
+    for rows, scores in _scored_blocks(scorer, measured, pd.concat(earlier), indices, progress):
+        users = measured[rows]
+        lists, _ = _top_unseen(scores, k)
+        hits = relevant[users[:, None], lists] & (lists != UNKNOWN)
+        columns = {f"{name}@{k}": metric(hits, num_relevant[users]) for name, metric in RANKING_METRICS.items()}
+        columns["auc"] = metrics.auc(scores, relevant[users], num_relevant[users])
+        columns[f"novelty@{k}"] = metrics.novelty(lists, counts, indices.num_users)
+        columns[f"popularity_lift@{k}"] = metrics.popularity_lift(lists, counts, history[users])
+        if genres is not None:
+            columns[f"diversity@{k}"] = metrics.diversity(lists, genres)
+            columns[f"miscalibration@{k}"] = metrics.miscalibration(lists, history[users], genres)
+        blocks.append(pd.DataFrame(columns | {"movie_index": list(lists)}))
+    table = pd.concat(blocks, ignore_index=True).set_index(pd.Index(indices.user_ids[measured], name="user_id"))
+    lists = np.stack(table["movie_index"])
+    held_out_users = held_out["user_id"].unique()
+    unknown = int((indices.user_index(held_out_users) == UNKNOWN).sum())
+    table.attrs = {
+        "coverage": metrics.coverage(lists, indices.num_movies),
+        "gini": metrics.gini(lists, indices.num_movies),
+        "users_unknown": unknown,
+        "users_without_relevant": len(held_out_users) - unknown - len(table),
+        "movies_unknown": len(np.unique(liked["movie_id"][movie_index == UNKNOWN])),
+    }
     return table
 
 
-def coverage(lists: np.ndarray, num_movies: int) -> float:
-    """Share of the catalogue that is in somebody's list: |∪ L| / num_movies, 0..1. `lists` is movie_index `[U, k]`."""
-    recommended = np.unique(lists)
-    return len(recommended[recommended != UNKNOWN]) / num_movies
+def evaluate_stars(predictor, split: Split, part: str = "test") -> pd.DataFrame:
+    """One row per user of `part`: the error of the predicted stars, and over how many ratings.
 
+    Args:
+        predictor: has `predict(ratings) -> float [N]`, stars for rows of user_id, movie_id.
 
-def bootstrap_interval(values: np.ndarray, seed: int = 0, resamples: int = 2000) -> tuple[float, float]:
-    """The 95 % interval of the mean of `values` over users: 2.5 % and 97.5 % quantiles of resampled means.
+    Returns:
+        DataFrame, index user_id, columns "rmse", "mae" and "ratings". `attrs` has "rmse" and "mae" per rating, as the
+        literature reports them: a user with many ratings counts more there.
 
-    Source: Efron and Tibshirani (1993), the percentile bootstrap; users are the unit.
+    Raises:
+        ValueError: if the predictions are not one number a rating, or `part` is not there.
     """
-    values = np.asarray(values, float)
-    rng = np.random.default_rng(seed)
-    means = [values[rng.integers(0, len(values), len(values))].mean() for _ in range(resamples)]
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(low), float(high)
+    held_out, _ = _parts(split, part)
+    predicted = np.asarray(predictor.predict(held_out), float)
+    if predicted.shape != (len(held_out),) or np.isnan(predicted).any():
+        raise ValueError(
+            f"`predict` returns one number per rating, shape ({len(held_out)},); got shape {predicted.shape} with "
+            f"{np.isnan(predicted).sum():,} NaN."
+        )
+    error = predicted - held_out["rating"].to_numpy(float)
+    by_user = pd.DataFrame({"square": error**2, "mae": abs(error)}).groupby(held_out["user_id"].to_numpy())
+    table = by_user.mean().assign(rmse=lambda t: np.sqrt(t["square"]), ratings=by_user.size())
+    table = table[["rmse", "mae", "ratings"]].rename_axis("user_id")
+    table.attrs = {"rmse": float(np.sqrt(np.mean(error**2))), "mae": float(np.mean(abs(error)))}
+    return table
 
 
-def _check_scores(scores: np.ndarray, expected: tuple[int, int]) -> None:
+def tidy(table: pd.DataFrame, model: str, seed: int = 0) -> pd.DataFrame:
+    """A table of `evaluate_ranking` or `evaluate_stars` with one row a value: what `comparison` reads.
+
+    Returns:
+        DataFrame with model, seed, user_id, metric ("ndcg", "rmse", …), k (Int64; NA where there is no list), value;
+        users without a value are left out.
+    """
+    long = table.drop(columns="movie_index", errors="ignore").reset_index()
+    long = long.melt("user_id", var_name="metric").dropna(subset="value")
+    name_and_k = long["metric"].str.split("@", expand=True).reindex(columns=[0, 1])
+    long = long.assign(metric=name_and_k[0], k=pd.to_numeric(name_and_k[1]).astype("Int64"), model=model, seed=seed)
+    return long[["model", "seed", "user_id", "metric", "k", "value"]].reset_index(drop=True)
+
+
+def _parts(split: Split, part: str) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
+    """The held-out part, and the parts before it."""
+    if part not in ("validation", "test"):
+        raise ValueError(f'`part` must be "validation" or "test"; got {part!r}.')
+    held_out = getattr(split, part)
+    if held_out is None:
+        raise ValueError("this split has no validation part; `split_by_user_time(ratings)` makes one.")
+    return held_out, [split.train] if part == "validation" or split.validation is None else [
+        split.train,
+        split.validation,
+    ]
+
+
+def _mark(user_index: np.ndarray, movie_index: np.ndarray, indices: Indices) -> np.ndarray:
+    """bool `[num_users, num_movies]`, True at the pairs whose user and movie are known."""
+    marked = np.zeros((indices.num_users, indices.num_movies), bool)
+    known = (user_index != UNKNOWN) & (movie_index != UNKNOWN)
+    marked[user_index[known], movie_index[known]] = True
+    return marked
+
+
+def _scored_blocks(
+    scorer: Scorer, users: np.ndarray, seen: pd.DataFrame, indices: Indices, progress: bool
+) -> Iterator[tuple[slice, np.ndarray]]:
+    """(rows of `users`, their scores float32 `[block, num_movies]`, -inf where seen), a block of users at a time."""
+    if users.size and not 0 <= users[0] <= users[-1] < indices.num_users:
+        raise ValueError(
+            f"`user_index` must be 0 to {indices.num_users - 1:,}; found {users[0]} to {users[-1]} (-1 is an unknown "
+            "user). Use `indices.user_index(user_ids)` with users of train."
+        )
+    seen_user, seen_movie = indices.user_index(seen["user_id"]), indices.movie_index(seen["movie_id"])
+    known = (seen_user != UNKNOWN) & (seen_movie != UNKNOWN)
+    order = np.argsort(seen_user[known], kind="stable")
+    seen_user, seen_movie = seen_user[known][order], seen_movie[known][order]
+    starts = range(0, len(users), USERS_PER_BLOCK)
+    for start in tqdm(starts, unit="block", disable=not progress):
+        rows = slice(start, min(start + USERS_PER_BLOCK, len(users)))
+        scores = np.array(scorer(users[rows]), dtype=np.float32)
+        _check_scores(scores, users[rows], indices)
+        first = np.searchsorted(seen_user, users[rows], "left")
+        count = np.searchsorted(seen_user, users[rows], "right") - first
+        row = np.repeat(np.arange(len(count)), count)
+        place = np.arange(count.sum()) + np.repeat(first - (count.cumsum() - count), count)
+        scores[row, seen_movie[place]] = -np.inf
+        yield rows, scores
+
+
+def _top_unseen(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """The lists and their scores; UNKNOWN where nothing but -inf is left."""
+    lists = top_k(scores, k)
+    best = np.take_along_axis(scores, lists, axis=1)
+    return np.where(np.isneginf(best), UNKNOWN, lists), best
+
+
+def _check_scores(scores: np.ndarray, users: np.ndarray, indices: Indices) -> None:
+    expected = (len(users), indices.num_movies)
     if scores.shape != expected:
         raise ValueError(f"a scorer returns one row per user and one column per movie, {expected}; got {scores.shape}.")
-    if np.isnan(scores).any():
-        users = np.unique(np.nonzero(np.isnan(scores))[0])
+    bad = np.isnan(scores).any(axis=1)
+    if bad.any():
         raise ValueError(
-            f"scores must be numbers; NaN for {len(users):,} of {len(scores):,} users, e.g. row {users[0]}."
+            f"scores must be numbers; NaN for {bad.sum():,} of {len(scores):,} users, "
+            f"e.g. user_id {indices.user_ids[users[bad][:3]].tolist()}."
         )

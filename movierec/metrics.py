@@ -1,8 +1,9 @@
-"""Hits and errors in, one value per user out. Numpy only; nothing here knows what a model is.
+"""Hits, lists and errors in, one value per user out. Numpy only; nothing here knows what a model is.
 
-Every ranking metric takes `hits`, bool `[U, k]`: hits[u, r] says whether the movie at rank r + 1 of user u's list is
-relevant; and `num_relevant`, int `[U]`: how many movies are relevant to the user at all. Users without a relevant movie
-have no value: NaN. Taught in notebooks/03_baselines.
+Three groups. *Accuracy* takes `hits`, bool `[U, k]`: hits[u, r] says whether the movie at rank r + 1 of user u's list
+is relevant; and `num_relevant`, int `[U]`: how many movies are relevant to the user at all. Users without a relevant
+movie have no value: NaN. *Beyond accuracy* takes `lists`, movie_index `[U, k]`, -1 where a list has ended. *Errors*
+take stars. Taught in notebooks/03_baselines.
 """
 
 import numpy as np
@@ -53,6 +54,123 @@ def ndcg(hits: np.ndarray, num_relevant: np.ndarray) -> np.ndarray:
     discount = 1 / np.log2(np.arange(2, k + 2))  # [k]
     ideal = np.concatenate([[0.0], discount.cumsum()])[np.minimum(num_relevant, k)]
     return _per_relevant_user(hits @ discount / np.where(ideal > 0, ideal, 1.0), num_relevant)
+
+
+def auc(scores: np.ndarray, relevant: np.ndarray, num_relevant: np.ndarray) -> np.ndarray:
+    """The chance that a relevant movie scores above another unseen one; a tie counts half. float64 `[U]` in 0..1.
+
+    Random scores have 0.5, and so has a model that gives every movie the same score.
+
+    Args:
+        scores: float `[U, num_movies]`, -inf where the user has seen the movie.
+        relevant: bool `[U, num_movies]`.
+        num_relevant: int `[U]`; a relevant movie without a score, because the catalogue lacks it, counts as the last.
+
+    Source: Rendle et al. (2009), BPR, section 4.1.1: the area under the ROC curve of one user.
+    """
+    values = np.full(len(scores), np.nan)
+    for u in np.nonzero(num_relevant)[0]:
+        good, others = scores[u, relevant[u]], np.sort(scores[u, ~relevant[u]])
+        others = others[np.searchsorted(others, -np.inf, side="right") :]  # seen movies are nobody's opponents
+        below, not_above = np.searchsorted(others, good, "left"), np.searchsorted(others, good, "right")
+        won = (below + not_above).sum() / 2
+        values[u] = won / (len(others) * num_relevant[u]) if len(others) else 1.0
+    return values
+
+
+def coverage(lists: np.ndarray, num_movies: int) -> float:
+    """Share of the catalogue that is in somebody's list: |∪ L| / num_movies, 0..1."""
+    return len(np.unique(lists[lists >= 0])) / num_movies
+
+
+def gini(lists: np.ndarray, num_movies: int) -> float:
+    """How unequally the movies are recommended: 0, all as often; 1 − 1 / num_movies, always the same one.
+
+    G = Σ_i (2 i − M − 1) n_i / (M Σ n), with n_1 ≤ … ≤ n_M how often each of the catalogue's M movies is in a list.
+
+    Source: Fleder and Hosanagar (2009), for recommenders.
+    """
+    times = np.sort(np.bincount(lists[lists >= 0], minlength=num_movies))
+    rank = np.arange(1, num_movies + 1)
+    return float((2 * rank - num_movies - 1) @ times / (num_movies * max(times.sum(), 1)))
+
+
+def novelty(lists: np.ndarray, counts: np.ndarray, num_users: int) -> np.ndarray:
+    """Mean self-information of the list in bits: mean −log2(counts_i / num_users). float64 `[U]`.
+
+    0 if everybody has rated every movie of it; a movie that nobody has rated counts as if one user had.
+
+    Args:
+        counts: int `[num_movies]`, ratings of each movie in train.
+
+    Source: Zhou et al. (2010); Vargas and Castells (2011).
+    """
+    return _mean_over_list(-np.log2(np.maximum(counts, 1) / num_users), lists)
+
+
+def popularity_lift(lists: np.ndarray, counts: np.ndarray, history: np.ndarray) -> np.ndarray:
+    """How much more popular the list is than what the user watched: mean counts of L / mean counts of H − 1. `[U]`.
+
+    0: as popular; 1: twice as many ratings a movie. NaN for a user without history.
+
+    Args:
+        history: bool `[U, num_movies]`, what the user rated in train.
+
+    Source: Abdollahpouri et al. (2020), for one user instead of a group.
+    """
+    size = history.sum(axis=1)
+    watched = history @ counts.astype(float) / np.maximum(size, 1)
+    lift = _mean_over_list(counts.astype(float), lists) / np.where(watched > 0, watched, 1) - 1
+    return np.where(watched > 0, lift, np.nan)
+
+
+def diversity(lists: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """Intra-list diversity: 1 − the mean cosine of all pairs of the list. float64 `[U]` in 0..1 for vectors ≥ 0.
+
+    NaN for a list of fewer than two movies; a movie whose vector is 0 is like no other.
+
+    Args:
+        vectors: float `[num_movies, d]`, e.g. one column a genre.
+
+    Source: Ziegler et al. (2005).
+    """
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit = vectors / np.where(length > 0, length, 1)
+    there = lists >= 0
+    of_list = unit[lists] * there[:, :, None]  # [U, k, d]
+    # Σ_{i≠j} cos(i, j) = |Σ_i v_i|² − Σ_i |v_i|²
+    all_pairs = (of_list.sum(axis=1) ** 2).sum(axis=1) - (of_list**2).sum(axis=(1, 2))
+    k = there.sum(axis=1)
+    return np.where(k > 1, 1 - all_pairs / np.maximum(k * (k - 1), 1), np.nan)
+
+
+def miscalibration(lists: np.ndarray, history: np.ndarray, vectors: np.ndarray, alpha: float = 0.01) -> np.ndarray:
+    """KL divergence of the list's genres from those of the user's history, in nats; 0 is calibrated. float64 `[U]`.
+
+    KL = Σ_g p(g) log(p(g) / q̃(g)),  q̃ = (1 − α) q + α p; p: genres of the history, q: of the list, each movie's weight
+    shared equally among its genres. NaN where either has no genre.
+
+    Args:
+        history: bool `[U, num_movies]`, what the user rated in train.
+        vectors: float `[num_movies, genres]`, 1 where a movie has the genre.
+        alpha: keeps q̃ above 0.
+
+    Source: Steck (2018), *Calibrated recommendations*, equations 1 to 6, the metric C_KL.
+    """
+    share = vectors / np.maximum(vectors.sum(axis=1, keepdims=True), 1)  # [num_movies, genres]
+    p, q = history @ share, (share[lists] * (lists >= 0)[:, :, None]).sum(axis=1)
+    known = (p.sum(axis=1) > 0) & (q.sum(axis=1) > 0)
+    p, q = (x / np.where(known, x.sum(axis=1), 1)[:, None] for x in (p, q))
+    mixed = (1 - alpha) * q + alpha * p
+    ratio = np.divide(p, mixed, out=np.ones_like(p), where=p > 0)  # 0 log 0 is 0
+    return np.where(known, (p * np.log(ratio)).sum(axis=1), np.nan)
+
+
+def _mean_over_list(values: np.ndarray, lists: np.ndarray) -> np.ndarray:
+    """Mean of `values` `[num_movies]` over each list; NaN for an empty one. float64 `[U]`."""
+    there = lists >= 0
+    length = there.sum(axis=1)
+    return np.where(length > 0, (values[lists] * there).sum(axis=1) / np.maximum(length, 1), np.nan)
 
 
 def rmse(predicted: np.ndarray, actual: np.ndarray) -> float:

@@ -14,6 +14,7 @@ from movierec.datasets import find_movie
 from movierec.indices import UNKNOWN, Indices
 from movierec.keras2 import tf
 from movierec.models import HybridModel
+from movierec.ranking import top_k
 
 ROWS_PER_BATCH = 8192  # rows scored at once by `predict`: bounds memory at about 8192 x num_movies x 8 bytes
 
@@ -93,9 +94,8 @@ class Hybrid:
                 f'{unknown[:3].tolist()}. For somebody new: recommend_new({{"Toy Story (1995)": 5.0}}).'
             )
         unique, order = np.unique(user_index, return_inverse=True)
-        lists = evaluation.recommend_top_k(self.score, unique, self.seen, self.indices, self._checked_k(k))[order]
-        scores = self.score(unique)[order]
-        tables = [self._table(movie_index, row) for movie_index, row in zip(lists, scores, strict=True)]
+        lists, scores = evaluation.rank(self.score, unique, self.seen, self.indices, self._checked_k(k))
+        tables = [self._table(lists[row], scores[row]) for row in order]
         repeated = np.repeat(user_ids, [len(table) for table in tables])
         return pd.concat(tables, ignore_index=True).assign(user_id=repeated)[
             ["user_id", "rank", "movie_id", "title", "score"]
@@ -130,8 +130,8 @@ class Hybrid:
         vector = self.model.ranking.user.newcomer(tf.constant(rated), tf.constant(residual))
         scores = self.model.score_vectors(vector).numpy()[0]
         unseen = np.where(rated[0] == 1, -np.inf, scores)
-        best = evaluation.top_k(unseen[None], self._checked_k(k))[0]
-        return self._table(np.where(np.isneginf(unseen[best]), UNKNOWN, best), scores)
+        best = top_k(unseen[None], self._checked_k(k))[0]
+        return self._table(np.where(np.isneginf(unseen[best]), UNKNOWN, best), scores[best])
 
     def similar(self, movie, k: int = 10) -> pd.DataFrame:
         """The k films whose vectors in the ranking head point the same way: cosine, 1 is the same direction.
@@ -148,8 +148,8 @@ class Hybrid:
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         cosine = vectors @ vectors[index]
         others = np.where(np.arange(len(cosine)) == index, -np.inf, cosine)
-        best = evaluation.top_k(others[None], self._checked_k(k))[0]
-        return self._table(best[best != index], cosine)
+        best = top_k(others[None], self._checked_k(k))[0]
+        return self._table(np.where(best == index, UNKNOWN, best), cosine[best])
 
     def save(self, folder) -> None:
         """Writes the model to `folder`, made if need be; `load_model(folder)` reads it. See `movierec.storage`."""
@@ -165,10 +165,11 @@ class Hybrid:
             )
 
     def _table(self, movie_index: np.ndarray, scores: np.ndarray) -> pd.DataFrame:
-        movie_index = movie_index[movie_index != UNKNOWN]
-        table = self.movies.iloc[movie_index].reset_index(drop=True)
+        """The movies of a list with their scores, both `[k]`, without the places that are UNKNOWN."""
+        there = movie_index != UNKNOWN
+        table = self.movies.iloc[movie_index[there]].reset_index(drop=True)
         table.insert(0, "rank", np.arange(1, len(table) + 1))
-        return table.assign(score=scores[movie_index])
+        return table.assign(score=scores[there])
 
     def _movie_index(self, movie) -> int:
         if isinstance(movie, str):

@@ -1,15 +1,18 @@
 """Ratings in, `Split(train, validation, test)` out: who may learn from what, and what is measured on.
 
-Every split is deterministic and refuses overlap. Taught in notebooks/02_preprocessing.
+Every split is deterministic, and refuses overlap and, where it says that it is in time, a later train rating. Taught in
+notebooks/02_preprocessing and 03_baselines.
 """
 
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
 RATING_COLUMNS = ("user_id", "movie_id", "rating", "timestamp")
 PARTS = ("train", "validation", "test")
+IN_TIME = ("user", "everyone", None)
 
 
 def check_ratings(ratings: pd.DataFrame, name: str = "ratings") -> None:
@@ -37,6 +40,12 @@ def check_ratings(ratings: pd.DataFrame, name: str = "ratings") -> None:
                 f"e.g. {values[bad].head(3).tolist()}. Drop or mend them."
             )
     pair = ["user_id", "movie_id"]
+    for column in pair:
+        if not pd.api.types.is_integer_dtype(ratings[column]):
+            raise ValueError(
+                f"{column} in `{name}` must be whole numbers; found {ratings[column].dtype}, "
+                f"e.g. {ratings[column].head(3).tolist()}. pandas.factorize makes numbers of names."
+            )
     repeated = ratings.duplicated(pair).to_numpy()
     if repeated.any():
         raise ValueError(
@@ -54,27 +63,56 @@ class Split:
         train: what a model may learn from; user_id, movie_id, rating, timestamp.
         validation: for early stopping and every choice, or None.
         test: looked at once, at the end.
+        in_time: what the parts promise. "user": no rating of a user is newer than one of theirs in a later part;
+            "everyone": no rating at all is newer than one in a later part; None: nothing, as in a random split.
 
     Raises:
-        ValueError: if a table lacks a column or is empty, or if a user's rating of a movie is there twice.
+        ValueError: if a table lacks a column or is empty, a user's rating of a movie is there twice, or a rating of an
+            earlier part is newer than `in_time` allows.
     """
 
     train: pd.DataFrame
     validation: pd.DataFrame | None
     test: pd.DataFrame
+    in_time: str | None = None
 
     def __post_init__(self):
-        parts = {name: getattr(self, name) for name in PARTS if getattr(self, name) is not None}
+        if self.in_time not in IN_TIME:
+            raise ValueError(f"`in_time` must be one of {IN_TIME}, got {self.in_time!r}.")
+        parts = self._parts()
         for name, part in parts.items():
             check_ratings(part, name)
-        names = list(parts)
-        for i, first in enumerate(names):
-            for second in names[i + 1 :]:
-                _refuse_overlap(parts[first], first, parts[second], second)
+        for first, second in combinations(parts, 2):
+            _refuse_overlap(parts[first], first, parts[second], second)
+            if self.in_time:
+                _refuse_leakage(parts[first], first, parts[second], second, self.in_time)
 
     def __repr__(self) -> str:
-        sizes = ", ".join(f"{name} {len(getattr(self, name)):,}" for name in PARTS if getattr(self, name) is not None)
+        sizes = ", ".join(f"{name} {len(part):,}" for name, part in self._parts().items())
         return f"Split({sizes} ratings)"
+
+    def cold(self) -> pd.DataFrame:
+        """What train does not know of the later parts: one row a part, nothing dropped.
+
+        Returns:
+            DataFrame, index part; ratings, users, cold_users (without a rating in train), cold_movies, and
+            cold_ratings, of such a user or movie.
+        """
+        rows = {}
+        for name, part in list(self._parts().items())[1:]:
+            cold_user = ~part["user_id"].isin(self.train["user_id"])
+            cold_movie = ~part["movie_id"].isin(self.train["movie_id"])
+            rows[name] = {
+                "ratings": len(part),
+                "users": part["user_id"].nunique(),
+                "cold_users": part["user_id"][cold_user].nunique(),
+                "cold_movies": part["movie_id"][cold_movie].nunique(),
+                "cold_ratings": int((cold_user | cold_movie).sum()),
+            }
+        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("part")
+
+    def _parts(self) -> dict[str, pd.DataFrame]:
+        return {name: getattr(self, name) for name in PARTS if getattr(self, name) is not None}
 
 
 def _refuse_overlap(a: pd.DataFrame, a_name: str, b: pd.DataFrame, b_name: str) -> None:
@@ -86,6 +124,51 @@ def _refuse_overlap(a: pd.DataFrame, a_name: str, b: pd.DataFrame, b_name: str) 
             f"{a_name} and {b_name} must be disjoint; {len(users):,} of {a['user_id'].nunique():,} users have a movie "
             f"in both, e.g. user_id {users[:3].tolist()}. Use the `Split` as `movierec.split_by_user_time` returns it."
         )
+
+
+def _refuse_leakage(a: pd.DataFrame, a_name: str, b: pd.DataFrame, b_name: str, in_time: str) -> None:
+    """A tie in time is allowed: MovieLens stamps whole pages of ratings with the same second."""
+    if in_time == "everyone":
+        first_of_b = pd.Series(b["timestamp"].min(), index=a["user_id"].unique())
+    else:
+        first_of_b = b.groupby("user_id")["timestamp"].min()
+    limit = a["user_id"].map(first_of_b)  # NaN, never exceeded, for a user who is not in b
+    late = a[(a["timestamp"] > limit).to_numpy()]
+    if len(late):
+        users = late["user_id"].unique()
+        what = "the first" if in_time == "everyone" else "the same user's first"
+        raise ValueError(
+            f"{a_name} must not know the future of {b_name}; {len(late):,} of its {len(a):,} ratings, of "
+            f"{len(users):,} users, e.g. user_id {users[:3].tolist()}, are newer than {what} rating in {b_name}. "
+            "`movierec.split_by_time` and `split_by_user_time` cut in time; in_time=None is for a random split."
+        )
+
+
+def _check_shares(validation: float, test: float) -> None:
+    if not (0 <= validation < 0.5 and 0 < test < 0.5):
+        raise ValueError(
+            f"`validation` and `test` are shares below 0.5, `test` above 0; got {validation} and {test}. "
+            "Try 0.1 and 0.1."
+        )
+
+
+def _place_in_history(ratings: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """For each row: how many ratings its user has, and how many of them are newer. int `[N]` each; ties by row."""
+    order = np.lexsort((ratings["timestamp"], ratings["user_id"]))  # stable
+    by_user = ratings.iloc[order].groupby("user_id")
+    n, newer = np.zeros((2, len(ratings)), int)
+    n[order] = by_user["movie_id"].transform("size")
+    newer[order] = by_user.cumcount(ascending=False)
+    return n, newer
+
+
+def _split(ratings: pd.DataFrame, in_validation: np.ndarray, in_test: np.ndarray, in_time: str | None) -> Split:
+    validation = ratings[in_validation] if in_validation.any() else None
+    return Split(ratings[~in_validation & ~in_test], validation, ratings[in_test], in_time)
+
+
+def _floor(share: float, n):
+    return np.floor(share * n + 1e-9).astype(int)  # 0.29 * 100 is 28.999…
 
 
 def split_by_user_time(ratings: pd.DataFrame, validation: float = 0.1, test: float = 0.1) -> Split:
@@ -103,21 +186,53 @@ def split_by_user_time(ratings: pd.DataFrame, validation: float = 0.1, test: flo
     Taught in notebooks/02_preprocessing.
     """
     check_ratings(ratings)
-    if not (0 <= validation < 0.5 and 0 < test < 0.5):
+    _check_shares(validation, test)
+    n, newer = _place_in_history(ratings)
+    n_test, n_validation = _floor(test, n), _floor(validation, n)
+    if not n_test.any():
         raise ValueError(
-            f"`validation` and `test` are shares below 0.5, `test` above 0; got {validation} and {test}. "
-            "Try 0.1 and 0.1."
+            f"nobody can be tested: a test share of {test} needs a user with {int(np.ceil(1 / test - 1e-9))} ratings, "
+            f"and the {ratings['user_id'].nunique():,} users here have {n.max()} at most. Raise `test`, or use "
+            "`split_leave_last`."
         )
-    order = np.lexsort((ratings["timestamp"], ratings["user_id"]))  # stable
-    by_user = ratings.iloc[order].groupby("user_id")
-    n, from_the_end = np.zeros((2, len(ratings)), int)
-    n[order] = by_user["movie_id"].transform("size")
-    from_the_end[order] = by_user.cumcount(ascending=False)  # 0 is the user's newest rating
-    n_test, n_validation = (np.floor(share * n + 1e-9) for share in (test, validation))  # 0.29 * 100 is 28.999…
-    in_test = from_the_end < n_test
-    in_validation = ~in_test & (from_the_end < n_test + n_validation)
-    parts = [ratings[mask] for mask in (~in_test & ~in_validation, in_validation, in_test)]
-    return Split(parts[0], parts[1] if len(parts[1]) else None, parts[2])
+    in_test = newer < n_test
+    return _split(ratings, ~in_test & (newer < n_test + n_validation), in_test, "user")
+
+
+def split_by_time(ratings: pd.DataFrame, validation: float = 0.1, test: float = 0.1) -> Split:
+    """One cut in time for everybody: the oldest ratings train, the next validation, the newest test.
+
+    Of N ratings the newest floor(test · N) are test, the floor(validation · N) before them validation. Ties in time
+    keep the order of the table. Nothing of the future is in train: what a service would have known on that day. On
+    ML-100K, where most users came and went within a day, only 69 test users have a rating in train (`Split.cold`
+    counts the others); on the larger releases this is the split to use.
+
+    Args:
+        ratings: user_id, movie_id, rating, timestamp.
+        validation, test: shares below 0.5, test above 0.
+
+    Source: Meng et al. (2020), *Exploring data splitting strategies for the evaluation of recommendation models*.
+    """
+    check_ratings(ratings)
+    _check_shares(validation, test)
+    n_test, n_validation = _floor(test, len(ratings)), _floor(validation, len(ratings))
+    newer = np.empty(len(ratings), int)
+    newer[np.argsort(ratings["timestamp"], kind="stable")] = np.arange(len(ratings))[::-1]
+    in_test = newer < n_test
+    return _split(ratings, ~in_test & (newer < n_test + n_validation), in_test, "everyone")
+
+
+def split_leave_last(ratings: pd.DataFrame) -> Split:
+    """Each user's newest rating is test, the one before validation, the rest train: for models of sequences.
+
+    Ties in time keep the order of the table. Users with two ratings have no validation rating, those with one are in
+    train only.
+
+    Source: Kang and McAuley (2018), SASRec; the ranking here is over the whole catalogue, not over 101 candidates.
+    """
+    check_ratings(ratings)
+    n, newer = _place_in_history(ratings)
+    return _split(ratings, (newer == 1) & (n >= 3), (newer == 0) & (n >= 2), "user")
 
 
 def split_random5(ratings: pd.DataFrame) -> list[Split]:

@@ -23,6 +23,8 @@ MAY_IMPORT = {
     "indices": set(),
     "splits": set(),
     "metrics": set(),
+    "ranking": set(),
+    "comparison": set(),
     "plots": set(),
     "report": {"latex"},
     "latex": {"report"},
@@ -30,10 +32,12 @@ MAY_IMPORT = {
     "formats": {"download"},
     "datasets": {"download", "formats"},
     "baselines": {"indices"},
-    "evaluation": {"metrics", "indices", "splits"},
+    "evaluation": {"metrics", "indices", "ranking", "splits"},
     "features": {"baselines", "indices", "keras2"},
     "models": {"baselines", "features", "keras2"},
-    "recommend": {"evaluation", "features", "baselines", "datasets", "indices", "keras2", "models", "storage"},
+    "recommend": {
+        *{"evaluation", "features", "baselines", "datasets", "indices", "keras2", "models", "ranking", "storage"},
+    },
     "storage": {"baselines", "features", "indices", "keras2", "models", "recommend"},
     "training": {
         *{"evaluation", "features", "metrics", "baselines", "indices", "keras2", "models", "recommend", "splits"},
@@ -50,9 +54,11 @@ OUTSIDE = {  # third-party packages that each light module may import, besides n
     "baselines": {"scipy"},
     "plots": {"matplotlib", "cycler"},
     "report": {"matplotlib"},
+    "evaluation": {"tqdm"},
 }
 WITHOUT_TENSORFLOW = [
     *["datasets", "download", "formats", "indices", "splits", "metrics", "baselines", "evaluation", "report", "latex"],
+    *["ranking", "comparison"],
     *["plots", "readme", "keras2"],
 ]
 

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from movierec import evaluation, metrics
-from movierec.evaluation import bootstrap_interval, coverage, evaluate_ranking, recommend_top_k, top_k
+from movierec.baselines import Bias
+from movierec.evaluation import evaluate_ranking, evaluate_stars, rank, recommend_top_k, tidy
 from movierec.indices import Indices, make_indices
 from movierec.splits import Split
 
@@ -39,20 +40,12 @@ SPLIT = Split(
 )
 
 
-# ---- the top k
-
-
-def test_top_k_is_best_first_and_ties_go_by_index():
-    scores = np.array([[0.1, 0.9, 0.5], [2.0, 2.0, 2.0], [1.0, 3.0, 3.0]])
-    assert top_k(scores, 2).tolist() == [[1, 2], [0, 1], [1, 2]]
-    assert top_k(scores, 3).tolist() == [[1, 2, 0], [0, 1, 2], [1, 2, 0]]
+# ---- lists
 
 
 @pytest.mark.parametrize("k", [0, -1, 6])
 def test_k_out_of_range_is_refused_with_the_range(k):
     with pytest.raises(ValueError, match=f"k must be 1 to 5, the number of movies; got {k}"):
-        top_k(SCORES, k)
-    with pytest.raises(ValueError, match="k must be 1 to 5"):
         evaluate_ranking(scorer, SPLIT, INDICES, k=k)
 
 
@@ -104,7 +97,7 @@ def test_a_scorer_with_nan_is_refused_with_the_count():
         scores[1:, 3] = np.nan
         return scores
 
-    with pytest.raises(ValueError, match="NaN for 2 of 3 users, e.g. row 1"):
+    with pytest.raises(ValueError, match=r"NaN for 2 of 3 users, e.g. user_id \[2, 3\]"):
         recommend_top_k(broken, np.arange(3), NOTHING_SEEN, INDICES, 2)
 
 
@@ -141,7 +134,8 @@ def test_ranking_by_hand():
 
 def test_users_that_cannot_be_measured_are_counted():
     table = evaluate_ranking(scorer, SPLIT, INDICES, k=2)
-    assert table.attrs == {"users_unknown": 1, "users_without_relevant": 1}
+    assert table.attrs["users_unknown"] == table.attrs["users_without_relevant"] == 1
+    assert table.attrs["movies_unknown"] == 0
     assert evaluate_ranking(scorer, SPLIT, INDICES, k=2, liked_from=0).attrs["users_without_relevant"] == 0
 
 
@@ -165,6 +159,7 @@ def test_a_relevant_movie_outside_the_catalogue_counts_as_missed():
     test = _table((1, 30, 5.0, 3), (1, 999, 5.0, 3))
     table = evaluate_ranking(scorer, Split(SPLIT.train, None, test), INDICES, k=5)
     assert table["recall@5"].tolist() == [1 / 2]
+    assert table.attrs["movies_unknown"] == 1
 
 
 def test_a_user_whose_only_relevant_movie_is_outside_the_catalogue_counts_as_zero():
@@ -182,7 +177,10 @@ def test_places_without_a_movie_are_no_hits():
 
 def test_nobody_to_measure_is_an_error_that_says_why():
     low = Split(SPLIT.train, None, SPLIT.test.assign(rating=2.0))
-    with pytest.raises(ValueError, match="at least 4.0 stars there; 6 ratings of 4 users were looked at"):
+    with pytest.raises(
+        ValueError,
+        match="6 ratings of 4 users were looked at, the highest of 2 stars. `liked_from`",
+    ):
         evaluate_ranking(scorer, low, INDICES)
 
 
@@ -223,24 +221,110 @@ def test_the_table_holds_every_ranking_metric_of_metrics():
     assert all(getattr(metrics, metric.__name__) is metric for metric in evaluation.RANKING_METRICS.values())
 
 
-# ---- coverage and intervals
+# ---- beyond accuracy, in the table
 
 
-def test_coverage_by_hand():
-    assert coverage(np.array([[0, 1], [1, 3]]), 10) == 3 / 10
-    assert coverage(np.array([[0, -1], [0, -1]]), 10) == 1 / 10  # -1 is no movie
+def test_the_lists_scores_come_with_them_and_end_with_minus_infinity():
+    seen = _table(*[(1, movie, 3.0, 0) for movie in (10, 20, 40, 50)])
+    lists, scores = rank(scorer, np.array([0, 2]), seen, INDICES, 2)
+    assert lists.tolist() == [[2, -1], [2, 0]]
+    assert scores.tolist() == [[3, -np.inf], [7, 0]]
 
 
-def test_the_bootstrap_interval_is_that_of_the_normal_distribution():
-    values = np.random.default_rng(0).normal(5, 2, 1000)
-    low, high = bootstrap_interval(values)
-    half = 1.96 * values.std() / np.sqrt(1000)  # .12
-    assert low == pytest.approx(values.mean() - half, abs=0.012)
-    assert high == pytest.approx(values.mean() + half, abs=0.012)
+def test_a_bar_is_shown_only_when_asked_for(capsys):
+    evaluate_ranking(scorer, SPLIT, INDICES, k=2)
+    assert capsys.readouterr() == ("", "")
+    evaluate_ranking(scorer, SPLIT, INDICES, k=2, progress=True)
+    assert "1/1" in capsys.readouterr().err
 
 
-def test_the_bootstrap_interval_is_the_seeds():
-    values = np.arange(20.0)
-    assert bootstrap_interval(values, seed=1) == bootstrap_interval(values, seed=1)
-    assert bootstrap_interval(values, seed=1) != bootstrap_interval(values, seed=2)
-    assert bootstrap_interval(np.full(10, 3.0)) == (3.0, 3.0)
+def test_blocks_of_users_change_no_metric(monkeypatch, checkerboard, split):
+    indices = make_indices(split.train)
+    scores = np.random.default_rng(0).integers(0, 4, (40, 30)).astype(float)
+    genres = np.random.default_rng(1).integers(0, 2, (30, 3)).astype(float)
+    at_once = evaluate_ranking(lambda user: scores[user], split, indices, k=4, genres=genres)
+    monkeypatch.setattr(evaluation, "USERS_PER_BLOCK", 7)
+    in_blocks = evaluate_ranking(lambda user: scores[user], split, indices, k=4, genres=genres)
+    pd.testing.assert_frame_equal(in_blocks.drop(columns="movie_index"), at_once.drop(columns="movie_index"))
+    np.testing.assert_array_equal(np.stack(in_blocks["movie_index"]), np.stack(at_once["movie_index"]))
+    assert in_blocks.attrs == at_once.attrs
+
+
+def test_the_table_has_what_the_lists_are_like():
+    genres = np.eye(5)
+    table = evaluate_ranking(scorer, SPLIT, INDICES, k=2, genres=genres)
+    # User 1: unseen 30, 40, 50 with scores 3, 2, 1; 30 beats 40, the only other that is not relevant, 50 does not.
+    assert table["auc"].tolist() == [1 / 2, 1 / 2]  # user 2: 20, 30, 40 with 2, 3, 4; 30 beats 20 and loses to 40
+    # Train has one rating each of 10, 50 and 30, by three users: −log2(1/3) for all, rated or not.
+    assert table["novelty@2"].tolist() == pytest.approx([np.log2(3)] * 2)
+    # The lists are 30, 40 and 40, 30: half a rating a movie; both users watched a movie with one.
+    assert table["popularity_lift@2"].tolist() == [-1 / 2, -1 / 2]
+    assert table["diversity@2"].tolist() == [1, 1]  # no two movies share a genre
+    assert (table["miscalibration@2"] > 4).all()  # nor list and history: KL = log(1 / .01) = 4.6
+    assert table.attrs["coverage"] == 2 / 5
+    assert table.attrs["gini"] == pytest.approx(3 / 5)  # times 0, 0, 0, 2, 2: (2·2 + 4·2) / (5 · 4)
+    assert not {"diversity@2", "miscalibration@2"} & set(evaluate_ranking(scorer, SPLIT, INDICES, k=2))
+
+
+# ---- stars
+
+
+class Constant:
+    def __init__(self, stars):
+        self.stars = stars
+
+    def predict(self, ratings):
+        return np.full(len(ratings), self.stars)
+
+
+def test_star_errors_by_hand():
+    table = evaluate_stars(Constant(4.0), SPLIT)
+    # User 1 gave 4, 3.5, 5: squares 0, .25, 1. User 2: 4.5; 3: 3; 4: 5, and 4 counts although unknown to train.
+    assert table.index.tolist() == [1, 2, 3, 4] and table["ratings"].tolist() == [3, 1, 1, 1]
+    assert table["rmse"].tolist() == pytest.approx([np.sqrt(1.25 / 3), 0.5, 1, 1])
+    assert table["mae"].tolist() == pytest.approx([0.5, 0.5, 1, 1])
+    assert table.attrs["rmse"] == pytest.approx(np.sqrt((1.25 + 0.25 + 1 + 1) / 6))
+    assert table.attrs["mae"] == pytest.approx(4 / 6)
+    per_rating = np.sqrt(np.average(table["rmse"] ** 2, weights=table["ratings"]))
+    assert per_rating == pytest.approx(table.attrs["rmse"])
+
+
+def test_star_errors_are_those_of_metrics(checkerboard, split):
+    bias = Bias(split.train, make_indices(split.train))
+    table = evaluate_stars(bias, split, part="validation")
+    predicted, actual = bias.predict(split.validation), split.validation["rating"]
+    assert table.attrs["rmse"] == pytest.approx(metrics.rmse(predicted, actual), abs=1e-12)
+    assert table.attrs["mae"] == pytest.approx(metrics.mae(predicted, actual), abs=1e-12)
+
+
+def test_predictions_that_are_not_one_number_a_rating_are_refused():
+    with pytest.raises(ValueError, match=r"one number per rating, shape \(6,\); got shape \(6,\) with 6 NaN"):
+        evaluate_stars(Constant(np.nan), SPLIT)
+
+    class TooShort:
+        def predict(self, ratings):
+            return np.zeros(5)
+
+    with pytest.raises(ValueError, match=r"shape \(6,\); got shape \(5,\) with 0 NaN"):
+        evaluate_stars(TooShort(), SPLIT)
+
+
+# ---- tidy
+
+
+def test_a_tidy_result_has_one_row_a_value():
+    table = evaluate_ranking(scorer, SPLIT, INDICES, k=2)
+    long = tidy(table, "fixed", seed=7)
+    assert list(long) == ["model", "seed", "user_id", "metric", "k", "value"]
+    assert len(long) == 2 * 9 and set(long["model"]) == {"fixed"} and set(long["seed"]) == {7}
+    ndcg = long[(long["metric"] == "ndcg") & (long["k"] == 2)].set_index("user_id")["value"]
+    assert ndcg.to_dict() == table["ndcg@2"].to_dict()
+    assert long[long["metric"] == "auc"]["k"].isna().all()
+    stars = tidy(evaluate_stars(Constant(4.0), SPLIT), "constant")
+    assert set(stars["metric"]) == {"rmse", "mae", "ratings"} and stars["k"].isna().all()
+
+
+def test_a_user_without_a_value_has_no_row():
+    table = evaluate_ranking(scorer, SPLIT, INDICES, k=1, genres=np.eye(5))  # one movie has no pair to differ from
+    assert table["diversity@1"].isna().all()
+    assert "diversity" not in set(tidy(table, "fixed")["metric"])

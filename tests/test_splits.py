@@ -5,7 +5,15 @@ import pandas as pd
 import pytest
 
 import movierec
-from movierec.splits import Split, check_ratings, split_by_user_time, split_random5, split_stratified
+from movierec.splits import (
+    Split,
+    check_ratings,
+    split_by_time,
+    split_by_user_time,
+    split_leave_last,
+    split_random5,
+    split_stratified,
+)
 
 PAIR = ["user_id", "movie_id"]
 
@@ -117,7 +125,7 @@ def test_shares_off_the_scale_are_refused_with_what_was_found_and_an_example(val
 
 
 def test_users_with_too_few_ratings_to_test_anyone_are_an_error():
-    with pytest.raises(ValueError, match="`test` has no row"):
+    with pytest.raises(ValueError, match="needs a user with 10 ratings, and the 1 users here have 9 at most"):
         split_by_user_time(_one_user(range(9)))
 
 
@@ -125,6 +133,120 @@ def test_the_sizes_on_ml100k(ml100k):
     split = split_by_user_time(ml100k.ratings)
     assert repr(split) == "Split(train 80,808, validation 9,596, test 9,596 ratings)"
     assert split.test["user_id"].nunique() == 943
+
+
+# ---- by time
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize(("validation", "test"), [(0.1, 0.1), (0.25, 0.125), (0.0, 0.25)])
+def test_by_time_equals_a_sort(seed, validation, test):
+    ratings = _random_table(seed)
+    split = split_by_time(ratings, validation, test)
+    rows = sorted(range(len(ratings)), key=lambda row: (ratings["timestamp"].iloc[row], row))
+    n_test, n_validation = int(test * len(rows)), int(validation * len(rows))
+    first_test = len(rows) - n_test
+    pd.testing.assert_frame_equal(split.test, ratings.iloc[sorted(rows[first_test:])])
+    pd.testing.assert_frame_equal(split.train, ratings.iloc[sorted(rows[: first_test - n_validation])])
+    if validation:
+        expected = ratings.iloc[sorted(rows[first_test - n_validation : first_test])]
+        pd.testing.assert_frame_equal(split.validation, expected)
+    else:
+        assert split.validation is None
+
+
+def test_by_time_refuses_shares_off_the_scale():
+    with pytest.raises(ValueError, match="got 0.1 and 0.6. Try 0.1 and 0.1"):
+        split_by_time(_one_user(range(20)), 0.1, 0.6)
+
+
+def test_by_time_on_ml100k_tests_few_users_who_are_known(ml100k):
+    split = split_by_time(ml100k.ratings)
+    assert repr(split) == "Split(train 80,000, validation 10,000, test 10,000 ratings)"
+    known = set(split.train["user_id"]) & set(split.test["user_id"])
+    liked = set(split.test["user_id"][split.test["rating"] >= 4])
+    assert (len(known), len(known & liked)) == (69, 57)
+
+
+# ---- the last rating of each user
+
+
+def test_leave_last_by_hand():
+    ratings = pd.concat([_one_user([5, 9, 7, 9]), _one_user([3, 1], user_id=2), _one_user([4], user_id=3)])
+    split = split_leave_last(ratings)
+    assert split.test[PAIR].to_numpy().tolist() == [[1, 3], [2, 0]]  # of two ratings at 9, the later row
+    assert split.validation[PAIR].to_numpy().tolist() == [[1, 1]]
+    assert split.train[PAIR].to_numpy().tolist() == [[1, 0], [1, 2], [2, 1], [3, 0]]
+
+
+def test_leave_last_on_ml100k_tests_everybody_once(ml100k):
+    split = split_leave_last(ml100k.ratings)
+    assert repr(split) == "Split(train 98,114, validation 943, test 943 ratings)"
+    newest = ml100k.ratings.groupby("user_id")["timestamp"].max()
+    assert split.test.set_index("user_id")["timestamp"].sort_index().tolist() == newest.tolist()
+
+
+def test_leave_last_of_users_with_one_rating_has_nobody_to_test():
+    with pytest.raises(ValueError, match="`test` has no row"):
+        split_leave_last(_one_user([1]))
+
+
+# ---- the future, and the cold
+
+
+def test_a_split_by_user_refuses_a_users_later_rating_in_train():
+    train = _table((1, 10, 3.0, 5), (2, 10, 3.0, 9), (3, 10, 3.0, 99))  # user 3 is not tested: any time will do
+    test = _table((1, 20, 3.0, 5), (2, 20, 3.0, 8))  # user 1: a tie is allowed; user 2: newer in train
+    message = "1 of its 3 ratings, of 1 users, e.g. user_id [2], are newer than the same user's first rating in test"
+    with pytest.raises(ValueError, match="train must not know the future of test") as error:
+        Split(train, None, test, in_time="user")
+    assert message in str(error.value)
+    assert Split(train, None, test).in_time is None  # a random split promises nothing
+
+
+def test_a_split_in_time_refuses_anybodys_later_rating_in_train():
+    train = _table((1, 10, 3.0, 5), (3, 10, 3.0, 99), (4, 10, 3.0, 8))
+    test = _table((1, 20, 3.0, 8), (2, 20, 3.0, 9))
+    with pytest.raises(ValueError, match=r"1 of its 3 ratings, of 1 users, e.g. user_id \[3\]"):
+        Split(train, None, test, in_time="everyone")
+    Split(train, None, test, in_time="user")  # nobody's own future is known
+
+
+def test_validation_is_held_to_it_as_well():
+    train, test = _table((1, 10, 3.0, 1)), _table((1, 30, 3.0, 3))
+    with pytest.raises(ValueError, match="validation must not know the future of test"):
+        Split(train, _table((1, 20, 3.0, 4)), test, in_time="user")
+
+
+def test_an_unknown_promise_is_refused():
+    with pytest.raises(ValueError, match="`in_time` must be one of .*got 'global'"):
+        Split(_table((1, 10, 3.0, 1)), None, _table((1, 30, 3.0, 3)), in_time="global")
+
+
+def test_each_split_says_what_it_promises():
+    ratings = _random_table(9)
+    assert split_by_time(ratings).in_time == "everyone"
+    assert split_by_user_time(ratings).in_time == split_leave_last(ratings).in_time == "user"
+    assert split_stratified(ratings).in_time is split_random5(ratings)[0].in_time is None
+
+
+def test_cold_users_and_movies_are_counted_and_kept():
+    train = _table((1, 10, 3.0, 1), (2, 20, 3.0, 1))
+    validation = _table((1, 20, 3.0, 2))
+    test = _table((1, 30, 3.0, 3), (3, 10, 3.0, 3), (3, 30, 3.0, 3), (2, 10, 3.0, 3))
+    split = Split(train, validation, test)
+    assert split.cold().to_dict("index") == {
+        "validation": {"ratings": 1, "users": 1, "cold_users": 0, "cold_movies": 0, "cold_ratings": 0},
+        "test": {"ratings": 4, "users": 3, "cold_users": 1, "cold_movies": 1, "cold_ratings": 3},
+    }
+    assert len(split.test) == 4
+
+
+@pytest.mark.parametrize("column", ["user_id", "movie_id"])
+def test_ids_must_be_whole_numbers(column):
+    ratings = _one_user(range(20)).astype({column: str})
+    with pytest.raises(ValueError, match=f"{column} in `ratings` must be whole numbers; found .* pandas.factorize"):
+        split_by_user_time(ratings)
 
 
 # ---- five random folds

@@ -1,0 +1,145 @@
+"""Tidy results in, statements out: means with intervals, and which differences are more than luck.
+
+A tidy result is a table of model, seed, user_id, metric, k, value (`evaluation.tidy`). Users are the unit; seeds of a
+model are averaged per user first, and their own spread is reported beside it. Models are compared *paired*: the same
+users are behind both. Taught in notebooks/03_baselines and 06_training.
+"""
+
+import numpy as np
+import pandas as pd
+
+RESAMPLES = 2000  # moves the ends of an interval by about a fiftieth of its width
+VALUES_PER_BLOCK = 2**22  # resampled in blocks: 32 MB at a time
+
+
+def bootstrap_means(values: np.ndarray, weights: np.ndarray | None = None, seed: int = 0) -> np.ndarray:
+    """Means of `values` over 2,000 resamples of the users, the same resamples for every column. float64 `[2000, …]`.
+
+    Args:
+        values: float `[users]` or `[users, models]`.
+        weights: float `[users]`, e.g. each user's number of ratings; None: users count alike.
+
+    Source: Efron and Tibshirani (1993).
+    """
+    values = np.asarray(values, float)
+    if not len(values) or np.isnan(values).any():
+        raise ValueError(
+            f"every user needs a value; {np.isnan(values).sum():,} of {values.size:,} are NaN. "
+            "Leave out users without a relevant movie: values.dropna()."
+        )
+    weights = np.ones(len(values)) if weights is None else np.asarray(weights, float)
+    weighted = (values.T * weights).T
+    rng = np.random.default_rng(seed)
+    rows = max(1, VALUES_PER_BLOCK // len(values))  # resamples at a time
+    means = []
+    for start in range(0, RESAMPLES, rows):
+        drawn = rng.integers(0, len(values), (min(rows, RESAMPLES - start), len(values)))
+        drawn += np.arange(len(drawn))[:, None] * len(values)
+        times = np.bincount(drawn.ravel(), minlength=len(drawn) * len(values)).reshape(len(drawn), -1)
+        means.append(((times @ weighted).T / (times @ weights)).T)
+    return np.concatenate(means)
+
+
+def bootstrap_interval(values: np.ndarray, weights: np.ndarray | None = None, seed: int = 0) -> tuple[float, float]:
+    """The 95 % interval of the mean of `values` over users: 2.5 % and 97.5 % quantiles of resampled means.
+
+    For the RMSE per rating, give each user's mean squared error as value and number of ratings as weight, and take the
+    root of both ends.
+
+    Args:
+        values: float `[users]`.
+        weights: float `[users]`; None: users count alike.
+
+    Raises:
+        ValueError: if there is no value, or one is NaN.
+
+    Source: Efron and Tibshirani (1993), the percentile bootstrap; users are the unit.
+    """
+    low, high = np.quantile(bootstrap_means(values, weights, seed), [0.025, 0.975])
+    return float(low), float(high)
+
+
+def summarize(results: pd.DataFrame, metric: str = "ndcg", k: int | None = 10) -> pd.DataFrame:
+    """One row a model: the mean of a metric, its interval over users, and what seeds change.
+
+    Returns:
+        DataFrame model, mean, low, high (95 % bootstrap interval over users), users, seeds, seed_deviation (standard
+        deviation of the seeds' means; 0 for one seed), in the order of `results`.
+    """
+    chosen = _chosen(results, metric, k)
+    rows = []
+    for model, of_model in chosen.groupby("model", sort=False):
+        by_user = of_model.groupby("user_id")["value"].mean()
+        by_seed = of_model.groupby("seed")["value"].mean()
+        low, high = bootstrap_interval(by_user.to_numpy())
+        deviation = by_seed.std() if len(by_seed) > 1 else 0.0
+        rows.append((model, by_user.mean(), low, high, len(by_user), len(by_seed), deviation))
+    return pd.DataFrame(rows, columns=["model", "mean", "low", "high", "users", "seeds", "seed_deviation"])
+
+
+def compare(results: pd.DataFrame, model: str, metric: str = "ndcg", k: int | None = 10) -> pd.DataFrame:
+    """One row for each other model: how far `model` is above it, user by user, and whether that is more than luck.
+
+    d_u = value of `model` − value of the other, of user u, each averaged over seeds. The interval is the bootstrap's;
+    p is the share of resampled means that are as far from the mean of d as 0 is (two-sided, at least 1 / 2001);
+    p_holm is p corrected for the number of comparisons: with twenty true ties, one plain p in twenty is below 0.05.
+
+    Returns:
+        DataFrame against, difference (mean d), low, high, effect_size (mean d / standard deviation of d: 0.2 is small),
+        p, p_holm, users.
+
+    Raises:
+        ValueError: if a model is not there, or two were measured on different users.
+
+    Source: Efron and Tibshirani (1993); Cohen (1988) for the effect size d_z; Holm (1979).
+    """
+    by_user = _chosen(results, metric, k).pivot_table("value", "user_id", "model", sort=False)
+    if model not in by_user:
+        raise ValueError(f"`model` must be one of {list(by_user)}; got {model!r}.")
+    if len(by_user.columns) < 2:
+        raise ValueError(f"a comparison needs two models; `results` has only {model!r} for {metric!r}.")
+    missing = by_user.isna().sum()
+    if missing.any():
+        raise ValueError(
+            f"models are compared on the same users; of {len(by_user):,} users, "
+            f"{', '.join(f'{name!r} lacks {count:,}' for name, count in missing[missing > 0].items())}, "
+            f"e.g. user_id {by_user.index[by_user.isna().any(axis=1)][:3].tolist()}. "
+            "Evaluate all models on one split, with the same `liked_from`."
+        )
+    others = by_user.drop(columns=model)
+    d = by_user[[model]].to_numpy() - others.to_numpy()  # [users, others]
+    mean, deviation, resampled = d.mean(axis=0), d.std(axis=0, ddof=1), bootstrap_means(d)
+    low, high = np.quantile(resampled, [0.025, 0.975], axis=0)
+    as_far = (abs(resampled - mean) >= abs(mean)).sum(axis=0)
+    p = (as_far + 1) / (len(resampled) + 1)
+    effect = mean / np.where(deviation > 0, deviation, 1)
+    columns = {"against": list(others), "difference": mean, "low": low, "high": high, "effect_size": effect, "p": p}
+    return pd.DataFrame(columns).assign(p_holm=holm(p), users=len(by_user))
+
+
+def holm(p: np.ndarray) -> np.ndarray:
+    """p corrected for many comparisons: the i-th smallest of m times m − i + 1, made monotone, at most 1. `[m]`.
+
+    Source: Holm (1979), the sequentially rejective procedure.
+    """
+    p = np.asarray(p, float)
+    order = np.argsort(p, kind="stable")
+    corrected = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)).clip(max=1)
+    back = np.empty_like(corrected)
+    back[order] = corrected
+    return back
+
+
+def _chosen(results: pd.DataFrame, metric: str, k: int | None) -> pd.DataFrame:
+    """The rows of one metric."""
+    wanted = results["metric"] == metric
+    wanted &= results["k"].isna() if k is None else results["k"].eq(k).fillna(False).astype(bool)
+    if not wanted.any():
+        found = sorted(
+            {m if pd.isna(at) else f"{m}@{at}" for m, at in zip(results["metric"], results["k"], strict=True)}
+        )
+        raise ValueError(
+            f"`results` has no {metric if k is None else f'{metric}@{k}'}; it has {', '.join(found)}. "
+            "Metrics without a list, such as rmse and auc, have k=None."
+        )
+    return results[wanted]
