@@ -38,7 +38,7 @@ setup: $(VENV) data latex  ## environment, data and LaTeX, nothing run yet
 	[ -n "$$found" ] || { echo "movierec needs Python 3.11, 3.12 or 3.13; none was found. Install one" \
 		"(python.org, your package manager), or use conda: see README.md." >&2; exit 1; }; \
 	$$found -c 'import ensurepip' 2>/dev/null || { echo "$$found cannot make a virtual environment." \
-		"On Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }; \
+		"On Debian or Ubuntu: apt-get install $$found-venv" >&2; exit 1; }; \
 	echo "making .venv with $$found (about 2.5 GB, two minutes)"; $$found -m venv .venv
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.txt
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .

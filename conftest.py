@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from movierec.report import Recorder, forget
+
 STAMPS = Path(__file__).parent / "report" / "generated" / "notebooks"
 NOTEBOOKS = Path(__file__).parent / "notebooks"
 
@@ -27,14 +29,20 @@ def _notebook_of(nodeid: str) -> str | None:
     return path.stem if path.suffix == ".ipynb" else None
 
 
-def pytest_collection_modifyitems(items):
-    """The test that builds the report comes last: it reads what the notebooks wrote."""
+def pytest_collection_modifyitems(config, items):
+    """The test that builds the report comes last: it reads what the notebooks wrote.
+
+    A notebook that is about to run has no stamp and no fresh results: what it does not write again is gone.
+    """
     items.sort(key=lambda item: item.nodeid.startswith("tests/test_report_build.py"))
+    if config.option.collectonly:
+        return
     for item in items:
         if notebook := _notebook_of(item.nodeid):
             _cells_left[notebook] += 1
     for notebook in _cells_left:
         (STAMPS / f"{notebook}.json").unlink(missing_ok=True)
+        forget(notebook)
 
 
 def pytest_runtest_logreport(report):
@@ -54,9 +62,7 @@ def pytest_runtest_logreport(report):
 
 def _write_minutes():
     """The table of the report, once every notebook has a stamp."""
-    import pandas as pd
-
-    from movierec.report import Recorder
+    import pandas as pd  # here: unit tests alone do not write the table
 
     notebooks = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
     stamps = [STAMPS / f"{notebook}.json" for notebook in notebooks]

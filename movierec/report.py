@@ -174,16 +174,35 @@ def check(folder: Path | str | None = None) -> pd.DataFrame:
 
 
 def record(folder: Path | str | None = None) -> list[str]:
-    """The names of the results copied from fresh to recorded; a recorded result without a fresh one stays."""
+    """The names of the results copied from fresh to recorded.
+
+    A recorded result without a fresh one stays, unless its notebook has run and left it out.
+    """
     folder = report_folder(folder)
     results, fresh = folder / "results", folder / "generated/results"
+    left_out = set(check(folder).query("status == 'no maker'")["name"])
     numbers = read_rows(results / "numbers.csv") | read_rows(fresh / "numbers.csv")
     if numbers:
-        _write_rows(results / "numbers.csv", FIELDS, numbers)
+        kept = {name: row for name, row in numbers.items() if name not in left_out}
+        _write_rows(results / "numbers.csv", FIELDS, kept)
+    for name in left_out:
+        (results / name).unlink(missing_ok=True)
     for path in fresh.glob("*.csv"):
         if path.stem not in RESERVED:
             write_file(results / path.name, path.read_bytes())
     return sorted(_load(fresh))
+
+
+def forget(notebook: str, folder: Path | str | None = None) -> list[str]:
+    """The names of the fresh results of a notebook, now removed: it is about to run, and may write others."""
+    fresh = report_folder(folder) / "generated/results"
+    gone = sorted(name for name, (_, header) in _load(fresh).items() if header["notebook"] == notebook)
+    numbers = read_rows(fresh / "numbers.csv")
+    if any(name in numbers for name in gone):
+        _write_rows(fresh / "numbers.csv", FIELDS, {name: numbers[name] for name in numbers if name not in gone})
+    for name in gone:
+        (fresh / name).unlink(missing_ok=True)
+    return gone
 
 
 def main(arguments: list[str] | None = None) -> int:

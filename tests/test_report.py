@@ -266,3 +266,28 @@ def test_the_module_runs_as_a_command_without_tensorflow(folder):
         [sys.executable, "-m", "movierec.report", "check"], capture_output=True, text=True, env=os.environ
     )
     assert (done.returncode, done.stdout) == (0, "every result is as recorded\n")
+
+
+def test_a_notebook_that_runs_again_forgets_what_it_wrote_and_nothing_else(record, folder):
+    record_all(record)
+    record.number("old_number", 1.0)
+    other = report.Recorder("01_exploration")
+    other.number("num_users", 943)
+    assert report.forget("06_training") == sorted(["hybrid_rmse", "main_results.csv", "num_ratings", "old_number"])
+    assert list(report.read_rows(folder / "generated/results/numbers.csv")) == ["num_users"]
+    assert report.forget("06_training") == []
+
+
+def test_what_a_notebook_leaves_out_is_no_longer_recorded(record, folder):
+    record_all(record)
+    record.number("old_number", 1.0)
+    record.table("old_table", pd.DataFrame({"a": [1]}))
+    report.record()
+    report.forget("06_training")
+    report.record()
+    assert (folder / "results/old_table.csv").exists()  # it has not run yet
+    record_all(record)
+    report.record()
+    assert not (folder / "results/old_table.csv").exists()
+    assert set(report.read_rows(folder / "results/numbers.csv")) == {"hybrid_rmse", "num_ratings"}
+    assert report.check().empty
