@@ -18,8 +18,8 @@ from movierec.splits import (
 
 _LAZY = {"fit_hybrid": "movierec.training", "load_model": "movierec.storage", "Hybrid": "movierec.recommend"}
 
-_SPLITS = ["split_by_time", "split_by_user_time", "split_leave_last", "split_random5", "split_stratified"]
-__all__ = ["MovieLens", "Split", "load", *_SPLITS, *_LAZY]
+__all__ = ["MovieLens", "Split", "load", "split_by_time", "split_by_user_time", "split_leave_last"]
+__all__ += ["split_random5", "split_stratified", *_LAZY]
 
 
 def __getattr__(name: str):

@@ -173,13 +173,20 @@ def check(folder: Path | str | None = None) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["status", "name", "recorded", "fresh", "tolerance", "notebook"])
 
 
-def record(folder: Path | str | None = None) -> list[str]:
+def record(folder: Path | str | None = None, *, only: list[str] | None = None) -> list[str]:
     """The names of the results copied from fresh to recorded.
 
     A recorded result without a fresh one stays, unless its notebook has run and left it out.
+
+    Args:
+        only: tables to copy, e.g. ["peers.csv"], and nothing else; None: everything.
     """
     folder = report_folder(folder)
     results, fresh = folder / "results", folder / "generated/results"
+    if only is not None:
+        for name in only:
+            write_file(results / name, (fresh / name).read_bytes())
+        return only
     left_out = set(check(folder).query("status == 'no maker'")["name"])
     numbers = read_rows(results / "numbers.csv") | read_rows(fresh / "numbers.csv")
     if numbers:

@@ -32,6 +32,13 @@ MAY_IMPORT = {
     "formats": {"download"},
     "datasets": {"download", "formats"},
     "baselines": {"indices"},
+    "neighbours": {"baselines", "indices", "ranking"},
+    "factors": {"baselines", "indices"},
+    "content": {"baselines", "indices"},
+    "burke": {"baselines", "content", "factors", "indices", "ranking"},
+    "ncf": {"features", "indices", "keras2", "models"},
+    "ladder": {"baselines", "burke", "content", "datasets", "factors", "indices", "ncf", "neighbours"},
+    "tuning": {"datasets", "evaluation", "ladder", "report", "splits"},
     "evaluation": {"metrics", "indices", "ranking", "splits"},
     "features": {"baselines", "indices", "keras2"},
     "models": {"baselines", "features", "keras2"},
@@ -46,19 +53,21 @@ MAY_IMPORT = {
 }
 LAZY = {  # inside a function, because the other imports this module at its top
     ("recommend", "storage"),  # `Hybrid.save`: storage builds a Hybrid
+    ("ladder", "ncf"),  # everything else on the ladder works without TensorFlow
     ("report", "latex"),  # `python -m movierec.report build`: latex reads what report wrote
 }
 OUTSIDE = {  # third-party packages that each light module may import, besides numpy and pandas
     "keras2": {"tensorflow"},
     "download": {"requests", "tqdm"},
     "baselines": {"scipy"},
+    "neighbours": {"scipy"},
     "plots": {"matplotlib", "cycler"},
     "report": {"matplotlib"},
     "evaluation": {"tqdm"},
 }
 WITHOUT_TENSORFLOW = [
     *["datasets", "download", "formats", "indices", "splits", "metrics", "baselines", "evaluation", "report", "latex"],
-    *["ranking", "comparison"],
+    *["ranking", "comparison", "neighbours", "factors", "content", "burke", "ladder", "tuning"],
     *["plots", "readme", "keras2"],
 ]
 
