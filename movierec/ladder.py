@@ -108,7 +108,7 @@ def _over_two(hybrid: Callable):
 
 # 20 trials fit every grid that is small enough; of the larger ones a random part is tried (`tuning`).
 REGULARISATION = [50, 100, 150, 200, 300, 400, 500, 600, 800, 1000, 1500]  # of EASE, in ratings
-KNN = {"neighbours": [20, 50, 100, 200, 400], "shrinkage": [1, 10, 30, 100]}
+KNN = {"neighbours": [50, 100, 200, 400, None], "shrinkage": [1, 100], "rarity": [False, True]}
 STARS_KNN = {
     "neighbours": [20, 40, 60],
     "shrinkage": [50, 100, 200],
@@ -124,10 +124,10 @@ MF = {
 }
 NCF = {
     "dim": [16, 32, 64],
-    "hidden": [[16], [32, 16], [64, 32]],
-    "penalty": [0.003, 0.01, 0.03, 0.1],
-    "epochs": [8, 12, 16, 24],
-    "learning_rate": [0.002, 0.004],
+    "hidden": [[16], [32, 16], [64, 32, 16]],
+    "penalty": [0.003, 0.005, 0.01],
+    "learning_rate": [0.002, 0.003, 0.005],
+    "epochs": [8, 12, 18],
 }
 RECOMMENDERS = {
     "random order": Recommender(lambda problem, seed: RandomOrder(problem.indices, seed), seeds=3),
@@ -145,7 +145,7 @@ RECOMMENDERS = {
         {"stars_weight": [0.0, 0.25, 0.5, 1.0, 2.0]},
     ),
     "user-kNN": Recommender(_plain(UserKnn), KNN),
-    "item-kNN": Recommender(_plain(ItemKnn), {**KNN, "neighbours": [50, 100, 200, 400, None]}),
+    "item-kNN": Recommender(_plain(ItemKnn), KNN),
     "implicit ALS": Recommender(
         _plain(ImplicitAls, seeded=True),
         {"factors": [16, 32, 48, 64], "alpha": [1, 2, 3, 4], "regularisation": [10, 20, 30, 50]},

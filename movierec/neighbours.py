@@ -12,10 +12,16 @@ from movierec.indices import UNKNOWN, Indices
 from movierec.ranking import keep_largest
 
 
-def cosine_of_columns(rated: sparse.csr_array, shrinkage: float) -> np.ndarray:
-    """s_ij = n_ij / (√(n_i n_j) + shrinkage), 0 on the diagonal; n_ij the rows that have both columns. `[M, M]`."""
+def cosine_of_columns(rated: sparse.csr_array, shrinkage: float, rarity: bool = False) -> np.ndarray:
+    """s_ij = n_ij / (√(n_i n_j) + shrinkage), 0 on the diagonal; n_ij the rows that have both columns. `[M, M]`.
+
+    With `rarity` a row counts log(M / its ratings) squared instead of 1: who rates everything says little.
+    """
     if shrinkage < 0:
         raise ValueError(f"`shrinkage` must be 0 or more ratings, got {shrinkage}.")
+    if rarity:
+        ratings = np.maximum(rated.sum(axis=1), 1)
+        rated = sparse.diags_array(np.log(rated.shape[1] / ratings).astype(np.float32)) @ rated
     together = (rated.T @ rated).toarray()
     counts = together.diagonal()
     similarity = together / np.maximum(np.sqrt(np.outer(counts, counts)) + shrinkage, 1e-9)  # 0 / 0 is 0
@@ -32,13 +38,17 @@ class ItemKnn:
     Args:
         neighbours: how many similar movies each movie keeps; None for all, best on ML-100K's validation part.
         shrinkage: pull of rarely rated pairs towards 0, in ratings.
+        rarity: whether a user counts the less the more movies they rated: inverse user frequency.
 
-    Source: Sarwar et al. (2001); Deshpande and Karypis (2004) for top-N lists.
+    Source: Sarwar et al. (2001); Deshpande and Karypis (2004) for top-N lists; Breese et al. (1998) for the rarity.
     """
 
-    def __init__(self, train: pd.DataFrame, indices: Indices, neighbours: int | None = None, shrinkage: float = 1):
+    def __init__(
+        self, train: pd.DataFrame, indices: Indices, neighbours: int | None = None, shrinkage: float = 1,
+        rarity: bool = False,
+    ):  # fmt: skip
         self.rated = rated_matrix(train, indices)
-        self.similarity = cosine_of_columns(self.rated, shrinkage)  # [num_movies, num_movies]
+        self.similarity = cosine_of_columns(self.rated, shrinkage, rarity)  # [num_movies, num_movies]
         if neighbours is not None:
             keep_largest(self.similarity, neighbours)
 
@@ -52,13 +62,17 @@ class UserKnn:
     Args:
         neighbours: how many similar users each user keeps; None for all.
         shrinkage: pull of pairs with little in common towards 0, in ratings.
+        rarity: whether a movie counts the less the more users rated it.
 
     Source: Resnick et al. (1994) and Herlocker et al. (1999), with cosines of 0 / 1 for top-N lists.
     """
 
-    def __init__(self, train: pd.DataFrame, indices: Indices, neighbours: int | None = 100, shrinkage: float = 1):
+    def __init__(
+        self, train: pd.DataFrame, indices: Indices, neighbours: int | None = 100, shrinkage: float = 1,
+        rarity: bool = False,
+    ):  # fmt: skip
         self.rated = rated_matrix(train, indices)
-        self.similarity = cosine_of_columns(self.rated.T.tocsr(), shrinkage)  # [num_users, num_users]
+        self.similarity = cosine_of_columns(self.rated.T.tocsr(), shrinkage, rarity)  # [num_users, num_users]
         if neighbours is not None:
             keep_largest(self.similarity, neighbours)
 

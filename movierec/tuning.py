@@ -106,35 +106,26 @@ def with_validation(split: Split) -> Split:
     return Split(inner.train, inner.test, split.test)
 
 
-def tune_on(split: Split, data: MovieLens, names: list[str], liked_from: float, say=print) -> pd.DataFrame:
-    """Every trial of these recommenders on the validation part: model, metric, and the columns of `tune`.
+def tune_recommender(name: str, problem: Problem, split: Split, liked_from: float) -> pd.DataFrame:
+    """Every trial of one recommender on the validation part: model, metric, and the columns of `tune`.
 
-    In the order given; what is built of others (`Problem.base`) uses what has been chosen for them by then.
+    What is built of others uses their settings in `problem`.
     """
-    split = with_validation(split)
-    problem = Problem(split.train, data)
-    tables = []
-    for name in names:
-        one = RECOMMENDERS[name]
+    one = RECOMMENDERS[name]
 
-        def measure(model, by=one.judged_by):
-            if by == "rmse":
-                return evaluate_stars(model, split, "validation").attrs["rmse"]
-            table = evaluate_ranking(model, split, problem.indices, "validation", liked_from=liked_from)
-            return table["ndcg@10"].mean()
+    def measure(model) -> float:
+        if one.judged_by == "rmse":
+            return evaluate_stars(model, split, "validation").attrs["rmse"]
+        table = evaluate_ranking(model, split, problem.indices, "validation", liked_from=liked_from)
+        return table[one.judged_by].mean()
 
-        trials = tune(
-            lambda one=one, **settings: one.fit(problem, 0, **settings),
-            measure,
-            one.space,
-            lower_is_better=one.judged_by == "rmse",
-        )
-        problem.settings[name] = best_settings(trials)
-        say(f"{name}: {problem.settings[name]}, {trials.loc[trials['chosen'], 'value'].item():.4f}", flush=True)
-        trials.insert(0, "metric", one.judged_by)
-        trials.insert(0, "model", name)
-        tables.append(trials)
-    return pd.concat(tables, ignore_index=True)
+    def fit(**settings):
+        return one.fit(problem, 0, **settings)
+
+    trials = tune(fit, measure, one.space, lower_is_better=one.judged_by == "rmse")
+    trials.insert(0, "metric", one.judged_by)
+    trials.insert(0, "model", name)
+    return trials
 
 
 def chosen(protocol: str, fold: int = 0, folder=None) -> dict[str, dict]:
@@ -148,12 +139,24 @@ def chosen(protocol: str, fold: int = 0, folder=None) -> dict[str, dict]:
     Raises:
         FileNotFoundError: if nothing is recorded for it.
     """
+    trials = _recorded(protocol, folder)
+    if trials is None:
+        raise FileNotFoundError(f"report/results has no trials for {protocol!r}: `make tune` makes them, in an hour.")
+    return _chosen(trials, fold)
+
+
+def _chosen(trials: pd.DataFrame, fold: int) -> dict[str, dict]:
+    best = trials[trials["chosen"] & (trials["fold"] == fold)]
+    return {row.model: json.loads(row.settings) for row in best.itertuples()}
+
+
+def _recorded(protocol: str, folder=None) -> pd.DataFrame | None:
     path = report.report_folder(folder) / "results" / f"{_table_name(protocol)}.csv"
     if not path.exists():
-        raise FileNotFoundError(f"{path.name} is not in report/results: `make tune` makes it, in an hour.")
+        return None
     trials, _ = report.read_table(path)
-    best = trials[(trials["chosen"] == "True") & (trials["fold"] == str(fold))]
-    return {row.model: json.loads(row.settings) for row in best.itertuples()}
+    numbers = {"trial": int, "value": float, "cpu_seconds": float, "fold": int}
+    return trials.astype(numbers).assign(chosen=trials["chosen"] == "True")
 
 
 def _table_name(protocol: str) -> str:
@@ -162,22 +165,49 @@ def _table_name(protocol: str) -> str:
     return "tuning_" + protocol.replace("5", "_five")
 
 
+def tune_and_record(protocol: str, data: MovieLens, only: list[str] | None = None) -> None:
+    """Nothing; tunes the recommenders of a protocol, and records after each, so that a run that is stopped keeps them.
+
+    Args:
+        only: names to tune again; what is recorded of the others stays. None: all of them.
+    """
+    make, liked_from, names = PROTOCOLS[protocol]
+    made = make(data.ratings)
+    for fold, split in enumerate(made if isinstance(made, list) else [made]):
+        split = with_validation(split)
+        problem = Problem(split.train, data)
+        for name in names:
+            trials = _recorded(protocol)
+            if only is None or name in only:
+                new = tune_recommender(name, problem, split, liked_from).assign(fold=fold)
+                kept = None if trials is None else trials[(trials["model"] != name) | (trials["fold"] != fold)]
+                trials = new if kept is None else pd.concat([kept, new], ignore_index=True)
+                _record(protocol, trials)
+                print(
+                    f"{protocol} {fold}: {name} {new.loc[new['chosen'], ['settings', 'value']].iloc[0].tolist()}",
+                    flush=True,
+                )
+            problem.settings[name] = _chosen(trials, fold)[name]
+
+
+def _record(protocol: str, trials: pd.DataFrame) -> None:
+    name = _table_name(protocol)
+    order = trials["model"].map(list(RECOMMENDERS).index)
+    trials = trials.assign(order=order).sort_values(["fold", "order", "trial"]).drop(columns="order")
+    loose = {"value": np.inf, "cpu_seconds": np.inf}  # never compared: nothing but this command makes them
+    report.Recorder("tuning").table(name, trials, tolerance=loose)
+    report.record(only=[f"{name}.csv"])
+
+
 def main(arguments: list[str] | None = None) -> int:
     """The exit code of `python -m movierec.tuning`: every trial of every recommender, recorded protocol by protocol."""
     parser = argparse.ArgumentParser(prog="python -m movierec.tuning", description="tune every baseline; an hour")
     parser.add_argument("protocols", nargs="*", default=list(PROTOCOLS), help="default: all of them")
+    parser.add_argument("--only", action="append", help="a recommender to tune again; may be given more than once")
+    options = parser.parse_args(arguments)
     data = load("ml-100k")
-    for protocol in parser.parse_args(arguments).protocols:
-        name = _table_name(protocol)
-        make, liked_from, names = PROTOCOLS[protocol]
-        made = make(data.ratings)
-        tables = []
-        for fold, split in enumerate(made if isinstance(made, list) else [made]):
-            print(f"\n{protocol}, fold {fold}")
-            tables.append(tune_on(split, data, names, liked_from).assign(fold=fold))
-        loose = {"value": np.inf, "cpu_seconds": np.inf}  # never compared: nothing but this command makes them
-        report.Recorder("tuning").table(name, pd.concat(tables), tolerance=loose)
-        report.record(only=[f"{name}.csv"])
+    for protocol in options.protocols:
+        tune_and_record(protocol, data, options.only)
     return 0
 
 

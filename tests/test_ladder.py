@@ -83,28 +83,44 @@ def test_a_split_without_validation_gets_one_from_its_train(split):
 
 def test_settings_are_chosen_on_validation_whatever_test_says(split, checkerboard):
     spoilt = Split(split.train, split.validation, split.test.assign(rating=1.0))
-    names = ["user and movie bias", "item-kNN", "EASE"]
-    trials = tuning.tune_on(split, checkerboard, names, liked_from=5, say=lambda *line, **how: None)
-    again = tuning.tune_on(spoilt, checkerboard, names, liked_from=5, say=lambda *line, **how: None)
-    pd.testing.assert_frame_equal(trials.drop(columns="cpu_seconds"), again.drop(columns="cpu_seconds"))
-    assert trials.groupby("model", sort=False)["chosen"].sum().to_dict() == dict.fromkeys(names, 1)
-    assert trials.groupby("model")["metric"].first().to_dict() == {
-        "user and movie bias": "rmse",
-        "item-kNN": "ndcg@10",
-        "EASE": "ndcg@10",
-    }
-    ease = trials[trials["model"] == "EASE"]
-    settings = tuning.best_settings(ease)
-    problem = Problem(split.train, checkerboard, {"EASE": settings})
-    table = evaluate_ranking(problem.fit("EASE"), split, problem.indices, "validation", liked_from=5)
-    assert table["ndcg@10"].mean() == ease["value"].max()
-    assert trials.groupby("model").size().max() <= tuning.BUDGET_TRIALS
+    problem = Problem(split.train, checkerboard)
+    for name in ("user and movie bias", "EASE"):
+        trials = tuning.tune_recommender(name, problem, split, liked_from=5)
+        again = tuning.tune_recommender(name, problem, spoilt, liked_from=5)
+        pd.testing.assert_frame_equal(trials.drop(columns="cpu_seconds"), again.drop(columns="cpu_seconds"))
+        assert trials["chosen"].sum() == 1 and set(trials["model"]) == {name}
+        assert 1 < len(trials) <= tuning.BUDGET_TRIALS
+    assert set(trials["metric"]) == {"ndcg@10"}
+    best = Problem(split.train, checkerboard, {"EASE": tuning.best_settings(trials)})
+    table = evaluate_ranking(best.fit("EASE"), split, best.indices, "validation", liked_from=5)
+    assert table["ndcg@10"].mean() == trials["value"].max()
+
+
+def test_a_recommender_that_is_tuned_again_leaves_the_others_as_they_were(tmp_path, monkeypatch, checkerboard):
+    monkeypatch.setenv("MOVIEREC_REPORT", str(tmp_path))
+    names = ["popularity", "EASE", "content-based", "weighted"]
+    by_user_time, liked_from, _ = tuning.PROTOCOLS["by_user_time"]
+    monkeypatch.setitem(tuning.PROTOCOLS, "by_user_time", (by_user_time, liked_from, names))
+    tuning.tune_and_record("by_user_time", checkerboard)
+    path = tmp_path / "results/tuning_by_user_time.csv"
+    first = report.read_table(path)[0]
+    assert list(dict.fromkeys(first["model"])) == ["popularity", "content-based", "EASE", "weighted"]
+    monkeypatch.setattr(tuning, "BUDGET_TRIALS", 3)
+    monkeypatch.setattr(tuning.tune, "__kwdefaults__", {**tuning.tune.__kwdefaults__, "budget": 3})
+    tuning.tune_and_record("by_user_time", checkerboard, only=["weighted"])
+    again = report.read_table(path)[0]
+    pd.testing.assert_frame_equal(again[again["model"] != "weighted"], first[first["model"] != "weighted"])
+    assert (again["model"] == "weighted").sum() == 3
+    assert set(tuning.chosen("by_user_time")) == set(names)
 
 
 def test_what_was_chosen_is_read_by_protocol_and_fold(tmp_path):
     trials = pd.DataFrame(
         {
             "model": ["EASE", "EASE", "EASE", "popularity"],
+            "trial": [1, 2, 1, 1],
+            "value": [0.1, 0.2, 0.3, 0.1],
+            "cpu_seconds": [1.0, 1.0, 1.0, 0.0],
             "settings": [json.dumps({"regularisation": value}) for value in (1, 2, 3)] + ["{}"],
             "chosen": [False, True, True, True],
             "fold": [0, 0, 1, 0],
@@ -114,7 +130,7 @@ def test_what_was_chosen_is_read_by_protocol_and_fold(tmp_path):
     report.record(tmp_path, only=["tuning_random_five.csv"])
     assert tuning.chosen("random5", folder=tmp_path) == {"EASE": {"regularisation": 2}, "popularity": {}}
     assert tuning.chosen("random5", fold=1, folder=tmp_path) == {"EASE": {"regularisation": 3}}
-    with pytest.raises(FileNotFoundError, match="tuning_by_time.csv is not in report/results: `make tune`"):
+    with pytest.raises(FileNotFoundError, match="no trials for 'by_time': `make tune`"):
         tuning.chosen("by_time", folder=tmp_path)
     with pytest.raises(ValueError, match="`protocol` must be one of .*got 'random'"):
         tuning.chosen("random")

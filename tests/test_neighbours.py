@@ -44,6 +44,15 @@ def test_item_knn_equals_a_slow_loop(neighbours):
     assert scores.dtype == np.float32
 
 
+def test_with_rarity_a_user_counts_by_the_logarithm_of_what_they_left_out(tiny, tiny_indices):
+    """10 and 20 share users 1 and 2, who rated three of five movies; 5 and 3, of one of them, three; 8, of 10, one."""
+    three, one = math.log(5 / 3) ** 2, math.log(5) ** 2
+    expected = 2 * three / (math.sqrt((3 * three + one) * (3 * three)) + 1)
+    knn = ItemKnn(tiny.ratings, tiny_indices, shrinkage=1, rarity=True)
+    assert knn.similarity[0, 1] == pytest.approx(expected, rel=1e-5)
+    assert knn(np.array([4]))[0].tolist() == pytest.approx(knn.similarity[0], abs=1e-6)  # votes count alike
+
+
 def test_item_knn_on_paper(tiny, tiny_indices):
     """10 and 20 share users 1 and 2: 2 / (√(4 · 3) + 1). A movie is not its own neighbour; nobody rated 50."""
     knn = ItemKnn(tiny.ratings, tiny_indices, shrinkage=1)
