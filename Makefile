@@ -22,7 +22,7 @@ endif
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: all help setup data notebooks report latex test lab lock record clean
+.PHONY: all help setup data notebooks report latex test lab tune benchmark record lock clean
 
 all: setup notebooks report  ## the course: environment, data, every notebook run, report/main.pdf
 
@@ -80,6 +80,12 @@ test: setup  ## unit tests, every notebook re-executed and compared, the report 
 
 lab: $(VENV) data  ## JupyterLab, opened on notebook 01
 	$(PYTHON) -m jupyterlab notebooks/01_exploration.ipynb
+
+tune: $(VENV) data  ## every baseline's settings chosen again, with one budget, on validation (half an hour)
+	$(PYTHON) -m movierec.tuning
+
+benchmark: $(VENV) data  ## rival libraries side by side with ours; FULL=1 for the slow ones, too
+	$(PYTHON) tests/benchmarks/run.py $(if $(FULL),--full)
 
 record: notebooks  ## keep the numbers of your last run as the recorded ones
 	$(PYTHON) -m movierec.report record

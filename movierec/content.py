@@ -24,7 +24,7 @@ def describe(movies: pd.DataFrame, indices: Indices, tags: pd.DataFrame | None =
 
     Args:
         movies: movie_id, genres ("Action|Crime"), year (NA where it is not known).
-        tags: movie_id, tag; None where the data set has none. Tags are counted in lower case.
+        tags: movie_id, tag; None where the data set has none. Tags are counted in lower case; a missing one is not.
     """
     known = _described(movies, indices, ["genres", "year"])
     genres = known["genres"].fillna("").str.get_dummies("|").add_prefix("genre=")
@@ -32,6 +32,8 @@ def describe(movies: pd.DataFrame, indices: Indices, tags: pd.DataFrame | None =
     decade = pd.get_dummies((year // 10 * 10).map(lambda y: f"decade={y:.0f}", na_action="ignore"))
     parts = [genres, decade]
     if tags is not None and len(tags):
+        _check_columns(tags, "tags", ["movie_id", "tag"])
+        tags = tags.dropna(subset="tag")
         place = indices.movie_index(tags["movie_id"])
         said = pd.crosstab(place[place != UNKNOWN], "tag=" + tags["tag"][place != UNKNOWN].str.lower().to_numpy())
         parts.append(said.reindex(range(indices.num_movies), fill_value=0).set_axis(known.index))
@@ -50,6 +52,18 @@ def tf_idf(terms: np.ndarray) -> np.ndarray:
     return _unit(frequency * rarity)
 
 
+def known_tags(tags: pd.DataFrame, train: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `tags` that were given by the time of train: by each user, up to their last rating in it.
+
+    For somebody without a rating in train: up to the last one of all. So no tag of a user is newer than what the splits
+    in time let a model know of them; a random split promises nothing of the kind, with tags or without.
+    """
+    _check_columns(tags, "tags", ["user_id", "movie_id", "tag", "timestamp"])
+    last = train.groupby("user_id")["timestamp"].max()
+    limit = tags["user_id"].map(last).fillna(train["timestamp"].max())
+    return tags[(tags["timestamp"] <= limit).to_numpy()]
+
+
 class ContentBased:
     """score(u, i) = cos(profile_u, v_i), v_i the tf-idf vector of movie i: films like those the user watched.
 
@@ -58,7 +72,7 @@ class ContentBased:
 
     Args:
         movies: movie_id, genres, year.
-        tags: movie_id, tag; may be None. Use only tags that were given before the test part begins.
+        tags: user_id, movie_id, tag, timestamp; may be None. Only `known_tags` are read: the others are of the future.
         stars_weight: w, how much a star above expectation adds; 0 looks only at what was watched.
 
     Attributes:
@@ -74,6 +88,7 @@ class ContentBased:
     ):  # fmt: skip
         if not stars_weight >= 0:
             raise ValueError(f"`stars_weight` must be 0 or more, got {stars_weight}.")
+        tags = None if tags is None else known_tags(tags, train)
         self.vectors = tf_idf(describe(movies, indices, tags).to_numpy())
         user, movie = indices.user_index(train["user_id"]), indices.movie_index(train["movie_id"])
         weight = np.ones(len(train))
@@ -94,10 +109,15 @@ def _unit(rows: np.ndarray) -> np.ndarray:
 
 def _described(movies: pd.DataFrame, indices: Indices, columns: list[str]) -> pd.DataFrame:
     """The rows of `movies` in the order of `indices`; NA for a movie that it lacks."""
-    missing = [column for column in ("movie_id", *columns) if column not in movies]
-    if missing:
-        raise ValueError(
-            f"`movies` needs movie_id, {', '.join(columns)}; {', '.join(missing)} is missing. "
-            '`movierec.load("ml-100k").movies` is such a table.'
-        )
+    _check_columns(movies, "movies", ["movie_id", *columns])
     return movies.drop_duplicates("movie_id").set_index("movie_id").reindex(indices.movie_ids)
+
+
+def _check_columns(table: pd.DataFrame, name: str, columns: list[str]) -> None:
+    missing = [column for column in columns if column not in table]
+    if missing:
+        source = "ml-100k" if name == "movies" else "ml-latest-small"  # ML-100K has no tags
+        raise ValueError(
+            f"`{name}` needs {', '.join(columns)}; {', '.join(missing)} is missing. "
+            f'`movierec.load("{source}").{name}` is such a table.'
+        )

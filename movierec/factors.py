@@ -101,6 +101,11 @@ class BiasedMF:
         damping_user: float = 5, damping_movie: float = 3, sweeps: int = 10, seed: int = 0,
     ):  # fmt: skip
         _check_positive(factors=factors, regularisation=regularisation, sweeps=sweeps)
+        if not (0 <= damping_user < np.inf and 0 <= damping_movie < np.inf):
+            raise ValueError(
+                f"`damping_user` and `damping_movie` must be 0 or more ratings, got {damping_user} and "
+                f"{damping_movie}; leave them out for the defaults."
+            )
         self.indices = indices
         rating = train["rating"].to_numpy(np.float64)
         self.mean, self.scale = rating.mean(), (rating.min(), rating.max())
@@ -145,11 +150,14 @@ def ridge_by_row(weight, target, inputs: np.ndarray, penalty: np.ndarray) -> np.
     """
     d = inputs.shape[1]
     products = (inputs[:, :, None] * inputs[:, None, :]).reshape(len(inputs), d * d)
-    gram = (weight.tocsr() @ products).reshape(-1, d, d) + penalty
+    gram = ((weight := weight.tocsr()) @ products).reshape(-1, d, d) + penalty
+    gram[np.diff(weight.indptr) == 0] = np.eye(d)  # nothing rated: 0, even where nothing is damped
     return np.linalg.solve(gram, (target.tocsr() @ inputs)[:, :, None])[:, :, 0]
 
 
 def _check_positive(**settings) -> None:
     for name, value in settings.items():
-        if not value > 0:
-            raise ValueError(f"`{name}` must be above 0, got {value}.")
+        whole = name in ("factors", "sweeps")
+        if not 0 < value < np.inf or (whole and value != int(value)):
+            kind = "above 0 and whole" if whole else "above 0 and finite"
+            raise ValueError(f"`{name}` must be {kind}, got {value}; leave it out for the default.")

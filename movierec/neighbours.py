@@ -17,8 +17,7 @@ def cosine_of_columns(rated: sparse.csr_array, shrinkage: float, rarity: bool = 
 
     With `rarity` a row counts log(M / its ratings) squared instead of 1: who rates everything says little.
     """
-    if shrinkage < 0:
-        raise ValueError(f"`shrinkage` must be 0 or more ratings, got {shrinkage}.")
+    _check_not_negative(shrinkage=shrinkage)
     if rarity:
         ratings = np.maximum(rated.sum(axis=1), 1)
         rated = sparse.diags_array(np.log(rated.shape[1] / ratings).astype(np.float32)) @ rated
@@ -100,6 +99,9 @@ class ItemKnnStars:
     def __init__(
         self, train, indices: Indices, neighbours: int = 40, shrinkage: float = 100, pull: float = 0.5, **bias
     ):
+        if neighbours < 1:  # here, and not when the first stars are asked for
+            raise ValueError(f"`neighbours` must be 1 or more, got {neighbours}.")
+        _check_not_negative(shrinkage=shrinkage, pull=pull)
         self.indices, self.neighbours, self.pull = indices, neighbours, pull
         self.bias = Bias(train, indices, **bias)
         residual = rated_matrix(train, indices, self.bias.residuals(train)).toarray()
@@ -118,7 +120,8 @@ class ItemKnnStars:
             places = np.nonzero((row == r) & known)[0]
             similar = self.similarity[column[places]] * self.rated[r]  # [places, columns]
             keep_largest(similar, self.neighbours)
-            stars[places] += similar @ self.residual[r] / (similar.sum(axis=1) + self.pull)
+            weight = np.maximum(similar.sum(axis=1) + self.pull, 1e-9)  # without pull and neighbours, 0 / 0 is 0
+            stars[places] += similar @ self.residual[r] / weight
         return stars.clip(*self.bias.scale).astype(np.float32)
 
 
@@ -142,3 +145,10 @@ def _cosine_of_surprises(residual: np.ndarray, rated: np.ndarray, shrinkage: flo
     similarity = np.maximum(cosine * together / np.maximum(together + shrinkage, 1e-9), 0)
     np.fill_diagonal(similarity, 0)
     return similarity
+
+
+def _check_not_negative(**settings) -> None:
+    for name, value in settings.items():
+        if not 0 <= value < np.inf:
+            unit = "ratings" if name == "shrinkage" else "units of similarity"
+            raise ValueError(f"`{name}` must be 0 or more {unit}, got {value}; leave it out for the default.")

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from movierec.baselines import Bias
-from movierec.content import ContentBased, describe, genre_matrix, tf_idf
+from movierec.content import ContentBased, describe, genre_matrix, known_tags, tf_idf
 
 
 def test_genres_are_columns_in_alphabetical_order(tiny, tiny_indices):
@@ -74,3 +74,28 @@ def test_a_table_of_movies_that_lacks_a_column_is_refused(tiny, tiny_indices, co
 def test_a_negative_weight_of_stars_is_refused(tiny, tiny_indices):
     with pytest.raises(ValueError, match="`stars_weight` must be 0 or more, got -1"):
         ContentBased(tiny.ratings, tiny_indices, tiny.movies, stars_weight=-1)
+
+
+def test_tags_are_read_up_to_each_users_last_rating_in_train(tiny, tiny_indices):
+    """User 8 rated on day 4, user 1 on days 0, 5 and 10, all on day 13 last; user 9's second tag is of day 7."""
+    day = tiny.ratings["timestamp"].min() + 86_400 * np.arange(15)
+    rows = [(8, 4), (8, 5), (1, 10), (1, 11), (9, 6), (9, 7), (99, 13), (99, 14)]
+    tags = pd.DataFrame([(user, 10, f"{user}-{when}", day[when]) for user, when in rows])
+    tags.columns = ["user_id", "movie_id", "tag", "timestamp"]
+    assert known_tags(tags, tiny.ratings)["tag"].tolist() == ["8-4", "1-10", "9-6", "99-13"]
+    content = ContentBased(tiny.ratings, tiny_indices, tiny.movies, tags)
+    early = ContentBased(tiny.ratings, tiny_indices, tiny.movies, known_tags(tags, tiny.ratings))
+    np.testing.assert_array_equal(content.vectors, early.vectors)
+    assert content.vectors.shape == (5, 4 + 4)  # genres and decade, and the four tags
+
+
+def test_a_missing_tag_is_not_counted(tiny, tiny_indices):
+    tags = pd.DataFrame({"movie_id": [10, 20], "tag": ["toys", None]})
+    assert list(describe(tiny.movies, tiny_indices, tags))[4:] == ["tag=toys"]
+
+
+@pytest.mark.parametrize("column", ["user_id", "movie_id", "tag", "timestamp"])
+def test_a_table_of_tags_that_lacks_a_column_is_refused(tiny, tiny_indices, column):
+    tags = pd.DataFrame({"user_id": [1], "movie_id": [10], "tag": ["toys"], "timestamp": [0]}).drop(columns=column)
+    with pytest.raises(ValueError, match=f"`tags` needs user_id, movie_id, tag, timestamp; {column} is missing"):
+        ContentBased(tiny.ratings, tiny_indices, tiny.movies, tags)

@@ -129,6 +129,17 @@ def test_an_unknown_user_or_movie_has_no_bias_and_no_vector(tiny, tiny_indices):
     np.testing.assert_allclose(mf.predict(strangers), expected, atol=1e-6)
 
 
+def test_mf_without_damping_leaves_what_nobody_rated_at_zero(tiny, tiny_indices):
+    """Nobody rated 50: its regression has no row, and any bias would do. It is 0; of the others the errors sum to 0."""
+    mf = BiasedMF(tiny.ratings, tiny_indices, factors=2, regularisation=1, damping_user=0, damping_movie=0)
+    assert (mf.movies[4] == 0).all()
+    rated = _rated(tiny.ratings, tiny_indices)
+    stars = np.zeros_like(rated)
+    places = tiny_indices.user_index(tiny.ratings["user_id"]), tiny_indices.movie_index(tiny.ratings["movie_id"])
+    stars[places] = tiny.ratings["rating"]
+    np.testing.assert_allclose((rated * mf(np.arange(6)) - stars).sum(axis=0), 0, atol=1e-5)
+
+
 # ---- what is refused
 
 
@@ -141,5 +152,18 @@ def test_an_unknown_user_or_movie_has_no_bias_and_no_vector(tiny, tiny_indices):
     ],
 )
 def test_settings_out_of_range_are_refused(tiny, tiny_indices, model, setting):
-    with pytest.raises(ValueError, match=f"`{setting}` must be above 0, got 0"):
+    with pytest.raises(ValueError, match=f"`{setting}` must be above 0 and .*, got 0"):
         model(tiny.ratings, tiny_indices, **{setting: 0})
+
+
+@pytest.mark.parametrize(("setting", "value"), [("factors", 2.5), ("sweeps", 1.5), ("regularisation", np.inf)])
+def test_what_is_not_whole_or_not_finite_is_refused(tiny, tiny_indices, setting, value):
+    for model in (ImplicitAls, BiasedMF):
+        with pytest.raises(ValueError, match=f"`{setting}` must be above 0 and .*, got {value}; leave it out"):
+            model(tiny.ratings, tiny_indices, **{setting: value})
+
+
+@pytest.mark.parametrize("setting", ["damping_user", "damping_movie"])
+def test_a_negative_damping_is_refused(tiny, tiny_indices, setting):
+    with pytest.raises(ValueError, match="`damping_movie` must be 0 or more ratings, got .*-3"):
+        BiasedMF(tiny.ratings, tiny_indices, **{setting: -3})

@@ -196,3 +196,21 @@ def test_settings_of_the_biases_reach_them(tiny, tiny_indices):
 def test_a_negative_shrinkage_is_refused(tiny, tiny_indices, model):
     with pytest.raises(ValueError, match="`shrinkage` must be 0 or more ratings, got -1"):
         model(tiny.ratings, tiny_indices, shrinkage=-1)
+
+
+@pytest.mark.parametrize("model", [ItemKnnStars, UserKnnStars])
+def test_settings_of_neighbours_for_stars_are_refused_when_it_is_made(tiny, tiny_indices, model):
+    with pytest.raises(ValueError, match="`neighbours` must be 1 or more, got 0"):
+        model(tiny.ratings, tiny_indices, neighbours=0)
+    with pytest.raises(ValueError, match="`shrinkage` must be 0 or more ratings, got -1; leave it out"):
+        model(tiny.ratings, tiny_indices, shrinkage=-1)
+    with pytest.raises(ValueError, match="`pull` must be 0 or more units of similarity, got nan"):
+        model(tiny.ratings, tiny_indices, pull=np.nan)
+
+
+@pytest.mark.parametrize("model", [ItemKnnStars, UserKnnStars])
+def test_without_pull_a_pair_without_neighbours_has_its_biases(tiny, tiny_indices, model):
+    """Nobody rated 50, and 0 / 0 neighbours add nothing."""
+    knn, pair = model(tiny.ratings, tiny_indices, pull=0), _pairs((1, 50))
+    np.testing.assert_allclose(knn.predict(pair), knn.bias.predict(pair))
+    assert np.isfinite(knn.predict(tiny.ratings)).all()
