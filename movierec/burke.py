@@ -87,7 +87,7 @@ class FeatureCombination:
     Source: also Jeunen et al. (2020), *Closed-form models for collaborative filtering with side-information*.
     """
 
-    def __init__(self, train, indices: Indices, vectors: np.ndarray, regularisation: float = 400, weight: float = 1.0):
+    def __init__(self, train, indices: Indices, vectors: np.ndarray, regularisation: float = 150, weight: float = 0.3):
         rated = rated_matrix(train, indices).toarray()
         self.rated = rated
         self.weights = Ease.solve(np.concatenate([rated, weight * vectors.T]), regularisation)
@@ -130,7 +130,7 @@ class FeatureAugmentation:
     """
 
     def __init__(
-        self, train, indices: Indices, second, regularisation: float = 400, added: int = 20, weight: float = 0.2
+        self, train, indices: Indices, second, regularisation: float = 200, added: int = 50, weight: float = 0.2
     ):
         rated = rated_matrix(train, indices).toarray()
         expected = np.where(rated > 0, 0, second(np.arange(indices.num_users))).clip(min=0)
