@@ -98,6 +98,6 @@ lock:  ## requirements.txt again from pyproject.toml (needs uv)
 		--group test pyproject.toml | sed -E -f .lock.sed; } > requirements.new && mv requirements.new requirements.txt
 
 clean:  ## everything that was made, but not the data
-	rm -rf .venv build report/generated report/figures *.egg-info
+	rm -rf .venv tests/benchmarks/.venv build report/generated report/figures *.egg-info
 	cd report && rm -f main.pdf main.aux main.bbl main.blg main.fdb_latexmk main.fls main.log main.out
 	find . -name __pycache__ -prune -exec rm -rf {} +

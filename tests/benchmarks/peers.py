@@ -1,0 +1,147 @@
+"""Who takes part in the benchmark, and with which settings: the one place where they are written.
+
+Where a setting comes from is said in `origin`: the library's "default"; what its authors or Microsoft Recommenders
+"published" for MovieLens-100K; the "tutorial" as written; "tuned" here, by `tune.py`, on a split of the train part; or
+the "course" has it as it is taught. Nothing is chosen on test.
+"""
+
+from dataclasses import dataclass, field
+
+from movierec.tuning import chosen
+
+COURSE, TFRS = "movierec", "tensorflow-recommenders"
+OWN = (COURSE, TFRS)  # run in the course's own environment
+LISTS_TUNED, STARS_TUNED = chosen("stratified"), chosen("random5")  # by `make tune`; for stars the first fold's
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One row of the table.
+
+    Attributes:
+        name: of the model, in the table.
+        protocol: "stratified", for lists, or "random5", for stars.
+        library: the distribution whose version is recorded.
+        runner: the module of `runners/` that knows the library.
+        model: what the runner calls it.
+        settings: keywords of the runner's `fit`.
+        origin: "default", "published", "tutorial", "tuned" or "course".
+        slow: runs with FULL=1 only.
+        remark: for the table's last column.
+    """
+
+    name: str
+    protocol: str
+    library: str
+    runner: str
+    model: str
+    settings: dict = field(default_factory=dict)
+    origin: str = "default"
+    slow: bool = False
+    remark: str = ""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells a row from the others."""
+        return self.name, self.protocol
+
+
+LISTS = [
+    Peer("popularity", "stratified", COURSE, "course", "baselines.Popularity", origin="course"),
+    Peer("item-kNN", "stratified", COURSE, "course", "neighbours.ItemKnn", LISTS_TUNED["item-kNN"], "tuned"),
+    Peer("EASE", "stratified", COURSE, "course", "factors.Ease", LISTS_TUNED["EASE"], "tuned"),
+    Peer("ALS", "stratified", COURSE, "course", "factors.ImplicitAls", LISTS_TUNED["implicit ALS"], "tuned"),
+    Peer("hybrid", "stratified", COURSE, "course", "Hybrid", {"heads": ["ranking"]}, "course"),
+    Peer(
+        *("implicit ALS", "stratified", "implicit", "implicit", "ALS"),
+        {"factors": 96, "regularization": 50, "alpha": 8, "iterations": 15, "random_state": 0},
+        origin="tuned",
+    ),
+    Peer(
+        "implicit BM25 item-kNN", "stratified", "implicit", "implicit", "BM25", {"K": 400, "K1": 2, "B": 0.4}, "tuned"
+    ),
+    Peer(
+        *("LensKit ImplicitMF", "stratified", "lenskit", "lenskit", "ImplicitMF"),
+        {"embedding_size": 64, "epochs": 15, "regularization": 50, "weight": 8, "seed": 0},
+        origin="tuned",
+    ),
+    # Microsoft Recommenders, examples/06_benchmarks/movielens.ipynb, for this split.
+    Peer(
+        *("Cornac BPR", "stratified", "cornac", "cornac", "BPR"),
+        {"k": 200, "max_iter": 200, "learning_rate": 0.01, "lambda_reg": 0.001, "seed": 42},
+        origin="published",
+        remark="NDCG .434 to .439 with other seeds or another order of the rows",
+    ),
+    Peer(
+        *("Cornac BiVAE", "stratified", "cornac", "cornac", "BiVAE"),
+        {
+            **{"k": 100, "encoder_structure": [200], "act_fn": "tanh", "likelihood": "pois", "n_epochs": 500},
+            **{"batch_size": 1024, "learning_rate": 0.001, "seed": 42, "use_gpu": False},
+        },
+        origin="published",
+        slow=True,
+    ),
+    Peer(
+        *("Microsoft SAR", "stratified", "recommenders", "sar", "SAR"),
+        {"similarity_type": "jaccard", "time_decay_coefficient": 30, "timedecay_formula": True},
+        origin="published",
+    ),
+    # RecBole's default sizes, rate and batch; its early stopping would need a validation part, so the epochs are tuned.
+    Peer("RecBole NeuMF", "stratified", "recbole", "recbole", "NeuMF", {"epochs": 20, "seed": 42}, "tuned", slow=True),
+    # Trained for stars, used for lists: the lesson is how badly that ranks.
+    Peer("Surprise SVD", "stratified", "scikit-surprise", "surprise", "SVD", {"random_state": 0}),
+    Peer(
+        "TFRS basic_retrieval",
+        "stratified",
+        TFRS,
+        "tfrs",
+        "retrieval",
+        {},
+        "tutorial",
+        slow=True,
+        remark="NDCG .158 and .161 with two other seeds",
+    ),
+]
+
+STARS = [
+    Peer(
+        "user and movie bias",
+        "random5",
+        COURSE,
+        "course",
+        "baselines.Bias",
+        STARS_TUNED["user and movie bias"],
+        "tuned",
+    ),
+    Peer(
+        "item-kNN", "random5", COURSE, "course", "neighbours.ItemKnnStars", STARS_TUNED["item-kNN for stars"], "tuned"
+    ),
+    Peer("biased MF", "random5", COURSE, "course", "factors.BiasedMF", STARS_TUNED["biased MF"], "tuned"),
+    Peer("hybrid", "random5", COURSE, "course", "Hybrid", {"heads": ["stars"]}, "course"),
+    Peer("Surprise SVD", "random5", "scikit-surprise", "surprise", "SVD", {"random_state": 0}),
+    Peer(
+        *("Surprise SVD, tuned", "random5", "scikit-surprise", "surprise", "SVD"),
+        {"n_factors": 100, "n_epochs": 40, "lr_all": 0.01, "reg_all": 0.1, "random_state": 0},
+        origin="tuned",
+    ),
+    Peer("Surprise SVD++", "random5", "scikit-surprise", "surprise", "SVDpp", {"random_state": 0}, slow=True),
+    Peer(
+        *("Surprise kNN-baseline, item", "random5", "scikit-surprise", "surprise", "KNNBaseline"),
+        {"sim_options": {"name": "pearson_baseline", "user_based": False}, "verbose": False},
+        origin="published",  # the similarity that Surprise's documentation recommends for this model
+    ),
+    Peer(
+        *("Cornac MF", "random5", "cornac", "cornac", "MF"),
+        {"k": 200, "max_iter": 80, "learning_rate": 0.005, "lambda_reg": 0.08, "seed": 0},
+        origin="tuned",
+    ),
+    Peer(
+        *("LensKit BiasedMF", "random5", "lenskit", "lenskit", "BiasedMF"),
+        {"embedding_size": 50, "epochs": 10, "regularization": 0.1, "seed": 0},
+    ),
+    # myFM's documentation, MovieLens tutorial: the rank and the features of its last model.
+    Peer("myFM", "random5", "myfm", "myfm", "regressor", {"rank": 10, "sweeps": 200, "seed": 0}, "published"),
+    Peer("TFRS basic_ranking", "random5", TFRS, "tfrs", "ranking", {}, "tutorial"),
+]
+
+PEERS = LISTS + STARS

@@ -1,0 +1,89 @@
+"""The two TFRS tutorials, basic_retrieval and basic_ranking, as written; only the ratings come from the split.
+
+Source: TensorFlow Recommenders 0.7, *Recommending movies: retrieval* and *Recommending movies: ranking*. What is not
+to be copied of them (batches frozen by `cache`, candidates that repeat, FactorizedTopK in training) is kept here.
+"""
+
+from movierec.keras2 import tf, tfrs
+
+DIM = 32
+EPOCHS = 3
+LEARNING_RATE = 0.1  # of Adagrad
+
+
+def fit(data, model):
+    """The fitted tutorial model: "retrieval" or "ranking"."""
+    tf.keras.utils.set_random_seed(42)
+    columns = {name: data.train[f"{name}_index"].astype(str).to_numpy(str) for name in ("user", "movie")}
+    rows = {"user_id": columns["user"], "movie_title": columns["movie"]}
+    if model == "ranking":
+        rows["user_rating"] = data.train["rating"].to_numpy("float32")
+    ratings = tf.data.Dataset.from_tensor_slices(rows)
+    ratings = ratings.shuffle(100_000, seed=42, reshuffle_each_iteration=False)
+    if model == "ranking":
+        fitted = MovielensModel(columns)
+        batches = ratings.shuffle(100_000).batch(8192).cache()
+    else:
+        movies = tf.data.Dataset.from_tensor_slices(data.movies["movie_index"].astype(str).to_numpy(str))
+        fitted = RetrievalModel(data, movies)
+        batches = ratings.shuffle(100_000).batch(8192).cache()
+    fitted.compile(optimizer=tf.keras.optimizers.Adagrad(learning_rate=LEARNING_RATE))
+    fitted.fit(batches, epochs=EPOCHS, verbose=0)
+    return fitted
+
+
+def scores(fitted, data):
+    """User vectors times movie vectors."""
+    users, movies = (tf.constant([str(i) for i in range(size)]) for size in (data.num_users, data.num_movies))
+    return fitted.user_model(users).numpy() @ fitted.movie_model(movies).numpy().T
+
+
+def stars(fitted, data):
+    """The predicted ratings; the tutorial does not clip them."""
+    pairs = {"user_id": data.test["user_index"], "movie_title": data.test["movie_index"]}
+    batches = tf.data.Dataset.from_tensor_slices({k: v.astype(str).to_numpy(str) for k, v in pairs.items()})
+    return fitted.predict(batches.batch(4096), verbose=0).ravel()
+
+
+def _tower(names):
+    return tf.keras.Sequential(
+        [
+            tf.keras.layers.StringLookup(vocabulary=sorted(set(names)), mask_token=None),
+            tf.keras.layers.Embedding(len(set(names)) + 1, DIM),
+        ]
+    )
+
+
+class RetrievalModel(tfrs.Model):
+    """Two towers, an in-batch softmax, and FactorizedTopK in every training step."""
+
+    def __init__(self, data, movies):
+        super().__init__()
+        self.user_model = _tower(data.train["user_index"].astype(str))
+        self.movie_model = _tower(data.movies["movie_index"].astype(str))
+        metrics = tfrs.metrics.FactorizedTopK(candidates=movies.batch(128).map(self.movie_model))
+        self.task = tfrs.tasks.Retrieval(metrics=metrics)
+
+    def compute_loss(self, features, training=False):
+        return self.task(self.user_model(features["user_id"]), self.movie_model(features["movie_title"]))
+
+
+class MovielensModel(tfrs.models.Model):
+    """Two embeddings and a perceptron 256-64-1 for the stars."""
+
+    def __init__(self, columns):
+        super().__init__()
+        self.user_embeddings, self.movie_embeddings = _tower(columns["user"]), _tower(columns["movie"])
+        layers = [tf.keras.layers.Dense(256, activation="relu"), tf.keras.layers.Dense(64, activation="relu")]
+        self.ratings = tf.keras.Sequential([*layers, tf.keras.layers.Dense(1)])
+        self.task = tfrs.tasks.Ranking(
+            loss=tf.keras.losses.MeanSquaredError(), metrics=[tf.keras.metrics.RootMeanSquaredError()]
+        )
+
+    def call(self, features):
+        vectors = [self.user_embeddings(features["user_id"]), self.movie_embeddings(features["movie_title"])]
+        return self.ratings(tf.concat(vectors, axis=1))
+
+    def compute_loss(self, features, training=False):
+        features = dict(features)
+        return self.task(labels=features.pop("user_rating"), predictions=self(features))

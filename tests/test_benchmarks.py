@@ -1,0 +1,175 @@
+"""The benchmark's plumbing, without the peers: what is measured, what a failure becomes, which rows are kept.
+
+No speed is asserted. `make benchmark` is the real thing.
+"""
+
+import importlib
+import json
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from movierec.indices import make_indices
+from movierec.report import read_table
+from movierec.splits import Split, split_random5, split_stratified
+
+FOLDER = Path(__file__).parent / "benchmarks"
+PINS = [
+    line
+    for line in (FOLDER / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    if line and not line.startswith("#")
+]
+
+
+@pytest.fixture
+def benchmark(monkeypatch):
+    """name -> a module of tests/benchmarks, whose modules import each other by their plain names."""
+    monkeypatch.syspath_prepend(FOLDER)
+    yield importlib.import_module
+    for name in ("run", "peers", "environment", "one_fit", "evaluation_speed", "runners.course", "runners"):
+        sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def popularity(benchmark):
+    return benchmark("peers").Peer("popularity", "stratified", "movierec", "course", "baselines.Popularity")
+
+
+def _fit_that(result):
+    def fit(peer, folder, python):
+        if isinstance(result, Exception):
+            raise result
+        return result, {"fit_seconds": 1.0, "cpu_seconds": 2.0, "peak_megabytes": 3.0, "version": "4"}
+
+    return fit
+
+
+def test_a_real_fit_is_measured_in_a_process_of_its_own(benchmark, popularity, checkerboard):
+    row = benchmark("run").measure(popularity, checkerboard)
+    assert row["note"] == "" and row["folds"] == 1
+    assert row["peak_megabytes"] > 10  # megabytes, not bytes or kilobytes, of a process with numpy
+    assert row["peak_megabytes"] < 2000
+    assert row["fit_seconds"] > 0 and row["cpu_seconds"] >= 0
+    assert 0 < row["ndcg@10"] <= 1 and row["rmse"] == "--"
+
+
+def test_a_failing_peer_becomes_a_note_with_the_last_line_of_its_error(benchmark, checkerboard):
+    peer = benchmark("peers").Peer("broken", "stratified", "movierec", "no_such_runner", "Model")
+    row = benchmark("run").measure(peer, checkerboard)
+    assert row["note"] == "failed: ModuleNotFoundError: No module named 'runners.no_such_runner'"
+    assert {row[column] for column in ("ndcg@10", "rmse", "fit_seconds", "peak_megabytes")} == {"--"}
+
+
+def test_scores_that_cannot_be_ranked_become_a_note(benchmark, popularity, checkerboard):
+    nan = np.full((len(checkerboard.users), len(checkerboard.movies)), np.nan, np.float32)
+    row = benchmark("run").measure(popularity, checkerboard, fit=_fit_that(nan))
+    assert row["note"].startswith("failed: scores must be numbers")
+
+
+def test_an_error_in_the_table_names_no_path_of_the_machine(benchmark, popularity, checkerboard):
+    row = benchmark("run").measure(popularity, checkerboard, python=Path("/no/such/place/python"))
+    assert row["note"].startswith("failed") and "/no/such/place/" not in row["note"]
+
+
+def test_stars_that_are_not_numbers_become_a_note(benchmark, checkerboard):
+    peer = benchmark("peers").Peer("nan", "random5", "movierec", "course", "Bias")
+    row = benchmark("run").measure(peer, checkerboard, fit=_fit_that(np.full(3, np.nan)))
+    assert row["note"].startswith("failed: `predict` returns one number per rating")
+
+
+def test_stars_are_means_over_five_folds(benchmark, checkerboard):
+    peer = benchmark("peers").Peer("three", "random5", "movierec", "course", "baselines.Bias")
+    seen = []
+
+    def fit(peer, folder, python):
+        test = pd.read_csv(folder / "test.csv")
+        assert "rating" not in test  # the answer stays with the one who asks
+        seen.append(len(test))
+        return _fit_that(np.full(len(test), 3.0))(peer, folder, python)
+
+    row = benchmark("run").measure(peer, checkerboard, fit=fit)
+    by_fold = [np.sqrt(np.mean((3.0 - fold.test["rating"]) ** 2)) for fold in split_random5(checkerboard.ratings)]
+    assert row["rmse"] == pytest.approx(np.mean(by_fold))
+    assert row["folds"] == 5 and sum(seen) == len(checkerboard.ratings)
+
+
+def test_for_lists_a_model_is_not_told_what_is_held_out(benchmark, popularity, checkerboard, tmp_path):
+    run = benchmark("run")
+    split = run.folds_of("stratified", checkerboard.ratings)[0]
+    run.write_fold(tmp_path, split, checkerboard, make_indices(split.train, checkerboard.movies), "scores")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["movies.csv", "train.csv", "users.csv"]
+    assert len(pd.read_csv(tmp_path / "train.csv")) == len(split.train)
+
+
+def test_the_order_of_the_rows_does_not_change_the_split(benchmark, checkerboard):
+    ours, ordered = (
+        split_stratified(checkerboard.ratings),
+        benchmark("run").folds_of("stratified", checkerboard.ratings)[0],
+    )
+    pd.testing.assert_frame_equal(ordered.train.sort_index(), ours.train.sort_index())
+    pd.testing.assert_frame_equal(ordered.test, ours.test)
+
+
+def test_indices_written_are_rows_of_the_tables(benchmark, tiny, tmp_path):
+    split = Split(tiny.ratings[:10], None, tiny.ratings[10:])
+    indices = make_indices(split.train, tiny.movies)
+    benchmark("run").write_fold(tmp_path, split, tiny, indices, "stars")
+    data = benchmark("one_fit").read(tmp_path)
+    assert indices.user_ids[data.train["user_index"]].tolist() == split.train["user_id"].tolist()
+    assert indices.movie_ids[data.test["movie_index"]].tolist() == split.test["movie_id"].tolist()
+    assert data.movies["movie_index"].tolist() == [0, 1, 2, 3, 4]
+    assert data.num_users == 6 and data.users["user_index"].tolist() == [0, 1, 2, 3, 4]  # nobody describes user 9
+
+
+def test_rows_of_peers_that_did_not_run_stay_as_recorded(benchmark, popularity):
+    run, peers = benchmark("run"), benchmark("peers")
+    slow = peers.Peer("slow", "stratified", "library", "runner", "Model", slow=True)
+    never = peers.Peer("never", "random5", "library", "runner", "Model", slow=True)
+    old = pd.DataFrame([dict.fromkeys(run.COLUMNS, "9") | {"model": "slow", "protocol": "stratified", "version": "1"}])
+    fresh = [dict.fromkeys(run.COLUMNS, 0.5) | {"model": "popularity", "protocol": "stratified"}]
+    table = run.merge(fresh, old, [popularity, slow, never]).set_index("model")
+    assert table["ndcg@10"].to_dict() == {"popularity": 0.5, "slow": "9", "never": "--"}
+    assert table["version"]["slow"] == "1"
+    assert table["note"]["never"] == run.NOT_RUN
+
+
+def test_the_table_is_recorded_as_the_report_reads_it(benchmark, popularity, checkerboard, monkeypatch, tmp_path):
+    monkeypatch.setenv("MOVIEREC_REPORT", str(tmp_path))
+    run = benchmark("run")
+    run.write([run.measure(benchmark("peers").PEERS[0], checkerboard)])
+    table, header = read_table(tmp_path / "results/peers.csv")
+    assert header["notebook"] == "benchmarks"
+    assert list(table) == run.COLUMNS and len(table) == len(benchmark("peers").PEERS)
+    run.write([])
+    assert read_table(tmp_path / "results/peers.csv")[0].equals(table)  # nothing ran, nothing moved
+
+
+def test_every_peer_has_a_runner_a_pin_and_a_row_of_its_own(benchmark):
+    peers = benchmark("peers")
+    pinned = {re.split("==", line)[0] for line in PINS}
+    assert len({peer.key for peer in peers.PEERS}) == len(peers.PEERS)
+    for peer in peers.PEERS:
+        assert (FOLDER / "runners" / f"{peer.runner}.py").exists(), peer
+        assert peer.library in pinned or peer.library in peers.OWN, peer
+        assert peer.origin in ("default", "published", "tuned", "tutorial", "course"), peer
+        json.dumps(peer.settings)
+
+
+def test_the_pins_are_pins_and_name_no_host():
+    assert all(re.match(r"[\w.-]+==\S+( ; .+)?$", line) for line in PINS)
+    assert "://" not in (FOLDER / "requirements.txt").read_text(encoding="utf-8")
+
+
+def test_a_name_that_nobody_has_is_answered_with_those_there_are(benchmark, capsys):
+    assert benchmark("run").main(["--only", "no such"]) == 1
+    assert "Cornac BPR" in capsys.readouterr().err
+
+
+def test_a_peers_python_that_is_not_there_is_said(benchmark, monkeypatch):
+    monkeypatch.setenv("MOVIEREC_PEERS_PYTHON", "no/such/python")
+    with pytest.raises(RuntimeError, match="MOVIEREC_PEERS_PYTHON must name a Python"):
+        benchmark("environment").python_of_peers()
