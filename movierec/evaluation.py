@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 from tqdm import tqdm
 
 from movierec import metrics
@@ -100,22 +101,22 @@ def evaluate_ranking(
             f"{len(held_out):,} ratings of {held_out['user_id'].nunique():,} users were looked at, the highest of "
             f"{held_out['rating'].max():g} stars. `liked_from` says what counts as liked."
         )
-    relevant = _mark(user_index, movie_index, indices)
+    all_liked, all_watched = _pairs(liked, indices), _pairs(split.train, indices)
     num_relevant = np.bincount(user_index[user_index != UNKNOWN], minlength=indices.num_users)
-    history = _mark(indices.user_index(split.train["user_id"]), indices.movie_index(split.train["movie_id"]), indices)
-    counts = history.sum(axis=0)
+    counts = all_watched.sum(axis=0)  # [num_movies]
     blocks = []
     for rows, scores in _scored_blocks(scorer, measured, pd.concat(earlier), indices, progress):
         users = measured[rows]
+        relevant, watched = all_liked[users].toarray(), all_watched[users].toarray()  # bool [block, num_movies]
         lists, _ = _top_unseen(scores, k)
-        hits = relevant[users[:, None], lists] & (lists != UNKNOWN)
+        hits = np.take_along_axis(relevant, lists, axis=1) & (lists != UNKNOWN)
         columns = {f"{name}@{k}": metric(hits, num_relevant[users]) for name, metric in RANKING_METRICS.items()}
-        columns["auc"] = metrics.auc(scores, relevant[users], num_relevant[users])
+        columns["auc"] = metrics.auc(scores, relevant, num_relevant[users])
         columns[f"novelty@{k}"] = metrics.novelty(lists, counts, indices.num_users)
-        columns[f"popularity_lift@{k}"] = metrics.popularity_lift(lists, counts, history[users])
+        columns[f"popularity_lift@{k}"] = metrics.popularity_lift(lists, counts, watched)
         if genres is not None:
             columns[f"diversity@{k}"] = metrics.diversity(lists, genres)
-            columns[f"miscalibration@{k}"] = metrics.miscalibration(lists, history[users], genres)
+            columns[f"miscalibration@{k}"] = metrics.miscalibration(lists, watched, genres)
         blocks.append(pd.DataFrame(columns | {"movie_index": list(lists)}))
     table = pd.concat(blocks, ignore_index=True).set_index(pd.Index(indices.user_ids[measured], name="user_id"))
     lists = np.stack(table["movie_index"])
@@ -180,18 +181,16 @@ def _parts(split: Split, part: str) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
     held_out = getattr(split, part)
     if held_out is None:
         raise ValueError("this split has no validation part; `split_by_user_time(ratings)` makes one.")
-    return held_out, [split.train] if part == "validation" or split.validation is None else [
-        split.train,
-        split.validation,
-    ]
+    only_train = part == "validation" or split.validation is None
+    return held_out, [split.train] if only_train else [split.train, split.validation]
 
 
-def _mark(user_index: np.ndarray, movie_index: np.ndarray, indices: Indices) -> np.ndarray:
-    """bool `[num_users, num_movies]`, True at the pairs whose user and movie are known."""
-    marked = np.zeros((indices.num_users, indices.num_movies), bool)
+def _pairs(ratings: pd.DataFrame, indices: Indices) -> sparse.csr_array:
+    """bool `[num_users, num_movies]`, True where a known user rated a known movie."""
+    user_index, movie_index = indices.user_index(ratings["user_id"]), indices.movie_index(ratings["movie_id"])
     known = (user_index != UNKNOWN) & (movie_index != UNKNOWN)
-    marked[user_index[known], movie_index[known]] = True
-    return marked
+    shape = indices.num_users, indices.num_movies
+    return sparse.csr_array((np.ones(known.sum(), bool), (user_index[known], movie_index[known])), shape=shape)
 
 
 def _scored_blocks(
@@ -203,20 +202,13 @@ def _scored_blocks(
             f"`user_index` must be 0 to {indices.num_users - 1:,}; found {users[0]} to {users[-1]} (-1 is an unknown "
             "user). Use `indices.user_index(user_ids)` with users of train."
         )
-    seen_user, seen_movie = indices.user_index(seen["user_id"]), indices.movie_index(seen["movie_id"])
-    known = (seen_user != UNKNOWN) & (seen_movie != UNKNOWN)
-    order = np.argsort(seen_user[known], kind="stable")
-    seen_user, seen_movie = seen_user[known][order], seen_movie[known][order]
+    all_seen = _pairs(seen, indices)
     starts = range(0, len(users), USERS_PER_BLOCK)
     for start in tqdm(starts, unit="block", disable=not progress):
         rows = slice(start, min(start + USERS_PER_BLOCK, len(users)))
         scores = np.array(scorer(users[rows]), dtype=np.float32)
         _check_scores(scores, users[rows], indices)
-        first = np.searchsorted(seen_user, users[rows], "left")
-        count = np.searchsorted(seen_user, users[rows], "right") - first
-        row = np.repeat(np.arange(len(count)), count)
-        place = np.arange(count.sum()) + np.repeat(first - (count.cumsum() - count), count)
-        scores[row, seen_movie[place]] = -np.inf
+        scores[all_seen[users[rows]].toarray()] = -np.inf
         yield rows, scores
 
 

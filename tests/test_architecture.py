@@ -63,7 +63,7 @@ OUTSIDE = {  # third-party packages that each light module may import, besides n
     "neighbours": {"scipy"},
     "plots": {"matplotlib", "cycler"},
     "report": {"matplotlib"},
-    "evaluation": {"tqdm"},
+    "evaluation": {"scipy", "tqdm"},
 }
 WITHOUT_TENSORFLOW = [
     *["datasets", "download", "formats", "indices", "splits", "metrics", "baselines", "evaluation", "report", "latex"],
