@@ -141,7 +141,7 @@ def chosen(protocol: str, fold: int = 0, folder=None) -> dict[str, dict]:
     """
     trials = _recorded(protocol, folder)
     if trials is None:
-        raise FileNotFoundError(f"report/results has no trials for {protocol!r}: `make tune` makes them, in an hour.")
+        raise FileNotFoundError(f"report/results has no trials for {protocol!r}: `make tune`, half an hour.")
     return _chosen(trials, fold)
 
 
@@ -201,7 +201,7 @@ def _record(protocol: str, trials: pd.DataFrame) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """The exit code of `python -m movierec.tuning`: every trial of every recommender, recorded protocol by protocol."""
-    parser = argparse.ArgumentParser(prog="python -m movierec.tuning", description="tune every baseline; an hour")
+    parser = argparse.ArgumentParser(prog="python -m movierec.tuning", description="tune every baseline; half an hour")
     parser.add_argument("protocols", nargs="*", default=list(PROTOCOLS), help="default: all of them")
     parser.add_argument("--only", action="append", help="a recommender to tune again; may be given more than once")
     options = parser.parse_args(arguments)
