@@ -22,7 +22,7 @@ endif
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: all help setup data notebooks report latex test lab tune benchmark record lock clean
+.PHONY: all help setup data notebooks report latex test lab tune ablation benchmark record lock clean
 
 all: setup notebooks report  ## the course: environment, data, every notebook run, report/main.pdf
 
@@ -83,6 +83,9 @@ lab: $(VENV) data  ## JupyterLab, opened on notebook 01
 
 tune: $(VENV) data  ## every baseline's settings chosen again, with one budget, on validation (half an hour)
 	$(PYTHON) -m movierec.tuning
+
+ablation: $(VENV) data  ## what each part and setting of the hybrid is worth, on validation (half an hour)
+	$(PYTHON) tests/benchmarks/ablation.py
 
 benchmark: $(VENV) data  ## rival libraries side by side with ours; FULL=1 for the slow ones, too
 	$(PYTHON) tests/benchmarks/run.py $(if $(FULL),--full)

@@ -16,7 +16,13 @@ from movierec.splits import (
     split_stratified,
 )
 
-_LAZY = {"fit_hybrid": "movierec.training", "load_model": "movierec.storage", "Hybrid": "movierec.recommend"}
+_LAZY = {
+    "fit_hybrid": "movierec.training",
+    "fit_ensemble": "movierec.training",
+    "load_model": "movierec.storage",
+    "Hybrid": "movierec.recommend",
+    "Ensemble": "movierec.recommend",
+}
 
 __all__ = ["MovieLens", "Split", "load", "split_by_time", "split_by_user_time", "split_leave_last"]
 __all__ += ["split_random5", "split_stratified", *_LAZY]

@@ -60,7 +60,7 @@ class Bias:
         self.indices, self.damping_user = indices, damping_user
         rating = train["rating"].to_numpy(np.float64)
         user, movie = indices.user_index(train["user_id"]), indices.movie_index(train["movie_id"])
-        self.scale = (float(rating.min()), float(rating.max()))
+        self.levels = np.unique(rating)
         self.mean = float(rating.mean())
         self.user = np.zeros(indices.num_users)
         for _ in range(passes):
@@ -70,12 +70,17 @@ class Bias:
             self.user = _damped_mean(user, left_over, indices.num_users, damping_user)
 
     @classmethod
-    def restore(cls, indices: Indices, user, movie, mean: float, scale, damping_user: float) -> "Bias":
+    def restore(cls, indices: Indices, user, movie, mean: float, levels, damping_user: float) -> "Bias":
         """The `Bias` with these numbers, as `load_model` finds them on disk."""
         self = cls.__new__(cls)
         self.indices, self.user, self.movie = indices, user, movie
-        self.mean, self.scale, self.damping_user = mean, tuple(scale), damping_user
+        self.mean, self.levels, self.damping_user = mean, np.asarray(levels), damping_user
         return self
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """The fewest and the most stars in train."""
+        return float(self.levels[0]), float(self.levels[-1])
 
     def residuals(self, ratings: pd.DataFrame) -> np.ndarray:
         """What the biases leave unexplained: r − r̂ in stars, float64 `[N]`."""

@@ -1,6 +1,6 @@
 """Tables in, arrays and batches out: what the towers know of every user and movie, and the rows they train on.
 
-Taught in notebooks/02_preprocessing (indices, tf.data) and notebooks/05_hybrid_model (histories).
+Taught in notebooks/02_preprocessing (indices, tf.data) and notebooks/05_hybrid_model (features).
 """
 
 from typing import NamedTuple
@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from movierec.baselines import Bias
 from movierec.indices import UNKNOWN, Indices
 from movierec.keras2 import tf
 
@@ -27,18 +26,6 @@ class Features(NamedTuple):
 
     values: np.ndarray
     names: list[str]
-
-
-class History(NamedTuple):
-    """Who rated what in train, and how much better than expected, as two matrices.
-
-    Attributes:
-        rated: float32 `[num_users, num_movies]`, 1 where the user rated the movie: the implicit signal.
-        residual: float32 `[num_users, num_movies]`, stars above what the biases expect, 0 where not rated: explicit.
-    """
-
-    rated: np.ndarray
-    residual: np.ndarray
 
 
 def movie_features(movies: pd.DataFrame | None, indices: Indices) -> Features:
@@ -98,16 +85,6 @@ def _one_hot(column: pd.Series, name: str) -> pd.DataFrame:
 def _join(parts: list[pd.DataFrame]) -> Features:
     table = pd.concat([part.reset_index(drop=True) for part in parts], axis=1)
     return Features(table.to_numpy(np.float32), list(table.columns))
-
-
-def make_history(train: pd.DataFrame, indices: Indices, bias: Bias) -> History:
-    """The history of every user in `train`, as the towers read it."""
-    rated = np.zeros((indices.num_users, indices.num_movies), np.float32)
-    residual = np.zeros_like(rated)
-    user, movie = indices.user_index(train["user_id"]), indices.movie_index(train["movie_id"])
-    rated[user, movie] = 1
-    residual[user, movie] = bias.residuals(train)
-    return History(rated, residual)
 
 
 class Weeks(NamedTuple):

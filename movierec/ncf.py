@@ -9,12 +9,12 @@ import pandas as pd
 from movierec.features import movie_features, user_features
 from movierec.indices import UNKNOWN, Indices
 from movierec.keras2 import tf, tfrs
-from movierec.models import mean_squared_length, small_random
+from movierec.layers import LoopedModel, mean_squared_length, shuffled, small_random
 
 USERS_PER_BLOCK = 32  # scored at once: 32 users x 1,682 movies is 54,000 pairs through the network, about 30 MB
 
 
-class FusedModel(tfrs.Model):
+class FusedModel(LoopedModel):
     """Matrix factorisation and a network side by side, and a last layer that weighs what both have found.
 
     logit(u, i) = w · [p_u ⊙ q_i, MLP([a_u, b_i])] + c
@@ -62,14 +62,6 @@ class FusedModel(tfrs.Model):
         loss = self.task(labels=batch["label"][:, None], predictions=self.logits(*vectors, training=training))
         return loss + self.penalty * tf.add_n([mean_squared_length(v) for v in vectors[: self.num_learned]])
 
-    @tf.function
-    def train_epoch(self, batches):
-        """The mean loss of one pass over columns `[steps, batch]`: the loop of `fit`, in half of its time."""
-        total, steps = 0.0, tf.shape(batches["label"])[0]
-        for step in tf.range(steps):
-            total += self.train_step({name: column[step] for name, column in batches.items()})["total_loss"]
-        return total / tf.cast(steps, tf.float32)
-
     @tf.function(reduce_retracing=True)
     def score(self, user_index):
         """float32 `[users, num_movies]` for int32 `[users]`: every pair through the network."""
@@ -99,10 +91,9 @@ def draw_epoch(rated: np.ndarray, negatives: int, batch_size: int, rng: np.rando
     user, movie = np.nonzero(rated)
     movies = np.concatenate([movie[:, None], draw_negatives(rated, user, negatives, rng)], axis=1).ravel()
     labels = np.tile(np.float32([1] + [0] * negatives), len(user))
-    columns = {"user_index": np.repeat(user, 1 + negatives), "movie_index": movies, "label": labels}
-    order = rng.permutation(len(labels))
-    steps = max(len(order) // batch_size, 1)
-    return {name: column[order[: steps * batch_size]].reshape(steps, -1) for name, column in columns.items()}
+    return shuffled(
+        {"user_index": np.repeat(user, 1 + negatives), "movie_index": movies, "label": labels}, batch_size, rng
+    )
 
 
 class Ncf:
@@ -136,7 +127,7 @@ class Ncf:
         self.model.compile(optimizer=tf.keras.optimizers.legacy.Adam(learning_rate))
         rng = np.random.default_rng(seed)
         for epoch in range(1, epochs + 1):
-            loss = float(self.model.train_epoch(draw_epoch(rated, negatives, batch_size, rng)))
+            loss = float(np.mean(self.model.train_epoch(draw_epoch(rated, negatives, batch_size, rng))))
             if not np.isfinite(loss):
                 raise ValueError(f"the loss must be finite; in epoch {epoch} it is {loss}. Lower the learning_rate.")
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from movierec import report
 
-RESULT_COLUMNS = {"rmse": ".3f", "ndcg@10": ".3f", "recall@10": ".3f", "coverage": ".3f"}
-HEADER = "| model | RMSE (stars) | NDCG@10 | Recall@10 | coverage |\n|---|--:|--:|--:|--:|\n"
+RESULT_COLUMNS = {"rmse": ".3f", "ndcg@10": ".3f", "recall@20": ".3f", "coverage": ".3f"}
+HEADER = "| model | RMSE (stars) | NDCG@10 | Recall@20 | coverage |\n|---|--:|--:|--:|--:|\n"
 MARKS = re.compile(r"(<!-- results[^>]*-->\n).*?(<!-- /results -->)", re.DOTALL)
 NUMBER = re.compile(r"(<!-- =(\w+) -->)[^<]*(<!-- / -->)")
 NOTEBOOK_ROW = re.compile(r"^(\|.*\(notebooks/(\w+)\.ipynb\).*\| )[^|]*( \|)$", re.MULTILINE)

@@ -11,11 +11,13 @@ import pandas as pd
 from movierec import evaluation, features
 from movierec.baselines import Bias
 from movierec.datasets import find_movie
+from movierec.histories import session_features
 from movierec.indices import UNKNOWN, Indices
 from movierec.keras2 import tf
 from movierec.models import HybridModel
 from movierec.ranking import top_k
 
+IDS = ("user_ids", "movie_ids")
 ROWS_PER_BATCH = 8192  # rows scored at once by `predict`: bounds memory at about 8192 x num_movies x 8 bytes
 
 
@@ -57,11 +59,13 @@ class Hybrid:
         if missing:
             raise ValueError(f"`predict` needs user_id and movie_id; {', '.join(missing)} is missing. Try split.test.")
         rows = features.rating_rows(ratings, self.indices, self.weeks)
+        time = ratings["timestamp"] if "timestamp" in ratings else pd.Series(np.nan, ratings.index)
+        rows["session"] = session_features(self.model.past, rows["user_index"], time.to_numpy(float, na_value=np.nan))
         stars = self.bias.predict(ratings)
         known = np.nonzero((rows["user_index"] != UNKNOWN) & (rows["movie_index"] != UNKNOWN))[0]
         for start in range(0, len(known), ROWS_PER_BATCH):
             block = known[start : start + ROWS_PER_BATCH]
-            columns = ("user_index", "movie_index", "week_index")
+            columns = ("user_index", "movie_index", "week_index", "session")
             stars[block] = self.model.predict_stars({name: tf.constant(rows[name][block]) for name in columns})
         return stars.clip(*self.bias.scale)
 
@@ -101,35 +105,39 @@ class Hybrid:
             ["user_id", "rank", "movie_id", "title", "score"]
         ]
 
-    def recommend_new(self, stars: dict, k: int = 10) -> pd.DataFrame:
-        """The k best films for somebody who was not there in training, from a few films they rated.
+    def recommend_new(self, stars: dict | None = None, k: int = 10, *, genres: tuple = ()) -> pd.DataFrame:
+        """The k best films for somebody who was not there in training, from a few films they rated or genres they like.
 
-        Nothing is trained: the history goes through the same towers as everybody's, without the id vector.
+        Nothing is trained: the history goes the same way as everybody's, each film with full weight.
 
         Args:
             stars: {title or movie_id: stars}, e.g. {"Toy Story (1995)": 5.0, "Fargo": 2}.
             k: 1 to the number of movies.
+            genres: favourites, e.g. ("Comedy", "Sci-Fi"); each counts as one film of which only the genre is known.
 
         Returns:
             DataFrame rank, movie_id, title, score; films in `stars` are left out.
 
         Raises:
-            ValueError: if `stars` is empty, a title is unknown or ambiguous, or stars are off the scale.
+            ValueError: if nothing is given, a title is unknown or ambiguous, a genre is unknown, or stars are off the
+                scale.
         """
-        if not stars:
-            raise ValueError('`stars` is empty; name at least one film, e.g. recommend_new({"Toy Story (1995)": 5.0}).')
+        stars, genres = stars or {}, (genres,) if isinstance(genres, str) else tuple(genres)
+        if not stars and not genres:
+            raise ValueError(
+                '`stars` is empty; name at least one film, e.g. recommend_new({"Toy Story (1995)": 5.0}), or '
+                'a favourite genre, e.g. recommend_new(genres=("Comedy",)).'
+            )
         self._require_trained("ranking")
-        movie_index = np.array([self._movie_index(movie) for movie in stars])
+        movie_index = np.array([self._movie_index(movie) for movie in stars], np.int32)
         given = np.array([self._checked_stars(movie, value) for movie, value in stars.items()], np.float32)
         if len(np.unique(movie_index)) < len(movie_index):
             raise ValueError(f"each film is rated once; {list(stars)} names one twice. Keep one of them.")
         above_mean = given - self.bias.mean - self.bias.movie[movie_index]
         own_bias = above_mean.sum() / (self.bias.damping_user + len(given))
-        rated, residual = np.zeros((2, 1, self.indices.num_movies), np.float32)
-        rated[0, movie_index], residual[0, movie_index] = 1, above_mean - own_bias
-        vector = self.model.ranking.user.newcomer(tf.constant(rated), tf.constant(residual))
-        scores = self.model.score_vectors(vector).numpy()[0]
-        unseen = np.where(rated[0] == 1, -np.inf, scores)
+        scores = self._score_new(movie_index, (above_mean - own_bias).astype(np.float32), self._genre_features(genres))
+        unseen = scores.copy()
+        unseen[movie_index] = -np.inf
         best = top_k(unseen[None], self._checked_k(k))[0]
         return self._table(np.where(np.isneginf(unseen[best]), UNKNOWN, best), scores[best])
 
@@ -144,7 +152,7 @@ class Hybrid:
         """
         self._require_trained("ranking")
         index = self._movie_index(movie)
-        vectors = self.model.ranking.movie(tf.range(self.indices.num_movies)).numpy()
+        vectors = self._movie_vectors()
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         cosine = vectors @ vectors[index]
         others = np.where(np.arange(len(cosine)) == index, -np.inf, cosine)
@@ -157,8 +165,26 @@ class Hybrid:
 
         storage.save_model(self, folder)
 
+    def _score_new(self, movie_index: np.ndarray, residual: np.ndarray, genre: np.ndarray) -> np.ndarray:
+        """float32 `[num_movies]` for one newcomer, from films `[n]`, their residuals `[n]` and rows of the features."""
+        return self.model.score_new(tf.constant(movie_index), tf.constant(residual), tf.constant(genre)).numpy()[0]
+
+    def _movie_vectors(self) -> np.ndarray:
+        """The ranking head's vectors of movies, float32 `[num_movies, dim]`."""
+        return self.model.ranking.movie_vectors().numpy()
+
+    def _genre_features(self, genres: tuple) -> np.ndarray:
+        """The rows of the features that are these genres, int32 `[n]`."""
+        names = [] if "features" in self.model.settings.without else self.model.movie_features.names
+        known = [name.removeprefix("genre=") for name in names if name.startswith("genre=")]
+        unknown = [genre for genre in genres if genre not in known]
+        if unknown:
+            there = f"the genres here are {', '.join(known)}" if known else "this model was fitted without genres"
+            raise ValueError(f"every genre must be known; {unknown} is not: {there}.")
+        return np.array([names.index(f"genre={genre}") for genre in genres], np.int32)
+
     def _require_trained(self, head: str) -> None:
-        if self.best_epochs and head not in self.best_epochs:
+        if getattr(self.model, head) is None:
             raise ValueError(
                 f"the {head} head must be trained for this; fit_hybrid was asked for {list(self.best_epochs)} only. "
                 'Fit again with heads=("stars", "ranking"), the default.'
@@ -189,6 +215,55 @@ class Hybrid:
         if not isinstance(k, numbers.Integral) or not 1 <= k <= self.indices.num_movies:
             raise ValueError(f"k must be a whole number, 1 to {self.indices.num_movies:,} (the movies); got {k!r}.")
         return int(k)
+
+
+class Ensemble(Hybrid):
+    """Hybrids that differ in their seed: the mean of their stars, and the mean of their scores.
+
+    What a seed happened to learn cancels out, what all have learned stays. Costs as many fits, and as many times the
+    work for each answer.
+
+    Args:
+        members: at least one `Hybrid`, all fitted on the same train part.
+
+    Raises:
+        ValueError: if there is none, or they know other users or movies.
+    """
+
+    def __init__(self, members: list[Hybrid]):
+        if not members:
+            raise ValueError("an Ensemble needs at least one member; fit_ensemble(split, seeds=(0, 1, 2)) makes three.")
+        first = members[0]
+        for other in members[1:]:
+            same = (np.array_equal(getattr(first.indices, ids), getattr(other.indices, ids)) for ids in IDS)
+            if not all(same):
+                raise ValueError("all members must be fitted on the same users and movies; fit_ensemble takes care.")
+        titles = first.movies["title"].to_numpy()
+        super().__init__(first.model, first.indices, titles, first.weeks, first.bias, first.seen)
+        self.members, self.best_epochs = list(members), first.best_epochs
+        self.fit_seconds = sum(member.fit_seconds or 0 for member in members)
+
+    def __repr__(self) -> str:
+        return f"Ensemble of {len(self.members)}: {self.members[0]!r}"
+
+    def predict(self, ratings: pd.DataFrame) -> np.ndarray:
+        """The mean of the members' stars; see `Hybrid.predict`."""
+        return np.mean([member.predict(ratings) for member in self.members], axis=0)
+
+    def score(self, user_index: np.ndarray) -> np.ndarray:
+        """The mean of the members' scores; see `Hybrid.score`."""
+        return np.mean([member.score(user_index) for member in self.members], axis=0)
+
+    def save(self, folder) -> None:
+        """Not there yet: save each of `members` to a folder of its own, and make an Ensemble of what was loaded."""
+        raise NotImplementedError("save each of .members to a folder of its own; Ensemble([load_model(f) for f in …]).")
+
+    def _score_new(self, *newcomer) -> np.ndarray:
+        return np.mean([member._score_new(*newcomer) for member in self.members], axis=0)
+
+    def _movie_vectors(self) -> np.ndarray:
+        """Side by side: the cosine of the whole is about the mean of the cosines."""
+        return np.concatenate([member._movie_vectors() for member in self.members], axis=1)
 
 
 def titles_of(movies: pd.DataFrame | None, indices: Indices) -> np.ndarray:

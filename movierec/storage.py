@@ -9,20 +9,23 @@ import hashlib
 import json
 import os
 import zipfile
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from movierec.baselines import Bias
-from movierec.features import Features, History, Weeks
+from movierec.features import Features, Weeks
+from movierec.histories import History
 from movierec.indices import Indices
 from movierec.keras2 import tf
 from movierec.models import HEADS, HybridModel
 from movierec.recommend import Hybrid
+from movierec.settings import Settings
 
-FORMAT = "movierec-hybrid-1"
-BIAS_SETTINGS = ("mean", "scale", "damping_user")
+FORMAT = "movierec-hybrid-2"
+PAST = ("user_index", "movie_index", "residual", "timestamp")
 
 
 def save_model(hybrid: Hybrid, folder) -> None:
@@ -34,22 +37,20 @@ def save_model(hybrid: Hybrid, folder) -> None:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     model = hybrid.model
-    user, movie = np.nonzero(model.rating_history.rated)
     arrays = {
         "user_ids": hybrid.indices.user_ids,
         "movie_ids": hybrid.indices.movie_ids,
         "titles": hybrid.movies["title"].to_numpy(str),
         "seen_user_id": hybrid.seen["user_id"].to_numpy(),
         "seen_movie_id": hybrid.seen["movie_id"].to_numpy(),
-        "rated_user_index": user.astype(np.int32),
-        "rated_movie_index": movie.astype(np.int32),
-        "rated_residual": model.rating_history.residual[user, movie],
+        **{f"past_{name}": getattr(model.past, name) for name in PAST},
         "user_features": model.user_features.values,
         "movie_features": model.movie_features.values,
         "user_bias": hybrid.bias.user,
         "movie_bias": hybrid.bias.movie,
     }
-    for head in HEADS:
+    heads = [head for head in HEADS if getattr(model, head) is not None]
+    for head in heads:
         for number, weight in enumerate(getattr(model, head).get_weights()):
             arrays[f"{head}_{number}"] = weight
     _write_atomically(folder / "arrays.npz", lambda file: np.savez_compressed(file, **arrays))
@@ -57,11 +58,15 @@ def save_model(hybrid: Hybrid, folder) -> None:
         "format": FORMAT,
         "arrays_sha256": _sha256(folder / "arrays.npz"),
         "tensorflow": tf.__version__,
-        "settings": model.settings,
+        "heads": heads,
+        "settings": asdict(model.settings),
+        "in_order": model.past.in_order,
         "user_feature_names": model.user_features.names,
         "movie_feature_names": model.movie_features.names,
         "weeks": list(hybrid.weeks),
-        **{name: getattr(hybrid.bias, name) for name in BIAS_SETTINGS},
+        "mean": hybrid.bias.mean,
+        "levels": hybrid.bias.levels.tolist(),
+        "damping_user": hybrid.bias.damping_user,
         "best_epochs": hybrid.best_epochs,
         "fit_seconds": hybrid.fit_seconds,
         "history": None if hybrid.history is None else hybrid.history.to_dict("list"),
@@ -105,21 +110,23 @@ def load_model(folder) -> Hybrid:
 def _rebuild(manifest: dict, arrays: dict) -> Hybrid:
     indices = Indices(arrays["user_ids"], arrays["movie_ids"])
     weeks = Weeks(*manifest["weeks"])
-    rated, residual = np.zeros((2, indices.num_users, indices.num_movies), np.float32)
-    places = arrays["rated_user_index"], arrays["rated_movie_index"]
-    rated[places], residual[places] = 1, arrays["rated_residual"]
-    bias = Bias.restore(indices, arrays["user_bias"], arrays["movie_bias"], *(manifest[name] for name in BIAS_SETTINGS))
+    past = History(
+        *(arrays[f"past_{name}"] for name in PAST), indices.num_users, indices.num_movies, manifest["in_order"]
+    )
+    numbers = (manifest[name] for name in ("mean", "levels", "damping_user"))
+    bias = Bias.restore(indices, arrays["user_bias"], arrays["movie_bias"], *numbers)
     model = HybridModel(
-        History(rated, residual),
+        past,
         Features(arrays["user_features"], manifest["user_feature_names"]),
         Features(arrays["movie_features"], manifest["movie_feature_names"]),
         bias,
         weeks.count,
-        **manifest["settings"],
+        tuple(manifest["heads"]),
+        Settings(**manifest["settings"]),
     )
     seen = pd.DataFrame({"user_id": arrays["seen_user_id"], "movie_id": arrays["seen_movie_id"]})
     hybrid = Hybrid(model, indices, arrays["titles"], weeks, bias, seen)
-    for head in HEADS:
+    for head in manifest["heads"]:
         layer = getattr(model, head)
         layer.set_weights([arrays[f"{head}_{number}"] for number in range(len(layer.get_weights()))])
     if manifest["history"] is not None:

@@ -141,11 +141,51 @@ def test_the_table_is_recorded_as_the_report_reads_it(benchmark, popularity, che
     monkeypatch.setenv("MOVIEREC_REPORT", str(tmp_path))
     run = benchmark("run")
     run.write([run.measure(benchmark("peers").PEERS[0], checkerboard)])
-    table, header = read_table(tmp_path / "results/peers.csv")
-    assert header["notebook"] == "benchmarks"
-    assert list(table) == run.COLUMNS and len(table) == len(benchmark("peers").PEERS)
+    tables = {name: read_table(tmp_path / f"results/{name}.csv") for name in run.TABLES}
+    assert all(header["notebook"] == "benchmarks" for _, header in tables.values())
+    assert all(list(table) == run.COLUMNS for table, _ in tables.values())
+    rows = pd.concat([table for table, _ in tables.values()])
+    assert set(zip(rows["model"], rows["protocol"], strict=True)) == {peer.key for peer in benchmark("peers").PEERS}
     run.write([])
-    assert read_table(tmp_path / "results/peers.csv")[0].equals(table)  # nothing ran, nothing moved
+    for name, (table, _) in tables.items():
+        assert read_table(tmp_path / f"results/{name}.csv")[0].equals(table)  # nothing ran, nothing moved
+
+
+def test_seeds_are_fits_and_the_row_is_their_mean(benchmark, checkerboard, monkeypatch, tmp_path):
+    run, seeds = benchmark("run"), []
+    monkeypatch.setenv("MOVIEREC_REPORT", str(tmp_path))
+
+    def fit(peer, folder, python):
+        seeds.append(peer.settings["seed"])
+        stars = np.full(len(pd.read_csv(folder / "test.csv")), 3.0 + len(seeds) % 3)
+        return _fit_that(stars)(peer, folder, python)
+
+    peer = benchmark("peers").Peer("seeded", "by_user_time stars", "movierec", "course", "Hybrid", seeds=3)
+    row = run.measure(peer, checkerboard, fit=fit)
+    actual = run.folds_of("by_user_time stars", checkerboard.ratings)[0].test["rating"]
+    assert seeds == [0, 1, 2] and row["folds"] == 1
+    assert row["rmse"] == pytest.approx(np.mean([np.sqrt(np.mean((s - actual) ** 2)) for s in (3, 4, 5)]))
+
+
+def test_differences_are_user_by_user_and_positive_where_ours_is_better(benchmark, monkeypatch, tmp_path):
+    run, peers = benchmark("run"), benchmark("peers")
+    monkeypatch.setenv("MOVIEREC_REPORT", str(tmp_path))
+    ours, rival = (peers.Peer(name, "random5", "movierec", "course", "Model") for name in ("hybrid", "rival"))
+    users = pd.Index(range(50), name="user_id")
+    for peer, error in ((ours, 1.0), (rival, 4.0)):  # mean squared errors: RMSE 1 and 2 stars
+        run.keep_values(peer, [pd.DataFrame({"value": error, "weight": 2}, users)])
+    found = run.differences([ours, rival])
+    assert found[["model", "against", "metric"]].values.tolist() == [["hybrid", "rival", "rmse"]]
+    assert found.loc[0, ["difference", "low", "high"]].tolist() == pytest.approx([1, 1, 1])
+    assert run.differences([ours]).empty
+
+
+def test_a_split_in_time_asks_about_known_users_only(benchmark, checkerboard):
+    later = checkerboard.ratings.assign(timestamp=lambda t: t["timestamp"] + (t["user_id"] == 139) * 10**9)
+    split = benchmark("run").folds_of("by_time", later)[0]
+    known = set(split.train["user_id"])
+    assert 139 not in known
+    assert set(split.validation["user_id"]) | set(split.test["user_id"]) <= known
 
 
 def test_every_peer_has_a_runner_a_pin_and_a_row_of_its_own(benchmark):

@@ -26,27 +26,32 @@ class Data:
     Attributes:
         train: user_index, movie_index, rating (stars), timestamp (Unix seconds), in the order of the split.
         test: user_index, movie_index, timestamp of the ratings to predict, without their stars; None for lists.
+        validation: the columns of train, for early stopping, or None; not to be learned from.
         movies: movie_index, title, year, genres ("Action|Crime").
         users: user_index, age, gender, occupation.
         num_users, num_movies: the shape of a score matrix.
         folder: a place for files that a library insists on.
+        liked_from: stars from which a validation rating is relevant.
     """
 
     train: pd.DataFrame
     test: pd.DataFrame | None
+    validation: pd.DataFrame | None
     movies: pd.DataFrame
     users: pd.DataFrame
     num_users: int
     num_movies: int
     folder: Path
+    liked_from: float = 0
 
 
-def read(folder: Path) -> Data:
+def read(folder: Path, liked_from: float = 0) -> Data:
     """The tables of one fold, as `run.write_fold` left them in `folder`."""
-    parts = [folder / f"{name}.csv" for name in ("train", "test", "movies", "users")]
+    parts = [folder / f"{name}.csv" for name in ("train", "test", "validation", "movies", "users")]
     tables = [pd.read_csv(path, keep_default_na=path.stem == "movies") if path.exists() else None for path in parts]
-    movies = tables[2].fillna({"title": "", "genres": ""})
-    return Data(*tables[:2], movies, tables[3], int(tables[0]["user_index"].max()) + 1, len(movies), folder)
+    movies = tables[3].fillna({"title": "", "genres": ""})
+    num_users = int(tables[0]["user_index"].max()) + 1
+    return Data(*tables[:3], movies, tables[4], num_users, len(movies), folder, liked_from)
 
 
 def peak_megabytes() -> float:
@@ -63,7 +68,7 @@ def peak_megabytes() -> float:
 def run(job: dict) -> dict:
     """Fits, predicts and writes `predicted.npy`; returns seconds of the fit (wall, CPU), peak memory and version."""
     folder = Path(job["folder"])
-    data = read(folder)
+    data = read(folder, job["liked_from"])
     runner = importlib.import_module(f"runners.{job['runner']}")  # its imports are not part of the fit
     wall, cpu = time.perf_counter(), time.process_time()
     fitted = runner.fit(data, job["model"], **job["settings"])

@@ -5,7 +5,7 @@ Where a setting comes from is said in `origin`: the library's "default"; what it
 the "course" has it as it is taught. Nothing is chosen on test.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from movierec.tuning import chosen
 
@@ -20,7 +20,7 @@ class Peer:
 
     Attributes:
         name: of the model, in the table.
-        protocol: "stratified", for lists, or "random5", for stars.
+        protocol: a name of `run.PROTOCOLS`.
         library: the distribution whose version is recorded.
         runner: the module of `runners/` that knows the library.
         model: what the runner calls it.
@@ -28,6 +28,7 @@ class Peer:
         origin: "default", "published", "tutorial", "tuned" or "course".
         slow: runs with FULL=1 only.
         remark: for the table's last column.
+        seeds: fits whose mean is the row: 0, 1, … as the keyword `seed`; 0 fits without such a keyword.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Peer:
     origin: str = "default"
     slow: bool = False
     remark: str = ""
+    seeds: int = 0
 
     @property
     def key(self) -> tuple[str, str]:
@@ -51,7 +53,8 @@ LISTS = [
     Peer("item-kNN", "stratified", COURSE, "course", "neighbours.ItemKnn", LISTS_TUNED["item-kNN"], "tuned"),
     Peer("EASE", "stratified", COURSE, "course", "factors.Ease", LISTS_TUNED["EASE"], "tuned"),
     Peer("ALS", "stratified", COURSE, "course", "factors.ImplicitAls", LISTS_TUNED["implicit ALS"], "tuned"),
-    Peer("hybrid", "stratified", COURSE, "course", "Hybrid", {"heads": ["ranking"]}, "course"),
+    Peer("hybrid", "stratified", COURSE, "course", "Hybrid", {"heads": ["ranking"]}, "course", seeds=3),
+    Peer("hybrid ensemble", "stratified", COURSE, "course", "Ensemble", {"heads": ["ranking"]}, "course"),
     Peer(
         *("implicit ALS", "stratified", "implicit", "implicit", "ALS"),
         {"factors": 96, "regularization": 50, "alpha": 8, "iterations": 15, "random_state": 0},
@@ -117,7 +120,8 @@ STARS = [
         "item-kNN", "random5", COURSE, "course", "neighbours.ItemKnnStars", STARS_TUNED["item-kNN for stars"], "tuned"
     ),
     Peer("biased MF", "random5", COURSE, "course", "factors.BiasedMF", STARS_TUNED["biased MF"], "tuned"),
-    Peer("hybrid", "random5", COURSE, "course", "Hybrid", {"heads": ["stars"]}, "course"),
+    Peer("hybrid", "random5", COURSE, "course", "Hybrid", {"heads": ["stars"]}, "course", seeds=3),
+    Peer("hybrid ensemble", "random5", COURSE, "course", "Ensemble", {"heads": ["stars"]}, "course"),
     Peer("Surprise SVD", "random5", "scikit-surprise", "surprise", "SVD", {"random_state": 0}),
     Peer(
         *("Surprise SVD, tuned", "random5", "scikit-surprise", "surprise", "SVD"),
@@ -144,4 +148,31 @@ STARS = [
     Peer("TFRS basic_ranking", "random5", TFRS, "tfrs", "ranking", {}, "tutorial"),
 ]
 
+
+def _again(protocol: str, names: list[str], settings: dict[str, dict], like: list[Peer]) -> list[Peer]:
+    """The same peers on another protocol, with settings of their own where there are some."""
+    wanted = [peer for peer in like if peer.name in names]
+    return [replace(peer, protocol=protocol, settings=settings.get(peer.name, peer.settings)) for peer in wanted]
+
+
+OURS = ["hybrid", "hybrid ensemble"]
+RANKERS = [*OURS, "popularity", "item-kNN", "EASE", "ALS", "implicit ALS", "LensKit ImplicitMF", "Cornac BPR"]
+PREDICTORS = [*OURS, "user and movie bias", "item-kNN", "biased MF", "Surprise SVD, tuned", "Cornac MF", "myFM"]
+TUNED_IN_TIME = {  # by `tune.py` on the validation part of `by_user_time`; the other splits in time take them over
+    "implicit ALS": {"factors": 48, "regularization": 25, "alpha": 4, "iterations": 15, "random_state": 0},
+    "LensKit ImplicitMF": {"embedding_size": 48, "epochs": 15, "regularization": 25, "weight": 4, "seed": 0},
+}
+OF_THE_COURSE = {"item-kNN": "item-kNN", "EASE": "EASE", "ALS": "implicit ALS"}
+STARS_OF_THE_COURSE = {
+    "user and movie bias": "user and movie bias",
+    "item-kNN": "item-kNN for stars",
+    "biased MF": "biased MF",
+}
+
 PEERS = LISTS + STARS
+for _protocol in ("by_user_time", "leave_last", "by_time"):
+    _ours = {name: chosen(_protocol)[tuned] for name, tuned in OF_THE_COURSE.items()}
+    PEERS += _again(_protocol, RANKERS, _ours | TUNED_IN_TIME, LISTS)
+for _protocol in ("by_user_time", "by_time"):
+    _ours = {name: chosen(_protocol)[tuned] for name, tuned in STARS_OF_THE_COURSE.items()}
+    PEERS += _again(f"{_protocol} stars", PREDICTORS, _ours, STARS)

@@ -1,4 +1,4 @@
-"""Peers side by side: one machine, the same splits, the same metrics, one table, report/results/peers.csv.
+"""Peers side by side: one machine, the same splits, the same metrics; report/results/peers.csv and peers_in_time.csv.
 
     python tests/benchmarks/run.py                 the quick ones; rows of the others stay as recorded
     python tests/benchmarks/run.py --full          all of them
@@ -9,6 +9,7 @@ that its memory and its CPU seconds are its own, and a crash costs one row. Thre
 """
 
 import argparse
+import itertools
 import json
 import math
 import os
@@ -17,23 +18,26 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import NamedTuple
 
 import environment
 import numpy as np
 import pandas as pd
 from evaluation_speed import evaluation_seconds
-from peers import OWN, PEERS, Peer
+from peers import OURS, OWN, PEERS, Peer
 
 import movierec
 from movierec import evaluation
+from movierec.comparison import bootstrap_means
 from movierec.indices import Indices, make_indices
 from movierec.report import Recorder, read_table, report_folder, write_file
 
 HERE = Path(__file__).parent
 TIMEOUT_SECONDS = 3600  # of one fit; the slowest here takes minutes
-RANKING = ["ndcg@10", "map@10", "precision@10", "recall@10"]
+RANKING = ["ndcg@10", "map@10", "precision@10", "recall@10", "recall@20"]
 STARS = ["rmse", "mae"]
 COSTS = ["fit_seconds", "cpu_seconds", "peak_megabytes"]
 COLUMNS = ["model", "protocol", "library", "version", "settings", "folds", *RANKING, *STARS, *COSTS, "note"]
@@ -42,21 +46,64 @@ TOLERANCE = dict.fromkeys(RANKING + STARS, 0.005) | dict.fromkeys([*COSTS, "vers
 NOT_RUN = "not run yet; make benchmark FULL=1 runs all"
 
 
+class Protocol(NamedTuple):
+    """How to split, what is asked, and from how many stars on a film is relevant.
+
+    Attributes:
+        split: ratings -> a `Split`, or a list of them.
+        predicts: "scores" or "stars".
+        liked_from: in stars; of no meaning for stars.
+    """
+
+    split: Callable
+    predicts: str
+    liked_from: float = 0
+
+
+PROTOCOLS = {
+    "stratified": Protocol(lambda ratings: _in_microsofts_order(ratings), "scores"),
+    "random5": Protocol(movierec.split_random5, "stars"),
+    "by_user_time": Protocol(movierec.split_by_user_time, "scores", evaluation.LIKED_FROM_STARS),
+    "by_user_time stars": Protocol(movierec.split_by_user_time, "stars"),
+    "leave_last": Protocol(movierec.split_leave_last, "scores"),
+    "by_time": Protocol(lambda ratings: _of_known_users(ratings), "scores", evaluation.LIKED_FROM_STARS),
+    "by_time stars": Protocol(lambda ratings: _of_known_users(ratings), "stars"),
+}
+
+
+TABLES = {"peers": ("stratified", "random5"), "peers_in_time": tuple(PROTOCOLS)[2:]}
+
+
 def folds_of(protocol: str, ratings: pd.DataFrame) -> list[movierec.Split]:
-    """The splits of a protocol: one for lists, five for stars."""
-    if protocol == "random5":
-        return movierec.split_random5(ratings)
+    """The splits of a protocol: five for `random5`, else one."""
+    made = PROTOCOLS[protocol].split(ratings)
+    return made if isinstance(made, list) else [made]
+
+
+def _of_known_users(ratings: pd.DataFrame) -> movierec.Split:
+    """`split_by_time` without the ratings of users whom train does not know: most libraries refuse them."""
+    split = movierec.split_by_time(ratings)
+    known = (part[part["user_id"].isin(split.train["user_id"])] for part in (split.validation, split.test))
+    return movierec.Split(split.train, *known, split.in_time)
+
+
+def _in_microsofts_order(ratings: pd.DataFrame) -> movierec.Split:
     split = movierec.split_stratified(ratings)
     # Train's rows in the order in which Microsoft's splitter leaves them: BPR and SGD draw rows by number, so another
     # order is another sample. In this one their published figures come out to four digits.
     drawn = np.random.RandomState(42).rand(len(ratings))
     order = ratings.index[np.lexsort((drawn, ratings["movie_id"]))]
-    return [movierec.Split(split.train.loc[order[order.isin(split.train.index)]], None, split.test)]
+    return movierec.Split(split.train.loc[order[order.isin(split.train.index)]], None, split.test)
 
 
 def write_fold(folder: Path, split: movierec.Split, data, indices: Indices, predicts: str) -> None:
-    """Writes what a model may know, ids as indices. Stars of the test part stay here; for lists, the part itself."""
+    """Writes what a model may know, ids as indices. Stars of the test part stay here; for lists, the part itself.
+
+    The validation part is for those who stop early on it; nobody may learn from it.
+    """
     parts = {"train": split.train, "movies": data.movies, "users": data.users}
+    if split.validation is not None:
+        parts["validation"] = split.validation
     if predicts == "stars":
         parts["test"] = split.test.drop(columns="rating")
     for name, table in parts.items():
@@ -72,9 +119,10 @@ def write_fold(folder: Path, split: movierec.Split, data, indices: Indices, pred
 
 def fit_one(peer: Peer, folder: Path, python: Path) -> tuple[np.ndarray, dict]:
     """What one model predicts, and what its fit took. Raises RuntimeError with the last line of what went wrong."""
-    predicts = "scores" if peer.protocol == "stratified" else "stars"
+    protocol = PROTOCOLS[peer.protocol]
     job = {"runner": peer.runner, "model": peer.model, "settings": peer.settings, "library": peer.library}
-    (folder / "job.json").write_text(json.dumps(job | {"folder": str(folder), "predicts": predicts}), encoding="utf-8")
+    job |= {"folder": str(folder), "predicts": protocol.predicts, "liked_from": protocol.liked_from}
+    (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
     command = [python, HERE / "one_fit.py", folder / "job.json"]
     try:
         # In the fold's folder: RecBole writes logs to where it is started.
@@ -87,34 +135,92 @@ def fit_one(peer: Peer, folder: Path, python: Path) -> tuple[np.ndarray, dict]:
     return np.load(folder / "predicted.npy"), json.loads((folder / "measured.json").read_text(encoding="utf-8"))
 
 
-def quality(predicted: np.ndarray, split: movierec.Split, indices: Indices, protocol: str) -> dict[str, float]:
-    """The metrics of one fold, by the course's own code."""
-    if protocol == "random5":
-        return evaluation.evaluate_stars(SimpleNamespace(predict=lambda _: predicted), split).attrs
-    by_user = evaluation.evaluate_ranking(lambda users: predicted[users], split, indices, k=10, liked_from=0)
-    return by_user[RANKING].mean().to_dict()
+def quality(predicted: np.ndarray, split: movierec.Split, indices: Indices, protocol: str) -> tuple[dict, pd.DataFrame]:
+    """The metrics of one fold, by the course's own code, and what they are the mean of.
+
+    The second: index user_id; value, NDCG@10 or mean squared error in stars², and weight, 1 or the number of ratings.
+    """
+    predicts, liked_from = PROTOCOLS[protocol].predicts, PROTOCOLS[protocol].liked_from
+    if predicts == "stars":
+        found = evaluation.evaluate_stars(SimpleNamespace(predict=lambda _: predicted), split)
+        by_rating = pd.Series((predicted - split.test["rating"].to_numpy()) ** 2).groupby(
+            split.test["user_id"].to_numpy()
+        )
+        return found.attrs, pd.DataFrame({"value": by_rating.mean(), "weight": by_rating.size()})
+    tables = [
+        evaluation.evaluate_ranking(lambda users: predicted[users], split, indices, k=k, liked_from=liked_from)
+        for k in (10, 20)
+    ]
+    by_user = tables[0].join(tables[1][["recall@20"]])
+    return by_user[RANKING].mean().to_dict(), pd.DataFrame({"value": by_user["ndcg@10"], "weight": 1})
 
 
 def measure(peer: Peer, data, fit: Callable = fit_one, python: Path = Path(sys.executable)) -> dict:
-    """One row of the table: over the folds the mean quality and the median cost; a failure is a note."""
-    rows, note = [], peer.remark
-    for split in folds_of(peer.protocol, data.ratings):
+    """One row of the table: over folds and seeds the mean quality and the median cost; a failure is a note."""
+    rows, by_user, note = [], [], peer.remark
+    repeats = [replace(peer, settings=peer.settings | {"seed": seed}) for seed in range(peer.seeds)] or [peer]
+    for split, one in itertools.product(folds_of(peer.protocol, data.ratings), repeats):
         indices = make_indices(split.train, data.movies)
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            write_fold(folder, split, data, indices, "stars" if peer.protocol == "random5" else "scores")
+            write_fold(folder, split, data, indices, PROTOCOLS[peer.protocol].predicts)
             try:
-                predicted, took = fit(peer, folder, python)
-                rows.append(took | quality(predicted, split, indices, peer.protocol))
+                predicted, took = fit(one, folder, python)
+                found, values = quality(predicted, split, indices, peer.protocol)
+                rows.append(took | found)
+                by_user.append(values)
             except (RuntimeError, ValueError, OSError) as error:
                 note = "failed: " + re.sub(r"/\S*/", "", str(error))[:200]  # no path of this machine in the table
                 break
-    row = dict.fromkeys(COLUMNS, "--") | _who(peer) | {"folds": len(rows), "note": note}
+    row = dict.fromkeys(COLUMNS, "--") | _who(peer) | {"folds": len(rows) // len(repeats), "note": note}
     if not note.startswith("failed"):
+        keep_values(peer, by_user)
         table = pd.DataFrame(rows)
         row |= table[[name for name in RANKING + STARS if name in table]].mean().to_dict()
         row |= table[COSTS].median().to_dict() | {"version": table["version"][0]}  # one busy moment is no mean
     return row
+
+
+def keep_values(peer: Peer, by_user: list[pd.DataFrame]) -> None:
+    """Keeps the means by user, over folds and seeds, for `differences`; they are not recorded."""
+    values = pd.concat(by_user)
+    values["sum"] = values["value"] * values["weight"]
+    total = values.groupby(level=0)[["sum", "weight"]].sum()
+    total["value"] = total["sum"] / total["weight"]
+    path = values_of(peer)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    total.rename_axis("user_id")[["value", "weight"]].to_csv(path)
+
+
+def values_of(peer: Peer) -> Path:
+    """Where the means by user of one row are."""
+    return report_folder() / "generated/benchmark" / re.sub(r"\W+", "_", f"{peer.protocol} {peer.name}.csv")
+
+
+def differences(peers: list[Peer] = PEERS) -> pd.DataFrame:
+    """By how much ours are better than each other row of their protocol, user by user, with the interval over users.
+
+    Returns:
+        DataFrame protocol, metric, model, against, difference (positive: ours is better), low, high. In NDCG@10; or
+        in RMSE, that is, theirs less ours.
+    """
+    rows = []
+    there = [peer for peer in peers if values_of(peer).exists()]
+    for ours, other in itertools.product(there, there):
+        if ours.protocol != other.protocol or ours.name not in OURS or other.name in OURS:
+            continue
+        values = [pd.read_csv(values_of(peer), index_col="user_id") for peer in (ours, other)]
+        both = np.stack([values[0]["value"], values[1]["value"].reindex(values[0].index)], axis=1)
+        weights = values[0]["weight"].to_numpy()
+        stars = PROTOCOLS[ours.protocol].predicts == "stars"
+
+        def better(means, stars=stars):
+            return np.sqrt(means[..., 1]) - np.sqrt(means[..., 0]) if stars else means[..., 0] - means[..., 1]
+
+        low, high = np.quantile(better(bootstrap_means(both, weights)), [0.025, 0.975])
+        mean = better(np.average(both, axis=0, weights=weights))
+        rows.append((ours.protocol, "rmse" if stars else "ndcg@10", ours.name, other.name, mean, low, high))
+    return pd.DataFrame(rows, columns=["protocol", "metric", "model", "against", "difference", "low", "high"])
 
 
 def merge(fresh: list[dict], recorded: pd.DataFrame | None, peers: list[Peer] = PEERS) -> pd.DataFrame:
@@ -130,11 +236,21 @@ def _who(peer: Peer) -> dict:
 
 
 def write(fresh: list[dict]) -> None:
-    """Writes the table as a fresh result, and copies it to the recorded ones."""
-    recorded = report_folder() / "results/peers.csv"
-    table = merge(fresh, read_table(recorded)[0] if recorded.exists() else None)
-    Recorder("benchmarks").table("peers", table, tolerance=TOLERANCE)
-    write_file(recorded, (report_folder() / "generated/results/peers.csv").read_bytes())
+    """Writes the tables as fresh results, and copies them to the recorded ones."""
+    for name, protocols in TABLES.items():
+        recorded = report_folder() / f"results/{name}.csv"
+        peers = [peer for peer in PEERS if peer.protocol in protocols]
+        table = merge(fresh, read_table(recorded)[0] if recorded.exists() else None, peers)
+        _record(name, table, TOLERANCE)
+    found = differences()
+    if len(found):
+        _record("peer_differences", found, dict.fromkeys(["difference", "low", "high"], math.inf))
+
+
+def _record(name: str, table: pd.DataFrame, tolerance: dict) -> None:
+    Recorder("benchmarks").table(name, table, tolerance=tolerance)
+    fresh = report_folder() / f"generated/results/{name}.csv"
+    write_file(report_folder() / f"results/{name}.csv", fresh.read_bytes())
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -142,9 +258,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--full", action="store_true", help="also the models that take minutes")
     parser.add_argument("--only", default="", metavar="TEXT", help="models with this in their name, slow or not")
+    parser.add_argument("--protocol", default="", help=f"one of {', '.join(PROTOCOLS)}")
     options = parser.parse_args(arguments)
     wanted = options.only.lower()
     named = [peer for peer in PEERS if wanted in f"{peer.name} {peer.library}".lower()]
+    named = [peer for peer in named if options.protocol in ("", peer.protocol)]
     chosen = [peer for peer in named if options.full or wanted or not peer.slow]
     if not chosen:
         names = ", ".join(dict.fromkeys(peer.name for peer in PEERS))
@@ -179,7 +297,7 @@ def _line(row: dict) -> str:
         return f"{row['model']:28} {row['note']}"
     shown = [f"{name} {row[name]:.4f}" for name in RANKING + STARS if row[name] != "--"]
     costs = f"{row['fit_seconds']:.1f} s, {row['cpu_seconds']:.1f} CPU s, {row['peak_megabytes']:.0f} MB"
-    return f"{row['model']:28} {', '.join(shown)}; {costs}"
+    return f"{row['protocol']:18} {row['model']:28} {', '.join(shown)}; {costs}"
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
     python tests/benchmarks/tune.py [--only TEXT]
 
 Lists: `split_stratified` of the stratified split's train part, NDCG@10. Stars: the first `split_random5` fold of the
-first fold's train part, RMSE. The test parts are not touched. Prints every trial, best last; copy the settings by hand.
+first fold's train part, RMSE. Where a split has a validation part: that. The test parts are not touched. Prints every
+trial, best last; copy the settings by hand.
 """
 
 import argparse
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import environment
 from peers import PEERS, Peer
-from run import fit_one, quality, write_fold
+from run import PROTOCOLS, fit_one, quality, write_fold
 
 import movierec
 from movierec.indices import make_indices
@@ -54,33 +55,39 @@ def inner_split(protocol: str, ratings) -> movierec.Split:
     """A split of the train part only."""
     if protocol == "stratified":
         return movierec.split_stratified(movierec.split_stratified(ratings).train)
-    return movierec.split_random5(movierec.split_random5(ratings)[0].train)[0]
+    if protocol == "random5":
+        return movierec.split_random5(movierec.split_random5(ratings)[0].train)[0]
+    split = PROTOCOLS[protocol].split(ratings)
+    return movierec.Split(split.train, None, split.validation, split.in_time)
 
 
 def tune(peer: Peer, data, python: Path) -> list[tuple[float, dict]]:
     """(NDCG@10 or RMSE on the inner split, settings) of every trial, best last."""
     split = inner_split(peer.protocol, data.ratings)
     indices = make_indices(split.train, data.movies)
-    metric, sign = ("ndcg@10", 1) if peer.protocol == "stratified" else ("rmse", -1)
+    predicts = PROTOCOLS[peer.protocol].predicts
+    metric, sign = ("ndcg@10", 1) if predicts == "scores" else ("rmse", -1)
     trials = []
     for settings in settings_to_try(SPACES[peer.name]):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            write_fold(folder, split, data, indices, "scores" if metric == "ndcg@10" else "stars")
+            write_fold(folder, split, data, indices, predicts)
             trial = dataclasses.replace(peer, settings=peer.settings | settings)
             predicted, _ = fit_one(trial, folder, python)
-            trials.append((quality(predicted, split, indices, peer.protocol)[metric], trial.settings))
+            trials.append((quality(predicted, split, indices, peer.protocol)[0][metric], trial.settings))
     return sorted(trials, key=lambda trial: sign * trial[0])
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="", metavar="TEXT", help="models with this in their name")
-    only = parser.parse_args().only.lower()
+    parser.add_argument("--protocol", default="", help=f"one of {', '.join(PROTOCOLS)}")
+    options = parser.parse_args()
+    only = options.only.lower()
     ratings_and_tables, of_peers = movierec.load("ml-100k"), environment.python_of_peers()
     for candidate in PEERS:
-        if candidate.name in SPACES and only in candidate.name.lower():
-            print(candidate.name)
+        if candidate.name in SPACES and only in candidate.name.lower() and options.protocol in ("", candidate.protocol):
+            print(candidate.name, candidate.protocol)
             for value, settings in tune(candidate, ratings_and_tables, of_peers):
                 print(f"  {value:.4f} {settings}")
                 sys.stdout.flush()

@@ -3,20 +3,25 @@
 import importlib
 
 import numpy as np
+import pandas as pd
 
 import movierec
 from movierec.indices import make_indices
+from movierec.training import fit_ensemble, fit_hybrid
 
 IDS = {"user_index": "user_id", "movie_index": "movie_id"}  # here the index serves as the id
 
 
 def fit(data, model, **settings):
-    """A fitted model of the course: "Hybrid", or "module.Class" of what is made with train, indices and settings."""
+    """A fitted model of the course: "Hybrid", "Ensemble", or "module.Class" made with train, indices and settings."""
     train, movies = data.train.rename(columns=IDS), data.movies.rename(columns=IDS)
-    if model == "Hybrid":
-        users = data.users.rename(columns=IDS)
-        split = movierec.Split(train, None, _some_row_that_is_not_in(train))
-        return movierec.fit_hybrid(split, movies, users, **settings)
+    if model in ("Hybrid", "Ensemble"):
+        fit_one = fit_hybrid if model == "Hybrid" else fit_ensemble
+        validation = None if data.validation is None else data.validation.rename(columns=IDS)
+        in_time = None if validation is None else "user"  # here all splits with a validation part are in time
+        split = movierec.Split(train, validation, _a_last_row(train, validation), in_time)
+        liked_from = {} if validation is None else {"liked_from": data.liked_from}
+        return fit_one(split, movies, data.users.rename(columns=IDS), **liked_from, **settings)
     module, name = model.split(".")
     return getattr(importlib.import_module(f"movierec.{module}"), name)(train, make_indices(train, movies), **settings)
 
@@ -31,8 +36,10 @@ def stars(fitted, data):
     return fitted.predict(data.test.rename(columns=IDS))
 
 
-def _some_row_that_is_not_in(train):
-    """A test part, because `Split` wants one; it is not looked at."""
+def _a_last_row(train, validation):
+    """A test part, because `Split` wants one, later than all; it is not looked at."""
+    known = pd.concat([train, validation])
     first = train[:1]
-    rated = train["movie_id"][train["user_id"] == first["user_id"].iloc[0]]
-    return first.assign(movie_id=train["movie_id"][~train["movie_id"].isin(rated)].iloc[0])
+    rated = known["movie_id"][known["user_id"] == first["user_id"].iloc[0]]
+    unrated = known["movie_id"][~known["movie_id"].isin(rated)]
+    return first.assign(movie_id=unrated.iloc[0], timestamp=known["timestamp"].max())

@@ -1,0 +1,66 @@
+"""What the networks are made of: how a table starts, a perceptron, a penalty, an epoch of steps inside TensorFlow.
+
+Taught in notebooks/04_embeddings and 05_hybrid_model.
+"""
+
+import numpy as np
+
+from movierec.keras2 import tf, tfrs
+
+EMBEDDING_STDDEV = 0.05  # small: at the start every dot product is near 0 and the biases speak alone
+
+
+def small_random():
+    """A fresh initialiser for each table: one shared by two tables of the same shape would fill both alike."""
+    return tf.keras.initializers.RandomNormal(stddev=EMBEDDING_STDDEV)
+
+
+def start_at(values: np.ndarray):
+    """An initialiser that fills a weight with `values`."""
+    return tf.keras.initializers.Constant(values.astype(np.float32))
+
+
+def multilayer_perceptron(inputs: int, hidden: tuple, outputs: int, dropout: float):
+    """Dense layers with dropout before each; the last starts at zero, so the network adds nothing until it learns."""
+    layers = []
+    for units in hidden:
+        layers += [tf.keras.layers.Dropout(dropout), tf.keras.layers.Dense(units, activation="relu")]
+    layers += [tf.keras.layers.Dropout(dropout), tf.keras.layers.Dense(outputs, kernel_initializer="zeros")]
+    network = tf.keras.Sequential(layers)
+    network.build((None, inputs))
+    return network
+
+
+def mean_squared_length(vectors):
+    """mean over rows of Σ_d v_d². A scalar."""
+    return tf.reduce_mean(tf.reduce_sum(vectors**2, axis=1))
+
+
+class LoopedModel(tfrs.Model):
+    """A `tfrs.Model` whose epoch is one call, `train_epoch`: the loop of `fit` in TensorFlow, in half of its time."""
+
+    def compile(self, *args, **kwargs):
+        """As in Keras; what was traced for another optimiser is forgotten."""
+        super().compile(*args, **kwargs)
+        self.train_epoch = tf.function(self._train_epoch)
+
+    def _train_epoch(self, batches):
+        """The loss of each step, float32 `[steps]`, for columns `[steps, batch, …]`."""
+        steps = tf.shape(tf.nest.flatten(batches)[0])[0]
+        losses = tf.TensorArray(tf.float32, steps)
+        for step in tf.range(steps):
+            logs = self.train_step({name: column[step] for name, column in batches.items()})
+            losses = losses.write(step, logs["total_loss"])
+        return losses.stack()
+
+
+def shuffled(rows: dict, batch_size: int, rng: np.random.Generator) -> dict:
+    """The batches of one epoch: columns `[steps, batch_size, …]` of arrays `[N, …]`, in one new order for all.
+
+    The last incomplete batch is left out, so that all have one shape; the next order brings its rows back.
+    """
+    num_rows = len(next(iter(rows.values())))
+    batch_size = min(batch_size, num_rows)
+    steps = num_rows // batch_size
+    order = rng.permutation(num_rows)[: steps * batch_size]
+    return {name: column[order].reshape(steps, batch_size, *column.shape[1:]) for name, column in rows.items()}

@@ -1,0 +1,188 @@
+"""Which films next: the history of a user in, a score for every film of the catalogue out.
+
+Built piece by piece in notebooks/05_hybrid_model.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from movierec.factors import Ease
+from movierec.histories import History
+from movierec.keras2 import tf
+from movierec.layers import multilayer_perceptron, small_random, start_at
+from movierec.settings import MOST_LINEAR_MOVIES, Settings
+
+
+class Entries(NamedTuple):
+    """Ratings of a batch of users, one after the other.
+
+    Attributes:
+        row: int32 `[E]`, the place in the batch of the user who rated; ascending.
+        movie: int32 `[E]`, what.
+        residual: float32 `[E]`, how much better than expected, in stars.
+        age: float32 `[E]`, how many newer ratings the user has.
+    """
+
+    row: "tf.Tensor"
+    movie: "tf.Tensor"
+    residual: "tf.Tensor"
+    age: "tf.Tensor"
+
+
+class RankingHead(tf.keras.layers.Layer):
+    """The score of every movie as the sum of four paths: bias + dot + deep + linear.
+
+    bias   = b_i                       starts at log(1 + n_i): before its first step the head is popularity
+    dot    = ⟨x_u, y_i⟩                matrix factorisation; x_u from the user's history, so that it works for anybody
+    deep   = ⟨MLP(x_u), y_i⟩           what a sum of vectors cannot say
+    linear = c · Σ_j w_uj B_ji         EASE, solved in closed form, on the same weighted history
+
+    x_u = Σ_j w_uj (watched_j + e_uj · starred_j) / √(Σ_j w_uj²) + Σ_f features_uf · f
+    y_i = id_i + Σ_g features_ig · g,   watched_j = id'_j + Σ_g features_jg · g'
+
+    with e_uj the residual. If the history is in order, what comes next depends most on what came last: w fades with
+    the number of newer ratings, w = floor + (1 − floor) · exp(−age / fade). Else all weights are 1.
+
+    Args:
+        history: see `History`.
+        user_features, movie_features: float32 `[rows, num_features]`.
+        settings: see `Settings`.
+
+    Source: Liang et al. (2018) for the softmax over the catalogue from a history; Steck (2019) for the linear path;
+    Choi et al. (2021), *Session-aware linear item-item models*, for weights that fade.
+    """
+
+    def __init__(self, history: History, user_features, movie_features, settings: Settings):
+        super().__init__(name="ranking")
+        self.settings, self.without, self.num_movies = settings, settings.without, history.num_movies
+        self.in_order = history.in_order and "order" not in settings.without
+        self.user_features, self.movie_features = user_features, movie_features
+        self.starts = tf.constant(history.starts)
+        columns = history.movie_index, history.residual, history.age.astype(np.float32)
+        self.columns = [tf.constant(column) for column in columns]
+        dim, dropout = settings.ranking_dim, settings.ranking_dropout
+        num_features = movie_features.shape[1]
+
+        def table(name, rows):
+            return self.add_weight(f"ranking_{name}", (rows, dim), initializer=small_random())
+
+        count = np.bincount(history.movie_index, minlength=self.num_movies)
+        self.movie_bias = self.add_weight("movie_bias", count.shape, initializer=start_at(np.log1p(count)))
+        self.movie_id, self.movie_feature = table("movie_id", self.num_movies), table("movie_feature", num_features)
+        self.watched, self.watched_feature = table("watched", self.num_movies), table("watched_feature", num_features)
+        self.starred = None if "explicit" in self.without else table("starred", self.num_movies)
+        self.user_feature = table("user_feature", user_features.shape[1])
+        self.user_id = table("user_id", history.num_users) if settings.user_ids else None
+        self.dropout = tf.keras.layers.Dropout(dropout)
+        self.deep = None
+        if "deep" not in self.without:
+            self.deep = multilayer_perceptron(dim, settings.ranking_hidden, dim, dropout)
+        self.linear = None
+        if "linear" not in self.without and settings.linear_weight and self.num_movies <= MOST_LINEAR_MOVIES:
+            self.linear = tf.constant(Ease.solve(history.matrices()[0], settings.linear_regularisation))  # B
+
+    # ---- from a history to a vector
+
+    def entries(self, user_index) -> Entries:
+        """All ratings of the users `[batch]`."""
+        places = tf.ragged.range(tf.gather(self.starts, user_index), tf.gather(self.starts, user_index + 1))
+        movie, residual, age = (tf.gather(column, places.values) for column in self.columns)
+        return Entries(tf.cast(places.value_rowids(), tf.int32), movie, residual, age)
+
+    def fade(self, age):
+        """w of each entry, float32 `[E]`."""
+        if not self.in_order:
+            return tf.ones_like(age)
+        floor = self.settings.fade_floor
+        return floor + (1 - floor) * tf.exp(-age / self.settings.fade_ratings)
+
+    def bag(self, entries: Entries, weight, num_rows, genre=None):
+        """Σ_j w_j (watched_j + e_j · starred_j) / √(Σ_j w_j²), float32 `[num_rows, dim]`; 0 for an empty history.
+
+        `genre`: rows of the features that a newcomer says they like; each counts as one film of which only the genre
+        is known.
+        """
+        watched = self.watched + self.movie_features @ self.watched_feature  # [num_movies, dim]
+        bag = tf.sparse.sparse_dense_matmul(self.sparse(entries, weight, num_rows), watched)
+        if self.starred is not None:
+            bag += tf.sparse.sparse_dense_matmul(
+                self.sparse(entries, weight * entries.residual, num_rows), self.starred
+            )
+        square = tf.math.unsorted_segment_sum(weight**2, entries.row, num_rows)
+        if genre is not None:
+            bag += tf.reduce_sum(tf.gather(self.watched_feature, genre), axis=0)
+            square += tf.cast(tf.size(genre), tf.float32)
+        return bag / tf.sqrt(tf.maximum(square, 1.0))[:, None]
+
+    def sparse(self, entries: Entries, values, num_rows):
+        """The values `[E]` as a matrix `[num_rows, num_movies]` that knows only them."""
+        places = tf.cast(tf.stack([entries.row, entries.movie], axis=1), tf.int64)
+        return tf.SparseTensor(places, values, tf.cast([num_rows, self.num_movies], tf.int64))
+
+    def known(self, user_index, training=False):
+        """What x_u has besides the history, float32 `[batch, dim]`."""
+        vectors = tf.gather(self.user_features, user_index) @ self.user_feature
+        if self.user_id is None:
+            return vectors
+        # For half of the users at a time, or the id would learn their films by heart.
+        kept = tf.random.uniform([tf.shape(user_index)[0], 1]) < 0.5 if training else True
+        return vectors + tf.cast(kept, tf.float32) * tf.gather(self.user_id, user_index)
+
+    # ---- from a vector to scores
+
+    def queries(self, x, training=False):
+        """float32 `[batch, dim + 1]`: x + MLP(x), and 1, which meets the bias."""
+        x = self.dropout(x, training=training)
+        dot = 0 * x if "dot" in self.without else x
+        deep = 0 * x if self.deep is None else self.deep(x, training=training)
+        return tf.concat([dot + deep, tf.ones_like(x[:, :1])], axis=1)
+
+    def movie_vectors(self):
+        """y, float32 `[num_movies, dim]`."""
+        return self.movie_id + self.movie_features @ self.movie_feature
+
+    def candidates(self, vectors):
+        """float32 `[num_movies, dim + 1]` from y; the last column is the movie's bias."""
+        return tf.concat([vectors, self.movie_bias[:, None]], axis=1)
+
+    def scores(self, x, entries: Entries, weight):
+        """All paths: float32 `[batch, num_movies]`, from x `[batch, dim]` and the entries it was made of."""
+        scores = tf.matmul(self.queries(x), self.candidates(self.movie_vectors()), transpose_b=True)
+        if self.linear is None:
+            return scores
+        history = self.sparse(entries, weight, tf.shape(x)[0])
+        return scores + self.settings.linear_weight * tf.sparse.sparse_dense_matmul(history, self.linear)
+
+    def call(self, user_index):
+        """float32 `[batch, num_movies]`: every movie's score for each user."""
+        entries = self.entries(user_index)
+        weight = self.fade(entries.age)
+        x = self.bag(entries, weight, tf.shape(user_index)[0]) + self.known(user_index)
+        return self.scores(x, entries, weight)
+
+    def score_new(self, movie, residual, genre):
+        """float32 `[1, num_movies]` for a newcomer: movies `[n]`, residuals `[n]`, and rows of liked genres `[g]`."""
+        entries = Entries(tf.zeros_like(movie), movie, residual, tf.zeros_like(residual))
+        weight = tf.ones_like(residual)
+        return self.scores(self.bag(entries, weight, 1, genre), entries, weight)
+
+    # ---- what is asked while training
+
+    def hide(self, entries: Entries, num_rows):
+        """Which ratings to hide while training: what a user is asked, from the rest.
+
+        In order: a moment in the user's life; hidden is what came after, the nearer the heavier. Else a random share.
+
+        Returns:
+            target float32 `[E]`, the weight of each hidden rating, 0 where it is not hidden; and the age `[E]` that a
+            rating has at that moment.
+        """
+        if not self.in_order:
+            return tf.cast(
+                tf.random.uniform(tf.shape(entries.age)) < self.settings.hidden_share, tf.float32
+            ), entries.age
+        newest = tf.math.unsorted_segment_max(entries.age, entries.row, num_rows)  # ratings less one
+        hidden = tf.floor(tf.random.uniform([num_rows]) * newest) + 1  # so many of the newest; 1 of 1
+        age = entries.age - tf.gather(hidden, entries.row)
+        return tf.where(age < 0, tf.exp((age + 1) / self.settings.ahead_ratings), 0.0), tf.maximum(age, 0.0)

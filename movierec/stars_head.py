@@ -1,0 +1,162 @@
+"""How many stars: biases, a dot product of two towers, a network, and the minutes around the rating, summed.
+
+Built piece by piece in notebooks/04_embeddings and 05_hybrid_model.
+"""
+
+import numpy as np
+
+from movierec.baselines import Bias
+from movierec.histories import NUM_SESSION_FEATURES, History
+from movierec.keras2 import tf
+from movierec.layers import multilayer_perceptron, small_random, start_at
+from movierec.settings import Settings
+
+
+class Tower(tf.keras.layers.Layer):
+    """The vector of each user (or movie): who they are, what is known of them, and what they rated.
+
+    v(r) = id_r + Σ_f features_rf · f + Σ_j (rated_rj · watched_j + residual_rj · starred_j) / √n_r
+
+    with id, f, watched and starred learned vectors, and n_r the number of ratings of row r. The sum over what the row
+    rated is its *bag*: one part implicit (that it was rated at all), one explicit (how much better than expected).
+    While training, the rating to be predicted is left out of the bag, else the model would read the answer there.
+
+    Args:
+        features: float32 `[rows, num_features]`.
+        rated, residual: float32 `[rows, others]`: the history, or its transpose for movies.
+        dim: length of every vector.
+        has_id, has_bag, is_explicit: False leaves out the id, the bag, or residuals in the bag.
+
+    Source: SVD++ (Koren 2008) for the bag and its 1/√n; factorisation machines (Rendle 2010) for summing features.
+    """
+
+    def __init__(self, features, rated, residual, dim: int, name: str, has_id=True, has_bag=True, is_explicit=True):
+        super().__init__(name=name)
+        self.features, self.rated, self.residual = features, rated, residual
+        (rows, others), num_features = rated.shape, features.shape[1]
+
+        def table(table_name, length):
+            return self.add_weight(f"{name}_{table_name}", (length, dim), initializer=small_random())
+
+        self.feature = table("feature", num_features)
+        self.id = table("id", rows) if has_id else None
+        self.watched = table("watched", others) if has_bag else None
+        self.starred = table("starred", others) if has_bag and is_explicit else None
+
+    def call(self, rows, left_out=None, residual=None):
+        """float32 `[batch, dim]` for int `[batch]`; `left_out`, `residual` `[batch]`: what each row must not see."""
+        vectors = tf.gather(self.features, rows) @ self.feature  # [batch, dim]
+        if self.id is not None:
+            vectors += tf.gather(self.id, rows)
+        if self.watched is None:
+            return vectors
+        unique, back = tf.unique(rows)  # a user who is in the batch ten times has one bag
+        rated = tf.gather(self.rated, unique)  # [unique, others]
+        bag = rated @ self.watched
+        if self.starred is not None:
+            bag += tf.gather(self.residual, unique) @ self.starred
+        bag, count = tf.gather(bag, back), tf.gather(tf.reduce_sum(rated, axis=1), back)  # [batch, dim], [batch]
+        if left_out is not None:
+            bag -= tf.gather(self.watched, left_out)
+            if self.starred is not None:
+                bag -= residual[:, None] * tf.gather(self.starred, left_out)
+            count -= 1
+        return vectors + bag / tf.sqrt(tf.maximum(count, 1.0))[:, None]
+
+
+class Thresholds(tf.keras.layers.Layer):
+    """Stars as an ordered choice: P(r > level_k) = σ(a · (f − c_k)), with f the sum of the paths.
+
+    The prediction is the expected star, level_1 + Σ_k (level_{k+1} − level_k) · P(r > level_k).
+
+    Args:
+        levels: the different stars of train, ascending `[K]`; the cuts c start halfway between them.
+
+    Source: Koren and Sill (2011), *OrdRec*.
+    """
+
+    def __init__(self, levels: np.ndarray):
+        super().__init__(name="thresholds")
+        self.levels = tf.constant(levels, tf.float32)
+        halfway = (levels[1:] + levels[:-1]) / 2
+        self.cuts = self.add_weight("cuts", halfway.shape, initializer=start_at(halfway))
+        self.slope = self.add_weight("slope", (), initializer=start_at(np.array(2.0)))  # a
+
+    def logits(self, total):
+        """a · (f − c), float32 `[batch, K − 1]`."""
+        return self.slope * (total[:, None] - self.cuts)
+
+    def expected(self, total):
+        """float32 stars `[batch]`."""
+        return self.levels[0] + tf.linalg.matvec(tf.sigmoid(self.logits(total)), self.levels[1:] - self.levels[:-1])
+
+    def loss(self, total, rating):
+        """−log likelihood of the K − 1 answers to "more than level k?", in nats, the mean over the batch."""
+        above = tf.cast(rating[:, None] > self.levels[:-1], tf.float32)
+        loss = tf.nn.sigmoid_cross_entropy_with_logits(above, self.logits(total))
+        return tf.reduce_mean(tf.reduce_sum(loss, axis=1))
+
+
+class StarsHead(tf.keras.layers.Layer):
+    """Stars from the sum of four paths, f = bias + dot + deep + session; see `Thresholds` for the way from f to stars.
+
+    bias    = μ + b_u + b_i + b_w
+    dot     = ⟨x_u, y_i⟩ + ⟨t_w, x_u + y_i⟩    x, y the towers' vectors, t the week's: matrix factorisation
+    deep    = MLP([x_u, y_i, x_u ⊙ y_i, s])    what a product cannot say
+    session = ⟨a, s⟩                           s what the user gave in the same minutes, see `session_features`
+
+    Biases start at the closed form of `Bias`: before its first step the head is that baseline, up to small random
+    numbers. Without a week (index -1) its two terms are 0.
+
+    Args:
+        history: see `History`.
+        user_features, movie_features: float32 `[rows, num_features]`.
+        bias: to start from.
+        num_weeks: rows of the week table.
+        settings: see `Settings`.
+    """
+
+    def __init__(self, history: History, user_features, movie_features, bias: Bias, num_weeks: int, settings: Settings):
+        super().__init__(name="stars")
+        self.mean, self.without, dim = bias.mean, settings.without, settings.dim
+        rated, residual = map(tf.constant, history.matrices())
+        has_id, is_explicit = "ids" not in self.without, "explicit" not in self.without
+        by_user, by_movie = (rated, residual), (tf.transpose(rated), tf.transpose(residual))
+        bags = "bag of movies" not in self.without, "bag of users" not in self.without
+        self.user = Tower(user_features, *by_user, dim, "user", has_id, bags[0], is_explicit)
+        self.movie = Tower(movie_features, *by_movie, dim, "movie", has_id, bags[1], is_explicit)
+        self.user_bias = self.add_weight("user_bias", bias.user.shape, initializer=start_at(bias.user))
+        self.movie_bias = self.add_weight("movie_bias", bias.movie.shape, initializer=start_at(bias.movie))
+        self.week_bias = self.add_weight("week_bias", (num_weeks,), initializer="zeros")
+        self.week = self.add_weight("week", (num_weeks, dim), initializer=small_random())
+        self.session = self.add_weight("session", (NUM_SESSION_FEATURES, 1), initializer="zeros")
+        self.deep = multilayer_perceptron(3 * dim + NUM_SESSION_FEATURES, settings.hidden, 1, settings.dropout)
+        self.thresholds = Thresholds(bias.levels) if settings.ordinal else None
+
+    def vectors(self, batch, training=False):
+        """x and y of each row, float32 `[batch, dim]` each; in training without the rating to be predicted."""
+        user, movie = batch["user_index"], batch["movie_index"]
+        if training:
+            return self.user(user, movie, batch["residual"]), self.movie(movie, user, batch["residual"])
+        return self.user(user), self.movie(movie)
+
+    def paths(self, batch, x, y, training=False) -> dict:
+        """Of "bias", "dot", "deep", "session" those that are there: float32 `[batch]` each, on the scale of stars."""
+        has_week = tf.cast(batch["week_index"] >= 0, tf.float32)
+        week = tf.maximum(batch["week_index"], 0)
+        bias = tf.gather(self.user_bias, batch["user_index"]) + tf.gather(self.movie_bias, batch["movie_index"])
+        t = tf.gather(self.week, week) * has_week[:, None]
+        session = batch["session"] if "session" not in self.without else tf.zeros_like(batch["session"])
+        deep = self.deep(tf.concat([x, y, x * y, session], axis=1), training=training)  # [batch, 1]
+        paths = {
+            "bias": self.mean + bias + tf.gather(self.week_bias, week) * has_week,
+            "dot": tf.reduce_sum(x * y + t * (x + y), axis=1),
+            "deep": tf.squeeze(deep, axis=1),
+            "session": tf.squeeze(session @ self.session, axis=1),
+        }
+        return {name: path for name, path in paths.items() if name not in self.without}
+
+    def call(self, batch):
+        """float32 stars `[batch]`, not yet clipped to the scale."""
+        total = tf.add_n(list(self.paths(batch, *self.vectors(batch)).values()))
+        return self.thresholds.expected(total) if self.thresholds else total

@@ -1,0 +1,174 @@
+"""What each part of the hybrid is worth, and each setting: every variant tried, on validation only, losers too.
+
+    python tests/benchmarks/ablation.py [--only TEXT]
+
+`make ablation` runs all, about half an hour; `--only` those with TEXT in their name. Each variant changes one thing of
+the default; sweeps of a number run on `by_user_time` only. The stars head is judged by RMSE on the validation parts of
+`by_user_time` and `random5` (a tenth of the first fold's train part); the ranking head by NDCG@10 on those of
+`by_user_time` and `stratified` (a quarter of train). Means of three seeds, recorded in report/results/ablation.csv
+after each.
+"""
+
+import argparse
+import json
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+
+import movierec
+from movierec import evaluation, tuning
+from movierec.report import Recorder, read_table, record, report_folder
+
+SEEDS = (0, 1, 2)
+STARS = {
+    "default": {},
+    "ensemble of the three": {"ensemble": True},
+    "without dot": {"without": ["dot"]},
+    "without deep": {"without": ["deep"]},
+    "without session": {"without": ["session"]},
+    "without explicit": {"without": ["explicit"]},
+    "without order": {"without": ["order"]},
+    "without features": {"without": ["features"]},
+    "without ids": {"without": ["ids"]},
+    "without bag of movies": {"without": ["bag of movies"]},
+    "without bag of users": {"without": ["bag of users"]},
+    "biases and dot alone": {"without": ["deep", "session", "features", "bag of movies", "bag of users"]},
+    "squared error": {"ordinal": False},
+    "two hidden layers": {"hidden": [64, 32]},
+    "dim 4": {"dim": 4},
+    "dim 8": {"dim": 8},
+    "dim 32": {"dim": 32},
+    "dim 64": {"dim": 64},
+    "learning rate .0003": {"learning_rate": 0.0003},
+    "learning rate .003": {"learning_rate": 0.003},
+    "learning rate .01": {"learning_rate": 0.01},
+    "dropout 0": {"dropout": 0.0},
+    "penalty 0": {"stars_penalty": 0.0},
+    "penalty .05": {"stars_penalty": 0.05},
+}
+RANKING = {
+    "default": {},
+    "ensemble of the three": {"ensemble": True},
+    "without dot": {"without": ["dot"]},
+    "without deep": {"without": ["deep"]},
+    "without linear": {"without": ["linear"]},
+    "linear alone": {"without": ["dot", "deep"], "linear_weight": 1e6},
+    "without explicit": {"without": ["explicit"]},
+    "without order": {"without": ["order"]},
+    "without features": {"without": ["features"]},
+    "with user ids": {"user_ids": True},
+    "sampled softmax": {"sampled": True},
+    "two hidden layers": {"ranking_hidden": [128, 64]},
+    "dim 16": {"ranking_dim": 16},
+    "dim 32": {"ranking_dim": 32},
+    "dim 128": {"ranking_dim": 128},
+    "learning rate .001": {"ranking_learning_rate": 0.001},
+    "learning rate .01": {"ranking_learning_rate": 0.01},
+    "learning rate .03": {"ranking_learning_rate": 0.03},
+    "dropout 0": {"ranking_dropout": 0.0},
+    "penalty 0": {"ranking_penalty": 0.0},
+    "penalty .1": {"ranking_penalty": 0.1},
+    "fade 2 ratings": {"fade_ratings": 2.0},
+    "fade 20 ratings": {"fade_ratings": 20.0},
+    "linear weight 2": {"linear_weight": 2.0},
+    "linear weight 16": {"linear_weight": 16.0},
+    "hidden share .5": {"hidden_share": 0.5},
+}
+MAIN = "by_user_time"
+SWEEPS = ("dim", "learning rate", "dropout", "penalty", "fade", "linear weight", "hidden share")  # on MAIN only
+HEADS = {"stars": ("rmse", STARS), "ranking": ("ndcg@10", RANKING)}
+
+
+def splits_of(head: str, ratings: pd.DataFrame) -> dict:
+    """protocol -> (a split whose test part is not looked at, from how many stars on a film is liked)."""
+    parts = {"by_user_time": (movierec.split_by_user_time(ratings), evaluation.LIKED_FROM_STARS)}
+    if head == "ranking":
+        return parts | {"stratified": (tuning.with_validation(movierec.split_stratified(ratings)), 0)}
+    fold = movierec.split_random5(ratings)[0]
+    held_out = np.random.default_rng(0).random(len(fold.train)) < 0.1
+    return parts | {"random5": (movierec.Split(fold.train[~held_out], fold.train[held_out], fold.test), 0)}
+
+
+def measure(head: str, split, liked_from: float, data, settings: dict) -> dict:
+    """value and deviation over the seeds, epochs (mean of the best ones), and CPU seconds of one fit."""
+    settings = dict(settings)
+    together, started = settings.pop("ensemble", False), time.process_time()
+    fits = [
+        movierec.fit_hybrid(split, data.movies, data.users, heads=(head,), seed=seed, liked_from=liked_from, **settings)
+        for seed in SEEDS
+    ]
+    seconds = (time.process_time() - started) / len(fits)
+    models = [movierec.recommend.Ensemble(fits)] if together else fits
+    values = [_quality(head, model, split, liked_from) for model in models]
+    return {
+        "value": np.mean(values),
+        "deviation": np.std(values, ddof=1) if len(values) > 1 else np.nan,
+        "epochs": np.mean([fit.best_epochs[head] for fit in fits]),
+        "cpu_seconds": seconds * (len(fits) if together else 1),
+    }
+
+
+def _quality(head: str, model, split, liked_from: float) -> float:
+    if head == "stars":
+        return evaluation.evaluate_stars(model, split, "validation").attrs["rmse"]
+    ranked = evaluation.evaluate_ranking(model.score, split, model.indices, "validation", liked_from=liked_from)
+    return ranked["ndcg@10"].mean()
+
+
+def write(rows: pd.DataFrame) -> None:
+    """Records the table; `better` is by how much a variant beats the default of its head and protocol."""
+    key = ["head", "protocol"]
+    default = rows[rows["variant"] == "default"].set_index(key)["value"]
+    gain = rows["value"] - default.reindex(pd.MultiIndex.from_frame(rows[key])).to_numpy()
+    rows = rows.assign(better=np.where(rows["metric"] == "rmse", -gain, gain))
+    rows["deviation"] = rows["deviation"].astype(object).fillna("--")  # an ensemble is one
+    loose = dict.fromkeys(["value", "deviation", "epochs", "cpu_seconds", "better"], np.inf)  # only this makes them
+    Recorder("benchmarks").table("ablation", rows, tolerance=loose)
+    record(only=["ablation.csv"])
+
+
+def recorded() -> pd.DataFrame | None:
+    """The rows that are there."""
+    path = report_folder() / "results/ablation.csv"
+    if not path.exists():
+        return None
+    rows = read_table(path)[0].replace("--", np.nan)
+    numbers = ["value", "deviation", "epochs", "cpu_seconds"]
+    return rows.drop(columns="better").astype(dict.fromkeys(numbers, float))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", default="", metavar="TEXT", help="variants with this in their name")
+    only = parser.parse_args(arguments).only.lower()
+    data, rows = movierec.load("ml-100k"), recorded()
+    order = [(head, name) for head, (_, variants) in HEADS.items() for name in variants]
+    for head, name in order:
+        if only not in f"{head} {name}".lower():
+            continue
+        metric, variants = HEADS[head]
+        for protocol, (split, liked_from) in splits_of(head, data.ratings).items():
+            if protocol != MAIN and name.startswith(SWEEPS):
+                continue
+            found = measure(head, split, liked_from, data, variants[name])
+            row = {"head": head, "protocol": protocol, "variant": name, "settings": json.dumps(variants[name])}
+            row |= {"metric": metric} | found
+            if rows is not None:
+                old = (rows["head"] == head) & (rows["protocol"] == protocol) & (rows["variant"] == name)
+                row_table = pd.concat([rows[~old], pd.DataFrame([row])], ignore_index=True)
+            else:
+                row_table = pd.DataFrame([row])
+            place = [order.index(pair) for pair in zip(row_table["head"], row_table["variant"], strict=True)]
+            rows = row_table.assign(place=place).sort_values(["place", "protocol"], ignore_index=True)
+            rows = rows.drop(columns="place")
+            print(f"{head:8} {protocol:13} {name:24} {found['value']:.4f} ± {found['deviation']:.4f}", flush=True)
+            if (rows["variant"] == "default").any():
+                write(rows)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
