@@ -6,6 +6,7 @@ Downstream of this module nobody knows a file format. Taught in notebooks/01 and
 from __future__ import annotations
 
 import difflib
+import functools
 import hashlib
 import os
 import re
@@ -213,11 +214,12 @@ def find_movie(movies: pd.DataFrame, title: str) -> int:
     raise ValueError(f"`title` must be in `movies`; none of {len(movies):,} titles is {title!r}. {advice}")
 
 
-def _short_names(title: str) -> list[str]:
+@functools.cache  # asked for the whole catalogue at every look-up
+def _short_names(title: str) -> tuple[str, ...]:
     """A title in lower case, natural order: whole; then without year; without parentheses; without "the" or "a"."""
     whole = re.sub(MOVED, _article_first, title.strip(), flags=re.IGNORECASE).casefold()
     short = re.sub(r"(?<=.) \(.*", "", whole)
-    return [whole, re.sub(r" *\(\d{4}[^)]*\)( \(v\))?$", "", whole), short, re.sub(r"^(the|an?) ", "", short)]
+    return whole, re.sub(r" *\(\d{4}[^)]*\)( \(v\))?$", "", whole), short, re.sub(r"^(the|an?) ", "", short)
 
 
 def _listed(found: pd.DataFrame) -> str:

@@ -117,11 +117,12 @@ class HybridModel(LoopedModel):
                 candidate_embeddings=tf.gather(candidates, drawn),
                 candidate_sampling_probability=tf.gather(self.share, drawn),
                 candidate_ids=drawn,
-            ) / tf.cast(tf.shape(drawn)[0], tf.float32)  # TFRS sums over the batch
+                sample_weight=tf.repeat(tf.cast(weight > 0, tf.float32), DRAWN),  # of some nothing is hidden
+            )
         else:
             logits = tf.matmul(queries, candidates, transpose_b=True)
             logits -= NO_ANSWER * tf.scatter_nd(places, asked_from, shape)
             labels = tf.math.divide_no_nan(target, weight[:, None])
-            by_user = tf.sqrt(weight) / tf.reduce_mean(tf.sqrt(weight))
+            by_user = tf.math.divide_no_nan(tf.sqrt(weight), tf.reduce_mean(tf.sqrt(weight)))
             loss = self.catalogue_task(labels=labels, predictions=logits, sample_weight=by_user)
         return loss + settings.ranking_penalty * (mean_squared_length(x) + mean_squared_length(y))

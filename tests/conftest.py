@@ -99,7 +99,8 @@ def split(checkerboard):
 @pytest.fixture(scope="session")
 def small():
     """Settings of a model that is trained in two seconds."""
-    return dict(dim=4, ranking_dim=8, hidden=(4,), batch_size=64, learning_rate=0.01)
+    stars = dict(dim=4, hidden=(4,), batch_size=64, learning_rate=0.01)
+    return stars | dict(ranking_dim=8, ranking_hidden=(4,), users_per_batch=16, ranking_learning_rate=0.01)
 
 
 @pytest.fixture(scope="session")
@@ -116,8 +117,8 @@ def once(split, checkerboard, small):
 
 @pytest.fixture(scope="session")
 def plain(split, small):
-    """One epoch without tables of movies and users, in one batch that is larger than train."""
-    return movierec.fit_hybrid(split, epochs=1, **small | {"batch_size": 10_000})
+    """One epoch without tables of movies and users, in batches that are larger than train."""
+    return movierec.fit_hybrid(split, epochs=1, **small | {"batch_size": 10_000, "users_per_batch": 10_000})
 
 
 @pytest.fixture(scope="session")

@@ -36,18 +36,25 @@ MAY_IMPORT = {
     "factors": {"baselines", "indices"},
     "content": {"baselines", "indices"},
     "burke": {"baselines", "content", "factors", "indices", "ranking"},
-    "ncf": {"features", "indices", "keras2", "models"},
+    "layers": {"keras2"},
+    "histories": {"baselines", "indices"},
+    "settings": set(),
+    "stars_head": {"baselines", "histories", "keras2", "layers", "settings"},
+    "ranking_head": {"factors", "histories", "keras2", "layers", "settings"},
+    "ncf": {"features", "indices", "keras2", "layers"},
     "ladder": {"baselines", "burke", "content", "datasets", "factors", "indices", "ncf", "neighbours"},
     "tuning": {"datasets", "evaluation", "ladder", "report", "splits"},
     "evaluation": {"metrics", "indices", "ranking", "splits"},
-    "features": {"baselines", "indices", "keras2"},
-    "models": {"baselines", "features", "keras2"},
+    "features": {"indices", "keras2"},
+    "models": {"baselines", "features", "histories", "keras2", "layers", "ranking_head", "settings", "stars_head"},
     "recommend": {
-        *{"evaluation", "features", "baselines", "datasets", "indices", "keras2", "models", "ranking", "storage"},
+        *{"evaluation", "features", "baselines", "datasets", "histories", "indices", "keras2", "models", "ranking"},
+        "storage",
     },
-    "storage": {"baselines", "features", "indices", "keras2", "models", "recommend"},
+    "storage": {"baselines", "features", "histories", "indices", "keras2", "models", "recommend", "settings"},
     "training": {
-        *{"evaluation", "features", "metrics", "baselines", "indices", "keras2", "models", "recommend", "splits"},
+        *{"evaluation", "features", "metrics", "baselines", "histories", "indices", "keras2", "layers", "models"},
+        *{"recommend", "settings", "splits"},
     },
     "__init__": {"keras2", "datasets", "splits"},
 }
@@ -68,7 +75,7 @@ OUTSIDE = {  # third-party packages that each light module may import, besides n
 WITHOUT_TENSORFLOW = [
     *["datasets", "download", "formats", "indices", "splits", "metrics", "baselines", "evaluation", "report", "latex"],
     *["ranking", "comparison", "neighbours", "factors", "content", "burke", "ladder", "tuning"],
-    *["plots", "readme", "keras2"],
+    *["plots", "readme", "keras2", "histories", "settings"],
 ]
 
 

@@ -4,11 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from movierec.baselines import Bias
 from movierec.features import (
     Weeks,
     batches,
-    make_history,
     make_weeks,
     movie_features,
     rating_rows,
@@ -127,23 +125,6 @@ def test_the_real_tables_sum_to_one_in_each_group(ml100k):
 
 
 # ---- history
-
-
-def test_history_holds_every_rating_of_train_at_its_place(tiny, tiny_indices):
-    bias = Bias(tiny.ratings, tiny_indices, damping_movie=1, damping_user=2)
-    history = make_history(tiny.ratings, tiny_indices, bias)
-    assert history.rated.astype(int).tolist() == [
-        [1, 1, 1, 0, 0],
-        [1, 1, 0, 1, 0],
-        [0, 1, 1, 1, 0],
-        [1, 0, 1, 1, 0],
-        [1, 0, 0, 0, 0],
-        [0, 0, 1, 0, 0],
-    ]
-    # User 1 gave movie 10 five stars; expected 3.5 + .2 − .075 (see test_baselines)
-    assert history.residual[0, 0] == pytest.approx(5 - 3.625, abs=1e-6)
-    assert (history.residual[history.rated == 0] == 0).all()
-    assert history.rated.dtype == history.residual.dtype == np.float32
 
 
 # ---- weeks

@@ -63,7 +63,7 @@ import pandas as pd, numpy as np, movierec, pathlib
 folder = pathlib.Path({str(tmp_path)!r})
 train, validation, test, movies, users = (pd.read_pickle(folder / f"{{name}}.pickle") for name in {list(tables)})
 model = movierec.load_model(folder / "a model")
-split = movierec.Split(train, validation, test)
+split = movierec.Split(train, validation, test, {split.in_time!r})
 trained = movierec.fit_hybrid(split, movies, users, seed=3, epochs=2, **{small})
 np.savez(folder / "there.npz", stars=model.predict(test), scores=model.score(np.arange(40)),
          movie_id=model.recommend([100, 139])["movie_id"],
@@ -87,6 +87,22 @@ def test_saving_over_a_model_replaces_it_and_a_loaded_model_can_be_saved(plain, 
     again = movierec.load_model(tmp_path / "two")
     np.testing.assert_array_equal(again.predict(split.test), plain.predict(split.test))
     assert again.movies["title"].tolist() == plain.movies["title"].tolist()
+
+
+@pytest.mark.parametrize("head", ["stars", "ranking"])
+def test_one_head_alone_and_a_split_that_is_not_in_time_come_back_as_they_were(split, small, head, tmp_path):
+    missing = movierec.Split(split.train, split.validation, split.test)
+    model = movierec.fit_hybrid(missing, heads=(head,), epochs=1, without="deep", **small)
+    model.save(tmp_path)
+    again = movierec.load_model(tmp_path)
+    assert again.model.settings == model.model.settings and again.model.settings.without == ("deep",)
+    assert again.model.past.in_order is False
+    if head == "stars":
+        np.testing.assert_array_equal(again.predict(split.test), model.predict(split.test))
+        assert again.model.ranking is None
+    else:
+        np.testing.assert_array_equal(again.score(np.arange(40)), model.score(np.arange(40)))
+        assert again.model.stars is None
 
 
 # ---- what is refused
@@ -127,10 +143,12 @@ def test_a_manifest_that_was_cut_short_is_refused(saved):
         movierec.load_model(saved)
 
 
-@pytest.mark.parametrize("content", ['{"format": "keras-3"}', "{}", "[1, 2]", '"text"'])
+@pytest.mark.parametrize(
+    "content", ['{"format": "keras-3"}', '{"format": "movierec-hybrid-1"}', "{}", "[1, 2]", '"text"']
+)
 def test_a_foreign_manifest_is_refused_with_both_formats(saved, content):
     (saved / "manifest.json").write_text(content)
-    with pytest.raises(ValueError, match="must have the format movierec-hybrid-1, found"):
+    with pytest.raises(ValueError, match="must have the format movierec-hybrid-2, found"):
         movierec.load_model(saved)
 
 

@@ -1,5 +1,7 @@
 """Training on a few hundred ratings: what is kept, what is repeated to the bit, what is learned, what stops it."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -30,7 +32,7 @@ def noise():
 @pytest.fixture(scope="module")
 def stopped(noise, small):
     settings = small | dict(dim=16, ranking_dim=16, learning_rate=0.03, stars_penalty=0.0, ranking_penalty=0.0)
-    return movierec.fit_hybrid(noise, epochs=30, patience=3, **settings)
+    return movierec.fit_hybrid(noise, epochs=30, patience=3, **settings | {"ranking_learning_rate": 0.03})
 
 
 def _same(model, other, split):
@@ -43,17 +45,18 @@ def _same(model, other, split):
 # ---- early stopping
 
 
-def test_training_stops_when_no_head_has_improved_for_a_while(stopped):
+def test_each_head_stops_when_it_has_not_improved_for_a_while(stopped):
     epochs = stopped.history["epoch"].tolist()
     assert epochs == list(range(1, len(epochs) + 1))
-    assert len(epochs) == max(stopped.best_epochs.values()) + 3 < 30
+    for head, best in stopped.best_epochs.items():
+        assert stopped.history[f"train_{head}_loss"].count() == best + 3 < 30
 
 
 def test_each_head_has_the_weights_of_its_best_epoch(stopped, noise):
     """Measured again, the model returned has the best value of each column, which is not the last."""
     rmse, ndcg = stopped.history["validation_rmse"], stopped.history["validation_ndcg@10"]
     assert stopped.best_epochs == {"stars": rmse.idxmin() + 1, "ranking": ndcg.idxmax() + 1}
-    assert rmse.min() < rmse.iloc[-1] - 0.01 and ndcg.max() > ndcg.iloc[-1] + 0.001
+    assert rmse.min() < rmse.dropna().iloc[-1] - 0.01 and ndcg.max() > ndcg.dropna().iloc[-1] + 0.001
     measured = metrics.rmse(stopped.predict(noise.validation), noise.validation["rating"])
     assert measured == pytest.approx(rmse.min(), abs=1e-9)
     ranked = evaluation.evaluate_ranking(stopped.score, noise, stopped.indices, part="validation")
@@ -62,18 +65,19 @@ def test_each_head_has_the_weights_of_its_best_epoch(stopped, noise):
 
 def test_history_has_the_mean_losses_and_both_measures_of_each_epoch(once):
     assert list(once.history) == [
-        *["epoch", "train_stars_loss", "train_ranking_loss", "validation_rmse", "validation_ndcg@10"]
+        *["epoch", "train_stars_loss", "validation_rmse", "train_ranking_loss", "validation_ndcg@10"]
     ]
     assert len(once.history) == 2
     assert once.history["train_stars_loss"].is_monotonic_decreasing
-    # Before anything is learned, cross-entropy among 64 candidates is near log(64) = 4.16.
-    assert once.history["train_ranking_loss"].iloc[0] == pytest.approx(np.log(64), abs=0.4)
+    # Before anything is learned, cross-entropy among up to 30 films is below log(30) = 3.4.
+    assert 2.5 < once.history["train_ranking_loss"].iloc[0] < 3.5
     assert once.fit_seconds > 0
 
 
 def test_test_is_not_touched(once, split, checkerboard, short):
     """Another test part, with other users, movies and stars: the same model to the bit."""
-    other = Split(split.train, split.validation, split.test.assign(user_id=7, movie_id=np.arange(44), rating=1.0))
+    strange = split.test.assign(user_id=7, movie_id=np.arange(44), rating=1.0)
+    other = Split(split.train, split.validation, strange, split.in_time)
     again = movierec.fit_hybrid(other, checkerboard.movies, checkerboard.users, seed=3, **short)
     assert _same(once, again, split) == (True, True)
 
@@ -96,12 +100,19 @@ def test_another_seed_gives_another_model(once, split, checkerboard, short):
 
 
 def test_the_seed_is_that_of_the_batches_too(split, short, monkeypatch):
-    def told(rows, batch_size, seed):
-        raise RuntimeError(f"{len(rows['rating'])} rows, {batch_size} a batch, seed {seed}")
+    def told(rows, batch_size, rng):
+        raise RuntimeError(f"{len(rows['rating'])} rows, {batch_size} a batch, drawn {rng.integers(10**9)}")
 
-    monkeypatch.setattr("movierec.features.batches", told)
-    with pytest.raises(RuntimeError, match="564 rows, 64 a batch, seed 17"):
+    monkeypatch.setattr("movierec.training.shuffled", told)
+    drawn = np.random.default_rng(17).integers(10**9)
+    with pytest.raises(RuntimeError, match=f"564 rows, 64 a batch, drawn {drawn}"):
         movierec.fit_hybrid(split, seed=17, **short)
+
+
+def test_another_machine_is_near(once):
+    """Measured on x86 with AVX2; other processors add up in another order, so they may be off by as much as said."""
+    assert once.history["validation_rmse"].min() == pytest.approx(0.14, abs=0.03)
+    assert once.history["validation_ndcg@10"].max() == pytest.approx(0.5, abs=0.08)
 
 
 # ---- learning
@@ -158,7 +169,7 @@ def test_without_validation_each_head_keeps_the_epoch_it_is_told(split, checkerb
     one_two = movierec.fit_hybrid(alone, checkerboard.movies, stars_epochs=1, ranking_epochs=2, **settings)
     one_one = movierec.fit_hybrid(alone, checkerboard.movies, stars_epochs=1, ranking_epochs=1, **settings)
     assert list(one_two.history) == ["epoch", "train_stars_loss", "train_ranking_loss"]
-    assert (len(one_two.history), len(one_one.history)) == (2, 1)
+    assert one_two.history.count().tolist() == [2, 1, 2] and len(one_one.history) == 1
     assert one_two.best_epochs == {"stars": 1, "ranking": 2}
     assert _same(one_two, one_one, split) == (True, False)
     assert one_two.seen.equals(split.train[["user_id", "movie_id"]])
@@ -170,19 +181,57 @@ def test_one_head_can_be_trained_alone(split, checkerboard, short):
     assert "train_ranking_loss" not in stars.history
     actual = split.validation["rating"]
     assert stars.history["validation_rmse"].min() < metrics.rmse(stars.bias.predict(split.validation), actual) - 0.5
-    # The other head is where it started: at popularity.
-    counts = split.train["movie_id"].value_counts().reindex(stars.indices.movie_ids).to_numpy()
-    np.testing.assert_allclose(stars.model.score(tf.constant([0]))[0], np.log1p(counts), atol=0.2)
+    assert stars.model.ranking is None
+
+
+def test_a_split_in_time_is_asked_what_comes_next_and_another_what_is_missing(once, split, short):
+    missing = Split(split.train, split.validation, split.test)
+    assert once.model.past.in_order and once.model.ranking.in_order
+    assert not movierec.fit_hybrid(missing, **short).model.past.in_order
+    assert not movierec.fit_hybrid(split, without="order", **short).model.past.in_order
+
+
+def test_each_epoch_is_told_when_it_is_over(split, short):
+    rows = []
+    model = movierec.fit_hybrid(split, on_epoch=rows.append, **short)
+    stars, ranking = rows[:2], rows[2:]
+    expected = model.history.to_dict("records")
+    assert [a | b for a, b in zip(stars, ranking, strict=True)] == expected
+
+
+def test_what_is_kept_of_the_ranking_head_is_the_average_over_epochs(split, short, monkeypatch):
+    """Without averaging the head ends elsewhere; after one epoch there is nothing to average."""
+
+    def fit(averaged, epochs):
+        monkeypatch.setattr("movierec.training.AVERAGED", averaged)
+        alone = Split(split.train, None, split.test, split.in_time)
+        model = movierec.fit_hybrid(alone, heads=("ranking",), **short | {"ranking_epochs": epochs})
+        return model.model.ranking.get_weights()
+
+    first, last, mixed = fit(0.0, 1), fit(0.0, 2), fit(0.25, 2)
+    for a, b, c in zip(first, last, mixed, strict=True):
+        np.testing.assert_allclose(c, 0.25 * a + 0.75 * b, atol=1e-6)
+    assert max(np.abs(a - b).max(initial=0) for a, b in zip(first, last, strict=True)) > 1e-3
+
+
+def test_an_ensemble_has_a_member_for_each_seed(split, checkerboard, short):
+    both = movierec.fit_ensemble(split, checkerboard.movies, checkerboard.users, seeds=(3, 4), **short)
+    alone = movierec.fit_hybrid(split, checkerboard.movies, checkerboard.users, seed=4, **short)
+    assert len(both.members) == 2 and _same(both.members[1], alone, split) == (True, True)
+    with pytest.raises(ValueError, match="`seeds` is empty"):
+        movierec.fit_ensemble(split, seeds=())
 
 
 # ---- what stops it
 
 
 def test_a_loss_that_is_not_finite_is_an_error_that_says_what_to_try(split, short):
-    with pytest.raises(ValueError, match="loss must be finite; in epoch 1") as error:
-        movierec.fit_hybrid(split, **short | {"learning_rate": 1e30})
-    assert "smaller learning_rate" in str(error.value)
-    assert "nan" in str(error.value) or "inf" in str(error.value)
+    settings = {"stars": "learning_rate", "ranking": "ranking_learning_rate"}
+    for head, setting in settings.items():
+        with pytest.raises(ValueError, match=f"the loss must be finite; that of the {head} head is") as error:
+            movierec.fit_hybrid(split, heads=(head,), **short | {setting: 1e30})
+        assert f"Use a smaller `{setting}`" in str(error.value)
+        assert re.search(r"is (nan|inf) in epoch 1, batch \d+ of \d+\.", str(error.value))
 
 
 def test_what_is_not_a_split_is_refused_with_the_call_that_makes_one(checkerboard):
@@ -194,6 +243,7 @@ def test_what_is_not_a_split_is_refused_with_the_call_that_makes_one(checkerboar
     "name",
     [
         *["epochs", "patience", "batch_size", "learning_rate", "stars_epochs", "ranking_epochs"],
+        *["users_per_batch", "ranking_learning_rate"],
         *["dim", "ranking_dim"],  # 0 would end the process, inside TensorFlow
     ],
 )

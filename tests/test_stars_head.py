@@ -1,0 +1,235 @@
+"""The stars head's equations against numpy loops, with large random weights."""
+
+import numpy as np
+import pytest
+
+from movierec.baselines import Bias
+from movierec.features import make_weeks, movie_features, rating_rows, user_features
+from movierec.histories import NUM_SESSION_FEATURES, make_history, session_features
+from movierec.indices import make_indices
+from movierec.keras2 import tf
+from movierec.models import HybridModel
+from movierec.settings import Settings
+from movierec.stars_head import Thresholds
+
+SMALL = dict(dim=3, hidden=(5,), dropout=0.0)
+
+
+def build(data, indices, history=None, **settings):
+    """A model with a stars head only."""
+    bias = Bias(data.ratings, indices)
+    return HybridModel(
+        history or make_history(data.ratings, indices, bias),
+        user_features(data.users, indices),
+        movie_features(data.movies, indices),
+        bias,
+        make_weeks(data.ratings).count,
+        ("stars",),
+        Settings(**SMALL | settings),
+    )
+
+
+def randomise(layer, seed=0):
+    """Large weights everywhere, those that start at zero too: nothing is small enough to be overlooked."""
+    rng = np.random.default_rng(seed)
+    layer.set_weights([rng.normal(0, 0.5, weight.shape) for weight in layer.get_weights()])
+
+
+@pytest.fixture
+def model(tiny, tiny_indices):
+    model = build(tiny, tiny_indices)
+    randomise(model.stars)
+    return model
+
+
+@pytest.fixture
+def batch(tiny, tiny_indices):
+    """All fourteen ratings as one batch, in the order of the history; users and movies repeat in it."""
+    history = make_history(tiny.ratings, tiny_indices, Bias(tiny.ratings, tiny_indices))
+    by_user = tiny.ratings.sort_values(["user_id", "timestamp"])
+    rows = rating_rows(by_user, tiny_indices, make_weeks(tiny.ratings), history.residual)
+    rows["session"] = np.random.default_rng(1).normal(size=(14, NUM_SESSION_FEATURES)).astype(np.float32)
+    return {name: tf.constant(column) for name, column in rows.items()}
+
+
+# ---- towers
+
+
+def loop_tower(tower, row, without=None):
+    """The vector of one row, from the docstring's equation."""
+    rated, residual, features = tower.rated.numpy()[row], tower.residual.numpy()[row], tower.features.numpy()[row]
+    vector = features @ tower.feature.numpy()
+    if tower.id is not None:
+        vector = vector + tower.id.numpy()[row]
+    others = [j for j in np.flatnonzero(rated) if j != without]
+    if tower.watched is None or not others:
+        return vector
+    bag = sum(tower.watched.numpy()[j] for j in others)
+    if tower.starred is not None:
+        bag = bag + sum(residual[j] * tower.starred.numpy()[j] for j in others)
+    return vector + bag / np.sqrt(len(others))
+
+
+@pytest.mark.parametrize("without", [(), "ids", "bag of movies", "bag of users", "explicit", "features"])
+def test_towers_equal_a_slow_loop(tiny, tiny_indices, batch, without):
+    model = build(tiny, tiny_indices, without=without)
+    randomise(model.stars)
+    x, y = model.stars.vectors(batch, training=True)  # without the rating asked for
+    seen, _ = model.stars.vectors(batch)
+    for row, (u, i) in enumerate(zip(batch["user_index"].numpy(), batch["movie_index"].numpy(), strict=True)):
+        np.testing.assert_allclose(x[row], loop_tower(model.stars.user, u, without=i), atol=1e-5)
+        np.testing.assert_allclose(y[row], loop_tower(model.stars.movie, i, without=u), atol=1e-5)
+        np.testing.assert_allclose(seen[row], loop_tower(model.stars.user, u), atol=1e-5)
+    parts = [model.stars.user.id, model.stars.user.watched, model.stars.movie.watched, model.stars.user.starred]
+    gone = {"ids": 0, "bag of movies": 1, "bag of users": 2, "explicit": 3}.get(without)
+    expected = [number == gone or (gone == 1 and number == 3) for number in range(4)]
+    assert [part is None for part in parts] == expected
+    assert (model.stars.user.feature.shape[0] == 0) == (without == "features")
+
+
+def test_what_is_learned_from_a_rating_does_not_depend_on_its_own_residual(model, tiny, tiny_indices, batch):
+    """Equal weights, two histories that differ in one rating: it alone in a batch has the same loss and gradients."""
+    history = make_history(tiny.ratings, tiny_indices, Bias(tiny.ratings, tiny_indices))
+    residual = history.residual.copy()
+    residual[0] = 9  # as if the first rating had surprised by 9 stars
+    other = build(tiny, tiny_indices, history._replace(residual=residual))
+    other.stars.set_weights(model.stars.get_weights())
+    first = {name: column[:1] for name, column in batch.items()}
+
+    def learned(of, own_residual):
+        rows = first | {"residual": tf.constant([own_residual], tf.float32)}
+        with tf.GradientTape() as tape:
+            loss = of.stars_loss(rows, training=True)
+        return [loss, *(tf.convert_to_tensor(g) for g in tape.gradient(loss, of.stars.trainable_variables))]
+
+    for here, there in zip(learned(model, history.residual[0]), learned(other, 9), strict=True):
+        np.testing.assert_allclose(here, there, rtol=1e-4, atol=1e-5)
+    user = first["user_index"]  # the bad case beside it: who does not leave the rating out reads the answer
+    assert np.abs(model.stars.user(user) - other.stars.user(user)).max() > 0.5
+
+
+def test_a_users_other_ratings_are_seen_while_one_is_left_out(model, batch):
+    rows = np.nonzero(batch["user_index"].numpy() == 0)[0]
+    x = model.stars.user(batch["user_index"], batch["movie_index"], batch["residual"]).numpy()[rows]
+    assert len(rows) == 3
+    assert min(np.abs(x[0] - x[1]).max(), np.abs(x[1] - x[2]).max(), np.abs(x[0] - x[2]).max()) > 0.01
+
+
+# ---- paths
+
+
+def dense(network, row):
+    """The MLP of one row: relu between layers, none at the end."""
+    layers = [layer for layer in network.layers if layer.weights]
+    for layer in layers:
+        kernel, bias = (weight.numpy() for weight in layer.weights)
+        row = row @ kernel + bias
+        row = row if layer is layers[-1] else np.maximum(row, 0)
+    return row
+
+
+def loop_paths(stars, u, i, w, session):
+    x, y = loop_tower(stars.user, u), loop_tower(stars.movie, i)
+    bias = stars.mean + stars.user_bias.numpy()[u] + stars.movie_bias.numpy()[i]
+    dot = x @ y
+    if w >= 0:
+        bias += stars.week_bias.numpy()[w]
+        dot += stars.week.numpy()[w] @ (x + y)
+    deep = dense(stars.deep, np.concatenate([x, y, x * y, session]))[0]
+    return {"bias": bias, "dot": dot, "deep": deep, "session": session @ stars.session.numpy()[:, 0]}
+
+
+def questions(week, rng):
+    columns = {"user_index": [0, 5, 3], "movie_index": [4, 2, 0], "week_index": [week] * 3}
+    columns = {name: tf.constant(column, tf.int32) for name, column in columns.items()}
+    return columns | {"session": tf.constant(rng.normal(size=(3, NUM_SESSION_FEATURES)), tf.float32)}
+
+
+@pytest.mark.parametrize("week", [0, 1, -1])
+def test_four_paths_equal_a_slow_loop_and_their_sum_makes_the_stars(model, week):
+    columns = questions(week, np.random.default_rng(0))
+    paths = model.stars.paths(columns, *model.stars.vectors(columns))
+    triples = zip([0, 5, 3], [4, 2, 0], columns["session"].numpy(), strict=True)
+    expected = [loop_paths(model.stars, u, i, week, session) for u, i, session in triples]
+    assert list(paths) == ["bias", "dot", "deep", "session"]
+    for name, path in paths.items():
+        np.testing.assert_allclose(path, [of[name] for of in expected], atol=1e-4)
+        assert np.abs(path).min() > 1e-3  # no path is silent here
+    total = np.array([sum(of.values()) for of in expected])
+    thresholds = model.stars.thresholds
+    more = 1 / (1 + np.exp(-thresholds.slope.numpy() * (total[:, None] - thresholds.cuts.numpy())))
+    np.testing.assert_allclose(model.predict_stars(columns), 1 + more.sum(axis=1), atol=1e-4)
+
+
+@pytest.mark.parametrize("part", ["dot", "deep", "session"])
+def test_a_path_that_is_left_out_is_out_of_the_sum(tiny, tiny_indices, part):
+    model = build(tiny, tiny_indices, without=part, ordinal=False)
+    randomise(model.stars)
+    columns = questions(0, np.random.default_rng(0))
+    paths = model.stars.paths(columns, *model.stars.vectors(columns))
+    assert part not in paths and len(paths) == 3
+    np.testing.assert_allclose(model.predict_stars(columns), sum(paths.values()), atol=1e-5)
+    moved = columns | {"session": columns["session"] + 1}
+    same = np.allclose(model.predict_stars(moved), model.predict_stars(columns))
+    assert same == (part == "session")  # nor does the network read a session that is left out
+
+
+def test_before_its_first_step_the_stars_head_is_the_bias_baseline(checkerboard):
+    tf.keras.utils.set_random_seed(0)
+    indices = make_indices(checkerboard.ratings, checkerboard.movies)
+    rows = rating_rows(checkerboard.ratings, indices, make_weeks(checkerboard.ratings))
+    expected = Bias(checkerboard.ratings, indices).predict(checkerboard.ratings)
+    for ordinal, off in ((False, 0.02), (True, 0.35)):  # cuts bend the sum a little, nearest to the ends
+        fresh = build(checkerboard, indices, ordinal=ordinal)
+        history = fresh.past
+        columns = {name: rows[name] for name in ("user_index", "movie_index", "week_index")}
+        columns["session"] = session_features(history, rows["user_index"], checkerboard.ratings["timestamp"].to_numpy())
+        assert np.mean(np.abs(fresh.predict_stars(columns) - expected)) < off
+
+
+# ---- the loss
+
+
+def test_thresholds_give_the_expected_star_and_its_likelihood():
+    levels = np.array([0.5, 1.0, 3.0])
+    thresholds = Thresholds(levels)
+    assert thresholds.cuts.numpy().tolist() == [0.75, 2.0] and thresholds.slope.numpy() == 2
+    total, rating = np.array([0.1, 1.3, 5.0], np.float32), np.array([0.5, 3.0, 1.0], np.float32)
+    more = 1 / (1 + np.exp(-2 * (total[:, None] - [0.75, 2.0])))  # P(r > .5), P(r > 1)
+    chances = -np.diff(more, prepend=1, append=0)
+    np.testing.assert_allclose(thresholds.expected(tf.constant(total)), chances @ levels, rtol=1e-5)
+    yes = np.array([[False, False], [True, True], [True, False]])  # more than .5? more than 1?
+    likelihood = np.where(yes, more, 1 - more)
+    loss = thresholds.loss(tf.constant(total), tf.constant(rating))
+    assert loss.numpy() == pytest.approx(-np.log(likelihood).sum(axis=1).mean(), rel=1e-5)
+    far = thresholds.expected(tf.constant([-1e3, 1e3])).numpy()
+    assert far.tolist() == pytest.approx([0.5, 3.0])  # never off the scale
+
+
+@pytest.mark.parametrize("ordinal", [False, True])
+def test_the_stars_loss_is_a_mean_and_its_penalties(tiny, tiny_indices, batch, ordinal):
+    model = build(tiny, tiny_indices, ordinal=ordinal, stars_penalty=0.3, bias_penalty=0.7)
+    randomise(model.stars)
+    rows = list(
+        zip(*(batch[name].numpy() for name in ("user_index", "movie_index", "week_index", "session")), strict=True)
+    )
+    total = np.array([sum(loop_paths(model.stars, *row).values()) for row in rows])
+    rating = batch["rating"].numpy()
+    if ordinal:
+        expected = model.stars.thresholds.loss(tf.constant(total, tf.float32), batch["rating"]).numpy()
+    else:
+        expected = np.mean((total - rating) ** 2)
+    x = np.array([loop_tower(model.stars.user, row[0]) for row in rows])
+    y = np.array([loop_tower(model.stars.movie, row[1]) for row in rows])
+    biases = [model.stars.user_bias.numpy()[row[0]] ** 2 + model.stars.movie_bias.numpy()[row[1]] ** 2 for row in rows]
+    expected += 0.3 * (np.mean((x**2).sum(axis=1)) + np.mean((y**2).sum(axis=1))) + 0.7 * np.mean(biases)
+    assert model.stars_loss(batch).numpy() == pytest.approx(expected, rel=1e-4)
+    twice = {name: tf.concat([column, column], 0) for name, column in batch.items()}
+    assert model.stars_loss(twice).numpy() == pytest.approx(expected, rel=1e-4)  # a mean, not TFRS's sum
+
+
+def test_dropout_is_for_training_only(tiny, tiny_indices, batch):
+    noisy = build(tiny, tiny_indices, dropout=0.9)
+    randomise(noisy.stars)
+    assert noisy.stars_loss(batch).numpy() == noisy.stars_loss(batch).numpy()
+    assert noisy.stars_loss(batch, training=True).numpy() != noisy.stars_loss(batch, training=True).numpy()
