@@ -73,7 +73,7 @@ class RankingHead(tf.keras.layers.Layer):
         self.watched, self.watched_feature = table("watched", self.num_movies), table("watched_feature", num_features)
         self.starred = None if "explicit" in self.without else table("starred", self.num_movies)
         self.user_feature = table("user_feature", user_features.shape[1])
-        self.user_id = table("user_id", history.num_users) if settings.user_ids else None
+        self.user_id = table("user_id", history.num_users) if settings.ids else None
         self.dropout = tf.keras.layers.Dropout(dropout)
         self.deep = None
         if "deep" not in self.without:

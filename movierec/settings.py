@@ -13,7 +13,6 @@ PARTS = {  # what `without` can name
     "explicit": "the residuals of the stars in the bags; whether it was rated stays",
     "order": "ranking: weights that fade, and questions in time; session: only from before",
     "features": "genres, year, age, gender, occupation",
-    "ids": "stars: learned vectors of users and movies",
     "bag of movies": "stars: on the user's side, what they rated",
     "bag of users": "stars: on the movie's side, who rated it",
 }
@@ -36,7 +35,8 @@ class Settings:
             are more than `MOST_LINEAR_MOVIES`.
         ordinal: stars as an ordered choice between the levels; else by squared error.
         sampled: ranking against films of the batch instead of all, for catalogues that are too large.
-        user_ids: a learned vector of each user in the ranking head; newcomers do not have one.
+        ids: also a learned vector of each user, in both heads, and of each movie in the stars head (in the ranking head
+            movies always have one). They know train by heart, and newcomers have none.
         without: names of `PARTS` to leave out.
 
     Raises:
@@ -60,7 +60,7 @@ class Settings:
     linear_regularisation: float = 300.0
     ordinal: bool = True
     sampled: bool = False
-    user_ids: bool = False
+    ids: bool = False
     without: tuple = ()
 
     def __post_init__(self):

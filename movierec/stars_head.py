@@ -13,11 +13,11 @@ from movierec.settings import Settings
 
 
 class Tower(tf.keras.layers.Layer):
-    """The vector of each user (or movie): who they are, what is known of them, and what they rated.
+    """The vector of each user (or movie): what is known of them, what they rated, and maybe who they are.
 
-    v(r) = id_r + Σ_f features_rf · f + Σ_j (rated_rj · watched_j + residual_rj · starred_j) / √n_r
+    v(r) = Σ_f features_rf · f + Σ_j (rated_rj · watched_j + residual_rj · starred_j) / √n_r + id_r
 
-    with id, f, watched and starred learned vectors, and n_r the number of ratings of row r. The sum over what the row
+    with f, id, watched and starred learned vectors, and n_r the number of ratings of row r. The sum over what the row
     rated is its *bag*: one part implicit (that it was rated at all), one explicit (how much better than expected).
     While training, the rating to be predicted is left out of the bag, else the model would read the answer there.
 
@@ -120,7 +120,7 @@ class StarsHead(tf.keras.layers.Layer):
         super().__init__(name="stars")
         self.mean, self.without, dim = bias.mean, settings.without, settings.dim
         rated, residual = map(tf.constant, history.matrices())
-        has_id, is_explicit = "ids" not in self.without, "explicit" not in self.without
+        has_id, is_explicit = settings.ids, "explicit" not in self.without
         by_user, by_movie = (rated, residual), (tf.transpose(rated), tf.transpose(residual))
         bags = "bag of movies" not in self.without, "bag of users" not in self.without
         self.user = Tower(user_features, *by_user, dim, "user", has_id, bags[0], is_explicit)

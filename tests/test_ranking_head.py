@@ -120,7 +120,7 @@ def test_a_catalogue_that_is_too_large_has_no_linear_path(tiny, tiny_indices, mo
 
 
 def test_a_users_own_vector_can_be_added(tiny, tiny_indices):
-    with_ids, plain = build(tiny, tiny_indices, user_ids=True), build(tiny, tiny_indices)
+    with_ids, plain = build(tiny, tiny_indices, ids=True), build(tiny, tiny_indices)
     assert with_ids.ranking.user_id.shape == (6, 4) and plain.ranking.user_id is None
     users = tf.constant([0, 1, 2, 3, 4, 5])
     vectors = with_ids.ranking.known(users) - tf.gather(with_ids.ranking.user_id, users)

@@ -70,9 +70,10 @@ def loop_tower(tower, row, without=None):
     return vector + bag / np.sqrt(len(others))
 
 
-@pytest.mark.parametrize("without", [(), "ids", "bag of movies", "bag of users", "explicit", "features"])
-def test_towers_equal_a_slow_loop(tiny, tiny_indices, batch, without):
-    model = build(tiny, tiny_indices, without=without)
+@pytest.mark.parametrize("ids", [False, True])
+@pytest.mark.parametrize("without", [(), "bag of movies", "bag of users", "explicit", "features"])
+def test_towers_equal_a_slow_loop(tiny, tiny_indices, batch, without, ids):
+    model = build(tiny, tiny_indices, without=without, ids=ids)
     randomise(model.stars)
     x, y = model.stars.vectors(batch, training=True)  # without the rating asked for
     seen, _ = model.stars.vectors(batch)
@@ -80,10 +81,10 @@ def test_towers_equal_a_slow_loop(tiny, tiny_indices, batch, without):
         np.testing.assert_allclose(x[row], loop_tower(model.stars.user, u, without=i), atol=1e-5)
         np.testing.assert_allclose(y[row], loop_tower(model.stars.movie, i, without=u), atol=1e-5)
         np.testing.assert_allclose(seen[row], loop_tower(model.stars.user, u), atol=1e-5)
-    parts = [model.stars.user.id, model.stars.user.watched, model.stars.movie.watched, model.stars.user.starred]
-    gone = {"ids": 0, "bag of movies": 1, "bag of users": 2, "explicit": 3}.get(without)
-    expected = [number == gone or (gone == 1 and number == 3) for number in range(4)]
-    assert [part is None for part in parts] == expected
+    user, movie = model.stars.user, model.stars.movie
+    assert (user.id is not None) == (movie.id is not None) == ids
+    assert (user.watched is None, movie.watched is None) == (without == "bag of movies", without == "bag of users")
+    assert (user.starred is None) == (without in ("bag of movies", "explicit"))
     assert (model.stars.user.feature.shape[0] == 0) == (without == "features")
 
 
@@ -154,7 +155,7 @@ def test_four_paths_equal_a_slow_loop_and_their_sum_makes_the_stars(model, week)
     assert list(paths) == ["bias", "dot", "deep", "session"]
     for name, path in paths.items():
         np.testing.assert_allclose(path, [of[name] for of in expected], atol=1e-4)
-        assert np.abs(path).min() > 1e-3  # no path is silent here
+        assert np.abs(path).max() > 0.01  # no path is silent here
     total = np.array([sum(of.values()) for of in expected])
     thresholds = model.stars.thresholds
     more = 1 / (1 + np.exp(-thresholds.slope.numpy() * (total[:, None] - thresholds.cuts.numpy())))
