@@ -89,6 +89,8 @@ ablation: $(VENV) data  ## what each part and setting of the hybrid is worth, on
 
 benchmark: $(VENV) data  ## rival libraries side by side with ours; FULL=1 for the slow ones, too
 	$(PYTHON) tests/benchmarks/run.py $(if $(FULL),--full)
+	$(PYTHON) tests/benchmarks/training_speed.py
+	$(if $(FULL),$(PYTHON) tests/benchmarks/training_speed.py --large)
 
 record: notebooks  ## keep the numbers of your last run as the recorded ones
 	$(PYTHON) -m movierec.report record

@@ -123,7 +123,7 @@ def fit_hybrid(
         users: user_id, age, gender, occupation, any of them. May be None.
         seed: of the weights, the batches, dropout and what is hidden.
         heads: which heads to train; ("stars",) if only `predict` is wanted, ("ranking",) if only lists are.
-        epochs: at most so many; one of the stars is a pass over the ratings, one of the ranking five over the users.
+        epochs: at most so many; one of the stars is a pass over the ratings, one of the ranking ten over the users.
             Without a validation part, see stars_epochs.
         patience: epochs without a better validation value before stopping.
         batch_size, learning_rate: ratings in a step of the stars head, and the rate of Adam.

@@ -15,6 +15,7 @@ import pytest
 
 from movierec.indices import make_indices
 from movierec.report import read_table
+from movierec.settings import Settings
 from movierec.splits import Split, split_random5, split_stratified
 
 FOLDER = Path(__file__).parent / "benchmarks"
@@ -30,7 +31,17 @@ def benchmark(monkeypatch):
     """name -> a module of tests/benchmarks, whose modules import each other by their plain names."""
     monkeypatch.syspath_prepend(FOLDER)
     yield importlib.import_module
-    for name in ("run", "peers", "environment", "one_fit", "evaluation_speed", "runners.course", "runners"):
+    for name in (
+        "run",
+        "peers",
+        "environment",
+        "one_fit",
+        "evaluation_speed",
+        "training_speed",
+        "ablation",
+        "runners.course",
+        "runners",
+    ):
         sys.modules.pop(name, None)
 
 
@@ -213,3 +224,42 @@ def test_a_peers_python_that_is_not_there_is_said(benchmark, monkeypatch):
     monkeypatch.setenv("MOVIEREC_PEERS_PYTHON", "no/such/python")
     with pytest.raises(RuntimeError, match="MOVIEREC_PEERS_PYTHON must name a Python"):
         benchmark("environment").python_of_peers()
+
+
+def test_training_costs_are_compared_with_the_tutorial_of_their_kind(benchmark):
+    speed = benchmark("training_speed")
+    names = {"TFRS basic_retrieval": 8.0, "TFRS basic_ranking": 3.0, "hybrid, lists": 2.0, "hybrid, stars": 6.0}
+    table = speed.compare([speed.row("9 x 9", name, speed.Cost(cost, 1.0), "") for name, cost in names.items()])
+    assert table["times_less_cpu"].tolist() == [1, 1, 4, 0.5]
+    old = table.assign(tables="1,000 x 9", model="old")
+    merged = speed.merge(table, old)
+    assert merged["tables"].tolist() == ["9 x 9"] * 4 + ["1,000 x 9"] * 4
+    assert speed.merge(table, merged)["model"].tolist() == merged["model"].tolist()  # this part again, the other stays
+
+
+def test_a_synthetic_history_is_one_and_has_no_pair_twice(benchmark):
+    history = benchmark("training_speed").synthetic_history(50, 2000, np.random.default_rng(0))
+    assert (np.diff(history.user_index) >= 0).all() and history.starts[-1] == len(history.movie_index)
+    assert not pd.DataFrame({"user": history.user_index, "movie": history.movie_index}).duplicated().any()
+
+
+def test_the_ablation_says_how_much_better_than_the_default_each_variant_is(benchmark, monkeypatch, tmp_path):
+    ablation = benchmark("ablation")
+    monkeypatch.setenv("MOVIEREC_REPORT", str(tmp_path))
+    rows = pd.DataFrame(
+        [("stars", "default", "rmse", 0.9), ("stars", "ordinal", "rmse", 0.8), ("ranking", "default", "ndcg@10", 0.1)],
+        columns=["head", "variant", "metric", "value"],
+    ).assign(protocol="by_user_time", settings="{}", deviation=np.nan, epochs=1.0, cpu_seconds=1.0)
+    ablation.write(rows)
+    table, _ = read_table(tmp_path / "results/ablation.csv")
+    assert table["better"].astype(float).round(6).tolist() == [0, 0.1, 0]  # a lower RMSE is better
+    assert table["deviation"].tolist() == ["--"] * 3
+    assert ablation.recorded()["value"].tolist() == [0.9, 0.8, 0.1]
+    for head, (_, variants) in ablation.HEADS.items():
+        assert "default" in variants and not variants["default"]
+        for settings in variants.values():
+            known = {
+                k: v for k, v in settings.items() if k not in ("ensemble", "learning_rate", "ranking_learning_rate")
+            }
+            Settings(**known)  # every variant names settings that are there
+        assert head in ("stars", "ranking")

@@ -80,7 +80,7 @@ RANKING = {
     "hidden share .5": {"hidden_share": 0.5},
 }
 MAIN = "by_user_time"
-SWEEPS = ("dim", "learning rate", "dropout", "penalty", "fade", "linear weight", "hidden share")  # on MAIN only
+SWEEPS = ("dim", "learning rate", "dropout", "penalty", "fade", "linear weight")  # on MAIN only
 HEADS = {"stars": ("rmse", STARS), "ranking": ("ndcg@10", RANKING)}
 
 

@@ -1,0 +1,273 @@
+"""What training costs for one rating: ours beside the two TFRS tutorials; report/results/training_speed.csv.
+
+    python tests/benchmarks/training_speed.py           on MovieLens-100K
+    python tests/benchmarks/training_speed.py --large   on tables of 280,000 users and 42,000 movies
+
+The part that is not run stays as recorded. An epoch is one pass over the ratings of train; a rating is an example. CPU
+seconds are those of all threads of this process. What is traced, and the tutorials' cache, is there before the clock
+starts. How many epochs a fit takes is another question: `cpu_seconds` of peers.csv has whole fits.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from runners.tfrs import LEARNING_RATE, MovielensModel, RetrievalModel
+
+import movierec
+from movierec.baselines import Bias
+from movierec.features import Features
+from movierec.histories import History
+from movierec.indices import Indices
+from movierec.keras2 import tf
+from movierec.layers import shuffled
+from movierec.models import HybridModel
+from movierec.report import Recorder, read_table, report_folder, write_file
+from movierec.training import PASSES, stars_rows
+
+COLUMNS = ["tables", "model", "library", "cpu_us_per_example", "wall_us_per_example", "times_less_cpu", "note"]
+TOLERANCE = dict.fromkeys(COLUMNS[3:6], float("inf"))
+TUTORIALS = {"lists": "TFRS basic_retrieval", "stars": "TFRS basic_ranking"}  # what each kind is compared with
+GOALS = {("943 x 1,682", "hybrid, lists"): 20, ("280,000 x 42,000", "hybrid, lists"): 40}  # times less CPU
+NUM_USERS, NUM_MOVIES, RATINGS_A_USER = 280_000, 42_000, 71  # 20 million ratings
+NUM_GENRES, NUM_YEARS = 20, 22  # features of the synthetic movies
+TUTORIAL_BATCH, LARGE_BATCH, USERS_PER_BATCH, STARS_BATCH = 8192, 1024, 256, 1024
+SLOW_STEPS, OUR_STEPS, STEPS = 5, 10, 30  # of an epoch on the large tables; slow is FactorizedTopK over 42,000 movies
+EPOCHS = 3  # timed, after one that is not
+
+
+class Cost(NamedTuple):
+    """Microseconds for each example: of CPU, all threads together, and of the clock on the wall."""
+
+    cpu: float
+    wall: float
+
+
+def cost(epochs: Callable[[int], int]) -> Cost:
+    """What `epochs(n)` costs, which trains n epochs and returns how many examples there were; after one to warm up."""
+    epochs(1)
+    cpu, wall = time.process_time(), time.perf_counter()
+    examples = epochs(EPOCHS)
+    return Cost(1e6 * (time.process_time() - cpu) / examples, 1e6 * (time.perf_counter() - wall) / examples)
+
+
+# ---- the tutorials
+
+
+class WithoutMetrics(RetrievalModel):
+    """The retrieval tutorial with the one change that its authors advise for speed."""
+
+    def compute_loss(self, features, training=False):
+        vectors = self.user_model(features["user_id"]), self.movie_model(features["movie_title"])
+        return self.task(*vectors, compute_metrics=not training)
+
+
+def tutorial_cost(model, ratings: pd.DataFrame, batch_size: int, optimizer=None) -> Cost:
+    """`fit` of the tutorials, as in runners/tfrs.py; the first epoch fills the cache and is not timed.
+
+    `ratings`: user_index, movie_index, rating; `optimizer`: None is the tutorials' own.
+    """
+    names = {"user_id": "user_index", "movie_title": "movie_index"}
+    rows = {name: ratings[column].astype(str).to_numpy(str) for name, column in names.items()}
+    if isinstance(model, MovielensModel):
+        rows["user_rating"] = ratings["rating"].to_numpy("float32")
+    batches = tf.data.Dataset.from_tensor_slices(rows).shuffle(100_000).batch(batch_size).cache()
+    model.compile(optimizer=optimizer or tf.keras.optimizers.Adagrad(learning_rate=LEARNING_RATE))
+
+    def epochs(number):
+        model.fit(batches, epochs=number, verbose=0)
+        return number * len(ratings)
+
+    return cost(epochs)
+
+
+def retrieval_model(kind: type, num_users: int, num_movies: int) -> RetrievalModel:
+    """The retrieval tutorial, or `WithoutMetrics`, for so many users and movies."""
+    users, movies = (pd.Series(np.arange(size)).astype(str) for size in (num_users, num_movies))
+    data = SimpleNamespace(train=pd.DataFrame({"user_index": users}), movies=pd.DataFrame({"movie_index": movies}))
+    return kind(data, tf.data.Dataset.from_tensor_slices(movies.to_numpy(str)))
+
+
+def ratings_model(num_users: int, num_movies: int) -> MovielensModel:
+    """The tutorial that predicts stars."""
+    return MovielensModel({"user": np.arange(num_users).astype(str), "movie": np.arange(num_movies).astype(str)})
+
+
+# ---- ours
+
+
+def lists_cost(model: HybridModel, passes: int, steps: int | None = None) -> Cost:
+    """The ranking head over shuffled users, as `training.fit_head` does it.
+
+    `passes`: over the users, in each epoch here; `steps`: of them so many are taken; None: all. Examples are the
+    ratings of the users who were in a batch.
+    """
+    compiled(model, "ranking", 0.004)
+    rng, counts = np.random.default_rng(0), np.bincount(model.past.user_index, minlength=model.past.num_users)
+    rows = {"user_index": np.arange(model.past.num_users, dtype=np.int32)}
+
+    def epochs(number):
+        examples = 0
+        for _ in range(number * passes):
+            columns = {name: column[:steps] for name, column in shuffled(rows, USERS_PER_BATCH, rng).items()}
+            model.train_epoch(columns).numpy()
+            examples += counts[columns["user_index"]].sum()
+        return examples
+
+    return cost(epochs)
+
+
+def stars_cost(model: HybridModel, rows: dict) -> Cost:
+    """The stars head over shuffled ratings, as `training.fit_head` does it."""
+    compiled(model, "stars", 0.001)
+    rng = np.random.default_rng(0)
+
+    def epochs(number):
+        return (
+            sum(model.train_epoch(shuffled(rows, STARS_BATCH, rng)).numpy().size for _ in range(number)) * STARS_BATCH
+        )
+
+    return cost(epochs)
+
+
+def compiled(model: HybridModel, head: str, learning_rate: float) -> None:
+    """As `training.fit_head` compiles it, deterministic operations included."""
+    tf.config.experimental.enable_op_determinism()
+    model.train_only((head,))
+    model.compile(optimizer=tf.keras.optimizers.legacy.Adam(learning_rate))
+
+
+# ---- the two sizes
+
+
+def synthetic_history(num_users: int, num_movies: int, rng: np.random.Generator) -> History:
+    """20 or more ratings of each user, long-tailed, 71 in the mean; the movie of popularity rank r has ∝ 1 / (50 + r).
+
+    So the first has .3 % of all ratings, as in the large MovieLens sets. Order and time say nothing.
+    """
+    length = 20 + np.minimum(rng.lognormal(np.log(RATINGS_A_USER - 20) - 0.72, 1.2, num_users), num_movies / 10)
+    popularity = np.cumsum(1 / (50 + np.arange(num_movies)))
+    user = np.repeat(np.arange(num_users), length.astype(int))
+    movie = np.searchsorted(popularity, rng.random(len(user)) * popularity[-1])
+    user, movie = np.divmod(np.unique(user * num_movies + movie), num_movies)  # nobody rates a movie twice
+    residual = rng.standard_normal(len(user)).astype(np.float32)
+    columns = user.astype(np.int32), movie.astype(np.int32), residual, np.zeros(len(user), np.int64)
+    return History(*columns, num_users, num_movies, in_order=False)
+
+
+def synthetic_features(num_movies: int, rng: np.random.Generator) -> Features:
+    """A genre and a year of each movie."""
+    parts = [np.eye(size, dtype=np.float32)[rng.integers(size, size=num_movies)] for size in (NUM_GENRES, NUM_YEARS)]
+    names = [f"genre={i}" for i in range(NUM_GENRES)] + [f"year={i}" for i in range(NUM_YEARS)]
+    return Features(np.concatenate(parts, axis=1), names)
+
+
+def small() -> Iterator[dict]:
+    """The rows on MovieLens-100K, the train part of Microsoft's split."""
+    data = movierec.load("ml-100k")
+    split = movierec.split_stratified(data.ratings)
+    train = split.train
+    ratings = pd.DataFrame({name: pd.factorize(train[f"{name[:-6]}_id"])[0] for name in ("user_index", "movie_index")})
+    ratings["rating"] = train["rating"].to_numpy()
+    sizes = train["user_id"].nunique(), len(data.movies)
+    tables = f"{sizes[0]:,} x {sizes[1]:,}"
+    tf.keras.utils.set_random_seed(42)
+    batches = f"batches of {TUTORIAL_BATCH:,} ratings"
+    for name, kind in (("", RetrievalModel), (", no metrics in training", WithoutMetrics)):
+        spent = tutorial_cost(retrieval_model(kind, *sizes), ratings, TUTORIAL_BATCH)
+        yield row(tables, TUTORIALS["lists"] + name, spent, batches)
+    spent = tutorial_cost(ratings_model(*sizes), ratings, TUTORIAL_BATCH)
+    yield row(tables, TUTORIALS["stars"], spent, batches)
+    hybrid = movierec.fit_hybrid(split, data.movies, data.users, stars_epochs=1, ranking_epochs=1)
+    spent = lists_cost(hybrid.model, PASSES)
+    yield row(tables, "hybrid, lists", spent, f"batches of {USERS_PER_BATCH} users")
+    spent = stars_cost(hybrid.model, stars_rows(hybrid, train))
+    yield row(tables, "hybrid, stars", spent, f"batches of {STARS_BATCH:,} ratings")
+
+
+def large(num_users: int = NUM_USERS, num_movies: int = NUM_MOVIES) -> Iterator[dict]:
+    """The rows on tables of full size, timed on some steps of an epoch."""
+    rng = np.random.default_rng(0)
+    history, features = synthetic_history(num_users, num_movies, rng), synthetic_features(num_movies, rng)
+    chosen = rng.choice(len(history.user_index), STEPS * LARGE_BATCH, replace=False)
+    columns = {"user_index": history.user_index[chosen], "movie_index": history.movie_index[chosen]}
+    ratings = pd.DataFrame(columns | {"rating": rng.integers(1, 6, len(chosen))})
+    tables, sizes = f"{num_users:,} x {num_movies:,}", (num_users, num_movies)
+    tf.keras.utils.set_random_seed(42)
+    batches = f"batches of {LARGE_BATCH:,} ratings"
+    few = ratings[: SLOW_STEPS * LARGE_BATCH]
+    for name, kind, rows in (("", RetrievalModel, few), (", no metrics in training", WithoutMetrics, ratings)):
+        spent = tutorial_cost(retrieval_model(kind, *sizes), rows, LARGE_BATCH)
+        yield row(tables, TUTORIALS["lists"] + name, spent, batches)
+    for name, optimizer in (("", None), (", Adam", tf.keras.optimizers.Adam())):
+        spent = tutorial_cost(ratings_model(*sizes), ratings, LARGE_BATCH, optimizer)
+        yield row(tables, TUTORIALS["stars"] + name, spent, batches)
+    nothing = Features(np.zeros((num_users, 0), np.float32), [])  # MovieLens says nothing of the users there
+    ids = Indices(np.arange(num_users), np.arange(num_movies))
+    bias = Bias.restore(ids, np.zeros(num_users), np.zeros(num_movies), 3.5, np.arange(1.0, 6.0), 5)
+    model = HybridModel(history, nothing, features, bias, num_weeks=1, heads=("ranking",))
+    spent = lists_cost(model, 1, OUR_STEPS)
+    yield row(tables, "hybrid, lists", spent, f"batches of {USERS_PER_BATCH} users; no linear path")
+
+
+# ---- the table
+
+
+def row(tables: str, model: str, spent: Cost, note: str) -> dict:
+    """A row of the table, without `times_less_cpu`; printed, too."""
+    print(f"{tables:18} {model:44} {spent.cpu:10.2f} CPU µs {spent.wall:10.2f} µs for each example", flush=True)
+    library = "tensorflow-recommenders" if model.startswith("TFRS") else "movierec"
+    return dict(zip(COLUMNS, (tables, model, library, *spent, 1.0, note), strict=True))
+
+
+def compare(rows: list[dict]) -> pd.DataFrame:
+    """The table, with how many times less CPU each row takes than the tutorial of its kind."""
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    spent = table.set_index("model")["cpu_us_per_example"]
+    kinds = ["lists" if "lists" in name or TUTORIALS["lists"] in name else "stars" for name in table["model"]]
+    table["times_less_cpu"] = [spent[TUTORIALS[kind]] for kind in kinds] / table["cpu_us_per_example"]
+    return table
+
+
+def merge(fresh: pd.DataFrame, recorded: pd.DataFrame | None) -> pd.DataFrame:
+    """Fresh rows, and the recorded ones of the other tables; the fewest users first."""
+    if recorded is not None:
+        fresh = pd.concat([recorded[~recorded["tables"].isin(fresh["tables"])], fresh])
+    num_users = fresh["tables"].map(lambda tables: int(tables.split(" x ")[0].replace(",", "")))
+    return fresh.iloc[np.argsort(num_users, kind="stable")].reset_index(drop=True)
+
+
+def write(fresh: pd.DataFrame) -> None:
+    """Writes the table as a fresh result, and copies it to the recorded ones."""
+    name = "training_speed"
+    recorded = report_folder() / f"results/{name}.csv"
+    table = merge(fresh, read_table(recorded)[0] if recorded.exists() else None)
+    Recorder("benchmarks").table(name, table, tolerance=TOLERANCE)
+    write_file(recorded, (report_folder() / f"generated/results/{name}.csv").read_bytes())
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The exit code: 0, or 1 if a goal is missed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--large", action="store_true", help=f"tables of {NUM_USERS:,} x {NUM_MOVIES:,}; some minutes")
+    options = parser.parse_args(arguments)
+    table = compare(list(large() if options.large else small()))
+    write(table)
+    print(table.drop(columns="note").round(2).to_string(index=False))
+    found = table.set_index(["tables", "model"])["times_less_cpu"]
+    reached = {key: found[key] >= goal for key, goal in GOALS.items() if key in found.index}
+    for key, is_reached in reached.items():
+        print(
+            f"{' '.join(key)}: {found[key]:.0f} times less CPU; the goal is {GOALS[key]}"
+            + " (missed)" * (not is_reached)
+        )
+    return int(not all(reached.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
