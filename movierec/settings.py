@@ -43,7 +43,7 @@ class Settings:
         ValueError: if a value is out of range, or a part is unknown.
     """
 
-    dim: int = 16
+    dim: int = 32
     ranking_dim: int = 64
     hidden: tuple = (16,)
     ranking_hidden: tuple = (64,)

@@ -21,7 +21,7 @@ from movierec.recommend import Ensemble, Hybrid, titles_of
 from movierec.settings import Settings
 from movierec.splits import Split
 
-STARS_EPOCHS, RANKING_EPOCHS = 7, 16  # chosen on validation (notebook 06): used where a split has no validation part
+STARS_EPOCHS, RANKING_EPOCHS = 6, 16  # chosen on validation (notebook 06): used where a split has no validation part
 PASSES, AVERAGED = 10, 0.5  # of the ranking head, see `Recipe`: in each pass other films are hidden
 
 

@@ -42,7 +42,7 @@ STARS = {
     "two hidden layers": {"hidden": [64, 32]},
     "dim 4": {"dim": 4},
     "dim 8": {"dim": 8},
-    "dim 32": {"dim": 32},
+    "dim 16": {"dim": 16},
     "dim 64": {"dim": 64},
     "learning rate .0003": {"learning_rate": 0.0003},
     "learning rate .003": {"learning_rate": 0.003},
@@ -146,7 +146,9 @@ def main(arguments: list[str] | None = None) -> int:
     """The exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="", metavar="TEXT", help="variants with this in their name")
-    only = parser.parse_args(arguments).only.lower()
+    parser.add_argument("--protocol", default="", help="one of by_user_time, random5, stratified")
+    options = parser.parse_args(arguments)
+    only = options.only.lower()
     data, rows = movierec.load("ml-100k"), recorded()
     order = [(head, name) for head, (_, variants) in HEADS.items() for name in variants]
     for head, name in order:
@@ -154,7 +156,7 @@ def main(arguments: list[str] | None = None) -> int:
             continue
         metric, variants = HEADS[head]
         for protocol, (split, liked_from) in splits_of(head, data.ratings).items():
-            if protocol != MAIN and name.startswith(SWEEPS):
+            if options.protocol not in ("", protocol) or (protocol != MAIN and name.startswith(SWEEPS)):
                 continue
             found = measure(head, split, liked_from, data, variants[name])
             row = {"head": head, "protocol": protocol, "variant": name, "settings": json.dumps(variants[name])}

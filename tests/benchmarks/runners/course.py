@@ -7,7 +7,6 @@ import pandas as pd
 
 import movierec
 from movierec.indices import make_indices
-from movierec.training import fit_ensemble, fit_hybrid
 
 IDS = {"user_index": "user_id", "movie_index": "movie_id"}  # here the index serves as the id
 
@@ -16,7 +15,7 @@ def fit(data, model, **settings):
     """A fitted model of the course: "Hybrid", "Ensemble", or "module.Class" made with train, indices and settings."""
     train, movies = data.train.rename(columns=IDS), data.movies.rename(columns=IDS)
     if model in ("Hybrid", "Ensemble"):
-        fit_one = fit_hybrid if model == "Hybrid" else fit_ensemble
+        fit_one = movierec.fit_hybrid if model == "Hybrid" else movierec.fit_ensemble  # loads TensorFlow, if need be
         validation = None if data.validation is None else data.validation.rename(columns=IDS)
         in_time = None if validation is None else "user"  # here all splits with a validation part are in time
         split = movierec.Split(train, validation, _a_last_row(train, validation), in_time)
