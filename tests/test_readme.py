@@ -16,7 +16,7 @@ TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 def recorded(tmp_path):
     """A report folder with one model and one notebook."""
     recorder = report.Recorder("06_training", folder=tmp_path)
-    row = {"model": "hybrid", "rmse": 0.95678, "ndcg@10": 0.12345, "recall@10": "--", "coverage": 0.5}
+    row = {"model": "hybrid", "rmse": 0.95678, "ndcg@10": 0.12345, "recall@20": "--", "coverage": 0.5}
     recorder.table("main_results", pd.DataFrame([row]))
     recorder.table("notebook_minutes", pd.DataFrame({"notebook": ["01_exploration"], "minutes": [0.26]}))
     recorder.number("hybrid_rmse", 1234.5678, digits=2)

@@ -111,7 +111,7 @@ def test_the_seed_is_that_of_the_batches_too(split, short, monkeypatch):
 
 def test_another_machine_is_near(once):
     """Measured on x86 with AVX2; other processors add up in another order, so they may be off by as much as said."""
-    assert once.history["validation_rmse"].min() == pytest.approx(0.14, abs=0.03)
+    assert once.history["validation_rmse"].min() == pytest.approx(0.106, abs=0.03)
     assert once.history["validation_ndcg@10"].max() == pytest.approx(0.5, abs=0.08)
 
 

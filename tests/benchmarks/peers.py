@@ -170,6 +170,7 @@ STARS_OF_THE_COURSE = {
 }
 
 PEERS = LISTS + STARS
+PEERS += _again("stratified stars", PREDICTORS, {}, STARS)  # with the settings that were chosen for the first fold
 for _protocol in ("by_user_time", "leave_last", "by_time"):
     _ours = {name: chosen(_protocol)[tuned] for name, tuned in OF_THE_COURSE.items()}
     PEERS += _again(_protocol, RANKERS, _ours | TUNED_IN_TIME, LISTS)

@@ -62,6 +62,7 @@ class Protocol(NamedTuple):
 
 PROTOCOLS = {
     "stratified": Protocol(lambda ratings: _in_microsofts_order(ratings), "scores"),
+    "stratified stars": Protocol(lambda ratings: _in_microsofts_order(ratings), "stars"),
     "random5": Protocol(movierec.split_random5, "stars"),
     "by_user_time": Protocol(movierec.split_by_user_time, "scores", evaluation.LIKED_FROM_STARS),
     "by_user_time stars": Protocol(movierec.split_by_user_time, "stars"),
@@ -71,7 +72,7 @@ PROTOCOLS = {
 }
 
 
-TABLES = {"peers": ("stratified", "random5"), "peers_in_time": tuple(PROTOCOLS)[2:]}
+TABLES = {"peers": tuple(PROTOCOLS)[:3], "peers_in_time": tuple(PROTOCOLS)[3:]}
 
 
 def folds_of(protocol: str, ratings: pd.DataFrame) -> list[movierec.Split]:
