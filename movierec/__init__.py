@@ -21,7 +21,7 @@ _LAZY = {
     "fit_ensemble": "movierec.training",
     "load_model": "movierec.storage",
     "Hybrid": "movierec.recommend",
-    "Ensemble": "movierec.recommend",
+    "Ensemble": "movierec.ensemble",
 }
 
 __all__ = ["MovieLens", "Split", "load", "split_by_time", "split_by_user_time", "split_leave_last"]

@@ -65,6 +65,18 @@ def user_features(users: pd.DataFrame | None, indices: Indices) -> Features:
     return _join(parts) if parts else user_features(None, indices)
 
 
+def catalogue(movies: pd.DataFrame | None, indices: Indices, popularity: np.ndarray) -> pd.DataFrame:
+    """movie_id, title, genres, year, popularity for every movie of `indices`; "movie 42" where there is no title."""
+    table = pd.DataFrame({"movie_id": indices.movie_ids})
+    known = movies.set_index("movie_id").reindex(indices.movie_ids) if movies is not None else pd.DataFrame()
+    fallback = np.array([f"movie {movie_id}" for movie_id in indices.movie_ids], object)
+    titles = known["title"].to_numpy(object) if "title" in known else fallback
+    table["title"] = np.where(pd.isna(titles), fallback, titles).astype(str)
+    genres = known["genres"].fillna("").to_numpy(str) if "genres" in known else ""
+    year = pd.to_numeric(known["year"], errors="coerce").array if "year" in known else pd.NA
+    return table.assign(genres=genres, year=pd.Series(year, table.index, "Int64"), popularity=popularity)
+
+
 def _rows_of(table: pd.DataFrame, key: str, ids: np.ndarray, name: str) -> pd.DataFrame:
     """The rows of `table` in the order of `ids`, empty where it has none."""
     if key not in table:

@@ -16,6 +16,22 @@ SESSION_DAMPINGS = (1.0, 4.0)  # ratings' worth of pull towards 0
 NUM_SESSION_FEATURES = len(SESSION_SECONDS) * len(SESSION_DAMPINGS)
 
 
+class Entries(NamedTuple):
+    """Ratings of a batch of people, one after the other, as tensors.
+
+    Attributes:
+        row: int32 `[E]`, the place in the batch of the person who rated; ascending.
+        movie: int32 `[E]`, what.
+        residual: float32 `[E]`, how much better than expected, in stars.
+        age: float32 `[E]`, how many newer ratings the person has.
+    """
+
+    row: "tf.Tensor"  # noqa: F821 (this module does without TensorFlow)
+    movie: "tf.Tensor"  # noqa: F821
+    residual: "tf.Tensor"  # noqa: F821
+    age: "tf.Tensor"  # noqa: F821
+
+
 class History(NamedTuple):
     """The ratings of train, user by user, and each user's from the oldest to the newest (ties as in the file).
 

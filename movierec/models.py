@@ -65,8 +65,6 @@ class HybridModel(LoopedModel):
         columns["session"] = tf.TensorSpec([None, NUM_SESSION_FEATURES], tf.float32)
         self.predict_stars = tf.function(self.stars, input_signature=[columns]) if self.stars else None
         self.score = tf.function(self.ranking, input_signature=[index]) if self.ranking else None
-        newcomer = [index, tf.TensorSpec([None], tf.float32), index]
-        self.score_new = tf.function(self.ranking.score_new, input_signature=newcomer) if self.ranking else None
 
     def train_only(self, heads: tuple) -> None:
         """Leaves the other heads as they are in training; before `compile`."""

@@ -8,26 +8,23 @@ from typing import NamedTuple
 import numpy as np
 
 from movierec.factors import Ease
-from movierec.histories import History
+from movierec.histories import Entries, History
+from movierec.indices import UNKNOWN
 from movierec.keras2 import tf
 from movierec.layers import multilayer_perceptron, small_random, start_at
 from movierec.settings import MOST_LINEAR_MOVIES, Settings
 
 
-class Entries(NamedTuple):
-    """Ratings of a batch of users, one after the other.
+class Tables(NamedTuple):
+    """What scoring reads of all films, made of the weights: once, if they do not change.
 
     Attributes:
-        row: int32 `[E]`, the place in the batch of the user who rated; ascending.
-        movie: int32 `[E]`, what.
-        residual: float32 `[E]`, how much better than expected, in stars.
-        age: float32 `[E]`, how many newer ratings the user has.
+        watched: float32 `[num_movies, dim]`, a film as part of a history.
+        candidates: float32 `[num_movies, dim + 1]`, a film as an answer, and its bias.
     """
 
-    row: "tf.Tensor"
-    movie: "tf.Tensor"
-    residual: "tf.Tensor"
-    age: "tf.Tensor"
+    watched: "tf.Tensor"
+    candidates: "tf.Tensor"
 
 
 class RankingHead(tf.keras.layers.Layer):
@@ -97,13 +94,21 @@ class RankingHead(tf.keras.layers.Layer):
         floor = self.settings.fade_floor
         return floor + (1 - floor) * tf.exp(-age / self.settings.fade_ratings)
 
-    def bag(self, entries: Entries, weight, num_rows, genre=None):
+    def tables(self) -> Tables:
+        """Of the weights of the moment."""
+        return Tables(self.watched_vectors(), self.candidates(self.movie_vectors()))
+
+    def watched_vectors(self):
+        """watched, float32 `[num_movies, dim]`."""
+        return self.watched + self.movie_features @ self.watched_feature
+
+    def bag(self, entries: Entries, weight, num_rows, genre=None, tables: Tables | None = None):
         """Σ_j w_j (watched_j + e_j · starred_j) / √(Σ_j w_j²), float32 `[num_rows, dim]`; 0 for an empty history.
 
         `genre`: rows of the features that a newcomer says they like; each counts as one film of which only the genre
         is known.
         """
-        watched = self.watched + self.movie_features @ self.watched_feature  # [num_movies, dim]
+        watched = self.watched_vectors() if tables is None else tables.watched
         bag = tf.sparse.sparse_dense_matmul(self.sparse(entries, weight, num_rows), watched)
         if self.starred is not None:
             bag += tf.sparse.sparse_dense_matmul(
@@ -121,13 +126,14 @@ class RankingHead(tf.keras.layers.Layer):
         return tf.SparseTensor(places, values, tf.cast([num_rows, self.num_movies], tf.int64))
 
     def known(self, user_index, training=False):
-        """What x_u has besides the history, float32 `[batch, dim]`."""
-        vectors = tf.gather(self.user_features, user_index) @ self.user_feature
+        """What x_u has besides the history, float32 `[batch, dim]`; 0 for newcomers (UNKNOWN)."""
+        is_known, row = tf.cast(user_index != UNKNOWN, tf.float32)[:, None], tf.maximum(user_index, 0)
+        vectors = tf.gather(self.user_features, row) @ self.user_feature
         if self.user_id is None:
-            return vectors
+            return is_known * vectors
         # For half of the users at a time, or the id would learn their films by heart.
         kept = tf.random.uniform([tf.shape(user_index)[0], 1]) < 0.5 if training else True
-        return vectors + tf.cast(kept, tf.float32) * tf.gather(self.user_id, user_index)
+        return is_known * (vectors + tf.cast(kept, tf.float32) * tf.gather(self.user_id, row))
 
     # ---- from a vector to scores
 
@@ -146,9 +152,9 @@ class RankingHead(tf.keras.layers.Layer):
         """float32 `[num_movies, dim + 1]` from y; the last column is the movie's bias."""
         return tf.concat([vectors, self.movie_bias[:, None]], axis=1)
 
-    def scores(self, x, entries: Entries, weight):
+    def scores(self, x, entries: Entries, weight, tables: Tables):
         """All paths: float32 `[batch, num_movies]`, from x `[batch, dim]` and the entries it was made of."""
-        scores = tf.matmul(self.queries(x), self.candidates(self.movie_vectors()), transpose_b=True)
+        scores = tf.matmul(self.queries(x), tables.candidates, transpose_b=True)
         if self.linear is None:
             return scores
         history = self.sparse(entries, weight, tf.shape(x)[0])
@@ -156,16 +162,46 @@ class RankingHead(tf.keras.layers.Layer):
 
     def call(self, user_index):
         """float32 `[batch, num_movies]`: every movie's score for each user."""
-        entries = self.entries(user_index)
-        weight = self.fade(entries.age)
-        x = self.bag(entries, weight, tf.shape(user_index)[0]) + self.known(user_index)
-        return self.scores(x, entries, weight)
+        return self.score_people(self.entries(user_index), user_index)
 
-    def score_new(self, movie, residual, genre):
-        """float32 `[1, num_movies]` for a newcomer: movies `[n]`, residuals `[n]`, and rows of liked genres `[g]`."""
-        entries = Entries(tf.zeros_like(movie), movie, residual, tf.zeros_like(residual))
-        weight = tf.ones_like(residual)
-        return self.scores(self.bag(entries, weight, 1, genre), entries, weight)
+    def score_people(self, entries: Entries, user_index, genre=None, tables: Tables | None = None):
+        """The same from histories that need not be in train; `user_index` `[batch]` is UNKNOWN for newcomers.
+
+        `genre`: see `bag`. `tables`: if they were made before.
+        """
+        weight, tables = self.fade(entries.age), tables or self.tables()
+        x = self.bag(entries, weight, tf.shape(user_index)[0], genre, tables) + self.known(user_index)
+        return self.scores(x, entries, weight, tables)
+
+    def shares(self, entries: Entries, user_index, genre, movie) -> dict:
+        """What `score_people` sums for one person `[1]` and the films `[N]`: the share of each path.
+
+        dot and linear are sums over the history, so each of its films has a share; the perceptron's stays whole.
+
+        Returns:
+            float32 "bias", "known", "deep" `[N]`; "genre" `[g, N]`; "dot", "linear" `[entries, N]`.
+        """
+        weight = self.fade(entries.age)
+        known = self.known(user_index)
+        x = self.bag(entries, weight, 1, genre) + known
+        y = tf.gather(self.movie_vectors(), movie)  # [N, dim]
+        rated = tf.gather(self.watched_vectors(), entries.movie)
+        if self.starred is not None:
+            rated += entries.residual[:, None] * tf.gather(self.starred, entries.movie)
+        length = tf.sqrt(tf.maximum(tf.reduce_sum(weight**2) + tf.cast(tf.size(genre), tf.float32), 1.0))
+        dot = tf.zeros_like(y) if "dot" in self.without else y
+        shares = {
+            "bias": tf.gather(self.movie_bias, movie),
+            "known": tf.linalg.matvec(dot, known[0]),
+            "genre": tf.gather(self.watched_feature, genre) @ tf.transpose(dot) / length,
+            "dot": weight[:, None] * (rated @ tf.transpose(dot)) / length,
+            "linear": tf.zeros([tf.size(weight), tf.size(movie)]),
+            "deep": tf.zeros_like(y[:, 0]) if self.deep is None else tf.linalg.matvec(y, self.deep(x)[0]),
+        }
+        if self.linear is not None:
+            pairs = tf.gather(tf.gather(self.linear, entries.movie), movie, axis=1)
+            shares["linear"] = self.settings.linear_weight * weight[:, None] * pairs
+        return shares
 
     # ---- what is asked while training
 

@@ -3,21 +3,24 @@
 Taught in notebooks/07_recommendations.
 """
 
+import functools
 import numbers
 
 import numpy as np
 import pandas as pd
 
-from movierec import evaluation, features
+from movierec import features
 from movierec.baselines import Bias
 from movierec.datasets import find_movie
+from movierec.explain import explain, reasons
 from movierec.histories import session_features
 from movierec.indices import UNKNOWN, Indices
 from movierec.keras2 import tf
 from movierec.models import HybridModel
-from movierec.ranking import top_k
+from movierec.pipeline import Pipeline
 
-IDS = ("user_ids", "movie_ids")
+COLUMNS = ["user_id", "rank", "movie_id", "title", "score", "predicted_stars"]
+USERS_PER_BLOCK = 256  # whose lists are made at once: bounds memory at about 256 x num_movies x 20 bytes
 ROWS_PER_BATCH = 8192  # rows scored at once by `predict`: bounds memory at about 8192 x num_movies x 8 bytes
 
 
@@ -27,19 +30,22 @@ class Hybrid:
     Attributes:
         model: the `tfrs.Model`.
         indices: order of users and movies.
-        movies: movie_id, title; one row per movie of `indices`.
+        movies: movie_id, title, genres, year, popularity (ratings in train); one row per movie of `indices`.
         weeks, bias: as fitted on train.
         seen: user_id, movie_id of train and validation; never recommended to their user.
         history: one row an epoch: losses and validation metrics; saved and loaded with the model.
         best_epochs: {"stars": epoch, "ranking": epoch}.
         fit_seconds: wall time of `fit_hybrid`.
+        seed: of `fit_hybrid`.
     """
 
-    def __init__(self, model: HybridModel, indices: Indices, titles: np.ndarray, weeks, bias: Bias, seen: pd.DataFrame):
+    def __init__(self, model: HybridModel, indices: Indices, movies, weeks, bias: Bias, seen: pd.DataFrame):
         self.model, self.indices, self.weeks, self.bias = model, indices, weeks, bias
-        self.movies = pd.DataFrame({"movie_id": indices.movie_ids, "title": titles})
+        self.movies = features.catalogue(
+            movies, indices, np.bincount(model.past.movie_index, minlength=indices.num_movies)
+        )
         self.seen = seen[["user_id", "movie_id"]]
-        self.history, self.best_epochs, self.fit_seconds = None, {}, None
+        self.history, self.best_epochs, self.fit_seconds, self.seed = None, {}, None, None
 
     def __repr__(self) -> str:
         return f"Hybrid({self.indices.num_users:,} users, {self.indices.num_movies:,} movies)"
@@ -74,72 +80,81 @@ class Hybrid:
         self._require_trained("ranking")
         return self.model.score(tf.constant(user_index, tf.int32)).numpy()
 
-    def recommend(self, user_ids, k: int = 10) -> pd.DataFrame:
-        """The k best films that each user has not seen.
+    @functools.cached_property
+    def pipeline(self) -> Pipeline:
+        """From ids and stars to lists, with the weights of the moment when a list is first asked for."""
+        self._require_trained("ranking")
+        titles = self.movies["title"].to_numpy()
+        return Pipeline([member.model for member in self.members], self.indices, titles, self.bias, self.seen)
+
+    @property
+    def members(self) -> list:
+        """The model itself; of an `Ensemble`, all of its models."""
+        return [self]
+
+    def recommend(self, user_ids, k: int = 10, *, because: bool = False) -> pd.DataFrame:
+        """The k best films that each user has not seen: retrieval, then ranking, see `Pipeline`.
 
         Args:
             user_ids: ids as published, e.g. [1, 42].
             k: 1 to the number of movies. A user who has seen nearly everything gets fewer rows.
+            because: True adds a column of that name: what speaks for each film, in words.
 
         Returns:
-            DataFrame user_id, rank (from 1), movie_id, title, score; the users in the order given.
+            DataFrame user_id, rank (from 1), movie_id, title, score, predicted_stars; the users in the order given.
 
         Raises:
             ValueError: if a user is not known from train, or k is out of range.
         """
-        user_ids = np.atleast_1d(np.asarray(user_ids))
+        user_ids, k = np.atleast_1d(np.asarray(user_ids)), self._checked_k(k)
         if not user_ids.size:
             raise ValueError("`user_ids` is empty; name at least one user, e.g. recommend([1, 42]).")
-        user_index = self.indices.user_index(user_ids)
-        unknown = user_ids[user_index == UNKNOWN]
+        unknown = user_ids[self.indices.user_index(user_ids) == UNKNOWN]
         if len(unknown):
             raise ValueError(
                 f"every user must have ratings in train; {len(unknown)} of {len(user_ids)} are unknown, e.g. user_id "
                 f'{unknown[:3].tolist()}. For somebody new: recommend_new({{"Toy Story (1995)": 5.0}}).'
             )
-        unique, order = np.unique(user_index, return_inverse=True)
-        lists, scores = evaluation.rank(self.score, unique, self.seen, self.indices, self._checked_k(k))
-        tables = [self._table(lists[row], scores[row]) for row in order]
-        repeated = np.repeat(user_ids, [len(table) for table in tables])
-        return pd.concat(tables, ignore_index=True).assign(user_id=repeated)[
-            ["user_id", "rank", "movie_id", "title", "score"]
+        unique, order = np.unique(user_ids, return_inverse=True)
+        blocks = [
+            self.pipeline.recommend(tf.constant(unique[start : start + USERS_PER_BLOCK], tf.int64), k)
+            for start in range(0, len(unique), USERS_PER_BLOCK)
         ]
+        columns = {name: np.concatenate([block[name].numpy() for block in blocks])[order] for name in blocks[0]}
+        table = _table(columns, np.repeat(user_ids, k))
+        if because:
+            for user_id, rows in table.groupby("user_id").groups.items():
+                person = self.pipeline.known(tf.constant(self.indices.user_index([user_id])))
+                table.loc[rows, "because"] = reasons(self, person, table["movie_id"][rows])
+        return table
 
-    def recommend_new(self, stars: dict | None = None, k: int = 10, *, genres: tuple = ()) -> pd.DataFrame:
+    def recommend_new(
+        self, stars: dict | None = None, k: int = 10, *, genres: tuple = (), because: bool = False
+    ) -> pd.DataFrame:
         """The k best films for somebody who was not there in training, from a few films they rated or genres they like.
 
-        Nothing is trained: the history goes the same way as everybody's, each film with full weight.
+        Nothing is trained: the history goes the same way as everybody's, each film with full weight. If nothing is
+        given, the list is what was liked most in the last weeks of train. `.attrs["based_on"]` says which.
 
         Args:
             stars: {title or movie_id: stars}, e.g. {"Toy Story (1995)": 5.0, "Fargo": 2}.
             k: 1 to the number of movies.
-            genres: favourites, e.g. ("Comedy", "Sci-Fi"); each counts as one film of which only the genre is known.
+            genres: favourites, e.g. ("Comedy", "Sci-Fi").
+            because: as of `recommend`.
 
         Returns:
-            DataFrame rank, movie_id, title, score; films in `stars` are left out.
+            DataFrame as of `recommend`, user_id missing; films in `stars` are left out.
 
         Raises:
-            ValueError: if nothing is given, a title is unknown or ambiguous, a genre is unknown, or stars are off the
-                scale.
+            ValueError: if a title is unknown or ambiguous, a genre is unknown, or stars are off the scale.
         """
-        stars, genres = stars or {}, (genres,) if isinstance(genres, str) else tuple(genres)
-        if not stars and not genres:
-            raise ValueError(
-                '`stars` is empty; name at least one film, e.g. recommend_new({"Toy Story (1995)": 5.0}), or '
-                'a favourite genre, e.g. recommend_new(genres=("Comedy",)).'
-            )
-        self._require_trained("ranking")
-        movie_index = np.array([self._movie_index(movie) for movie in stars], np.int32)
-        given = np.array([self._checked_stars(movie, value) for movie, value in stars.items()], np.float32)
-        if len(np.unique(movie_index)) < len(movie_index):
-            raise ValueError(f"each film is rated once; {list(stars)} names one twice. Keep one of them.")
-        above_mean = given - self.bias.mean - self.bias.movie[movie_index]
-        own_bias = above_mean.sum() / (self.bias.damping_user + len(given))
-        scores = self._score_new(movie_index, (above_mean - own_bias).astype(np.float32), self._genre_features(genres))
-        unseen = scores.copy()
-        unseen[movie_index] = -np.inf
-        best = top_k(unseen[None], self._checked_k(k))[0]
-        return self._table(np.where(np.isneginf(unseen[best]), UNKNOWN, best), scores[best])
+        newcomer, k = self._checked_newcomer(stars, genres), self._checked_k(k)
+        answer = self.pipeline.recommend_new(*newcomer, k)
+        table = _table({name: column.numpy() for name, column in answer.items()}, pd.array([pd.NA] * k, "Int64"))
+        table.attrs["based_on"] = based_on(stars, genres)
+        if because:
+            table["because"] = reasons(self, self.pipeline.new_person(*newcomer), table["movie_id"])
+        return table
 
     def similar(self, movie, k: int = 10) -> pd.DataFrame:
         """The k films whose vectors in the ranking head point the same way: cosine, 1 is the same direction.
@@ -150,14 +165,26 @@ class Hybrid:
         Returns:
             DataFrame rank, movie_id, title, score; the film itself is left out.
         """
-        self._require_trained("ranking")
-        index = self._movie_index(movie)
-        vectors = self._movie_vectors()
-        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        cosine = vectors @ vectors[index]
-        others = np.where(np.arange(len(cosine)) == index, -np.inf, cosine)
-        best = top_k(others[None], self._checked_k(k))[0]
-        return self._table(np.where(best == index, UNKNOWN, best), cosine[best])
+        answer = self.pipeline.similar(self._movie_id(movie), self._checked_k(k))
+        columns = {name: column.numpy() for name, column in answer.items()}
+        table = pd.DataFrame(columns | {"title": _text(columns["title"])})
+        table = table[table["movie_id"] != UNKNOWN]
+        return table.assign(rank=np.arange(1, len(table) + 1))[["rank", "movie_id", "title", "score"]]
+
+    def explain(self, movie, user_id: int) -> pd.DataFrame:
+        """Why this film for this user: parts that add up to its score in `recommend`. See `movierec.explain`."""
+        index = self.indices.user_index(np.array([user_id]))
+        if index[0] == UNKNOWN:
+            raise ValueError(
+                f"user_id {user_id} must have ratings in train; it has none. For somebody new: "
+                'explain_new("Fargo", {"Toy Story (1995)": 5.0}).'
+            )
+        return explain(self, self.pipeline.known(tf.constant(index)), self._movie_id(movie))
+
+    def explain_new(self, movie, stars: dict | None = None, *, genres: tuple = ()) -> pd.DataFrame:
+        """The same for a newcomer; see `recommend_new`."""
+        person = self.pipeline.new_person(*self._checked_newcomer(stars, genres))
+        return explain(self, person, self._movie_id(movie))
 
     def save(self, folder) -> None:
         """Writes the model to `folder`, made if need be; `load_model(folder)` reads it. See `movierec.storage`."""
@@ -165,23 +192,20 @@ class Hybrid:
 
         storage.save_model(self, folder)
 
-    def _score_new(self, movie_index: np.ndarray, residual: np.ndarray, genre: np.ndarray) -> np.ndarray:
-        """float32 `[num_movies]` for one newcomer, from films `[n]`, their residuals `[n]` and rows of the features."""
-        return self.model.score_new(tf.constant(movie_index), tf.constant(residual), tf.constant(genre)).numpy()[0]
-
-    def _movie_vectors(self) -> np.ndarray:
-        """The ranking head's vectors of movies, float32 `[num_movies, dim]`."""
-        return self.model.ranking.movie_vectors().numpy()
-
-    def _genre_features(self, genres: tuple) -> np.ndarray:
-        """The rows of the features that are these genres, int32 `[n]`."""
-        names = [] if "features" in self.model.settings.without else self.model.movie_features.names
-        known = [name.removeprefix("genre=") for name in names if name.startswith("genre=")]
-        unknown = [genre for genre in genres if genre not in known]
+    def _checked_newcomer(self, stars: dict | None, genres) -> tuple:
+        """What a newcomer says, as `Pipeline.recommend_new` takes it: films by id, none by title, stars, genres."""
+        stars, genres = stars or {}, (genres,) if isinstance(genres, str) else tuple(genres)
+        movie_ids = [self._movie_id(movie) for movie in stars]
+        given = [self._checked_stars(movie, value) for movie, value in stars.items()]
+        if len(set(movie_ids)) < len(movie_ids):
+            raise ValueError(f"each film is rated once; {list(stars)} names one twice. Keep one of them.")
+        unknown = [genre for genre in genres if genre not in self.pipeline.genres]
         if unknown:
-            there = f"the genres here are {', '.join(known)}" if known else "this model was fitted without genres"
+            known = ", ".join(self.pipeline.genres)
+            there = f"the genres here are {known}" if known else "this model was fitted without genres"
             raise ValueError(f"every genre must be known; {unknown} is not: {there}.")
-        return np.array([names.index(f"genre={genre}") for genre in genres], np.int32)
+        values = (movie_ids, tf.int64), ([], tf.string), (given, tf.float32), (genres, tf.string)
+        return tuple(tf.constant(value, kind) for value, kind in values)
 
     def _require_trained(self, head: str) -> None:
         if getattr(self.model, head) is None:
@@ -190,20 +214,12 @@ class Hybrid:
                 'Fit again with heads=("stars", "ranking"), the default.'
             )
 
-    def _table(self, movie_index: np.ndarray, scores: np.ndarray) -> pd.DataFrame:
-        """The movies of a list with their scores, both `[k]`, without the places that are UNKNOWN."""
-        there = movie_index != UNKNOWN
-        table = self.movies.iloc[movie_index[there]].reset_index(drop=True)
-        table.insert(0, "rank", np.arange(1, len(table) + 1))
-        return table.assign(score=scores[there])
-
-    def _movie_index(self, movie) -> int:
+    def _movie_id(self, movie) -> int:
         if isinstance(movie, str):
-            movie = find_movie(self.movies, movie)
-        index = int(self.indices.movie_index(movie))
-        if index == UNKNOWN:
+            return find_movie(self.movies, movie)
+        if int(self.indices.movie_index(movie)) == UNKNOWN:
             raise ValueError(f"movie_id {movie} is not in the catalogue of {self.indices.num_movies:,}; see `.movies`.")
-        return index
+        return int(movie)
 
     def _checked_stars(self, movie, value) -> float:
         low, high = self.bias.scale
@@ -217,58 +233,19 @@ class Hybrid:
         return int(k)
 
 
-class Ensemble(Hybrid):
-    """Hybrids that differ in their seed: the mean of their stars, and the mean of their scores.
-
-    What a seed happened to learn cancels out, what all have learned stays. Costs as many fits, and as many times the
-    work for each answer.
-
-    Args:
-        members: at least one `Hybrid`, all fitted on the same train part.
-
-    Raises:
-        ValueError: if there is none, or they know other users or movies.
-    """
-
-    def __init__(self, members: list[Hybrid]):
-        if not members:
-            raise ValueError("an Ensemble needs at least one member; fit_ensemble(split, seeds=(0, 1, 2)) makes three.")
-        first = members[0]
-        for other in members[1:]:
-            same = (np.array_equal(getattr(first.indices, ids), getattr(other.indices, ids)) for ids in IDS)
-            if not all(same):
-                raise ValueError("all members must be fitted on the same users and movies; fit_ensemble takes care.")
-        titles = first.movies["title"].to_numpy()
-        super().__init__(first.model, first.indices, titles, first.weeks, first.bias, first.seen)
-        self.members, self.best_epochs = list(members), first.best_epochs
-        self.fit_seconds = sum(member.fit_seconds or 0 for member in members)
-
-    def __repr__(self) -> str:
-        return f"Ensemble of {len(self.members)}: {self.members[0]!r}"
-
-    def predict(self, ratings: pd.DataFrame) -> np.ndarray:
-        """The mean of the members' stars; see `Hybrid.predict`."""
-        return np.mean([member.predict(ratings) for member in self.members], axis=0)
-
-    def score(self, user_index: np.ndarray) -> np.ndarray:
-        """The mean of the members' scores; see `Hybrid.score`."""
-        return np.mean([member.score(user_index) for member in self.members], axis=0)
-
-    def save(self, folder) -> None:
-        """Not there yet: save each of `members` to a folder of its own, and make an Ensemble of what was loaded."""
-        raise NotImplementedError("save each of .members to a folder of its own; Ensemble([load_model(f) for f in …]).")
-
-    def _score_new(self, *newcomer) -> np.ndarray:
-        return np.mean([member._score_new(*newcomer) for member in self.members], axis=0)
-
-    def _movie_vectors(self) -> np.ndarray:
-        """Side by side: the cosine of the whole is about the mean of the cosines."""
-        return np.concatenate([member._movie_vectors() for member in self.members], axis=1)
+def based_on(stars, genres) -> str:
+    """What a newcomer's list is made from: "stars", "genres", "stars and genres", or "popularity"."""
+    return " and ".join(name for name, given in (("stars", stars), ("genres", genres)) if given) or "popularity"
 
 
-def titles_of(movies: pd.DataFrame | None, indices: Indices) -> np.ndarray:
-    """The title of every movie of `indices`; "movie 42" where `movies` does not have it. str `[num_movies]`."""
-    fallback = pd.Series([f"movie {movie_id}" for movie_id in indices.movie_ids], index=indices.movie_ids)
-    if movies is None or "title" not in movies:
-        return fallback.to_numpy()
-    return movies.set_index("movie_id")["title"].reindex(indices.movie_ids).fillna(fallback).to_numpy()
+def _table(columns: dict, user_id) -> pd.DataFrame:
+    """The lists `[U, k]` as rows, without the places where nothing is left."""
+    k = columns["movie_id"].shape[1]
+    flat = {name: values.ravel() for name, values in columns.items()}
+    rank = np.tile(np.arange(1, k + 1), len(columns["movie_id"]))
+    table = pd.DataFrame(flat | {"user_id": user_id, "rank": rank, "title": _text(flat["title"])})
+    return table[table["movie_id"] != UNKNOWN][COLUMNS].reset_index(drop=True)
+
+
+def _text(titles: np.ndarray) -> list[str]:
+    return [title.decode() for title in titles]

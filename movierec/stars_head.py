@@ -6,7 +6,8 @@ Built piece by piece in notebooks/04_embeddings and 05_hybrid_model.
 import numpy as np
 
 from movierec.baselines import Bias
-from movierec.histories import NUM_SESSION_FEATURES, History
+from movierec.histories import NUM_SESSION_FEATURES, Entries, History
+from movierec.indices import UNKNOWN
 from movierec.keras2 import tf
 from movierec.layers import multilayer_perceptron, small_random, start_at
 from movierec.settings import Settings
@@ -45,9 +46,7 @@ class Tower(tf.keras.layers.Layer):
 
     def call(self, rows, left_out=None, residual=None):
         """float32 `[batch, dim]` for int `[batch]`; `left_out`, `residual` `[batch]`: what each row must not see."""
-        vectors = tf.gather(self.features, rows) @ self.feature  # [batch, dim]
-        if self.id is not None:
-            vectors += tf.gather(self.id, rows)
+        vectors = self.known(rows)
         if self.watched is None:
             return vectors
         unique, back = tf.unique(rows)  # a user who is in the batch ten times has one bag
@@ -61,6 +60,25 @@ class Tower(tf.keras.layers.Layer):
             if self.starred is not None:
                 bag -= residual[:, None] * tf.gather(self.starred, left_out)
             count -= 1
+        return vectors + bag / tf.sqrt(tf.maximum(count, 1.0))[:, None]
+
+    def known(self, rows):
+        """The features and the id of each row, float32 `[batch, dim]`; 0 where UNKNOWN."""
+        is_known, rows = tf.cast(rows != UNKNOWN, tf.float32)[:, None], tf.maximum(rows, 0)
+        vectors = tf.gather(self.features, rows) @ self.feature
+        return is_known * (vectors if self.id is None else vectors + tf.gather(self.id, rows))
+
+    def of_people(self, entries: Entries, rows):
+        """float32 `[batch, dim]` from histories that need not be in train; `rows` `[batch]` may be UNKNOWN."""
+        vectors = self.known(rows)
+        if self.watched is None:
+            return vectors
+        rated = tf.gather(self.watched, entries.movie)  # [entries, dim]
+        if self.starred is not None:
+            rated += entries.residual[:, None] * tf.gather(self.starred, entries.movie)
+        num_rows = tf.shape(rows)[0]
+        bag = tf.math.unsorted_segment_sum(rated, entries.row, num_rows)
+        count = tf.math.unsorted_segment_sum(tf.ones_like(entries.residual), entries.row, num_rows)
         return vectors + bag / tf.sqrt(tf.maximum(count, 1.0))[:, None]
 
 
@@ -142,9 +160,14 @@ class StarsHead(tf.keras.layers.Layer):
 
     def paths(self, batch, x, y, training=False) -> dict:
         """Of "bias", "dot", "deep", "session" those that are there: float32 `[batch]` each, on the scale of stars."""
-        has_week = tf.cast(batch["week_index"] >= 0, tf.float32)
+        user_bias = tf.gather(self.user_bias, batch["user_index"])
+        return self.paths_of(batch, x, y, user_bias, training)
+
+    def paths_of(self, batch, x, y, user_bias, training=False) -> dict:
+        """The same for anybody: b_u is `user_bias` `[batch]`."""
+        has_week = tf.cast(batch["week_index"] != UNKNOWN, tf.float32)
         week = tf.maximum(batch["week_index"], 0)
-        bias = tf.gather(self.user_bias, batch["user_index"]) + tf.gather(self.movie_bias, batch["movie_index"])
+        bias = user_bias + tf.gather(self.movie_bias, batch["movie_index"])
         t = tf.gather(self.week, week) * has_week[:, None]
         session = batch["session"] if "session" not in self.without else tf.zeros_like(batch["session"])
         deep = self.deep(tf.concat([x, y, x * y, session], axis=1), training=training)  # [batch, 1]
@@ -158,5 +181,22 @@ class StarsHead(tf.keras.layers.Layer):
 
     def call(self, batch):
         """float32 stars `[batch]`, not yet clipped to the scale."""
-        total = tf.add_n(list(self.paths(batch, *self.vectors(batch)).values()))
+        return self.expected(self.paths(batch, *self.vectors(batch)))
+
+    def expected(self, paths: dict):
+        """The stars that the paths come to, float32 `[batch]`."""
+        total = tf.add_n(list(paths.values()))
         return self.thresholds.expected(total) if self.thresholds else total
+
+    def stars_of_people(self, entries: Entries, user_index, user_bias, movie, vectors):
+        """float32 stars `[U, N]` of the films `[U, N]` for histories that need not be in train, at no known time.
+
+        `user_index` `[U]`: UNKNOWN for newcomers; `user_bias` `[U]`; `vectors`: y of all movies `[num_movies, dim]`.
+        """
+        per_person = tf.shape(movie)[1]
+        x = tf.repeat(self.user.of_people(entries, user_index), per_person, axis=0)
+        films = tf.reshape(movie, [-1])
+        rows = {"movie_index": films, "week_index": tf.fill(tf.shape(films), UNKNOWN)}
+        rows["session"] = tf.zeros([tf.size(films), NUM_SESSION_FEATURES])
+        paths = self.paths_of(rows, x, tf.gather(vectors, films), tf.repeat(user_bias, per_person))
+        return tf.reshape(self.expected(paths), tf.shape(movie))

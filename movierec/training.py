@@ -12,12 +12,13 @@ import pandas as pd
 
 from movierec import evaluation, features, metrics
 from movierec.baselines import Bias
+from movierec.ensemble import Ensemble
 from movierec.histories import make_history, session_features
 from movierec.indices import make_indices
 from movierec.keras2 import tf
 from movierec.layers import shuffled
 from movierec.models import HEADS, HybridModel
-from movierec.recommend import Ensemble, Hybrid, titles_of
+from movierec.recommend import Hybrid
 from movierec.settings import Settings
 from movierec.splits import Split
 
@@ -154,6 +155,7 @@ def fit_hybrid(
     tf.keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
     hybrid = _untrained(split, movies, users, heads, settings)
+    hybrid.seed = seed
     recipes = {
         "stars": Recipe(
             rows=stars_rows(hybrid, split.train), batch_size=batch_size, learning_rate=learning_rate,
@@ -199,7 +201,7 @@ def _untrained(split: Split, movies, users, heads: tuple, settings: Settings) ->
         settings,
     )
     seen = train if split.validation is None else pd.concat([train, split.validation])
-    return Hybrid(model, indices, titles_of(movies, indices), weeks, bias, seen)
+    return Hybrid(model, indices, movies, weeks, bias, seen)
 
 
 def stars_rows(hybrid: Hybrid, train: pd.DataFrame) -> dict:

@@ -39,28 +39,37 @@ MAY_IMPORT = {
     "layers": {"keras2"},
     "histories": {"baselines", "indices"},
     "settings": set(),
-    "stars_head": {"baselines", "histories", "keras2", "layers", "settings"},
-    "ranking_head": {"factors", "histories", "keras2", "layers", "settings"},
+    "stars_head": {"baselines", "histories", "indices", "keras2", "layers", "settings"},
+    "ranking_head": {"factors", "histories", "indices", "keras2", "layers", "settings"},
     "ncf": {"features", "indices", "keras2", "layers"},
     "ladder": {"baselines", "burke", "content", "datasets", "factors", "indices", "ncf", "neighbours"},
     "tuning": {"datasets", "evaluation", "ladder", "report", "splits"},
     "evaluation": {"metrics", "indices", "ranking", "splits"},
     "features": {"indices", "keras2"},
     "models": {"baselines", "features", "histories", "keras2", "layers", "ranking_head", "settings", "stars_head"},
+    "pipeline": {"baselines", "histories", "indices", "keras2", "models"},
+    "explain": {"pipeline"},
     "recommend": {
-        *{"evaluation", "features", "baselines", "datasets", "histories", "indices", "keras2", "models", "ranking"},
+        *{"baselines", "datasets", "explain", "features", "histories", "indices", "keras2", "models", "pipeline"},
         "storage",
     },
+    "ensemble": {"recommend"},
     "storage": {"baselines", "features", "histories", "indices", "keras2", "models", "recommend", "settings"},
     "training": {
         *{"evaluation", "features", "metrics", "baselines", "histories", "indices", "keras2", "layers", "models"},
-        *{"recommend", "settings", "splits"},
+        *{"ensemble", "recommend", "settings", "splits"},
     },
+    "playlist": {"metrics"},
+    "feedback": set(),
+    "serving": {"datasets", "feedback", "indices", "keras2", "storage"},
+    "service": {"datasets", "feedback", "serving"},
+    "nearest": {"ranking"},
     "__init__": {"keras2", "datasets", "splits"},
 }
 LAZY = {  # inside a function, because the other imports this module at its top
     ("recommend", "storage"),  # `Hybrid.save`: storage builds a Hybrid
     ("ladder", "ncf"),  # everything else on the ladder works without TensorFlow
+    ("service", "serving"),  # `--help` does not wait for TensorFlow
     ("report", "latex"),  # `python -m movierec.report build`: latex reads what report wrote
 }
 OUTSIDE = {  # third-party packages that each light module may import, besides numpy and pandas
@@ -71,11 +80,12 @@ OUTSIDE = {  # third-party packages that each light module may import, besides n
     "plots": {"matplotlib", "cycler"},
     "report": {"matplotlib"},
     "evaluation": {"scipy", "tqdm"},
+    "nearest": {"faiss"},
 }
 WITHOUT_TENSORFLOW = [
     *["datasets", "download", "formats", "indices", "splits", "metrics", "baselines", "evaluation", "report", "latex"],
     *["ranking", "comparison", "neighbours", "factors", "content", "burke", "ladder", "tuning"],
-    *["plots", "readme", "keras2", "histories", "settings"],
+    *["plots", "readme", "keras2", "histories", "settings", "playlist", "feedback", "nearest"],
 ]
 
 

@@ -36,8 +36,10 @@ def test_an_unknown_name_is_an_attribute_error_that_lists_the_names():
         (lambda: movierec.Split, ["train", "validation", "test"], []),
         (lambda: movierec.fit_hybrid, ["split", "movies", "users"], ["seed", "epochs", "patience", "learning_rate"]),
         (lambda: movierec.Hybrid.predict, ["self", "ratings"], []),
-        (lambda: movierec.Hybrid.recommend, ["self", "user_ids", "k"], []),
-        (lambda: movierec.Hybrid.recommend_new, ["self", "stars", "k"], []),
+        (lambda: movierec.Hybrid.recommend, ["self", "user_ids", "k"], ["because"]),
+        (lambda: movierec.Hybrid.recommend_new, ["self", "stars", "k"], ["genres", "because"]),
+        (lambda: movierec.Hybrid.explain, ["self", "movie", "user_id"], []),
+        (lambda: movierec.Hybrid.explain_new, ["self", "movie", "stars"], ["genres"]),
         (lambda: movierec.Hybrid.similar, ["self", "movie", "k"], []),
         (lambda: movierec.Hybrid.save, ["self", "folder"], []),
         (lambda: movierec.load_model, ["folder"], []),
@@ -68,7 +70,7 @@ def test_the_readmes_example_runs(ml100k, monkeypatch, tmp_path):
     model, split = names["model"], names["split"]
     assert model.predict(split.test).shape == (9_596,)
     table = model.recommend([1, 42], k=10)
-    assert list(table) == ["user_id", "rank", "movie_id", "title", "score"]
+    assert list(table) == ["user_id", "rank", "movie_id", "title", "score", "predicted_stars"]
     assert table["user_id"].tolist() == [1] * 10 + [42] * 10
     (folder,) = tmp_path.iterdir()  # "my-model"
     again = movierec.load_model(folder)

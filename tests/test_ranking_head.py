@@ -6,8 +6,8 @@ import pytest
 from movierec.baselines import Bias
 from movierec.factors import Ease
 from movierec.features import make_weeks, movie_features, user_features
-from movierec.histories import make_history
-from movierec.indices import make_indices
+from movierec.histories import Entries, make_history
+from movierec.indices import UNKNOWN, make_indices
 from movierec.keras2 import tf
 from movierec.models import DRAWN, HybridModel
 from movierec.settings import Settings
@@ -141,8 +141,22 @@ def test_a_newcomer_has_the_scores_of_a_user_with_that_history_less_features(tin
     model.ranking.user_feature.assign(tf.zeros_like(model.ranking.user_feature))
     rows = rows_of(model, 2)
     movie, residual = model.past.movie_index[rows], model.past.residual[rows]
-    found = model.score_new(tf.constant(movie), tf.constant(residual), tf.constant([], tf.int32))
+    entries = Entries(tf.zeros_like(movie), tf.constant(movie), tf.constant(residual), tf.zeros_like(residual))
+    found = model.ranking.score_people(entries, tf.constant([UNKNOWN]), tf.constant([], tf.int32))
     np.testing.assert_allclose(found, model.score(tf.constant([2])), rtol=1e-4, atol=1e-4)
+
+
+def test_the_shares_of_a_score_sum_to_it_for_known_users_and_for_newcomers(model):
+    randomise(model.ranking)
+    movies = tf.range(5)
+    for user, genres in ((2, []), (UNKNOWN, [1, 2])):
+        entries, genre = model.ranking.entries(tf.constant([2])), tf.constant(genres, tf.int32)
+        shares = model.ranking.shares(entries, tf.constant([user]), genre, movies)
+        assert shares["dot"].shape == shares["linear"].shape == (len(entries.movie), 5)
+        assert shares["genre"].shape == (len(genres), 5) and np.abs(shares["deep"]).max() > 0
+        total = sum(share.numpy().reshape(-1, 5).sum(axis=0) for share in shares.values())
+        scores = model.ranking.score_people(entries, tf.constant([user]), genre)[0]
+        np.testing.assert_allclose(total, scores, rtol=1e-4, atol=1e-4)
 
 
 def test_a_favourite_genre_counts_as_one_film_of_which_only_the_genre_is_known(model):

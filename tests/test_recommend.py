@@ -5,9 +5,12 @@ import pandas as pd
 import pytest
 
 import movierec
-from movierec import evaluation
+from movierec.ensemble import Ensemble
+from movierec.features import catalogue
+from movierec.histories import Entries
 from movierec.indices import Indices
-from movierec.recommend import Ensemble, Hybrid, titles_of
+from movierec.pipeline import CANDIDATES, POPULAR_DAYS, STARS_WEIGHT
+from movierec.recommend import COLUMNS, Hybrid
 
 EVEN = {f"Film {number} ({1980 + number // 2})": 5.0 for number in (0, 4, 8, 12)}
 
@@ -80,14 +83,40 @@ def test_no_rows_are_no_stars(fitted, split):
 
 def test_a_list_has_its_columns_ranks_and_scores_in_order(fitted):
     table = fitted.recommend([101], k=7)
-    assert list(table) == ["user_id", "rank", "movie_id", "title", "score"]
+    assert list(table) == COLUMNS
     assert table["rank"].tolist() == [1, 2, 3, 4, 5, 6, 7]
     assert table["score"].is_monotonic_decreasing
     assert table["movie_id"].is_unique
     titles = dict(zip(fitted.movies["movie_id"], fitted.movies["title"], strict=True))
     assert table["title"].tolist() == [titles[movie_id] for movie_id in table["movie_id"]]
-    scores = fitted.score(np.array([1]))[0]
-    np.testing.assert_array_equal(table["score"], scores[fitted.indices.movie_index(table["movie_id"])])
+
+
+def test_the_score_is_retrievals_and_a_share_of_the_expected_stars(fitted):
+    """From the definition, over the whole catalogue: here it is smaller than the number of candidates."""
+    assert len(fitted.movies) < CANDIDATES
+    table = fitted.recommend([101], k=30)
+    index = fitted.indices.movie_index(table["movie_id"])
+    stars = fitted.predict(table[["user_id", "movie_id"]])
+    np.testing.assert_allclose(table["predicted_stars"], stars, atol=1e-5)
+    np.testing.assert_allclose(table["score"], fitted.score(np.array([1]))[0, index] + STARS_WEIGHT * stars, atol=1e-4)
+
+
+def test_only_the_candidates_of_retrieval_can_be_ranked(fitted, monkeypatch):
+    monkeypatch.setattr("movierec.pipeline.CANDIDATES", 5)
+    few = Hybrid(fitted.model, fitted.indices, fitted.movies, fitted.weeks, fitted.bias, fitted.seen)
+    retrieved = few.score(np.array([1]))[0]
+    retrieved[few.indices.movie_index(few.seen.loc[few.seen["user_id"] == 101, "movie_id"])] = -np.inf
+    best = few.indices.movie_ids[np.argsort(-retrieved)[:5]]
+    assert set(few.recommend([101], k=5)["movie_id"]) == set(best)
+    assert set(few.recommend([101], k=2)["movie_id"]) < set(best)
+
+
+def test_without_a_stars_head_lists_are_in_the_order_of_retrieval(split, checkerboard, small):
+    lists = movierec.fit_hybrid(split, checkerboard.movies, heads=("ranking",), epochs=1, **small)
+    table = lists.recommend([101], k=5)
+    assert table["predicted_stars"].isna().all()
+    scores = lists.score(np.array([1]))[0]
+    np.testing.assert_allclose(table["score"], scores[lists.indices.movie_index(table["movie_id"])], atol=1e-5)
 
 
 def test_seen_films_are_never_in_a_list_and_all_others_can_be(fitted, split):
@@ -128,8 +157,7 @@ def nearly_all_seen(fitted):
     """The same model; user 100 has seen all films but 30 and 50, user 101 every one."""
     seen = [(100, movie) for movie in fitted.indices.movie_ids if movie not in (30, 50)]
     seen += [(101, movie) for movie in fitted.indices.movie_ids]
-    titles = fitted.movies["title"].to_numpy()
-    return Hybrid(fitted.model, fitted.indices, titles, fitted.weeks, fitted.bias, _pairs(*seen))
+    return Hybrid(fitted.model, fitted.indices, fitted.movies, fitted.weeks, fitted.bias, _pairs(*seen))
 
 
 def test_who_has_seen_nearly_all_gets_a_short_list(nearly_all_seen):
@@ -143,7 +171,7 @@ def test_who_has_seen_nearly_all_gets_a_short_list(nearly_all_seen):
 def test_who_has_seen_all_gets_an_empty_table_with_its_columns(nearly_all_seen):
     table = nearly_all_seen.recommend([101], k=3)
     assert len(table) == 0
-    assert list(table) == ["user_id", "rank", "movie_id", "title", "score"]
+    assert list(table) == COLUMNS
 
 
 def test_unknown_users_are_counted_and_shown_with_the_way_for_newcomers(fitted):
@@ -180,7 +208,7 @@ def test_no_users_and_ids_that_are_no_ids_are_refused(fitted):
 
 def test_a_newcomer_gets_films_of_their_taste_without_their_own(fitted):
     table = fitted.recommend_new(EVEN, k=10)
-    assert list(table) == ["rank", "movie_id", "title", "score"]
+    assert list(table) == COLUMNS and table["user_id"].isna().all() and table.attrs["based_on"] == "stars"
     assert table["rank"].tolist() == list(range(1, 11))
     assert table["score"].is_monotonic_decreasing
     assert not set(EVEN) & set(table["title"])
@@ -195,9 +223,12 @@ def test_a_newcomers_residuals_are_against_their_own_bias(fitted):
     index = fitted.indices.movie_index(list(rated))
     above = np.array(list(rated.values())) - fitted.bias.mean - fitted.bias.movie[index]
     residual = (above - above.sum() / (fitted.bias.damping_user + 3)).astype(np.float32)
-    expected = fitted.model.score_new(index, residual, np.zeros(0, np.int32)).numpy()[0]
+    nobody, zeros = np.array([-1]), np.zeros(3, np.float32)
+    scores = fitted.model.ranking.score_people(Entries(np.zeros(3, int), index, residual, zeros), nobody).numpy()[0]
     table = fitted.recommend_new(rated, k=5)
-    np.testing.assert_allclose(table["score"], expected[fitted.indices.movie_index(table["movie_id"])], atol=1e-4)
+    best = fitted.indices.movie_index(table["movie_id"])
+    expected = scores[best] + STARS_WEIGHT * table["predicted_stars"]
+    np.testing.assert_allclose(table["score"], expected, atol=1e-4)
 
 
 def test_a_newcomer_may_name_genres_beside_films_or_alone(fitted):
@@ -247,9 +278,17 @@ def test_stars_off_the_scale_are_refused_with_the_film_and_the_scale(fitted, val
     assert repr(value) in str(error.value)
 
 
-def test_no_films_are_refused_with_an_example(fitted):
-    with pytest.raises(ValueError, match="`stars` is empty.*recommend_new.*Toy Story"):
-        fitted.recommend_new({})
+def test_of_whom_nothing_is_known_gets_what_was_liked_lately_and_is_told_so(fitted, split):
+    table = fitted.recommend_new(k=30)
+    assert table.attrs["based_on"] == "popularity"
+    train = split.train
+    days = (train["timestamp"].max() - train["timestamp"]) / 86_400
+    weight = np.where(train["rating"] > train["rating"].mean(), np.exp(-days / POPULAR_DAYS), 0)
+    expected = pd.Series(weight).groupby(train["movie_id"].to_numpy()).sum()
+    scores = table.set_index("movie_id")["score"]
+    np.testing.assert_allclose(scores, expected.reindex(scores.index, fill_value=0), rtol=1e-4)
+    assert scores.is_monotonic_decreasing
+    pd.testing.assert_frame_equal(fitted.recommend_new({}, k=30, genres=()), table)
 
 
 def test_one_film_named_twice_is_refused(fitted):
@@ -297,14 +336,14 @@ def test_an_ensemble_is_the_mean_of_its_members(fitted, once, split):
     )
     np.testing.assert_allclose(together.score(users), (fitted.score(users) + once.score(users)) / 2, rtol=1e-6)
     assert together.fit_seconds == pytest.approx(fitted.fit_seconds + once.fit_seconds)
-    table = together.recommend([100], k=3)
-    expected = evaluation.rank(together.score, np.array([0]), together.seen, together.indices, 3)[0][0]
-    assert table["movie_id"].tolist() == together.indices.movie_ids[expected].tolist()
-    new = together.recommend_new(EVEN, k=26).set_index("movie_id")["score"]
-    each = [
-        model.recommend_new(EVEN, k=26).set_index("movie_id")["score"].reindex(new.index) for model in (fitted, once)
-    ]
-    np.testing.assert_allclose(new, sum(each) / 2, rtol=1e-5)
+
+    def scores(ask):
+        tables = [ask(model).set_index("movie_id")["score"] for model in (together, fitted, once)]
+        return [table.reindex(tables[0].index) for table in tables]
+
+    for ask in (lambda model: model.recommend([100], k=30), lambda model: model.recommend_new(EVEN, k=26)):
+        mean, *each = scores(ask)
+        np.testing.assert_allclose(mean, sum(each) / 2, rtol=1e-4)
     assert len(together.similar(10, k=5)) == 5 and repr(together).startswith("Ensemble of 2: Hybrid(")
 
 
@@ -319,12 +358,15 @@ def test_an_ensemble_of_nobody_or_of_strangers_is_refused(fitted, tiny):
         Ensemble([fitted]).save("somewhere")
 
 
-# ---- titles
+# ---- the catalogue
 
 
-def test_titles_follow_the_indices_and_missing_ones_are_named_by_id(tiny):
+def test_the_catalogue_follows_the_indices_and_missing_titles_are_named_by_id(tiny):
     indices = Indices(np.array([1]), np.array([10, 30, 777]))
-    assert titles_of(tiny.movies, indices).tolist() == ["Toy Story (1995)", "Fargo (1996)", "movie 777"]
-    without = tiny.movies.drop(columns="title")
-    assert titles_of(None, indices).tolist() == titles_of(without, indices).tolist()
-    assert titles_of(None, indices).tolist() == ["movie 10", "movie 30", "movie 777"]
+    table = catalogue(tiny.movies, indices, np.array([5, 4, 0]))
+    assert table["title"].tolist() == ["Toy Story (1995)", "Fargo (1996)", "movie 777"]
+    assert table["genres"].tolist() == ["Animation|Comedy", "Crime", ""]
+    assert table["year"].tolist() == [1995, 1996, pd.NA] and table["popularity"].tolist() == [5, 4, 0]
+    bare = catalogue(tiny.movies[["movie_id"]], indices, 0)
+    pd.testing.assert_frame_equal(bare, catalogue(None, indices, 0))
+    assert bare["title"].tolist() == ["movie 10", "movie 30", "movie 777"] and bare["year"].isna().all()

@@ -1,7 +1,9 @@
 """A model on disk: the same to the bit in another process, and whole or refused."""
 
 import errno
+import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,15 +14,23 @@ import pytest
 
 import movierec
 
+VERSIONS = {"python", "tensorflow", "numpy"}
 ROOT = Path(__file__).resolve().parents[1]
-FILES = ["arrays.npz", "manifest.json"]
+FILES = ["1", "manifest.json"]  # a version, and what says that it holds
+ARRAYS = Path("1/assets.extra/arrays.npz")
+
+
+@pytest.fixture(scope="module")
+def saved_once(fitted, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("saved") / "a model"
+    fitted.save(folder)
+    return folder
 
 
 @pytest.fixture
-def saved(fitted, tmp_path):
-    folder = tmp_path / "a model"
-    fitted.save(folder)
-    return folder
+def saved(saved_once, tmp_path):
+    """A copy that a test may spoil."""
+    return Path(shutil.copytree(saved_once, tmp_path / "a model"))
 
 
 def _files(folder):
@@ -30,8 +40,29 @@ def _files(folder):
 # ---- the same model
 
 
-def test_a_saved_model_is_two_files(saved):
+def test_a_saved_model_is_a_numbered_saved_model_and_a_manifest_of_all_its_files(saved, fitted, split):
     assert _files(saved) == FILES
+    manifest = json.loads((saved / "manifest.json").read_text(encoding="utf-8"))
+    assert {"1/saved_model.pb", "1/variables/variables.index", ARRAYS.as_posix()} <= set(manifest["files"])
+    there = [path.relative_to(saved).as_posix() for path in (saved / "1").rglob("*") if path.is_file()]
+    assert sorted(manifest["files"]) == sorted(there)
+    assert (manifest["version"], manifest["seed"], manifest["heads"]) == (1, 0, ["stars", "ranking"])
+    assert manifest["versions"]["numpy"] == np.__version__ and set(manifest["versions"]) == VERSIONS
+    assert manifest["metrics"]["validation_rmse"] == fitted.history["validation_rmse"].min()
+    assert manifest["metrics"]["validation_ndcg@10"] == fitted.history["validation_ndcg@10"].max()
+    data = manifest["data"]
+    assert (data["users"], data["movies"], data["ratings"]) == (40, 30, len(split.train))
+
+
+def test_the_checksum_of_the_data_is_that_of_the_train_part(fitted, once, plain, split, small, saved, tmp_path):
+    def checksum(model):
+        model.save(tmp_path / "data")
+        return json.loads((tmp_path / "data/manifest.json").read_text())["data"]["sha256"]
+
+    first = checksum(fitted)
+    assert first == checksum(once) == checksum(plain)  # other seeds and tables, the same ratings
+    fewer = movierec.Split(split.train[1:], split.validation, split.test, split.in_time)
+    assert checksum(movierec.fit_hybrid(fewer, epochs=1, heads=("stars",), **small)) != first
 
 
 def test_a_loaded_model_is_the_same_to_the_bit(fitted, saved, split):
@@ -81,8 +112,9 @@ np.savez(folder / "there.npz", stars=model.predict(test), scores=model.score(np.
 
 def test_saving_over_a_model_replaces_it_and_a_loaded_model_can_be_saved(plain, saved, split, tmp_path):
     """`plain` has no tables of movies and users, hence no features."""
+    (saved / "notes.txt").write_text("mine")
     plain.save(saved)
-    assert _files(saved) == FILES
+    assert _files(saved) == ["2", "manifest.json", "notes.txt"]  # the older version is gone, the reader's file is not
     movierec.load_model(saved).save(tmp_path / "two")
     again = movierec.load_model(tmp_path / "two")
     np.testing.assert_array_equal(again.predict(split.test), plain.predict(split.test))
@@ -108,31 +140,59 @@ def test_one_head_alone_and_a_split_that_is_not_in_time_come_back_as_they_were(s
 # ---- what is refused
 
 
-@pytest.mark.parametrize("missing", [*FILES, None])
-def test_a_missing_file_or_folder_is_named_with_the_call_that_writes_it(saved, missing):
-    folder = saved / "nowhere"
-    if missing:
-        folder = saved
-        (saved / missing).unlink()
-    with pytest.raises(FileNotFoundError, match="must hold manifest.json and arrays.npz") as error:
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_folder_without_a_model_is_named_with_the_call_that_writes_it(saved, inside):
+    folder = saved if inside else saved / "nowhere"
+    (saved / "manifest.json").unlink()
+    with pytest.raises(FileNotFoundError, match="must hold manifest.json") as error:
         movierec.load_model(folder)
     assert str(folder) in str(error.value) and "`model.save(folder)`" in str(error.value)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.999])
-def test_arrays_that_were_cut_short_are_refused(saved, share):
-    path = saved / "arrays.npz"
-    content = path.read_bytes()
-    path.write_bytes(content[: int(share * len(content))])
-    with pytest.raises(ValueError, match="cut short or changed"):
+@pytest.mark.parametrize("name", [ARRAYS, "1/saved_model.pb"])
+def test_files_that_were_cut_short_are_refused(saved, name, share):
+    content = (saved / name).read_bytes()
+    (saved / name).write_bytes(content[: int(share * len(content))])
+    with pytest.raises(ValueError, match="is not as its manifest says: 1/.* was cut short"):
         movierec.load_model(saved)
 
 
-def test_one_changed_byte_is_refused(saved):
-    content = bytearray((saved / "arrays.npz").read_bytes())
+@pytest.mark.parametrize("name", [ARRAYS, "1/saved_model.pb", "1/variables/variables.index"])
+def test_one_changed_byte_anywhere_is_refused(saved, name):
+    content = bytearray((saved / name).read_bytes())
     content[len(content) // 2] ^= 1
-    (saved / "arrays.npz").write_bytes(content)
-    with pytest.raises(ValueError, match="arrays.npz is not the file that manifest.json was written for"):
+    (saved / name).write_bytes(content)
+    with pytest.raises(ValueError, match=f"manifest says: {Path(name).as_posix()} was cut short, changed"):
+        movierec.load_model(saved)
+
+
+def test_a_file_that_is_missing_or_was_added_is_refused(saved):
+    (saved / "1/more.txt").write_text("not ours")
+    with pytest.raises(ValueError, match="manifest says: 1/more.txt was .* added"):
+        movierec.load_model(saved)
+    (saved / "1/more.txt").unlink()
+    (saved / ARRAYS).unlink()
+    with pytest.raises(ValueError, match="arrays.npz was .* taken away"):
+        movierec.load_model(saved)
+    shutil.rmtree(saved / "1")
+    with pytest.raises(ValueError, match="taken away"):
+        movierec.load_model(saved)
+
+
+@pytest.mark.parametrize("change", [{"files": None}, {"version": "../elsewhere"}, {"files": 3}])
+def test_a_manifest_without_its_files_is_refused(saved, change):
+    manifest = json.loads((saved / "manifest.json").read_text()) | change
+    (saved / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(ValueError, match="does not say which files are the model"):
+        movierec.load_model(saved)
+
+
+def test_a_manifest_that_lacks_a_setting_is_refused(saved):
+    manifest = json.loads((saved / "manifest.json").read_text())
+    del manifest["levels"]
+    (saved / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(ValueError, match="cannot be read .'levels'."):
         movierec.load_model(saved)
 
 
@@ -144,28 +204,26 @@ def test_a_manifest_that_was_cut_short_is_refused(saved):
 
 
 @pytest.mark.parametrize(
-    "content", ['{"format": "keras-3"}', '{"format": "movierec-hybrid-1"}', "{}", "[1, 2]", '"text"']
+    "content", ['{"format": "keras-3"}', '{"format": "movierec-hybrid-2"}', "{}", "[1, 2]", '"text"']
 )
 def test_a_foreign_manifest_is_refused_with_both_formats(saved, content):
     (saved / "manifest.json").write_text(content)
-    with pytest.raises(ValueError, match="must have the format movierec-hybrid-2, found"):
+    with pytest.raises(ValueError, match="must have the format movierec-hybrid-3, found"):
         movierec.load_model(saved)
 
 
 def test_a_manifest_of_another_model_is_refused(saved, plain, tmp_path):
     plain.save(tmp_path / "other")
     (saved / "manifest.json").write_bytes((tmp_path / "other" / "manifest.json").read_bytes())
-    with pytest.raises(ValueError, match="cut short or changed"):
+    with pytest.raises(ValueError, match="cut short, changed"):
         movierec.load_model(saved)
 
 
 def test_pickled_objects_are_not_loaded(saved):
     """A folder from somebody else runs no code of theirs."""
-    import hashlib
-
-    np.savez(saved / "arrays.npz", user_ids=np.array([print], dtype=object))
+    np.savez(saved / ARRAYS, user_ids=np.array([print], dtype=object))
     manifest = json.loads((saved / "manifest.json").read_text())
-    manifest["arrays_sha256"] = hashlib.sha256((saved / "arrays.npz").read_bytes()).hexdigest()
+    manifest["files"][ARRAYS.as_posix()] = hashlib.sha256((saved / ARRAYS).read_bytes()).hexdigest()
     (saved / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(ValueError, match="cannot be read.*allow_pickle=False"):
         movierec.load_model(saved)
@@ -177,7 +235,7 @@ def test_pickled_objects_are_not_loaded(saved):
 @pytest.fixture
 def full_disk(monkeypatch):
     def write_a_little(file, **arrays):
-        file.write(b"PK half of it")
+        Path(file).write_bytes(b"PK half of it")
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(np, "savez_compressed", write_a_little)
@@ -191,11 +249,27 @@ def test_a_write_that_fails_leaves_nothing_behind(fitted, tmp_path, full_disk):
         movierec.load_model(tmp_path / "new")
 
 
+def _contents(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def test_a_write_that_fails_leaves_the_model_that_was_there(fitted, saved, full_disk):
-    before = {name: (saved / name).read_bytes() for name in FILES}
+    before = _contents(saved)
     with pytest.raises(OSError, match="No space left"):
         fitted.save(saved)
-    assert {name: (saved / name).read_bytes() for name in _files(saved)} == before
+    assert _contents(saved) == before and _files(saved) == FILES
+
+
+def test_a_manifest_that_cannot_be_written_leaves_the_model_that_was_there(fitted, saved, monkeypatch):
+    before = _contents(saved)
+
+    def no_space(path, content):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("movierec.storage._write_atomically", no_space)
+    with pytest.raises(OSError, match="No space left"):
+        fitted.save(saved)
+    assert _contents(saved) == before and _files(saved) == FILES
 
 
 def test_a_folder_that_is_a_file_is_an_error_of_the_system(fitted, tmp_path):
