@@ -22,7 +22,7 @@ endif
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: all help setup data notebooks report latex test lab tune ablation benchmark record lock clean
+.PHONY: all help setup data notebooks report latex browser test lab app serve tune ablation benchmark record lock clean
 
 all: setup notebooks report  ## the course: environment, data, every notebook run, report/main.pdf
 
@@ -52,8 +52,9 @@ notebooks: $(RAN)  ## every notebook that is newer than its last run
 report/generated/notebooks/%.json: notebooks/%.ipynb $(PACKAGE) $(VENV) | data
 	$(PYTHON) -m pytest --quiet --nbval-lax $(NBVAL) $<
 
-# 07 recommends with the model that 06 saves.
+# 07 and 10 recommend with the model that 06 saves.
 report/generated/notebooks/07_recommendations.json: report/generated/notebooks/06_training.json
+report/generated/notebooks/10_serving.json: report/generated/notebooks/06_training.json
 
 latex:
 	@$(HAS_LATEXMK) || command -v tectonic >/dev/null \
@@ -66,6 +67,15 @@ latex:
 		echo "  Debian, Ubuntu: sudo apt-get install $(TEX_PACKAGES)"; \
 		echo "  macOS: brew install --cask mactex-no-gui    Windows: https://miktex.org    conda: in environment.yml"; fi
 
+# One test looks at the page of `make app` as a reader does.
+browser:
+	@for name in chromium chromium-browser google-chrome chrome; do command -v $$name >/dev/null && exit 0; done; \
+	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		echo "installing Chromium"; mkdir -p report/generated; \
+		(apt-get update && apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=120 chromium) \
+			>report/generated/browser.log 2>&1 || tail -5 report/generated/browser.log; \
+	else echo "Chromium is not installed, so the page of make app is not tested; all else is."; fi
+
 report: report/main.pdf  ## report/main.pdf from the recorded results; says which results moved in your run
 
 report/main.pdf: report/main.tex report/references.bib report/tables.toml $(RESULTS) $(RAN) | latex
@@ -75,11 +85,18 @@ report/main.pdf: report/main.tex report/references.bib report/tables.toml $(RESU
 	elif command -v tectonic >/dev/null; then tectonic --keep-logs main.tex; \
 	else echo "report/main.pdf is not built: LaTeX is missing (see above)"; fi
 
-test: setup  ## unit tests, every notebook re-executed and compared, the report built
+test: setup browser  ## unit tests, every notebook re-executed and compared, the report built
 	$(PYTHON) -m pytest --nbval $(NBVAL) tests notebooks
 
 lab: $(VENV) data  ## JupyterLab, opened on notebook 01
 	$(PYTHON) -m jupyterlab notebooks/01_exploration.ipynb
+
+app: $(VENV) data  ## what would it recommend to you? A page in your browser (PORT=8866)
+	$(PYTHON) -m voila movierec/play/app.ipynb --port=$(or $(PORT),8866) --Voila.ip=127.0.0.1
+
+serve: $(VENV) data  ## the recommender as a web service on this machine, /docs explains it (PORT=8000)
+	$(PYTHON) -m movierec.play.app
+	$(PYTHON) -m movierec.service --port $(or $(PORT),8000)
 
 tune: $(VENV) data  ## every baseline's settings chosen again, with one budget, on validation (half an hour)
 	$(PYTHON) -m movierec.tuning
@@ -90,6 +107,7 @@ ablation: $(VENV) data  ## what each part and setting of the hybrid is worth, on
 benchmark: $(VENV) data  ## rival libraries side by side with ours; FULL=1 for the slow ones, too
 	$(PYTHON) tests/benchmarks/run.py $(if $(FULL),--full)
 	$(PYTHON) tests/benchmarks/training_speed.py
+	$(PYTHON) tests/benchmarks/serving_load.py
 	$(if $(FULL),$(PYTHON) tests/benchmarks/training_speed.py --large)
 
 record: notebooks  ## keep the numbers of your last run as the recorded ones

@@ -16,7 +16,7 @@ from movierec.models import HybridModel
 
 CANDIDATES = 100  # films that retrieval hands to ranking, or k if that is more
 STARS_WEIGHT = 0.75  # of the expected stars in the final score; chosen on validation (notebook 07)
-GENRE_BONUS = 1.0  # of films in a newcomer's favourite genres; chosen on validation (notebook 07)
+GENRE_WEIGHT = 0.5  # of log(1 / share) of a favourite genre in the score; chosen on validation (notebook 07)
 POPULAR_DAYS = 14.0  # after which a rating counts 1/e as much, where nothing else is known; chosen on `by_time`
 SECONDS_PER_DAY = 86_400
 GENRE = "genre="
@@ -52,8 +52,8 @@ A_PERSON = People(  # the shapes of one
 class Pipeline(tf.Module):
     """The k best films of anybody, by two steps over the whole catalogue.
 
-    retrieval  score_ui = ranking head: what comes next; the CANDIDATES best that are not seen go on; with
-               GENRE_BONUS for films in a genre that a newcomer named
+    retrieval  score_ui = ranking head: what comes next, + GENRE_WEIGHT · log(1 / share) of the rarest genre that a
+               newcomer likes and the film has; the CANDIDATES best that are not seen go on
     ranking    score_ui + STARS_WEIGHT · stars_ui, with stars the expected stars, if that head is there
 
     With several models it is their mean in both steps. Weights are read when it is made, in part: make it after
@@ -84,7 +84,7 @@ class Pipeline(tf.Module):
         self.popular = tf.constant(popular_lately(first.past, bias))
         names = [] if "features" in first.settings.without else first.movie_features.names
         self.genres = genres = [name.removeprefix(GENRE) for name in names if name.startswith(GENRE)]
-        self.has_feature = tf.constant(first.movie_features.values > 0)
+        self.genre_bonus = tf.constant(genre_bonus(first.movie_features.values, first.past))
         self.user_table, self.movie_table = _table(indices.user_ids), _table(indices.movie_ids)
         once, first_row, count = np.unique(np.asarray(titles, str), return_index=True, return_counts=True)
         self.title_table = _table(once[count == 1].tolist(), first_row[count == 1], tf.string)  # twice names nobody
@@ -152,8 +152,8 @@ class Pipeline(tf.Module):
         """The ranking head's score of every film, and the bonus of favourite genres, float32 `[U, num_movies]`."""
         who = people.entries, people.user_index, people.genre
         scores = [head.score_people(*who, tables) for head, tables in zip(self._heads(), self.tables, strict=True)]
-        is_favourite = tf.reduce_any(tf.gather(self.has_feature, people.genre, axis=1), axis=1)
-        return tf.add_n(scores) / len(scores) + GENRE_BONUS * tf.cast(is_favourite, tf.float32)
+        favourite = tf.reduce_max(tf.gather(self.genre_bonus, people.genre, axis=1), axis=1)  # -inf where none is named
+        return tf.add_n(scores) / len(scores) + tf.maximum(favourite, 0.0)
 
     def stars(self, people: People, movie):
         """Expected stars, float32 `[U, N]`, of the films `[U, N]`, on the scale of train; NaN without that head."""
@@ -183,28 +183,28 @@ class Pipeline(tf.Module):
         movie, stars = tf.gather(movie, order, batch_dims=1), tf.gather(stars, order, batch_dims=1)
         return tf.where(tf.math.is_inf(score), UNKNOWN, movie), score, stars
 
-    @tf.function(input_signature=[A_PERSON, tf.TensorSpec([None], tf.int32, "movie")])
+    @tf.function(autograph=False, input_signature=[A_PERSON, tf.TensorSpec([None], tf.int32, "movie")])
     def shares(self, person: People, movie) -> dict:
         """What the scores of the films `[N]` are the sum of, for one person; see `RankingHead.shares`.
 
-        And "stars" `[N]`, what ranking adds (0 without that head); and "bonus" `[g, N]` of favourite genres, shared
-        where a film has several of them.
+        And "bonus" `[g, N]` of the favourite genres; and "stars" `[N]`, what ranking adds, 0 without that head.
         """
-        each = [
-            head.shares(person.entries, person.user_index, person.genre, movie) for head in self._heads()
-        ]  # one dict a model
+        each = [head.shares(person.entries, person.user_index, person.genre, movie) for head in self._heads()]
         shares = {name: tf.add_n([one[name] for one in each]) / len(each) for name in each[0]}
-        has = tf.cast(tf.gather(tf.gather(self.has_feature, movie), person.genre, axis=1), tf.float32)  # [N, g]
-        shares["bonus"] = GENRE_BONUS * tf.transpose(
-            tf.math.divide_no_nan(has, tf.reduce_sum(has, axis=1, keepdims=True))
-        )
+        bonus = tf.gather(tf.gather(self.genre_bonus, movie), person.genre, axis=1)  # [N, g]
+        is_largest = tf.cast(
+            bonus == tf.reduce_max(bonus, axis=1, keepdims=True), tf.float32
+        )  # the only one that counts
+        shares["bonus"] = tf.transpose(bonus * tf.math.divide_no_nan(is_largest, tf.reduce_sum(is_largest, 1, True)))
         stars = self.stars(person, movie[None])[0]
         shares["stars"] = STARS_WEIGHT * stars if self._stars_heads() else tf.zeros_like(stars)
         return shares
 
     # ---- raw ids and titles in and out
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.int64, "user_id"), tf.TensorSpec([], tf.int32, "k")])
+    @tf.function(
+        autograph=False, input_signature=[tf.TensorSpec([None], tf.int64, "user_id"), tf.TensorSpec([], tf.int32, "k")]
+    )
     def recommend(self, user_id, k):
         """The k best films of users of train: movie_id, title, score, predicted_stars, `[U, k]` each.
 
@@ -214,13 +214,14 @@ class Pipeline(tf.Module):
         return self._named(*self.lists(self.known(index), k))
 
     @tf.function(
+        autograph=False,
         input_signature=[
             tf.TensorSpec([], tf.int64, "user_id"),
             tf.TensorSpec([None], tf.int64, "movie_id"),
             tf.TensorSpec([None], tf.float32, "stars"),
             tf.TensorSpec([None], tf.bool, "is_seen"),
             tf.TensorSpec([], tf.int32, "k"),
-        ]
+        ],
     )
     def recommend_after(self, user_id, movie_id, stars, is_seen, k):
         """The same for one user, known or not, after new events; see `after`. `[1, k]` each."""
@@ -228,19 +229,22 @@ class Pipeline(tf.Module):
         return self._named(*self.lists(person, k))
 
     @tf.function(
+        autograph=False,
         input_signature=[
             tf.TensorSpec([None], tf.int64, "movie_id"),
             tf.TensorSpec([None], tf.string, "title"),
             tf.TensorSpec([None], tf.float32, "stars"),
             tf.TensorSpec([None], tf.string, "genre"),
             tf.TensorSpec([], tf.int32, "k"),
-        ]
+        ],
     )
     def recommend_new(self, movie_id, title, stars, genre, k):
         """The k best films for a newcomer: `stars` first of the films named by id, then of those by title. `[1, k]`."""
         return self._named(*self.lists(self.new_person(movie_id, title, stars, genre), k))
 
-    @tf.function(input_signature=[tf.TensorSpec([], tf.int64, "movie_id"), tf.TensorSpec([], tf.int32, "k")])
+    @tf.function(
+        autograph=False, input_signature=[tf.TensorSpec([], tf.int64, "movie_id"), tf.TensorSpec([], tf.int32, "k")]
+    )
     def similar(self, movie_id, k):
         """The k films whose vectors in the ranking head point the same way: movie_id, title, score (cosine) `[k]`."""
         index = self._films(movie_id[None])
@@ -275,6 +279,16 @@ def popular_lately(history: History, bias: Bias) -> np.ndarray:
     days = (history.timestamp.max() - history.timestamp) / SECONDS_PER_DAY
     weight = np.where(stars > bias.mean, np.exp(-days / POPULAR_DAYS), 0)
     return np.bincount(history.movie_index, weight, minlength=history.num_movies).astype(np.float32)
+
+
+def genre_bonus(features: np.ndarray, history: History) -> np.ndarray:
+    """GENRE_WEIGHT · log(1 / share) where a film has the feature, else 0: float32 `[num_movies, num_features]`.
+
+    `share` is that of the ratings in train whose film has it: who likes Westerns says more than who likes dramas.
+    """
+    has = features > 0
+    share = has[history.movie_index].mean(axis=0).clip(1 / len(history.movie_index))
+    return (GENRE_WEIGHT * has * np.log(1 / share)).astype(np.float32)
 
 
 def _table(keys, values=None, key_type=tf.int64):

@@ -9,7 +9,7 @@ from movierec.baselines import Bias
 from movierec.histories import make_history
 from movierec.indices import UNKNOWN
 from movierec.keras2 import tf
-from movierec.pipeline import GENRE_BONUS, POPULAR_DAYS, popular_lately
+from movierec.pipeline import GENRE_WEIGHT, POPULAR_DAYS, popular_lately
 
 NAN = float("nan")
 
@@ -132,14 +132,23 @@ def test_a_title_of_two_films_names_neither(checkerboard, split, small):
     assert model.pipeline.title_table.lookup(tf.constant(["Twins (1980)", "Film 3 (1981)"])).numpy().tolist() == [-1, 3]
 
 
-def test_a_favourite_genre_adds_its_bonus_to_its_films(fitted, pipeline):
+def test_a_favourite_genre_adds_the_log_of_its_rarity_to_its_films(fitted, pipeline, split):
     none = tf.constant([], tf.int32)
-    genre = pipeline.genre_table.lookup(tf.constant(["Comedy"]))
-    person = pipeline.newcomer(none, tf.constant([]), genre)
-    bare = fitted.model.ranking.score_people(person.entries, person.user_index, genre).numpy()[0]
-    is_comedy = fitted.movies["genres"].str.contains("Comedy").to_numpy()
-    np.testing.assert_allclose(pipeline.retrieval(person).numpy()[0] - bare, GENRE_BONUS * is_comedy, atol=1e-5)
-    assert is_comedy.any() and not is_comedy.all()
+    titles = fitted.movies.set_index("movie_id")["genres"]
+
+    def added(*genres):
+        rows = pipeline.genre_table.lookup(tf.constant(genres, tf.string))
+        person = pipeline.newcomer(none, tf.constant([]), rows)
+        bare = fitted.model.ranking.score_people(person.entries, person.user_index, rows).numpy()[0]
+        return pipeline.retrieval(person).numpy()[0] - bare
+
+    share = titles[split.train["movie_id"]].str.contains("Comedy").mean()
+    is_comedy = titles.str.contains("Comedy").to_numpy()
+    assert 0.2 < share < 0.8
+    expected = GENRE_WEIGHT * np.log(1 / share) * is_comedy
+    np.testing.assert_allclose(added("Comedy"), expected, atol=1e-4)
+    np.testing.assert_allclose(added("Comedy", "Drama"), expected, atol=1e-4)  # all are dramas, which says nothing
+    np.testing.assert_allclose(added(), 0 * expected, atol=1e-6)
 
 
 def test_what_was_liked_lately_forgets_and_counts_no_dislikes(tiny, tiny_indices):

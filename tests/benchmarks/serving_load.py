@@ -32,6 +32,7 @@ from movierec.report import Recorder, report_folder, write_file
 GOAL_P99_MS = 50
 MIX = {"GET /recommend": 0.60, "POST /recommend": 0.15, "GET /similar": 0.10, "POST /feedback": 0.15}
 CONNECTIONS = 64  # kept alive; as many questions can be under way
+QUANTILES = (0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
 NEWCOMERS = 20  # different ones, so that the same is asked again
 K = 10
 START_SECONDS, ANSWER_SECONDS = 120, 30  # at most
@@ -61,10 +62,12 @@ def make_requests(folder: Path, rate: float, seconds: float, seed: int = 0) -> l
     rng = np.random.default_rng(seed)
     with _arrays(folder) as arrays:
         users, movies, titles = (arrays[name].tolist() for name in ("user_ids", "movie_ids", "titles"))
+    levels = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["levels"]  # stars that there are
     unique = [title for title, count in Counter(titles).items() if count == 1]
     newcomers = []
     for number in range(NEWCOMERS):
-        by_title = [{"title": str(title), "stars": int(rng.integers(1, 6))} for title in rng.choice(unique, 3, False)]
+        rated = zip(rng.choice(unique, 3, False).tolist(), rng.choice(levels, 3).tolist(), strict=True)
+        by_title = [{"title": title, "stars": stars} for title, stars in rated]
         newcomers.append({"stars": by_title, "k": K} if number else {"k": K})
     requests, due = [], 0.0
     while (due := due + rng.exponential(1 / rate)) < seconds:
@@ -78,7 +81,7 @@ def make_requests(folder: Path, rate: float, seconds: float, seed: int = 0) -> l
             "POST /feedback": ("/feedback", {"user_id": user_id, "movie_id": movie_id, "kind": kind}),
         }[endpoint]
         if endpoint == "POST /feedback" and kind == "stars":
-            body = body | {"stars": float(rng.integers(1, 6))}
+            body = body | {"stars": float(rng.choice(levels))}
         requests.append(Request(due, endpoint, target, body, user_id if "recommend/" in target else 0))
     return requests
 
@@ -171,12 +174,18 @@ def lost(requests: list[Request], answers: list[Answer | None], path: Path) -> i
     return (told - kept).total()
 
 
-def summary(requests: list[Request], answers: list[Answer | None], faults: list[str], lost_events: int) -> pd.DataFrame:
-    """One row an endpoint, and the total: requests, p50_ms, p99_ms, wrong, lost. No answer counts as a late one."""
-    late = [
-        1000 * ((answer.arrived if answer else request.due + ANSWER_SECONDS) - request.due)
+def latencies_ms(requests: list[Request], answers: list[Answer | None]) -> np.ndarray:
+    """From the moment at which each request was due to its answer. No answer counts as a late one."""
+    ends = (
+        answer.arrived if answer else request.due + ANSWER_SECONDS
         for request, answer in zip(requests, answers, strict=True)
-    ]
+    )
+    return 1000 * np.array([end - request.due for end, request in zip(ends, requests, strict=True)])
+
+
+def summary(requests: list[Request], answers: list[Answer | None], faults: list[str], lost_events: int) -> pd.DataFrame:
+    """One row an endpoint, and the total: requests, p50_ms, p99_ms, wrong, lost."""
+    late = latencies_ms(requests, answers)
     table = pd.DataFrame({"endpoint": [request.endpoint for request in requests], "ms": late, "fault": faults})
     rows = []
     for name, part in [*((name, table[table["endpoint"] == name]) for name in MIX), ("total", table)]:
@@ -217,8 +226,10 @@ def cpu_seconds(process_id: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def run(folder: Path, rate: float, seconds: float, command: list | None = None) -> tuple[pd.DataFrame, dict, list[str]]:
-    """The table, numbers (CPU and wall seconds), and up to five faults in words."""
+def run(
+    folder: Path, rate: float, seconds: float, command: list | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame, dict, list[str]]:
+    """The table, all quantiles of latency, numbers (CPU and wall seconds), and up to five faults in words."""
     requests, warm_up = make_requests(folder, rate, seconds), make_requests(folder, rate, 1.0, seed=1)
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / "feedback.jsonl"
@@ -238,7 +249,9 @@ def run(folder: Path, rate: float, seconds: float, command: list | None = None) 
             process.stdout.close()
         faults = wrong(requests, answers, seen_by_user(folder))
         table = summary(requests, answers, faults, lost(requests, answers, path))
-    return table, numbers, [fault for fault in faults if fault][:5]
+    quantiles = np.quantile(latencies_ms(requests, answers), QUANTILES).round(1)
+    quantiles = pd.DataFrame({"quantile": [f"{quantile:g}" for quantile in QUANTILES], "ms": quantiles})
+    return table, quantiles, numbers, [fault for fault in faults if fault][:5]
 
 
 def main(arguments: list[str] | None = None, command: list | None = None) -> int:
@@ -249,7 +262,7 @@ def main(arguments: list[str] | None = None, command: list | None = None) -> int
     parser.add_argument("--seconds", type=float, default=30)
     options = parser.parse_args(arguments)
     try:
-        table, numbers, faults = run(options.model, options.rate, options.seconds, command)
+        table, quantiles, numbers, faults = run(options.model, options.rate, options.seconds, command)
     except (RuntimeError, OSError, KeyError) as error:
         print(f"serving_load: {error}", file=sys.stderr)
         return 1
@@ -262,8 +275,10 @@ def main(arguments: list[str] | None = None, command: list | None = None) -> int
         if math.isfinite(value):
             record.number(name, value, tolerance=math.inf, digits=1)
     record.table("serving", table, tolerance=dict.fromkeys(["requests", "p50_ms", "p99_ms"], math.inf))
-    fresh = report_folder() / "generated/results/serving.csv"
-    write_file(report_folder() / "results/serving.csv", fresh.read_bytes())
+    record.table("serving_quantiles", quantiles, tolerance={"ms": math.inf})
+    for name in ("serving", "serving_quantiles"):
+        fresh = report_folder() / f"generated/results/{name}.csv"
+        write_file(report_folder() / f"results/{name}.csv", fresh.read_bytes())
     print(f"the slowest of a hundred: {total['p99_ms']} ms; the goal is {GOAL_P99_MS} ms")
     return int(total["wrong"] + total["lost"] > 0)
 
