@@ -12,8 +12,16 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "movierec"
-FILES = sorted(PACKAGE.glob("*.py"))
-TREES = {path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def _name(path):
+    """ "metrics", "play.app"; a folder's own is that of its __init__.py, and the package's is "__init__"."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if len(parts) > 1 and parts[-1] == "__init__" else parts)
+
+
+TREES = {_name(path): ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
 # module -> the modules of the package that it may import. Data flows one way: archive, ratings, Split, batches, model,
 # scores, metrics, results. A new module gets a line here, after a look at ../README.md and its neighbours.
@@ -64,6 +72,10 @@ MAY_IMPORT = {
     "serving": {"datasets", "feedback", "indices", "keras2", "storage"},
     "service": {"datasets", "feedback", "serving"},
     "nearest": {"ranking"},
+    "play": set(),
+    "play.app": {"datasets"},
+    "play.visitor": {"playlist"},
+    "play.recommend_panel": {"play.visitor", "playlist"},
     "__init__": {"keras2", "datasets", "splits"},
 }
 LAZY = {  # inside a function, because the other imports this module at its top
@@ -85,7 +97,7 @@ OUTSIDE = {  # third-party packages that each light module may import, besides n
 WITHOUT_TENSORFLOW = [
     *["datasets", "download", "formats", "indices", "splits", "metrics", "baselines", "evaluation", "report", "latex"],
     *["ranking", "comparison", "neighbours", "factors", "content", "burke", "ladder", "tuning"],
-    *["plots", "readme", "keras2", "histories", "settings", "playlist", "feedback", "nearest"],
+    *["plots", "readme", "keras2", "histories", "settings", "playlist", "feedback", "nearest", "play.visitor"],
 ]
 
 
@@ -111,7 +123,9 @@ def _arrows(module):
         if name == "movierec":
             arrows |= {(target, lazy) for target in names if target in TREES}
         elif name.startswith("movierec."):
-            arrows.add((name.split(".")[1], lazy))
+            target = name.removeprefix("movierec.")
+            arrows |= {(f"{target}.{inner}", lazy) for inner in names if f"{target}.{inner}" in TREES}
+            arrows |= {(target, lazy)} if target in TREES else set()
     return arrows
 
 

@@ -1,0 +1,34 @@
+"""The model that notebooks, page and service share: loaded, or trained once and kept.
+
+`python -m movierec.play.app` makes sure that it is there. Taught in notebooks/07_recommendations.
+"""
+
+import os
+from pathlib import Path
+
+import movierec
+from movierec.datasets import data_folder
+
+FOLDER = "MOVIEREC_MODEL"  # environment variable: the folder of another model
+
+
+def model_folder() -> Path:
+    """Where the model is, or will be."""
+    return Path(os.environ.get(FOLDER) or data_folder() / "cache" / "hybrid-ml-100k")
+
+
+def load_or_train(folder: Path | None = None):
+    """The hybrid of notebook 06: as it was saved, or trained now (half a minute) and saved, if there is none yet."""
+    folder = folder or model_folder()
+    try:
+        return movierec.load_model(folder)
+    except (FileNotFoundError, ValueError) as reason:
+        print("training, because", reason)
+    data = movierec.load("ml-100k")
+    model = movierec.fit_hybrid(movierec.split_by_user_time(data.ratings), data.movies, data.users, seed=0)
+    model.save(folder)
+    return model
+
+
+if __name__ == "__main__":
+    print(load_or_train())

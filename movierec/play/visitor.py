@@ -1,0 +1,89 @@
+"""What a visitor of the panels says, and how they are answered, without any widget.
+
+Taught in notebooks/07_recommendations.
+"""
+
+import difflib
+import html
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from movierec.playlist import make_playlist
+
+CANDIDATES = 100  # films that a playlist is chosen from
+
+
+@dataclass
+class Visitor:
+    """Somebody new, with stars {movie_id: stars} for films they know, in the order given, and favourite genres."""
+
+    stars: dict[int, float] = field(default_factory=dict)
+    genres: tuple[str, ...] = ()
+
+    def rate(self, movie_id: int, stars: float) -> None:
+        """Nothing; the film has these stars from now on, and is the newest."""
+        self.stars.pop(movie_id, None)
+        self.stars[movie_id] = stars
+
+    def forget(self, movie_id: int) -> None:
+        """Nothing; as if the film had never been named."""
+        self.stars.pop(movie_id, None)
+
+
+def search_titles(movies: pd.DataFrame, text: str, count: int = 8) -> pd.DataFrame:
+    """The rows of `movies` whose title holds `text`, the most rated first; if there is none, those spelt nearly so.
+
+    Args:
+        movies: movie_id, title, popularity.
+        text: any part of a title, in any case; nothing finds the most rated films.
+        count: at most so many.
+    """
+    names, wanted = movies["title"].str.casefold(), text.strip().casefold()
+    found = movies[names.str.contains(wanted, regex=False)]
+    if found.empty:
+        short = names.str.replace(r" \(\d{4}\)$", "", regex=True)
+        near = difflib.get_close_matches(wanted, short, n=count, cutoff=0.6)
+        found = movies[short.isin(near)]
+    return found.sort_values("popularity", ascending=False, kind="stable").head(count)
+
+
+def recommended(model, visitor: Visitor, k: int) -> pd.DataFrame:
+    """The visitor's list with year, genres and reasons; `.attrs["based_on"]` as of `recommend_new`."""
+    table = model.recommend_new(visitor.stars, k, genres=visitor.genres, because=True)
+    return _with_films(model, table)
+
+
+def evening(model, visitor: Visitor, **sliders) -> pd.DataFrame:
+    """A playlist for the visitor; see `make_playlist` for the sliders."""
+    left = model.indices.num_movies - len(visitor.stars)
+    table = _with_films(model, model.recommend_new(visitor.stars, min(CANDIDATES, left), genres=visitor.genres))
+    vectors = model.pipeline.directions.numpy()[model.indices.movie_index(table["movie_id"])]
+    return make_playlist(table, vectors, **sliders)
+
+
+def _with_films(model, table: pd.DataFrame) -> pd.DataFrame:
+    films = model.movies.set_index("movie_id")[["genres", "year", "popularity"]]
+    joined = table.join(films, on="movie_id")
+    joined.attrs = table.attrs
+    return joined
+
+
+def as_html(table: pd.DataFrame, columns: dict[str, str], caption: str) -> str:
+    """A table for the eye and for a screen reader; what is in it is text, whatever it looks like.
+
+    Args:
+        columns: {column: heading}.
+    """
+
+    def cell(row, name: str) -> str:
+        value = row[name]
+        text = "–" if pd.isna(value) else f"{value:.1f} ★" if name == "predicted_stars" else str(value)
+        return f"<td>{html.escape(text.replace('|', ', '))}</td>"
+
+    head = "".join(f'<th scope="col">{html.escape(heading)}</th>' for heading in columns.values())
+    rows = "".join(f"<tr>{''.join(cell(row, name) for name in columns)}</tr>" for row in table.to_dict("records"))
+    return (
+        f'<table class="movierec"><caption>{html.escape(caption)}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    )
