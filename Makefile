@@ -108,6 +108,7 @@ benchmark: $(VENV) data  ## rival libraries side by side with ours; FULL=1 for t
 	$(PYTHON) tests/benchmarks/run.py $(if $(FULL),--full)
 	$(PYTHON) tests/benchmarks/training_speed.py
 	$(PYTHON) tests/benchmarks/serving_load.py
+	$(PYTHON) tests/benchmarks/nearest_speed.py
 	$(if $(FULL),$(PYTHON) tests/benchmarks/training_speed.py --large)
 
 record: notebooks  ## keep the numbers of your last run as the recorded ones

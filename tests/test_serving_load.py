@@ -99,3 +99,10 @@ def test_a_second_of_the_real_service(load, fitted, tmp_path, monkeypatch, capsy
 def test_a_model_that_is_not_there_is_one_line(load, tmp_path, capsys):
     assert load.main(["--model", str(tmp_path / "nowhere")]) == 1
     assert "serving_load: " in capsys.readouterr().err
+
+
+def test_the_search_benchmark_measures_recall(monkeypatch):
+    monkeypatch.syspath_prepend(FOLDER)
+    found = importlib.import_module("nearest_speed").measure(num_vectors=3000, num_queries=10)
+    assert found["nearest_vectors"] == 3000 and found["nearest_recall"] > 0.9
+    assert min(found.values()) > 0

@@ -26,7 +26,7 @@ from typing import NamedTuple
 import environment
 import numpy as np
 import pandas as pd
-from evaluation_speed import answer_seconds, evaluation_seconds
+from evaluation_speed import answer_numbers, evaluation_seconds
 from peers import OURS, OWN, PEERS, Peer
 
 import movierec
@@ -286,9 +286,7 @@ def main(arguments: list[str] | None = None) -> int:
         fresh.append(measure(peer, data, python=python))
         write(fresh)  # after each: who stops the run keeps what it has measured
         print(_line(fresh[-1]), flush=True)
-    lists, newcomer = answer_seconds(data)
-    numbers = {"evaluation_seconds": evaluation_seconds(data), "all_lists_seconds": lists}
-    numbers |= {"newcomer_milliseconds": 1000 * newcomer} | times_less_than_the_tutorial()
+    numbers = {"evaluation_seconds": evaluation_seconds(data)} | answer_numbers(data) | times_less_than_the_tutorial()
     for name, value in numbers.items():
         Recorder("benchmarks").number(name, value, tolerance=math.inf, digits=2 if value < 1 else 1)
         print(f"{name.replace('_', ' ')}: {value:.2f}")
