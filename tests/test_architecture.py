@@ -76,11 +76,17 @@ MAY_IMPORT = {
     "play.app": {"datasets"},
     "play.visitor": {"playlist"},
     "play.recommend_panel": {"play.visitor", "playlist"},
+    "doctor": {"datasets", "download", "keras2", "play.app", "storage"},
+    "__main__": {"doctor"},
     "__init__": {"keras2", "datasets", "splits"},
 }
 LAZY = {  # inside a function, because the other imports this module at its top
     ("recommend", "storage"),  # `Hybrid.save`: storage builds a Hybrid
     ("ladder", "ncf"),  # everything else on the ladder works without TensorFlow
+    ("doctor", "keras2"),  # a broken TensorFlow is one line of the report
+    ("doctor", "play.app"),
+    ("doctor", "storage"),
+    ("__main__", "doctor"),
     ("service", "serving"),  # `--help` does not wait for TensorFlow
     ("report", "latex"),  # `python -m movierec.report build`: latex reads what report wrote
 }
