@@ -22,7 +22,7 @@ endif
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: all help setup data notebooks report latex browser test lab app serve tune ablation benchmark record lock clean
+.PHONY: all help setup data notebooks report latex browser test lab app serve tune ablation benchmark exercises record lock clean
 
 all: setup notebooks report  ## the course: environment, data, every notebook run, report/main.pdf
 
@@ -110,6 +110,9 @@ benchmark: $(VENV) data  ## rival libraries side by side with ours; FULL=1 for t
 	$(PYTHON) tests/benchmarks/serving_load.py
 	$(PYTHON) tests/benchmarks/nearest_speed.py
 	$(if $(FULL),$(PYTHON) tests/benchmarks/training_speed.py --large)
+
+exercises: $(VENV) data  ## the exercises' notebooks and solutions again from their masters
+	$(PYTHON) notebooks/exercises/make.py
 
 record: notebooks  ## keep the numbers of your last run as the recorded ones
 	$(PYTHON) -m movierec.report record

@@ -74,6 +74,7 @@ MAY_IMPORT = {
     "nearest": {"ranking"},
     "play": set(),
     "play.app": {"datasets"},
+    "play.check": set(),
     "play.visitor": {"playlist"},
     "play.recommend_panel": {"play.visitor", "playlist"},
     "doctor": {"datasets", "download", "keras2", "play.app", "storage"},
@@ -103,7 +104,18 @@ OUTSIDE = {  # third-party packages that each light module may import, besides n
 WITHOUT_TENSORFLOW = [
     *["datasets", "download", "formats", "indices", "splits", "metrics", "baselines", "evaluation", "report", "latex"],
     *["ranking", "comparison", "neighbours", "factors", "content", "burke", "ladder", "tuning"],
-    *["plots", "readme", "keras2", "histories", "settings", "playlist", "feedback", "nearest", "play.visitor"],
+    *[
+        "plots",
+        "readme",
+        "keras2",
+        "histories",
+        "settings",
+        "playlist",
+        "feedback",
+        "nearest",
+        "play.visitor",
+        "play.check",
+    ],
 ]
 
 
