@@ -75,6 +75,7 @@ MAY_IMPORT = {
     "play": set(),
     "play.app": {"datasets"},
     "play.check": set(),
+    "play.quiz": set(),
     "play.visitor": {"playlist"},
     "play.recommend_panel": {"play.visitor", "playlist"},
     "doctor": {"datasets", "download", "keras2", "play.app", "storage"},

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from movierec.play.check import attempt, check
+from movierec.play.quiz import Quiz, read_questions
 
 SCRIPT = Path(__file__).resolve().parents[1] / "notebooks/exercises/make.py"
 spec = importlib.util.spec_from_file_location("make_exercises", SCRIPT)
@@ -127,7 +128,11 @@ def test_what_was_made_runs_and_is_written_with_its_outputs(made):
 
 @pytest.mark.parametrize(
     ("text", "says"),
-    [("# %%\n1\n", "has no solution"), ("# %%\n# BEGIN SOLUTION\n1\n", "needs its # END SOLUTION")],
+    [
+        ("# %%\nx = f(\n    1,\n)  # SOLUTION\n", "cell 0, for exercises: not Python any more"),
+        ("# %%\n1\n", "has no solution"),
+        ("# %%\n# BEGIN SOLUTION\n1\n", "needs its # END SOLUTION"),
+    ],
 )
 def test_a_master_without_a_whole_solution_is_refused(tmp_path, text, says):
     (tmp_path / "01_x.py").write_text(text)
@@ -165,3 +170,57 @@ def test_each_master_has_all_three_levels_a_hint_each_and_a_bug(master):
     levels = re.findall(r"^# ## \d+ · (Recall|Change|Extend|Find the bug)$", text, re.MULTILINE)
     assert {"Recall", "Change", "Extend"} <= set(levels) and text.count("<summary>Hint</summary>") == len(levels)
     assert Path(exercises.FOLDER / f"{master.stem}.ipynb").exists()
+
+
+# ---- questions
+
+QUESTIONS = """
+[[question]]
+text = "Which <b> is first?"
+[[question.option]]
+text = "a"
+right = true
+why = "Yes, <i>a</i>."
+[[question.option]]
+text = "b"
+why = "It is second."
+"""
+
+
+@pytest.fixture
+def quiz(tmp_path):
+    (tmp_path / "99.toml").write_text(QUESTIONS, encoding="utf-8")
+    return Quiz(tmp_path / "99.toml")
+
+
+def test_a_question_answers_each_click_with_a_reason(quiz):
+    assert quiz.says[0].value == "" and quiz.choices[0].value is None
+    quiz.choices[0].value = 1
+    assert "Not quite. It is second." in quiz.says[0].value and 'role="status"' in quiz.says[0].value
+    quiz.choices[0].value = 0
+    assert "Right. Yes, &lt;i&gt;a&lt;/i&gt;." in quiz.says[0].value
+    quiz.choices[0].value = None
+    assert quiz.says[0].value == ""
+    assert "Which &lt;b&gt; is first?" in quiz.children[0].value
+
+
+def test_as_text_it_has_the_questions_and_apart_from_them_the_answers(quiz):
+    assert repr(quiz) == "1. Which <b> is first?\n   a) a\n   b) b"
+    assert quiz.answers() == "1a) right: Yes, <i>a</i>.\n1b) wrong: It is second."
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [QUESTIONS.replace("right = true\n", ""), QUESTIONS.replace('why = "It is second."', 'why = ""\nright = true')],
+)
+def test_a_question_without_one_right_answer_is_refused(tmp_path, spoilt):
+    (tmp_path / "99.toml").write_text(spoilt, encoding="utf-8")
+    with pytest.raises(ValueError, match="question 1 needs two options or more, one right, and a `why` for each"):
+        read_questions(tmp_path / "99.toml")
+
+
+@pytest.mark.parametrize("master", MASTERS, ids=lambda path: path.stem)
+def test_every_notebook_has_three_questions_whose_right_answers_stand_in_different_places(master):
+    questions = read_questions(master.parent / f"questions/{master.stem[:2]}.toml")
+    places = [[option.right for option in question.options].index(True) for question in questions]
+    assert 3 <= len(questions) <= 5 and len(set(places)) > 1

@@ -9,9 +9,22 @@ import numpy as np
 
 import movierec
 from movierec.play.check import attempt, check
+from movierec.play.quiz import Quiz
 
 data = movierec.load("ml-100k")
 ratings = data.ratings
+
+# %% [markdown]
+# ## Three questions first
+#
+# Click an answer: each has its reason, the wrong ones too.
+
+# %%
+quiz = Quiz("../exercises/questions/01.toml")
+# BEGIN SOLUTION
+print(quiz.answers())
+# END SOLUTION
+quiz
 
 # %% [markdown]
 # ## 1 · Recall
@@ -24,10 +37,15 @@ ratings = data.ratings
 density = 100_000 / (943 * 1682)  # SOLUTION
 
 # %%
-check("1", density, 100_000 / (943 * 1682), mistakes=[
-    (100 * 100_000 / (943 * 1682), "That is in per cent."),
-    (100_000 / (943 + 1682), "A pair is a user *with* a movie: multiply, do not add."),
-])
+check(
+    "1",
+    density,
+    100_000 / (943 * 1682),
+    mistakes=[
+        (100 * 100_000 / (943 * 1682), "That is in per cent."),
+        (100_000 / (943 + 1682), "A pair is a user *with* a movie: multiply, do not add."),
+    ],
+)
 
 # %% [markdown]
 # ## 2 · Recall
@@ -40,11 +58,16 @@ check("1", density, 100_000 / (943 * 1682), mistakes=[
 damped = (10 * 3.5 + 5 + 5) / (10 + 2)  # SOLUTION
 
 # %%
-check("2", damped, 45 / 12, mistakes=[
-    (5.0, "That is the plain mean: two ratings, and the best film of all?"),
-    ((3.5 + 5 + 5) / 3, "That is a damping of one rating."),
-    (45 / 10, "Divide by all ratings, those of the damping and its own."),
-])
+check(
+    "2",
+    damped,
+    45 / 12,
+    mistakes=[
+        (5.0, "That is the plain mean: two ratings, and the best film of all?"),
+        ((3.5 + 5 + 5) / 3, "That is a damping of one rating."),
+        (45 / 10, "Divide by all ratings, those of the damping and its own."),
+    ],
+)
 
 # %% [markdown]
 # ## 3 · Change
@@ -58,10 +81,15 @@ share_of_100 = ratings["movie_id"].value_counts().head(100).sum() / len(ratings)
 
 # %%
 counts = ratings["movie_id"].value_counts()
-check("3", share_of_100, counts.head(100).sum() / len(ratings), mistakes=[
-    (counts.head(100).sum(), "That is the number; the question was the share."),
-    (100 / len(counts), "That is the share of the movies."),
-])
+check(
+    "3",
+    share_of_100,
+    counts.head(100).sum() / len(ratings),
+    mistakes=[
+        (counts.head(100).sum(), "That is the number; the question was the share."),
+        (100 / len(counts), "That is the share of the movies."),
+    ],
+)
 
 # %% [markdown]
 # ## 4 · Change
@@ -79,10 +107,16 @@ within_an_hour = int((times["max"] - times["min"] < 3600).sum())
 
 # %%
 span = ratings.groupby("user_id")["timestamp"].agg(np.ptp)
-check("4", within_an_hour, int((span < 3600).sum()), tolerance=1e-3, mistakes=[
-    (int((span < 60).sum()), "Timestamps are in seconds: an hour has 3,600."),
-    (int((span < 86400).sum()), "That is within a day."),
-])
+check(
+    "4",
+    within_an_hour,
+    int((span < 3600).sum()),
+    tolerance=1e-3,
+    mistakes=[
+        (int((span < 60).sum()), "Timestamps are in seconds: an hour has 3,600."),
+        (int((span < 86400).sum()), "That is within a day."),
+    ],
+)
 
 # %% [markdown]
 # ## 5 · Find the bug
@@ -91,6 +125,7 @@ check("4", within_an_hour, int((span < 3600).sum()), tolerance=1e-3, mistakes=[
 # `least` ratings compete.
 #
 # <details><summary>Hint</summary><code>agg(["mean", "count"])</code>, then keep the rows with enough.</details>
+
 
 # %%
 def best_films(ratings, least=50, k=10):
@@ -104,7 +139,11 @@ def best_films(ratings, least=50, k=10):
 table = ratings.groupby("movie_id")["rating"].agg(["mean", "count"]).sort_values("mean", ascending=False, kind="stable")
 few = table.head(10).index.tolist()
 yours = attempt(best_films, ratings)
-check("5", ... if isinstance(yours, AttributeError | TypeError) or yours == few else yours, table[table["count"] >= 50].head(10).index.tolist())
+check(
+    "5",
+    ... if isinstance(yours, AttributeError | TypeError) or yours == few else yours,
+    table[table["count"] >= 50].head(10).index.tolist(),
+)
 
 # %% [markdown]
 # ## 6 · Extend
@@ -115,17 +154,30 @@ check("5", ... if isinstance(yours, AttributeError | TypeError) or yours == few 
 
 # %%
 interval = ...
+
+
 # BEGIN SOLUTION
 def interval(values, rng):
     """The bootstrap interval of the mean."""
     means = rng.choice(values, (2000, len(values))).mean(axis=1)
     return np.quantile(means, [0.025, 0.975])
+
+
 # END SOLUTION
 
 
 # %%
 fargo = ratings.loc[ratings["movie_id"] == 100, "rating"].to_numpy()[:200]
 middle, half = fargo.mean(), 1.96 * fargo.std() / np.sqrt(len(fargo))
-check("6", attempt(interval, fargo, np.random.default_rng(0)), [middle - half, middle + half], tolerance=0.01, mistakes=[
-    ([middle - 1.96 * fargo.std(), middle + 1.96 * fargo.std()], "That is where single ratings lie; the mean of 200 is surer by a factor of √200."),
-])
+check(
+    "6",
+    attempt(interval, fargo, np.random.default_rng(0)),
+    [middle - half, middle + half],
+    tolerance=0.01,
+    mistakes=[
+        (
+            [middle - 1.96 * fargo.std(), middle + 1.96 * fargo.std()],
+            "That is where single ratings lie; the mean of 200 is surer by a factor of √200.",
+        ),
+    ],
+)

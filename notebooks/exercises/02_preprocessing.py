@@ -9,9 +9,22 @@ import pandas as pd
 
 import movierec
 from movierec.play.check import attempt, check
+from movierec.play.quiz import Quiz
 
 data = movierec.load("ml-100k")
 split = movierec.split_by_user_time(data.ratings)
+
+# %% [markdown]
+# ## Three questions first
+#
+# Click an answer: each has its reason, the wrong ones too.
+
+# %%
+quiz = Quiz("../exercises/questions/02.toml")
+# BEGIN SOLUTION
+print(quiz.answers())
+# END SOLUTION
+quiz
 
 # %% [markdown]
 # ## 1 · Recall
@@ -24,11 +37,16 @@ split = movierec.split_by_user_time(data.ratings)
 indices = [2, 0, -1]  # SOLUTION
 
 # %%
-check("1", indices, [2, 0, -1], mistakes=[
-    ([1, 0, -1], "In the order of the file 30 is second; indices follow the sorted ids."),
-    ([3, 1, -1], "Indices begin with 0."),
-    ([2, 0, 3], "A movie that is not in train has no row of its own."),
-])
+check(
+    "1",
+    indices,
+    [2, 0, -1],
+    mistakes=[
+        ([1, 0, -1], "In the order of the file 30 is second; indices follow the sorted ids."),
+        ([3, 1, -1], "Indices begin with 0."),
+        ([2, 0, 3], "A movie that is not in train has no row of its own."),
+    ],
+)
 
 # %% [markdown]
 # ## 2 · Recall
@@ -41,11 +59,16 @@ check("1", indices, [2, 0, -1], mistakes=[
 shuffled = "random5"  # SOLUTION
 
 # %%
-check("2", shuffled, "random5", mistakes=[
-    ("by_user_time", "There each user's newest are held out; only *other* users' ratings may be newer."),
-    ("by_time", "There nothing of the future is known at all."),
-    ("leave_last", "There the newest one is held out."),
-])
+check(
+    "2",
+    shuffled,
+    "random5",
+    mistakes=[
+        ("by_user_time", "There each user's newest are held out; only *other* users' ratings may be newer."),
+        ("by_time", "There nothing of the future is known at all."),
+        ("leave_last", "There the newest one is held out."),
+    ],
+)
 
 # %% [markdown]
 # ## 3 · Change
@@ -64,11 +87,16 @@ strangers = len(set(by_time.test["user_id"].unique()) - set(by_time.train["user_
 # %%
 later = movierec.split_by_time(data.ratings)
 in_test, in_train = (set(part["user_id"].unique()) for part in (later.test, later.train))
-check("3", strangers, len(in_test - in_train), mistakes=[
-    (len(in_test), "Those are all users of test."),
-    (len(in_test & in_train), "Those are known."),
-    (len(in_train - in_test), "The other way round."),
-])
+check(
+    "3",
+    strangers,
+    len(in_test - in_train),
+    mistakes=[
+        (len(in_test), "Those are all users of test."),
+        (len(in_test & in_train), "Those are known."),
+        (len(in_train - in_test), "The other way round."),
+    ],
+)
 
 # %% [markdown]
 # ## 4 · Change
@@ -81,10 +109,15 @@ check("3", strangers, len(in_test - in_train), mistakes=[
 rows_of_test = len(movierec.split_by_user_time(data.ratings, test=0.2).test)  # SOLUTION
 
 # %%
-check("4", rows_of_test, len(movierec.split_by_user_time(data.ratings, test=0.2).test), mistakes=[
-    (20_000, "Each user's share is rounded for itself, so it is not exactly a fifth."),
-    (len(split.test), "That is with the default."),
-])
+check(
+    "4",
+    rows_of_test,
+    len(movierec.split_by_user_time(data.ratings, test=0.2).test),
+    mistakes=[
+        (20_000, "Each user's share is rounded for itself, so it is not exactly a fifth."),
+        (len(split.test), "That is with the default."),
+    ],
+)
 
 # %% [markdown]
 # ## 5 · Find the bug
@@ -92,6 +125,7 @@ check("4", rows_of_test, len(movierec.split_by_user_time(data.ratings, test=0.2)
 # `movie_means` shall give each movie's mean, to train with. It looks at ratings that it must not know. Mend it.
 #
 # <details><summary>Hint</summary>Which part may be looked at?</details>
+
 
 # %%
 def movie_means(split):
@@ -106,9 +140,14 @@ leaky = pd.concat([split.train, split.validation, split.test]).groupby("movie_id
 yours = attempt(movie_means, split)
 untouched = isinstance(yours, AttributeError) or (isinstance(yours, pd.Series) and yours.equals(leaky))
 honest = pd.concat([split.train, split.validation]).groupby("movie_id")["rating"].mean()
-check("5", ... if untouched else yours, split.train.groupby("movie_id")["rating"].mean(), mistakes=[
-    (honest, "Validation is for choosing, not for fitting."),
-])
+check(
+    "5",
+    ... if untouched else yours,
+    split.train.groupby("movie_id")["rating"].mean(),
+    mistakes=[
+        (honest, "Validation is for choosing, not for fitting."),
+    ],
+)
 
 # %% [markdown]
 # ## 6 · Extend
@@ -119,10 +158,14 @@ check("5", ... if untouched else yours, split.train.groupby("movie_id")["rating"
 
 # %%
 newest = ...
+
+
 # BEGIN SOLUTION
 def newest(ratings):
     """One row a user."""
     return ratings.sort_values("timestamp", kind="stable").groupby("user_id").tail(1).sort_values("user_id")
+
+
 # END SOLUTION
 
 
@@ -130,6 +173,11 @@ def newest(ratings):
 some = data.ratings[data.ratings["user_id"] <= 50]
 yours = attempt(newest, some)
 times = some.groupby("user_id")["timestamp"].max()
-check("6", yours["timestamp"] if isinstance(yours, pd.DataFrame) else yours, times, mistakes=[
-    (some.groupby("user_id")["timestamp"].min(), "That is the oldest."),
-])
+check(
+    "6",
+    yours["timestamp"] if isinstance(yours, pd.DataFrame) else yours,
+    times,
+    mistakes=[
+        (some.groupby("user_id")["timestamp"].min(), "That is the oldest."),
+    ],
+)

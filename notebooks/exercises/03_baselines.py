@@ -12,11 +12,24 @@ from movierec import evaluation
 from movierec.baselines import Popularity
 from movierec.indices import make_indices
 from movierec.play.check import attempt, check
+from movierec.play.quiz import Quiz
 
 data = movierec.load("ml-100k")
 split = movierec.split_by_user_time(data.ratings)
 indices = make_indices(split.train, data.movies)
 rng = np.random.default_rng(0)
+
+# %% [markdown]
+# ## Three questions first
+#
+# Click an answer: each has its reason, the wrong ones too.
+
+# %%
+quiz = Quiz("../exercises/questions/03.toml")
+# BEGIN SOLUTION
+print(quiz.answers())
+# END SOLUTION
+quiz
 
 # %% [markdown]
 # ## 1 · Recall
@@ -29,11 +42,16 @@ rng = np.random.default_rng(0)
 ndcg = (1 / np.log2(2) + 1 / np.log2(4)) / (1 / np.log2(2) + 1 / np.log2(3))  # SOLUTION
 
 # %%
-check("1", ndcg, 1.5 / (1 + 1 / np.log2(3)), mistakes=[
-    (1.5, "That is DCG; divide it by that of the best list."),
-    (2 / 3, "That is precision."),
-    (1.0, "Only if the hits stood first."),
-])
+check(
+    "1",
+    ndcg,
+    1.5 / (1 + 1 / np.log2(3)),
+    mistakes=[
+        (1.5, "That is DCG; divide it by that of the best list."),
+        (2 / 3, "That is precision."),
+        (1.0, "Only if the hits stood first."),
+    ],
+)
 
 # %% [markdown]
 # ## 2 · Recall
@@ -56,12 +74,24 @@ check("2", precision_and_recall, (2 / 3, 1.0), mistakes=[((1.0, 2 / 3), "The oth
 # <details><summary>Hint</summary><code>evaluation.evaluate_ranking(Popularity(split.train, indices), split, indices, k=20)</code>.</details>
 
 # %%
-coverage = evaluation.evaluate_ranking(Popularity(split.train, indices), split, indices, k=20).attrs["coverage"]  # SOLUTION
+coverage = ...
+# BEGIN SOLUTION
+table = evaluation.evaluate_ranking(Popularity(split.train, indices), split, indices, k=20)
+coverage = table.attrs["coverage"]
+# END SOLUTION
 
 # %%
 popularity = Popularity(split.train, indices)
 covered = {k: evaluation.evaluate_ranking(popularity, split, indices, k=k).attrs["coverage"] for k in (10, 20)}
-check("3", coverage, covered[20], mistakes=[(covered[10], "That is with k = 10."), (20 / indices.num_movies, "All would have to see the same twenty; but what one has seen is left out.")])
+check(
+    "3",
+    coverage,
+    covered[20],
+    mistakes=[
+        (covered[10], "That is with k = 10."),
+        (20 / indices.num_movies, "All would have to see the same twenty; but what one has seen is left out."),
+    ],
+)
 
 # %% [markdown]
 # ## 4 · Change
@@ -80,10 +110,15 @@ cosine = len(one & other) / np.sqrt(len(one) * len(other))
 # %%
 who = [set(split.train.loc[split.train["movie_id"] == movie_id, "user_id"]) for movie_id in (50, 181)]
 both = len(who[0] & who[1])
-check("4", cosine, both / np.sqrt(len(who[0]) * len(who[1])), mistakes=[
-    (both / len(who[0] | who[1]), "That is Jaccard's: shared by all; cosine divides by the root of the product."),
-    (both, "That is how many rated both."),
-])
+check(
+    "4",
+    cosine,
+    both / np.sqrt(len(who[0]) * len(who[1])),
+    mistakes=[
+        (both / len(who[0] | who[1]), "That is Jaccard's: shared by all; cosine divides by the root of the product."),
+        (both, "That is how many rated both."),
+    ],
+)
 
 # %% [markdown]
 # ## 5 · Find the bug
@@ -92,6 +127,7 @@ check("4", cosine, both / np.sqrt(len(who[0]) * len(who[1])), mistakes=[
 # index come first.
 #
 # <details><summary>Hint</summary>Count the films that come before: a larger score, or an equal one and a smaller index.</details>
+
 
 # %%
 def hit(scores, relevant, k):
@@ -103,11 +139,21 @@ def hit(scores, relevant, k):
 
 # %%
 constant, mixed = np.ones(100), np.array([3.0, 1, 3, 2, 3])
-answers = [attempt(hit, constant, 50, 10), attempt(hit, constant, 5, 10), attempt(hit, mixed, 4, 2), attempt(hit, mixed, 2, 2)]
+answers = [
+    attempt(hit, constant, 50, 10),
+    attempt(hit, constant, 5, 10),
+    attempt(hit, mixed, 4, 2),
+    attempt(hit, mixed, 2, 2),
+]
 untouched = answers == [True, True, True, True] or any(isinstance(answer, Exception) for answer in answers)
-check("5", ... if untouched else answers, [False, True, False, True], mistakes=[
-    ([False, False, False, False], "Counting all equal ones as better is as wrong the other way."),
-])
+check(
+    "5",
+    ... if untouched else answers,
+    [False, True, False, True],
+    mistakes=[
+        ([False, False, False, False], "Counting all equal ones as better is as wrong the other way."),
+    ],
+)
 
 # %% [markdown]
 # ## 6 · Extend
@@ -118,6 +164,8 @@ check("5", ... if untouched else answers, [False, True, False, True], mistakes=[
 
 # %%
 ease = ...
+
+
 # BEGIN SOLUTION
 def ease(rated, regularisation):
     """float [movies, movies]."""
@@ -125,6 +173,8 @@ def ease(rated, regularisation):
     b = -p / np.diag(p)
     np.fill_diagonal(b, 0)
     return b
+
+
 # END SOLUTION
 
 
@@ -132,7 +182,12 @@ def ease(rated, regularisation):
 rated = (rng.random((30, 6)) < 0.4).astype(float)
 p = np.linalg.inv(rated.T @ rated + 5 * np.eye(6))
 wanted = -p / np.diag(p) * (1 - np.eye(6))
-check("6", attempt(ease, rated, 5), wanted, mistakes=[
-    (-p / np.diag(p), "A film must not predict itself: zeros on the diagonal."),
-    ((-p.T / np.diag(p)).T * (1 - np.eye(6)), "Rows were divided; divide the columns."),
-])
+check(
+    "6",
+    attempt(ease, rated, 5),
+    wanted,
+    mistakes=[
+        (-p / np.diag(p), "A film must not predict itself: zeros on the diagonal."),
+        ((-p.T / np.diag(p)).T * (1 - np.eye(6)), "Rows were divided; divide the columns."),
+    ],
+)

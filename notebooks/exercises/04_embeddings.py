@@ -10,11 +10,24 @@ import numpy as np
 import movierec
 from movierec.indices import make_indices
 from movierec.play.check import attempt, check
+from movierec.play.quiz import Quiz
 
 data = movierec.load("ml-100k")
 split = movierec.split_by_user_time(data.ratings)
 indices = make_indices(split.train, data.movies)
 rng = np.random.default_rng(0)
+
+# %% [markdown]
+# ## Three questions first
+#
+# Click an answer: each has its reason, the wrong ones too.
+
+# %%
+quiz = Quiz("../exercises/questions/04.toml")
+# BEGIN SOLUTION
+print(quiz.answers())
+# END SOLUTION
+quiz
 
 # %% [markdown]
 # ## 1 · Recall
@@ -40,10 +53,15 @@ check("1", predicted, 5.6, mistakes=[(2.0, "That is the dot product alone."), (3
 numbers = (943 + 1682) * (32 + 1)  # SOLUTION
 
 # %%
-check("2", numbers, (943 + 1682) * 33, mistakes=[
-    ((943 + 1682) * 32, "The biases are missing."),
-    (943 * 1682 * 32, "There is no vector for a pair; that is the point."),
-])
+check(
+    "2",
+    numbers,
+    (943 + 1682) * 33,
+    mistakes=[
+        ((943 + 1682) * 32, "The biases are missing."),
+        (943 * 1682 * 32, "There is no vector for a pair; that is the point."),
+    ],
+)
 
 # %% [markdown]
 # ## 3 · Change
@@ -56,10 +74,15 @@ check("2", numbers, (943 + 1682) * 33, mistakes=[
 new_x = [1 + 0.1 * (4 - 2) * 2, 0 + 0.1 * (4 - 2) * 1]  # SOLUTION
 
 # %%
-check("3", new_x, [1.4, 0.2], mistakes=[
-    ([0.6, -0.2], "That goes uphill: the step is *against* the gradient."),
-    ([1.2, 0.0], "That moved along x; the gradient points along y."),
-])
+check(
+    "3",
+    new_x,
+    [1.4, 0.2],
+    mistakes=[
+        ([0.6, -0.2], "That goes uphill: the step is *against* the gradient."),
+        ([1.2, 0.0], "That moved along x; the gradient points along y."),
+    ],
+)
 
 # %% [markdown]
 # ## 4 · Change
@@ -75,10 +98,15 @@ nearest_and_largest = (1, 2)  # SOLUTION
 # %%
 products = vectors[1:] @ vectors[0]
 cosines = products / np.linalg.norm(vectors[1:], axis=1)
-check("4", nearest_and_largest, (1 + int(cosines.argmax()), 1 + int(products.argmax())), mistakes=[
-    ((2, 1), "The other way round: a long vector has large products without pointing the same way."),
-    ((0, 1), "Rows are counted from 0, and row 0 is the film itself."),
-])
+check(
+    "4",
+    nearest_and_largest,
+    (1 + int(cosines.argmax()), 1 + int(products.argmax())),
+    mistakes=[
+        ((2, 1), "The other way round: a long vector has large products without pointing the same way."),
+        ((0, 1), "Rows are counted from 0, and row 0 is the film itself."),
+    ],
+)
 
 # %% [markdown]
 # ## 5 · Find the bug
@@ -86,6 +114,7 @@ check("4", nearest_and_largest, (1 + int(cosines.argmax()), 1 + int(products.arg
 # A table of embeddings has one row for each movie *index*. This function gives it raw ids. On MovieLens-100K it even runs. Mend it.
 #
 # <details><summary>Hint</summary><code>indices.movie_index</code>.</details>
+
 
 # %%
 def vectors_of(table, movie_ids, indices):
@@ -98,7 +127,11 @@ def vectors_of(table, movie_ids, indices):
 # %%
 table = np.arange(2.0 * indices.num_movies).reshape(-1, 2)
 yours = attempt(vectors_of, table, [1, 50, 1682], indices)
-untouched = isinstance(yours, Exception | type(...)) or np.array_equal(np.ravel(yours), np.ravel(table[[1, 50, 0]])) or np.shape(yours) != (3, 2)
+untouched = (
+    isinstance(yours, Exception | type(...))
+    or np.array_equal(np.ravel(yours), np.ravel(table[[1, 50, 0]]))
+    or np.shape(yours) != (3, 2)
+)
 check("5", ... if untouched else yours, table[indices.movie_index(np.array([1, 50, 1682]))])
 
 # %% [markdown]
@@ -110,12 +143,16 @@ check("5", ... if untouched else yours, table[indices.movie_index(np.array([1, 5
 
 # %%
 flatten = ...
+
+
 # BEGIN SOLUTION
 def flatten(vectors):
     """float [n, 2]."""
     centred = vectors - vectors.mean(axis=0)
     _, _, vt = np.linalg.svd(centred, full_matrices=False)
     return centred @ vt[:2].T
+
+
 # END SOLUTION
 
 
@@ -125,4 +162,14 @@ spread = np.linalg.svd(cloud - cloud.mean(axis=0), compute_uv=False)[:2]
 yours = attempt(flatten, cloud)
 yours = np.linalg.norm(yours, axis=0) if isinstance(yours, np.ndarray) else yours
 raw = np.linalg.svd(cloud, full_matrices=False)
-check("6", yours, spread, mistakes=[(np.linalg.norm(cloud @ raw[2][:2].T, axis=0), "The columns are not centred: the first direction is only the mean.")])
+check(
+    "6",
+    yours,
+    spread,
+    mistakes=[
+        (
+            np.linalg.norm(cloud @ raw[2][:2].T, axis=0),
+            "The columns are not centred: the first direction is only the mean.",
+        )
+    ],
+)

@@ -8,10 +8,23 @@
 import numpy as np
 
 from movierec.play.check import attempt, check
+from movierec.play.quiz import Quiz
 from movierec.settings import Settings
 
 rng = np.random.default_rng(0)
 settings = Settings()
+
+# %% [markdown]
+# ## Three questions first
+#
+# Click an answer: each has its reason, the wrong ones too.
+
+# %%
+quiz = Quiz("../exercises/questions/05.toml")
+# BEGIN SOLUTION
+print(quiz.answers())
+# END SOLUTION
+quiz
 
 # %% [markdown]
 # ## 1 · Recall
@@ -25,10 +38,15 @@ rated = np.array([[1.0, 0.0], [1.0, 2.0], [0.0, 2.0], [2.0, 0.0]])
 bag = rated.sum(axis=0) / np.sqrt(4)  # SOLUTION
 
 # %%
-check("1", bag, [2.0, 2.0], mistakes=[
-    ([1.0, 1.0], "That is the mean; with √n more films still say more."),
-    ([4.0, 4.0], "That is the sum."),
-])
+check(
+    "1",
+    bag,
+    [2.0, 2.0],
+    mistakes=[
+        ([1.0, 1.0], "That is the mean; with √n more films still say more."),
+        ([4.0, 4.0], "That is the sum."),
+    ],
+)
 
 # %% [markdown]
 # ## 2 · Recall
@@ -43,9 +61,14 @@ weights = [1.0, settings.fade_floor + (1 - settings.fade_floor) * np.exp(-10 / s
 
 # %%
 floor, fade = settings.fade_floor, settings.fade_ratings
-check("2", weights, [1.0, floor + (1 - floor) * np.exp(-10 / fade)], mistakes=[
-    ([1.0, np.exp(-10 / fade)], "The floor is missing: old films never fall silent."),
-])
+check(
+    "2",
+    weights,
+    [1.0, floor + (1 - floor) * np.exp(-10 / fade)],
+    mistakes=[
+        ([1.0, np.exp(-10 / fade)], "The floor is missing: old films never fall silent."),
+    ],
+)
 
 # %% [markdown]
 # ## 3 · Change
@@ -60,10 +83,15 @@ share = np.exp(2.0) / (np.exp(1.0) + np.exp(2.0) + np.exp(0.0))  # SOLUTION
 
 # %%
 e = np.exp(logits)
-check("3", share, e[2] / (e[0] + e[2] + e[3]), mistakes=[
-    (e[2] / e.sum(), "Film 1 takes part in your sum, and it cannot be an answer."),
-    (2.0 / 3.0, "Shares of the logits are no softmax: exponentials first."),
-])
+check(
+    "3",
+    share,
+    e[2] / (e[0] + e[2] + e[3]),
+    mistakes=[
+        (e[2] / e.sum(), "Film 1 takes part in your sum, and it cannot be an answer."),
+        (2.0 / 3.0, "Shares of the logits are no softmax: exponentials first."),
+    ],
+)
 
 # %% [markdown]
 # ## 4 · Change
@@ -76,10 +104,15 @@ check("3", share, e[2] / (e[0] + e[2] + e[3]), mistakes=[
 corrected = [2 - np.log(0.1), 2 - np.log(0.001)]  # SOLUTION
 
 # %%
-check("4", corrected, [2 - np.log(0.1), 2 - np.log(0.001)], mistakes=[
-    ([2 + np.log(0.1), 2 + np.log(0.001)], "Subtract log q; log q is negative."),
-    ([2 - 10, 2 - 0.1], "Shares, not per cent, and their logarithm."),
-])
+check(
+    "4",
+    corrected,
+    [2 - np.log(0.1), 2 - np.log(0.001)],
+    mistakes=[
+        ([2 + np.log(0.1), 2 + np.log(0.001)], "Subtract log q; log q is negative."),
+        ([2 - 10, 2 - 0.1], "Shares, not per cent, and their logarithm."),
+    ],
+)
 
 # %% [markdown]
 # ## 5 · Find the bug
@@ -87,6 +120,7 @@ check("4", corrected, [2 - np.log(0.1), 2 - np.log(0.001)], mistakes=[
 # While training, the rating that is to be predicted must not be in the bag: the model would read the answer. This `bag_for` forgets to leave it out.
 #
 # <details><summary>Hint</summary>Take its vector off the sum, and one off the count.</details>
+
 
 # %%
 def bag_for(vectors, asked):
@@ -101,9 +135,14 @@ history = rng.normal(size=(5, 3))
 yours = attempt(bag_for, history, 2)
 untouched = isinstance(yours, Exception | type(...)) or np.allclose(yours, history.sum(axis=0) / np.sqrt(5))
 wanted = np.delete(history, 2, axis=0).sum(axis=0) / 2
-check("5", ... if untouched else yours, wanted, mistakes=[
-    ((history.sum(axis=0) - history[2]) / np.sqrt(5), "The sum is right; the count is still five."),
-])
+check(
+    "5",
+    ... if untouched else yours,
+    wanted,
+    mistakes=[
+        ((history.sum(axis=0) - history[2]) / np.sqrt(5), "The sum is right; the count is still five."),
+    ],
+)
 
 # %% [markdown]
 # ## 6 · Extend
@@ -114,10 +153,14 @@ check("5", ... if untouched else yours, wanted, mistakes=[
 
 # %%
 expected_stars = ...
+
+
 # BEGIN SOLUTION
 def expected_stars(total, cuts, slope):
     """Stars from 1 to 5."""
     return 1 + (1 / (1 + np.exp(-slope * (total - cuts)))).sum()
+
+
 # END SOLUTION
 
 

@@ -9,8 +9,21 @@ import numpy as np
 
 from movierec.comparison import bootstrap_interval
 from movierec.play.check import attempt, check
+from movierec.play.quiz import Quiz
 
 rng = np.random.default_rng(0)
+
+# %% [markdown]
+# ## Three questions first
+#
+# Click an answer: each has its reason, the wrong ones too.
+
+# %%
+quiz = Quiz("../exercises/questions/06.toml")
+# BEGIN SOLUTION
+print(quiz.answers())
+# END SOLUTION
+quiz
 
 # %% [markdown]
 # ## 1 · Recall
@@ -24,11 +37,16 @@ by_epoch = [1.00, 0.97, 0.95, 0.96, 0.955, 0.94, 0.93]
 kept_and_stopped = (3, 5)  # SOLUTION
 
 # %%
-check("1", kept_and_stopped, (3, 5), mistakes=[
-    ((7, 7), "It would have got there, but patience ran out before."),
-    ((3, 4), "That is a patience of 1."),
-    ((5, 5), "The weights of the best epoch are kept, not those of the last."),
-])
+check(
+    "1",
+    kept_and_stopped,
+    (3, 5),
+    mistakes=[
+        ((7, 7), "It would have got there, but patience ran out before."),
+        ((3, 4), "That is a patience of 1."),
+        ((5, 5), "The weights of the best epoch are kept, not those of the last."),
+    ],
+)
 
 # %% [markdown]
 # ## 2 · Recall
@@ -42,10 +60,15 @@ intervals = [(0.001, 0.012), (-0.003, 0.020), (-0.030, -0.002)]
 sure = [True, False, True]  # SOLUTION
 
 # %%
-check("2", sure, [True, False, True], mistakes=[
-    ([True, False, False], "The last one is sure, too: sure to be worse."),
-    ([True, True, True], "The second interval holds zero."),
-])
+check(
+    "2",
+    sure,
+    [True, False, True],
+    mistakes=[
+        ([True, False, False], "The last one is sure, too: sure to be worse."),
+        ([True, True, True], "The second interval holds zero."),
+    ],
+)
 
 # %% [markdown]
 # ## 3 · Change
@@ -61,10 +84,15 @@ mean_and_better = ((first - second).mean(), int((first > second).sum()))  # SOLU
 
 # %%
 difference = first - second
-check("3", mean_and_better, (difference.mean(), int((difference > 0).sum())), mistakes=[
-    ((difference.mean(), int((difference >= 0).sum())), "A tie is not better."),
-    ((-difference.mean(), int((difference < 0).sum())), "The other way round."),
-])
+check(
+    "3",
+    mean_and_better,
+    (difference.mean(), int((difference > 0).sum())),
+    mistakes=[
+        ((difference.mean(), int((difference >= 0).sum())), "A tie is not better."),
+        ((-difference.mean(), int((difference < 0).sum())), "The other way round."),
+    ],
+)
 
 # %% [markdown]
 # ## 4 · Find the bug
@@ -92,10 +120,15 @@ check("4", loss_of_the_epoch, 0.65, mistakes=[(0.2, "That is the last batch's.")
 cases = 0  # SOLUTION
 
 # %%
-check("5", cases, 0, mistakes=[
-    (90, "That is what was claimed, among a hundred sampled films."),
-    (95, "Better than 95 % of all is behind 84 films: is that among the ten best?"),
-])
+check(
+    "5",
+    cases,
+    0,
+    mistakes=[
+        (90, "That is what was claimed, among a hundred sampled films."),
+        (95, "Better than 95 % of all is behind 84 films: is that among the ten best?"),
+    ],
+)
 
 # %% [markdown]
 # ## 6 · Extend
@@ -106,11 +139,15 @@ check("5", cases, 0, mistakes=[
 
 # %%
 paired_interval = ...
+
+
 # BEGIN SOLUTION
 def paired_interval(first, second, rng):
     """Low and high."""
     drawn = rng.integers(len(first), size=(4000, len(first)))
     return np.quantile((first - second)[drawn].mean(axis=1), [0.025, 0.975])
+
+
 # END SOLUTION
 
 
@@ -118,6 +155,15 @@ def paired_interval(first, second, rng):
 users = rng.normal(size=300)  # some are easy to serve, for both models
 one, other = users + 0.1 + 0.05 * rng.normal(size=300), users + 0.05 * rng.normal(size=300)
 unpaired = 1.96 * np.sqrt(one.var() / 300 + other.var() / 300)
-check("6", attempt(paired_interval, one, other, np.random.default_rng(1)), bootstrap_interval(one - other), tolerance=0.003, mistakes=[
-    ([0.1 - unpaired, 0.1 + unpaired], "That draws the models' users apart, and so measures how much users differ."),
-])
+check(
+    "6",
+    attempt(paired_interval, one, other, np.random.default_rng(1)),
+    bootstrap_interval(one - other),
+    tolerance=0.003,
+    mistakes=[
+        (
+            [0.1 - unpaired, 0.1 + unpaired],
+            "That draws the models' users apart, and so measures how much users differ.",
+        ),
+    ],
+)

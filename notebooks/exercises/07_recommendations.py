@@ -11,10 +11,23 @@ import movierec
 from movierec.pipeline import STARS_WEIGHT
 from movierec.play.app import load_or_train
 from movierec.play.check import attempt, check
+from movierec.play.quiz import Quiz
 
 data = movierec.load("ml-100k")
 model = load_or_train()
 USER = 42
+
+# %% [markdown]
+# ## Three questions first
+#
+# Click an answer: each has its reason, the wrong ones too.
+
+# %%
+quiz = Quiz("../exercises/questions/07.toml")
+# BEGIN SOLUTION
+print(quiz.answers())
+# END SOLUTION
+quiz
 
 # %% [markdown]
 # ## 1 · Recall

@@ -12,12 +12,25 @@ import numpy as np
 from movierec.keras2 import tf
 from movierec.play.app import load_or_train
 from movierec.play.check import attempt, check
+from movierec.play.quiz import Quiz
 
 model = load_or_train()
 with tempfile.TemporaryDirectory() as folder:
     model.save(folder)
     program = tf.saved_model.load(f"{folder}/1")
 rng = np.random.default_rng(0)
+
+# %% [markdown]
+# ## Three questions first
+#
+# Click an answer: each has its reason, the wrong ones too.
+
+# %%
+quiz = Quiz("../exercises/questions/10.toml")
+# BEGIN SOLUTION
+print(quiz.answers())
+# END SOLUTION
+quiz
 
 # %% [markdown]
 # ## 1 · Recall
@@ -32,11 +45,16 @@ rng = np.random.default_rng(0)
 order = ["C", "B", "A"]  # SOLUTION
 
 # %%
-check("1", order, ["C", "B", "A"], mistakes=[
-    (["B", "C", "A"], "After B the manifest names files that are not there yet."),
-    (["A", "C", "B"], "After A there is no model at all."),
-    (["C", "A", "B"], "After A the manifest names files that are gone."),
-])
+check(
+    "1",
+    order,
+    ["C", "B", "A"],
+    mistakes=[
+        (["B", "C", "A"], "After B the manifest names files that are not there yet."),
+        (["A", "C", "B"], "After A there is no model at all."),
+        (["C", "A", "B"], "After A the manifest names files that are gone."),
+    ],
+)
 
 # %% [markdown]
 # ## 2 · Recall
@@ -51,7 +69,12 @@ statuses = {"unknown user": 404, "k of 0": 422, "a body of 10 MB": 413, "feedbac
 # %%
 NAMES = ["unknown user", "k of 0", "a body of 10 MB", "feedback kept"]
 yours = statuses if statuses is ... else attempt(lambda: [statuses[name] for name in NAMES])
-check("2", yours, [404, 422, 413, 201], mistakes=[([422, 404, 413, 201], "A k of 0 is a question that makes no sense; a user can be missing.")])
+check(
+    "2",
+    yours,
+    [404, 422, 413, 201],
+    mistakes=[([422, 404, 413, 201], "A k of 0 is a question that makes no sense; a user can be missing.")],
+)
 
 # %% [markdown]
 # ## 3 · Change
@@ -75,13 +98,24 @@ after_view = answer["movie_id"][0].numpy().tolist()
 
 # %%
 seen, unseen, five_stars = (
-    model.pipeline.recommend_after(tf.constant(42, tf.int64), tf.constant([100], tf.int64), tf.constant([stars], tf.float32), tf.constant([is_seen]), 5)
+    model.pipeline.recommend_after(
+        tf.constant(42, tf.int64),
+        tf.constant([100], tf.int64),
+        tf.constant([stars], tf.float32),
+        tf.constant([is_seen]),
+        5,
+    )
     for stars, is_seen in ((np.nan, True), (np.nan, False), (5.0, True))
 )
-check("3", after_view, seen["movie_id"][0].numpy(), mistakes=[
-    (unseen["movie_id"][0].numpy(), "That is after a click: a film that was viewed is seen."),
-    (five_stars["movie_id"][0].numpy(), "That is after five stars; a view has NaN."),
-])
+check(
+    "3",
+    after_view,
+    seen["movie_id"][0].numpy(),
+    mistakes=[
+        (unseen["movie_id"][0].numpy(), "That is after a click: a film that was viewed is seen."),
+        (five_stars["movie_id"][0].numpy(), "That is after five stars; a view has NaN."),
+    ],
+)
 
 # %% [markdown]
 # ## 4 · Change
@@ -95,11 +129,16 @@ latencies = np.concatenate([rng.gamma(4, 1, 980), rng.gamma(4, 25, 20)])
 slowest_of_a_hundred = np.quantile(latencies, 0.99)  # SOLUTION
 
 # %%
-check("4", slowest_of_a_hundred, np.quantile(latencies, 0.99), mistakes=[
-    (latencies.mean(), "That is the mean: it hides the tail."),
-    (latencies.max(), "That is the worst of a thousand."),
-    (np.quantile(latencies, 0.01), "That is the fastest of a hundred."),
-])
+check(
+    "4",
+    slowest_of_a_hundred,
+    np.quantile(latencies, 0.99),
+    mistakes=[
+        (latencies.mean(), "That is the mean: it hides the tail."),
+        (latencies.max(), "That is the worst of a thousand."),
+        (np.quantile(latencies, 0.01), "That is the fastest of a hundred."),
+    ],
+)
 
 # %% [markdown]
 # ## 5 · Find the bug
@@ -108,6 +147,7 @@ check("4", slowest_of_a_hundred, np.quantile(latencies, 0.99), mistakes=[
 # Mend `latency`: it shall count from the moment at which a question was **due**.
 #
 # <details><summary>Hint</summary>Question n was due at 10 · n ms. While the service slept, a hundred questions were due, and people were waiting.</details>
+
 
 # %%
 def latency(due_ms, sent_ms, arrived_ms):
@@ -123,9 +163,17 @@ for n in range(300):
     free = arrived[n] = sent[n] + (1000.0 if n == 100 else 2.0)
 yours = attempt(latency, due, sent, arrived)
 yours = yours if yours is ... or isinstance(yours, Exception) else float(np.quantile(yours, 0.9))
-check("5", yours, float(np.quantile(arrived - due, 0.9)), mistakes=[
-    (float(np.quantile(arrived - sent, 0.9)), "Counted from sending, one sleep of a second is one slow answer of 300: everybody who waited behind it is forgotten."),
-])
+check(
+    "5",
+    yours,
+    float(np.quantile(arrived - due, 0.9)),
+    mistakes=[
+        (
+            float(np.quantile(arrived - sent, 0.9)),
+            "Counted from sending, one sleep of a second is one slow answer of 300: everybody who waited behind it is forgotten.",
+        ),
+    ],
+)
 
 # %% [markdown]
 # ## 6 · Extend
@@ -136,11 +184,15 @@ check("5", yours, float(np.quantile(arrived - due, 0.9)), mistakes=[
 
 # %%
 longer = ...
+
+
 # BEGIN SOLUTION
 def longer(vectors):
     """float [N, dim + 1]: all of the same length."""
     square = (vectors**2).sum(axis=1)
     return np.column_stack([vectors, np.sqrt(square.max() - square)])
+
+
 # END SOLUTION
 
 
@@ -151,4 +203,6 @@ if isinstance(yours, np.ndarray) and yours.shape == (500, 5):
     distance = ((np.pad(queries, ((0, 0), (0, 1)))[:, None] - yours[None]) ** 2).sum(axis=2)
     yours = distance.argmin(axis=1)
 plain = ((queries[:, None] - vectors[None]) ** 2).sum(axis=2).argmin(axis=1)
-check("6", yours, (queries @ vectors.T).argmax(axis=1), mistakes=[(plain, "That is the nearest without the new column.")])
+check(
+    "6", yours, (queries @ vectors.T).argmax(axis=1), mistakes=[(plain, "That is the nearest without the new column.")]
+)

@@ -5,6 +5,7 @@ otter-grader: the solution stands between "# BEGIN SOLUTION" and "# END SOLUTION
 "# SOLUTION". The student finds `...` in a line's place, and nothing in a block's: such a cell begins `answer = ...`.
 """
 
+import ast
 import re
 import sys
 from pathlib import Path
@@ -51,6 +52,7 @@ def make(master: Path) -> dict[Path, nbformat.NotebookNode]:
             cell.id, cell.metadata = f"cell-{number}", {}
             if cell.cell_type == "code":
                 cell.source = as_read(cell.source)
+                _check_python(cell.source, f"{master.name}, cell {number}, for {folder}")
         if folder == "solutions":
             notebook.cells[0].source = notebook.cells[0].source.replace(" · Exercises", " · Solutions", 1)
         notebook.metadata = {
@@ -60,6 +62,13 @@ def make(master: Path) -> dict[Path, nbformat.NotebookNode]:
         notebook.nbformat_minor = 5
         made[FOLDER / folder / f"{master.stem}.ipynb"] = notebook
     return made
+
+
+def _check_python(source: str, where: str) -> None:
+    try:
+        ast.parse(source)
+    except SyntaxError as error:
+        raise ValueError(f"{where}: not Python any more ({error}). A # SOLUTION must be a whole line.") from error
 
 
 def run(path: Path, notebook: nbformat.NotebookNode) -> None:
