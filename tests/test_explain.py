@@ -6,6 +6,7 @@ import pytest
 import movierec
 from movierec.ensemble import Ensemble
 from movierec.keras2 import tf
+from movierec.pipeline import STARS_WEIGHT
 
 LIKED = {10: 5.0, 50: 5.0, 20: 2.0}
 
@@ -103,3 +104,18 @@ def test_shares_are_made_in_one_graph(fitted):
     person = fitted.pipeline.known(tf.constant([0]))
     shares = fitted.pipeline.shares(person, tf.constant([1, 2, 3]))
     assert {share.shape[-1] for share in shares.values()} == {3}
+
+
+OTHERS = [{"ids": True}, {"ordinal": False}, {"without": ("features", "explicit", "order")}]
+
+
+@pytest.mark.parametrize("settings", OTHERS, ids=str)
+def test_lists_and_their_parts_agree_with_both_heads_whatever_is_left_out(split, checkerboard, small, settings):
+    model = movierec.fit_hybrid(split, checkerboard.movies, checkerboard.users, epochs=1, **settings, **small)
+    table = model.recommend(model.indices.user_ids[:5], k=4)
+    stars = model.predict(table[["user_id", "movie_id"]])
+    users, movies = model.indices.user_index(table["user_id"]), model.indices.movie_index(table["movie_id"])
+    retrieved = model.score(np.arange(model.indices.num_users))[users, movies]
+    np.testing.assert_allclose(table["score"], retrieved + STARS_WEIGHT * stars, atol=1e-4)
+    for row in table.itertuples():
+        assert model.explain(row.movie_id, row.user_id)["contribution"].sum() == pytest.approx(row.score, abs=1e-4)
