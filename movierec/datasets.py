@@ -201,7 +201,8 @@ def find_movie(movies: pd.DataFrame, title: str) -> int:
     exact = movies.movie_id[movies.title == title]
     if len(exact) == 1:  # the usual case, fifty times as fast
         return int(exact.iloc[0])
-    wanted, names = _short_names(title)[0], movies.title.map(_short_names)
+    asked = _short_names.__wrapped__(title)  # not remembered: anybody may ask for anything
+    wanted, names = asked[0], movies.title.map(_short_names)
     for level in range(4):
         found = movies[names.str[level] == wanted]
         if len(found) == 1:
@@ -211,7 +212,7 @@ def find_movie(movies: pd.DataFrame, title: str) -> int:
                 f"`title` must be that of one movie; {len(found)} have {title!r}: "
                 f"{_listed(found)}. Take one of these movie_id, or add the year if it differs."
             )
-    near = difflib.get_close_matches(_short_names(title)[1], names.str[1], n=3)
+    near = difflib.get_close_matches(asked[1], names.str[1], n=3)
     found = movies[names.str[1].isin(near)]
     advice = f"Nearest: {_listed(found)}." if near else "None is near; `movies.title` lists them all."
     raise ValueError(f"`title` must be in `movies`; none of {len(movies):,} titles is {title!r}. {advice}")

@@ -46,8 +46,8 @@ def explain(hybrid, person: People, movie_id: int) -> pd.DataFrame:
 def reasons(hybrid, person: People, movie_ids, count: int = 2) -> list[str]:
     """What speaks for each film, in words: "because you liked Toy Story (1995) and Aladdin (1992)".
 
-    The films of the history with the largest shares, at most `count`; where none speaks for it, the favourite genre, or
-    else that many liked it.
+    The favourite genre, if it brings more than any film of the history; else the films with the largest shares, at most
+    `count`, liked ones before others; else that many liked it.
     """
     movie_ids = np.asarray(movie_ids)
     if _is_unknown(person) or not movie_ids.size:
@@ -60,12 +60,13 @@ def reasons(hybrid, person: People, movie_ids, count: int = 2) -> list[str]:
     liked = _is_liked(hybrid, person)
     found = []
     for film, genre in zip((shares["dot"] + shares["linear"]).T, shares["bonus"].T, strict=True):
-        best = [row for row in np.argsort(-film, kind="stable")[:count] if film[row] > 0]
-        if best:
+        speak_for_it = [row for row in np.argsort(-film, kind="stable") if film[row] > 0]
+        best = [row for row in speak_for_it if liked[row]][:count] or speak_for_it[:count]
+        if (genre > 0).any() and genre.max() > max(film, default=0):
+            found.append(f"because you like {genres[int(genre.argmax())]}")
+        elif best:
             verb = "liked" if liked[best].all() else "watched"
             found.append(f"because you {verb} {' and '.join(titles[row] for row in best)}")
-        elif (genre > 0).any():
-            found.append(f"because you like {genres[int(genre.argmax())]}")
         else:
             found.append("because many liked it")
     return found
@@ -83,7 +84,7 @@ def _names(hybrid, person: People, path: str) -> list[str]:
 
 
 def _is_liked(hybrid, person: People) -> np.ndarray:
-    """bool `[entries]`: whether the stars are above the mean of all; a film without stars is not."""
+    """bool `[entries]`: whether the stars are above the mean of all."""
     residual = person.entries.residual.numpy()
     above_mean = residual + hybrid.bias.movie[person.entries.movie.numpy()] + float(person.bias[0])
-    return (residual != 0) & (above_mean > 0)
+    return above_mean > 0

@@ -8,7 +8,7 @@ import numpy as np
 from movierec.ranking import top_k
 
 EXACT_UP_TO = 100_000  # vectors; below, looking at all of them is as fast and misses nothing
-QUERIES_PER_BLOCK = 1024  # bounds memory at 1024 x vectors x 4 bytes
+QUERIES_PER_BLOCK = 1024  # bounds memory at 1024 x (vectors + k x dim) x 4 bytes
 LINKS, EFFORT = 32, 256  # of the graph: neighbours of a vector, and how many are looked at in a search
 
 
@@ -37,26 +37,31 @@ class Nearest:
     def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """index int64 `[Q, k]` of the best, best first, and their products float32 `[Q, k]`.
 
+        Where the graph finds fewer than k, as among many equal vectors, index is -1 and the product -inf.
+
         Raises:
-            ValueError: if k is not 1 to the number of vectors, or the queries have another length.
+            ValueError: if k is not 1 to the number of vectors, or the queries have another length or are not finite.
         """
         queries = np.ascontiguousarray(queries, np.float32)
         if queries.ndim != 2 or queries.shape[1] != self.vectors.shape[1]:
             raise ValueError(f"`queries` must be [Q, {self.vectors.shape[1]}] like the vectors; got {queries.shape}.")
         if not 1 <= k <= len(self.vectors):
             raise ValueError(f"k must be 1 to {len(self.vectors):,}, the number of vectors; got {k}.")
-        if self._index is not None:
-            self._index.hnsw.efSearch = max(EFFORT, 2 * k)
-            _, index = self._index.search(np.pad(queries, ((0, 0), (0, 1))), k)
-            return index, self._products(queries, index)
-        index = np.empty((len(queries), k), np.int64)
+        if not np.isfinite(queries).all():
+            raise ValueError("`queries` must be finite numbers; there is a NaN or an infinity among them.")
+        index, products = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), np.float32)
         for start in range(0, len(queries), QUERIES_PER_BLOCK):
             block = slice(start, start + QUERIES_PER_BLOCK)
-            index[block] = top_k(queries[block] @ self.vectors.T, k)
-        return index, self._products(queries, index)
+            index[block] = self._best(queries[block], k)
+            products[block] = np.einsum("qd,qkd->qk", queries[block], self.vectors[index[block]])
+        products[index < 0] = -np.inf
+        return index, products
 
-    def _products(self, queries: np.ndarray, index: np.ndarray) -> np.ndarray:
-        return np.einsum("qd,qkd->qk", queries, self.vectors[index])
+    def _best(self, queries: np.ndarray, k: int) -> np.ndarray:
+        if self._index is None:
+            return top_k(queries @ self.vectors.T, k)
+        self._index.hnsw.efSearch = max(EFFORT, 2 * k)
+        return self._index.search(np.pad(queries, ((0, 0), (0, 1))), k)[1]
 
 
 def _graph(vectors: np.ndarray):

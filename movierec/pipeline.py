@@ -87,11 +87,14 @@ class Pipeline(tf.Module):
         self.genre_bonus = tf.constant(genre_bonus(first.movie_features.values, first.past))
         self.user_table, self.movie_table = _table(indices.user_ids), _table(indices.movie_ids)
         once, first_row, count = np.unique(np.asarray(titles, str), return_index=True, return_counts=True)
-        self.title_table = _table(once[count == 1].tolist(), first_row[count == 1], tf.string)  # twice names nobody
+        unique, row = once[count == 1].tolist(), first_row[count == 1].tolist()  # a title of two films names neither
+        self.title_table = _table(unique or [""], row or [UNKNOWN], tf.string)
         rows = [names.index(GENRE + genre) for genre in genres]
         self.genre_table = _table(genres or [""], rows or [UNKNOWN], tf.string)
         self.genre_of = dict(zip(rows, genres, strict=True)).__getitem__  # row of the features -> name
         seen_user, seen_movie = indices.user_index(seen["user_id"]), indices.movie_index(seen["movie_id"])
+        in_catalogue = seen_movie != UNKNOWN  # without a table of movies, validation may have films that train lacks
+        seen_user, seen_movie = seen_user[in_catalogue], seen_movie[in_catalogue]
         order = np.argsort(seen_user, kind="stable")
         self.seen_starts = tf.constant(np.searchsorted(seen_user[order], np.arange(self.num_users + 1)), tf.int32)
         self.seen_movie = tf.constant(seen_movie[order], tf.int32)
@@ -123,8 +126,8 @@ class Pipeline(tf.Module):
     def after(self, user_index, movie, stars, is_seen) -> People:
         """One user `[1]`, known or UNKNOWN, after new events: films `[n]` and stars `[n]`, NaN for watched without.
 
-        A film that comes twice counts as it came last. b_u = Σ (r − μ − b_i) / (damping + n) takes the new
-        stars in. `is_seen` `[n]`: whether the film shall not be recommended from now on.
+        A film that comes twice has the place of its last event and the stars that were given last. The new stars move
+        b_u = Σ (r − μ − b_i) / (damping + n). `is_seen` `[n]`: whether the film shall not be recommended from now on.
         """
         past, is_known = self.known(tf.maximum(user_index, 0)), user_index[0] != UNKNOWN
         was_here = tf.fill([tf.size(past.entries.movie)], is_known)
@@ -136,6 +139,9 @@ class Pipeline(tf.Module):
         place = tf.range(tf.size(movies))
         last = tf.math.unsorted_segment_max(place, movies, self.num_movies)
         is_last = tf.gather(last, movies) == place
+        starred = tf.where(tf.math.is_finite(above), place, UNKNOWN)  # to look at a film again takes no stars back
+        starred = tf.gather(tf.math.unsorted_segment_max(starred, movies, self.num_movies), movies)
+        above = tf.where(starred < 0, above, tf.gather(above, tf.maximum(starred, 0)))
         movies, above = tf.boolean_mask(movies, is_last), tf.boolean_mask(above, is_last)
         has_stars = tf.math.is_finite(above)
         total = tf.reduce_sum(tf.where(has_stars, above, 0.0))

@@ -123,6 +123,7 @@ class Hybrid:
         columns = {name: np.concatenate([block[name].numpy() for block in blocks])[order] for name in blocks[0]}
         table = _table(columns, np.repeat(user_ids, k))
         if because:
+            table["because"] = ""
             for user_id, rows in table.groupby("user_id").groups.items():
                 person = self.pipeline.known(tf.constant(self.indices.user_index([user_id])))
                 table.loc[rows, "because"] = reasons(self, person, table["movie_id"][rows])
@@ -199,6 +200,7 @@ class Hybrid:
         given = [self._checked_stars(movie, value) for movie, value in stars.items()]
         if len(set(movie_ids)) < len(movie_ids):
             raise ValueError(f"each film is rated once; {list(stars)} names one twice. Keep one of them.")
+        genres = tuple(dict.fromkeys(genres))
         unknown = [genre for genre in genres if genre not in self.pipeline.genres]
         if unknown:
             known = ", ".join(self.pipeline.genres)

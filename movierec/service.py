@@ -134,7 +134,7 @@ def make_app(served, log: FeedbackLog, *, most_bytes: int = MOST_BYTES) -> FastA
 
     @app.get("/recommend/{user_id}", responses=_problems(404))
     async def recommend(user_id: Annotated[Id, Path()], page: Annotated[questions.Page, Query()]) -> Recommendations:
-        """The k best films that this user has neither rated nor given feedback on."""
+        """The k best films that this user has neither rated nor viewed; a film that was only clicked may come."""
         events = [event for event in log.of(user_id) if served.has_movie(event.movie_id)]  # the log may be older
         if not served.has_user(user_id) and not events:
             raise HTTPException(

@@ -13,7 +13,7 @@ from movierec.datasets import find_movie
 from movierec.feedback import Event
 from movierec.indices import UNKNOWN
 from movierec.keras2 import tf
-from movierec.storage import ARRAYS, checked
+from movierec.storage import ARRAYS, UNREADABLE, checked
 
 COLUMNS = ("movie_id", "title", "score", "predicted_stars")
 
@@ -58,7 +58,7 @@ class Served:
 
         A film that was viewed or given stars is not recommended again; one that was only clicked is.
         """
-        known = [event for event in events if self.has_movie(event.movie_id)]
+        known = [event for event in events if self.has_movie(event.movie_id)]  # the log may be older than the model
         stars = [math.nan if event.stars is None else event.stars for event in known]
         return self._rows(
             "recommend_after",
@@ -108,10 +108,12 @@ def load_served(folder: str | Path) -> Served:
         ValueError: if it is of another format, was cut short or changed, or was fitted without a ranking head.
     """
     manifest, place = checked(folder)
-    if "ranking" not in manifest["heads"]:
-        raise ValueError(
-            f"{folder} must have a ranking head to be served; it has {manifest['heads']}. Fit it with both."
-        )
-    with np.load(place / ARRAYS, allow_pickle=False) as file:
-        arrays = {name: file[name] for name in ("user_ids", "movie_ids", "titles")}
-    return Served(tf.saved_model.load(str(place)), manifest, arrays)
+    heads = manifest.get("heads")
+    if not isinstance(heads, list) or "ranking" not in heads:
+        raise ValueError(f"{folder} must have a ranking head to be served; it has {heads}. Fit it with both.")
+    try:
+        with np.load(place / ARRAYS, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in ("user_ids", "movie_ids", "titles")}
+        return Served(tf.saved_model.load(str(place)), manifest, arrays)
+    except UNREADABLE as error:
+        raise ValueError(f"{folder} cannot be served ({error}). Save the model again.") from error

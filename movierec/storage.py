@@ -32,6 +32,7 @@ from movierec.settings import Settings
 FORMAT = "movierec-hybrid-3"
 MANIFEST, ARRAYS = "manifest.json", "assets.extra/arrays.npz"
 PAST = ("user_index", "movie_index", "residual", "timestamp")
+UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, OverflowError, zipfile.BadZipFile)
 SERVED = ("recommend", "recommend_after", "recommend_new", "similar")
 
 
@@ -45,9 +46,10 @@ def save_model(hybrid: Hybrid, folder) -> None:
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    older = [path for path in folder.iterdir() if path.is_dir() and path.name.isdigit()]
-    version = 1 + max((int(path.name) for path in older), default=0)
+    taken = [path for path in folder.iterdir() if path.name.isdigit()]
+    version = 1 + max((int(path.name) for path in taken), default=0)
     temporary = folder / f".{version}.{os.getpid()}"
+    shutil.rmtree(temporary, ignore_errors=True)  # of a dead process that had our number
     try:
         if hybrid.model.ranking is not None:
             pipeline = hybrid.pipeline
@@ -56,7 +58,10 @@ def save_model(hybrid: Hybrid, folder) -> None:
         (temporary / ARRAYS).parent.mkdir(parents=True)
         np.savez_compressed(temporary / ARRAYS, **_arrays(hybrid))
         files = {f"{version}/{name}": _sha256(temporary / name) for name in _names(temporary)}
+        for name in _names(temporary):
+            _to_disk(temporary / name)
         os.replace(temporary, folder / str(version))
+        _to_disk(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     try:
@@ -64,8 +69,9 @@ def save_model(hybrid: Hybrid, folder) -> None:
     except OSError:
         shutil.rmtree(folder / str(version), ignore_errors=True)
         raise
-    for path in older:
-        shutil.rmtree(path, ignore_errors=True)
+    for path in taken:
+        if (path / ARRAYS).exists():  # a version of ours, and no folder of somebody's that is called 2024
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _arrays(hybrid: Hybrid) -> dict[str, np.ndarray]:
@@ -134,7 +140,7 @@ def load_model(folder) -> Hybrid:
     try:
         with np.load(place / ARRAYS, allow_pickle=False) as file:
             return _rebuild(manifest, dict(file))
-    except (ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise ValueError(f"{place / ARRAYS} cannot be read ({error}). Save the model again.") from error
 
 
@@ -155,7 +161,7 @@ def checked(folder) -> tuple[dict, Path]:
         raise ValueError(f"{folder} must have the format {FORMAT}, found {found!r}. Save it again.")
     try:
         place, files = folder / str(int(manifest["version"])), dict(manifest["files"])
-    except (KeyError, TypeError, ValueError):
+    except (LookupError, TypeError, ValueError, OverflowError):
         raise ValueError(f"{folder / MANIFEST} does not say which files are the model. Save the model again.") from None
     there = {f"{place.name}/{name}": place / name for name in _names(place)} if place.is_dir() else {}
     wrong = sorted(set(files) ^ set(there)) or [name for name, path in there.items() if _sha256(path) != files[name]]
@@ -215,8 +221,20 @@ def _write_atomically(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+        _to_disk(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _to_disk(path: Path) -> None:
+    """Nothing; waits until a file, or the names in a folder, are on the disk."""
+    if path.is_dir() and os.name == "nt":  # Windows has no such thing for folders
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _sha256(path: Path) -> str:

@@ -41,6 +41,9 @@ def test_nothing_done_is_no_error():
         (pd.Series([1.0, 2.0], [7, 8]), [1, 2]),
         (pd.DataFrame({"a": [1]}), pd.DataFrame({"a": [1]})),
         (True, True),
+        (np.True_, True),
+        (np.str_("Fargo"), "Fargo"),
+        (pd.DataFrame({"a": ["x"], "b": [2.0 + 1e-12]}), pd.DataFrame({"a": ["x"], "b": [2.0]})),
     ],
 )
 def test_a_right_answer_is_right_in_whatever_form(yours, expected):
@@ -51,7 +54,9 @@ def test_a_right_answer_is_right_in_whatever_form(yours, expected):
     ("yours", "expected"),
     [
         (0.31, 0.3), (None, 3), ("fargo", "Fargo"), ({"a"}, {"a", "b"}), ([1, 2, 3], [1, 2]), ([2, 1], [1, 2]),
-        (1, True), ("3", 3), ([1, "x"], [1, 2]), (object(), 1), ([[1], [2, 3]], [1, 2]),
+        (1, True), ("3", 3),
+        ({1, "a"}, {1, 2}), (pd.DataFrame({"b": [1], "a": [1]}), pd.DataFrame({"a": [1], "b": [1]})),
+        ([1, "x"], [1, 2]), (object(), 1), ([[1], [2, 3]], [1, 2]),
     ],
 )  # fmt: skip
 def test_a_wrong_answer_is_shown_beside_the_expected_one(yours, expected):

@@ -47,6 +47,11 @@ def test_the_number_of_vectors_chooses(vectors, monkeypatch):
     assert not Nearest(vectors).is_exact and Nearest(vectors, exact=True).is_exact
 
 
+def test_equal_vectors_that_the_graph_does_not_find_are_said_to_be_missing():
+    index, products = Nearest(np.ones((3000, 4), np.float32), exact=False).search(np.ones((1, 4), np.float32), 500)
+    assert (np.isneginf(products) == (index < 0)).all() and (products[index >= 0] == 4).all()
+
+
 @pytest.mark.parametrize("exact", [True, False])
 def test_what_cannot_be_searched_is_refused(vectors, queries, exact):
     search = Nearest(vectors, exact).search
@@ -55,6 +60,8 @@ def test_what_cannot_be_searched_is_refused(vectors, queries, exact):
             search(queries, k)
     with pytest.raises(ValueError, match=r"`queries` must be \[Q, 9\] like the vectors; got \(50, 8\)"):
         search(queries[:, :8], 3)
+    with pytest.raises(ValueError, match="`queries` must be finite numbers"):
+        search(np.full((1, 9), np.nan), 3)
     for wrong in (vectors[0], np.where(vectors > 2, np.nan, vectors)):
         with pytest.raises(ValueError, match=r"`vectors` must be finite numbers \[N, dim\]"):
             Nearest(wrong, exact)

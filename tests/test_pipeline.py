@@ -79,6 +79,20 @@ def test_a_click_speaks_but_the_film_may_still_be_recommended(fitted, pipeline):
     assert not np.allclose(plain.sort_values("movie_id")["score"], clicked.sort_values("movie_id")["score"])
 
 
+def test_to_look_at_a_film_again_takes_no_stars_back(fitted, split):
+    own = int(split.train.loc[split.train["user_id"] == 100, "movie_id"].iloc[0])
+    for user_id, events in ((100, [(10, 2.0, True)]), (9999, [(10, 5.0, True), (50, 2.0, True)])):
+        plain = person_after(fitted, user_id, events)
+        again = person_after(fitted, user_id, [*events, (events[-1][0], NAN, True)])
+        assert entries_of(again) == entries_of(plain) and float(again.bias[0]) == float(plain.bias[0])
+    clicked, before = person_after(fitted, 100, [(own, NAN, False)]), person_after(fitted, 100, [])
+    residual = dict(zip(before.entries.movie.numpy(), before.entries.residual.numpy(), strict=True))
+    assert clicked.entries.movie.numpy()[-1] == fitted.indices.movie_index(own)  # its place is the last …
+    assert float(clicked.entries.residual[-1]) == pytest.approx(
+        residual[int(fitted.indices.movie_index(own))], abs=1e-5
+    )
+
+
 def test_a_film_that_comes_twice_counts_as_it_came_last(fitted, split):
     own = int(split.train.loc[split.train["user_id"] == 100, "movie_id"].iloc[0])  # in the history already
     index = int(fitted.indices.movie_index(own))
@@ -130,6 +144,14 @@ def test_a_title_of_two_films_names_neither(checkerboard, split, small):
     movies = checkerboard.movies.assign(title=["Twins (1980)"] * 2 + checkerboard.movies["title"].tolist()[2:])
     model = movierec.fit_hybrid(split, movies, epochs=1, heads=("ranking",), **small)
     assert model.pipeline.title_table.lookup(tf.constant(["Twins (1980)", "Film 3 (1981)"])).numpy().tolist() == [-1, 3]
+
+
+def test_seen_films_outside_the_catalogue_are_no_error(split, small):
+    """Without a table of movies, validation may have films that train lacks."""
+    validation = split.validation.copy()
+    validation.iloc[0, validation.columns.get_loc("movie_id")] = 999_999
+    model = movierec.fit_hybrid(movierec.Split(split.train, validation, split.test, "user"), epochs=1, **small)
+    assert len(model.recommend([validation["user_id"].iloc[0]], k=3)) == 3
 
 
 def test_a_favourite_genre_adds_the_log_of_its_rarity_to_its_films(fitted, pipeline, split):

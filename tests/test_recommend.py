@@ -111,6 +111,25 @@ def test_only_the_candidates_of_retrieval_can_be_ranked(fitted, monkeypatch):
     assert set(few.recommend([101], k=2)["movie_id"]) < set(best)
 
 
+def test_a_short_list_is_the_beginning_of_a_long_one(fitted, monkeypatch):
+    """Ranking looks at all candidates, however short the list; here stars weigh so much that they change the first."""
+    monkeypatch.setattr("movierec.pipeline.STARS_WEIGHT", 50.0)
+    model = Hybrid(fitted.model, fitted.indices, fitted.movies, fitted.weeks, fitted.bias, fitted.seen)
+    users = model.indices.user_ids
+    long, short = model.recommend(users, k=30), model.recommend(users, k=2)
+    expected = long[long["rank"] <= 2].reset_index(drop=True)
+    assert short["movie_id"].tolist() == expected["movie_id"].tolist()
+    assert short["movie_id"].tolist() != fitted.recommend(users, k=2)["movie_id"].tolist()
+
+
+def test_users_in_blocks_get_the_same_lists(fitted, monkeypatch):
+    whole = fitted.recommend(fitted.indices.user_ids, k=5)
+    monkeypatch.setattr("movierec.recommend.USERS_PER_BLOCK", 7)
+    blocks = fitted.recommend(fitted.indices.user_ids, k=5)
+    assert blocks["movie_id"].tolist() == whole["movie_id"].tolist()
+    np.testing.assert_allclose(blocks["score"], whole["score"], rtol=1e-5)
+
+
 def test_without_a_stars_head_lists_are_in_the_order_of_retrieval(split, checkerboard, small):
     lists = movierec.fit_hybrid(split, checkerboard.movies, heads=("ranking",), epochs=1, **small)
     table = lists.recommend([101], k=5)
@@ -172,6 +191,7 @@ def test_who_has_seen_all_gets_an_empty_table_with_its_columns(nearly_all_seen):
     table = nearly_all_seen.recommend([101], k=3)
     assert len(table) == 0
     assert list(table) == COLUMNS
+    assert list(nearly_all_seen.recommend([101], k=3, because=True)) == [*COLUMNS, "because"]
 
 
 def test_unknown_users_are_counted_and_shown_with_the_way_for_newcomers(fitted):

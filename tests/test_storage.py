@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -121,6 +122,33 @@ def test_saving_over_a_model_replaces_it_and_a_loaded_model_can_be_saved(plain, 
     assert again.movies["title"].tolist() == plain.movies["title"].tolist()
 
 
+def test_folders_of_the_reader_are_left_alone_whatever_they_are_called(plain, tmp_path):
+    (tmp_path / "2024").mkdir()
+    (tmp_path / "2024/thesis.txt").write_text("mine")
+    plain.save(tmp_path / "7")  # a model in a folder of its own, beside
+    plain.save(tmp_path)
+    plain.save(tmp_path)
+    assert _files(tmp_path) == ["2024", "2026", "7", "manifest.json"]
+    assert (tmp_path / "2024/thesis.txt").read_text() == "mine"
+    for folder in (tmp_path, tmp_path / "7"):
+        assert movierec.load_model(folder).indices.num_users == 40
+
+
+def test_everything_is_on_the_disk_before_the_manifest_names_it(plain, tmp_path, monkeypatch):
+    kept = []
+    real = os.fsync
+
+    def fsync(descriptor):
+        kept.append(os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}")) if os.path.isdir("/proc") else "")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    plain.save(tmp_path)
+    if os.path.isdir("/proc"):
+        manifest = next(place for place, name in enumerate(kept) if name.startswith(".manifest.json"))
+        assert {"saved_model.pb", "arrays.npz", "variables.index", tmp_path.name} <= set(kept[:manifest])
+
+
 @pytest.mark.parametrize("head", ["stars", "ranking"])
 def test_one_head_alone_and_a_split_that_is_not_in_time_come_back_as_they_were(split, small, head, tmp_path):
     missing = movierec.Split(split.train, split.validation, split.test)
@@ -180,7 +208,9 @@ def test_a_file_that_is_missing_or_was_added_is_refused(saved):
         movierec.load_model(saved)
 
 
-@pytest.mark.parametrize("change", [{"files": None}, {"version": "../elsewhere"}, {"files": 3}])
+@pytest.mark.parametrize(
+    "change", [{"files": None}, {"version": "../elsewhere"}, {"files": 3}, {"version": float("inf")}]
+)
 def test_a_manifest_without_its_files_is_refused(saved, change):
     manifest = json.loads((saved / "manifest.json").read_text()) | change
     (saved / "manifest.json").write_text(json.dumps(manifest))
@@ -188,11 +218,11 @@ def test_a_manifest_without_its_files_is_refused(saved, change):
         movierec.load_model(saved)
 
 
-def test_a_manifest_that_lacks_a_setting_is_refused(saved):
-    manifest = json.loads((saved / "manifest.json").read_text())
-    del manifest["levels"]
+@pytest.mark.parametrize("change", [{"levels": None}, {"heads": ["summary"]}, {"settings": {"dimm": 3}}, {"weeks": 7}])
+def test_a_manifest_that_was_written_by_hand_is_refused(saved, change):
+    manifest = json.loads((saved / "manifest.json").read_text()) | change
     (saved / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(ValueError, match="cannot be read .'levels'."):
+    with pytest.raises(ValueError, match="cannot be read .*Save the model again"):
         movierec.load_model(saved)
 
 

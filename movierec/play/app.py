@@ -18,8 +18,16 @@ def model_folder() -> Path:
 
 
 def load_or_train(folder: Path | None = None):
-    """The hybrid of notebook 06: as it was saved, or trained now (half a minute) and saved, if there is none yet."""
-    folder = folder or model_folder()
+    """The hybrid of notebook 06: as it was saved, or trained now (half a minute) and saved, if there is none yet.
+
+    Args:
+        folder: of another model; it, or the one that MOVIEREC_MODEL names, must be there. None: the course's.
+
+    Raises: as `load_model`, for another model.
+    """
+    if folder or os.environ.get(FOLDER):
+        return movierec.load_model(folder or model_folder())  # a model of somebody's own is never written over
+    folder = model_folder()
     try:
         return movierec.load_model(folder)
     except (FileNotFoundError, ValueError) as reason:

@@ -60,8 +60,11 @@ def attempt(function, *arguments):
 
 
 def _same(one, other, tolerance: float) -> bool:
-    if isinstance(one, pd.DataFrame | pd.Series) or isinstance(other, pd.DataFrame | pd.Series):
-        one, other = (value.to_numpy() if hasattr(value, "to_numpy") else value for value in (one, other))
+    one, other = (value.item() if isinstance(value, np.generic) else value for value in (one, other))
+    if isinstance(one, pd.DataFrame) and isinstance(other, pd.DataFrame):
+        columns = list(one) == list(other)
+        return columns and all(_same(one[name].to_numpy(), other[name].to_numpy(), tolerance) for name in one)
+    one, other = (value.to_numpy() if isinstance(value, pd.Series | pd.DataFrame) else value for value in (one, other))
     if isinstance(one, str | set | frozenset | bool) or isinstance(other, str | set | frozenset | bool):
         return type(one) is type(other) and one == other
     try:
@@ -78,5 +81,5 @@ def _same(one, other, tolerance: float) -> bool:
 def _shown(value) -> str:
     if isinstance(value, float | np.floating):
         return f"{value:.4g}"
-    text = " ".join(repr(sorted(value) if isinstance(value, set | frozenset) else value).split())
+    text = " ".join(repr(sorted(value, key=repr) if isinstance(value, set | frozenset) else value).split())
     return text if len(text) <= SHOWN else f"{text[:SHOWN]} …"

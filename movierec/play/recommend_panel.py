@@ -3,6 +3,7 @@
 Taught in notebooks/07_recommendations; `make app` shows it as a web page.
 """
 
+import html
 import time
 
 import ipywidgets as widgets
@@ -10,8 +11,8 @@ import ipywidgets as widgets
 from movierec.play.visitor import Visitor, as_html, evening, recommended, search_titles
 from movierec.playlist import MINUTES_PER_FILM
 
-LIST = {"rank": "", "title": "Film", "genres": "Genres", "predicted_stars": "Your stars", "because": "Why"}
-EVENING = {"place": "", "title": "Film", "genres": "Genres", "why": "", "minutes": "Minutes"}
+LIST = {"rank": "", "title": "Film", "genres": "Genres", "predicted_stars": "Expected", "because": "Why"}
+EVENING = {"place": "", "title": "Film", "genres": "Genres", "why": "Choice", "minutes": "Minutes"}
 BASED_ON = {
     "stars": "From the films that you rated",
     "genres": "From the genres that you like",
@@ -50,7 +51,7 @@ class RecommendPanel(widgets.VBox):
             description="Genres", options=model.pipeline.genres, rows=6, layout=WIDE, style=LABEL
         )
         most = min(20, model.indices.num_movies)
-        self.length = widgets.IntSlider(min(k, most), 1, most, description="Films", layout=WIDE, style=LABEL)
+        self.length = widgets.IntSlider(min(k, most), 1, most, description="Length", layout=WIDE, style=LABEL)
         self.message, self.list = widgets.HTML(), widgets.HTML()
         self.playlist = PlaylistPanel(self)
         self.search.observe(self._on_search, "value")
@@ -77,7 +78,14 @@ class RecommendPanel(widgets.VBox):
         return "RecommendPanel: find a film, give it stars, name genres, and see a list with reasons"
 
     def rate(self, movie_id: int, stars: float) -> None:
-        """Nothing; gives a film stars, or other stars, as a click does."""
+        """Nothing; gives a film stars, or other stars, as a click does.
+
+        Raises:
+            ValueError: if the film is not in the catalogue, or there are no such stars.
+        """
+        levels = self.model.bias.levels
+        if movie_id not in self.model.indices.movie_ids or stars not in levels:
+            raise ValueError(f"a film of the catalogue takes {levels.tolist()} stars; got {movie_id!r}: {stars!r}.")
         self.visitor.rate(movie_id, stars)
         self._show_rated()
         self.refresh()
@@ -89,12 +97,12 @@ class RecommendPanel(widgets.VBox):
         self.refresh()
 
     def refresh(self) -> None:
-        """Nothing; makes the list, and the evening if it is looked at, again."""
+        """Nothing; makes the list and the evening again."""
         started = time.perf_counter()
         try:
             self.table = recommended(self.model, self.visitor, self.length.value)
         except ValueError as error:
-            self.message.value = as_html(self.model.movies[:0], {}, str(error))
+            self.message.value = f"<p>{html.escape(str(error))}</p>"
             return
         self.message.value = ""
         self.list.value = as_html(self.table, LIST, BASED_ON[self.table.attrs["based_on"]] + ":")
@@ -188,7 +196,7 @@ class PlaylistPanel(widgets.VBox):
             )  # fmt: skip
         except ValueError as error:
             self.table = None
-            self.list.value = as_html(self.panel.model.movies[:0], {}, str(error))
+            self.list.value = f"<p>{html.escape(str(error))}</p>"
             return
         total = f"{len(self.table)} films, {self.table['minutes'].sum():g} minutes"
         told = f"{total} (running times are not known: each counts {MINUTES_PER_FILM})"

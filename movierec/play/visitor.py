@@ -59,7 +59,17 @@ def evening(model, visitor: Visitor, **sliders) -> pd.DataFrame:
     left = model.indices.num_movies - len(visitor.stars)
     table = _with_films(model, model.recommend_new(visitor.stars, min(CANDIDATES, left), genres=visitor.genres))
     vectors = model.pipeline.directions.numpy()[model.indices.movie_index(table["movie_id"])]
-    return make_playlist(table, vectors, **sliders)
+    there = set("|".join(table["genres"]).split("|"))
+    exclude = [genre for genre in sliders.pop("exclude", ()) if genre in there]  # what is not there needs no excluding
+    try:
+        return make_playlist(table, vectors, exclude=exclude, **sliders)
+    except ValueError as error:
+        wished = {name: value for name, value in sliders.items() if name in ("include", "years") and value}
+        if not wished and not exclude:
+            raise
+        raise ValueError(
+            f"none of your {len(table)} best films is of this kind. Ask for other genres or more years."
+        ) from error
 
 
 def _with_films(model, table: pd.DataFrame) -> pd.DataFrame:
