@@ -122,8 +122,8 @@ record: notebooks  ## keep the numbers of your last run as the recorded ones
 lock:  ## requirements.txt again from pyproject.toml (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv: https://docs.astral.sh/uv" >&2; exit 1; }
 	@{ echo "# Pins for Linux, Apple silicon and Windows. Compiled from pyproject.toml by 'make lock'; do not edit."; \
-	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
-		--group test pyproject.toml | sed -E -f .lock.sed; } > requirements.new && mv requirements.new requirements.txt
+	uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --group test pyproject.toml \
+		| sed -E -f .lock.sed; } > requirements.new && mv requirements.new requirements.txt
 
 clean:  ## everything that was made, but not the data
 	rm -rf .venv tests/benchmarks/.venv build report/generated report/figures *.egg-info

@@ -12,18 +12,19 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import sync_playwright
 
+from movierec.doctor import BROWSERS
+
 ROOT = Path(__file__).resolve().parents[1]
 SCREENSHOT = ROOT / "report/generated/screenshots/app.png"
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 READY_SECONDS = 90
 
 
 @pytest.fixture
 def browser():
-    path = next(filter(None, map(shutil.which, NAMES)), None)
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None and os.environ.get("CI") != "true":
         pytest.skip("no Chromium here; on Debian or Ubuntu: sudo apt-get install chromium")
-    assert path, f"CI must have a browser, one of {', '.join(NAMES)}; `make browser` installs it"
+    assert path, f"CI must have a browser, one of {', '.join(BROWSERS)}; `make browser` installs it"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield browser

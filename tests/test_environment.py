@@ -58,7 +58,7 @@ def test_pins_are_exact():
 
 
 def test_the_lock_names_no_index_and_no_host():
-    assert not re.search(r"https?:|://|--|@ |\bfile:|index-url", LOCK)
+    assert not re.search(r"https?:|://|--|@ |\bfile:|index.url", LOCK)
 
 
 def test_the_dead_macos_package_is_not_in_the_lock():

@@ -2,24 +2,20 @@
 
 import numpy as np
 import pytest
+from untrained import untrained
 
 from movierec.baselines import Bias
-from movierec.features import make_weeks, movie_features, rating_rows, user_features
+from movierec.features import make_weeks, rating_rows
 from movierec.histories import make_history, session_features
 from movierec.keras2 import tf, tfrs
-from movierec.models import HybridModel
-from movierec.settings import Settings
 
-SMALL = Settings(dim=3, ranking_dim=4, hidden=(5,), ranking_hidden=(5,), dropout=0.0, ranking_dropout=0.0)
+SMALL = dict(dim=3, ranking_dim=4, hidden=(5,), ranking_hidden=(5,), dropout=0.0, ranking_dropout=0.0)
 
 
 @pytest.fixture
 def build(tiny, tiny_indices):
     def build(*heads):
-        bias = Bias(tiny.ratings, tiny_indices)
-        known = user_features(tiny.users, tiny_indices), movie_features(tiny.movies, tiny_indices)
-        history = make_history(tiny.ratings, tiny_indices, bias)
-        return HybridModel(history, *known, bias, make_weeks(tiny.ratings).count, heads, SMALL)
+        return untrained(tiny, tiny_indices, heads, **SMALL)
 
     return build
 

@@ -2,36 +2,20 @@
 
 import numpy as np
 import pytest
+from untrained import randomise, untrained
 
-from movierec.baselines import Bias
 from movierec.factors import Ease
-from movierec.features import make_weeks, movie_features, user_features
-from movierec.histories import Entries, make_history
+from movierec.histories import Entries
 from movierec.indices import UNKNOWN, make_indices
 from movierec.keras2 import tf
-from movierec.models import DRAWN, HybridModel
-from movierec.settings import Settings
+from movierec.models import DRAWN
 
 SMALL = dict(ranking_dim=4, ranking_hidden=(5,), ranking_dropout=0.0)
 
 
 def build(data, indices, in_order=True, **settings):
     """A model with a ranking head only."""
-    bias = Bias(data.ratings, indices)
-    return HybridModel(
-        make_history(data.ratings, indices, bias, in_order),
-        user_features(data.users, indices),
-        movie_features(data.movies, indices),
-        bias,
-        make_weeks(data.ratings).count,
-        ("ranking",),
-        Settings(**SMALL | settings),
-    )
-
-
-def randomise(layer, seed=0):
-    rng = np.random.default_rng(seed)
-    layer.set_weights([rng.normal(0, 0.5, weight.shape) for weight in layer.get_weights()])
+    return untrained(data, indices, ("ranking",), in_order=in_order, **SMALL | settings)
 
 
 @pytest.fixture(params=[True, False], ids=["in order", "not in order"])

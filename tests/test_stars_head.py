@@ -2,14 +2,13 @@
 
 import numpy as np
 import pytest
+from untrained import randomise, untrained
 
 from movierec.baselines import Bias
-from movierec.features import make_weeks, movie_features, rating_rows, user_features
+from movierec.features import make_weeks, rating_rows
 from movierec.histories import NUM_SESSION_FEATURES, make_history, session_features
 from movierec.indices import make_indices
 from movierec.keras2 import tf
-from movierec.models import HybridModel
-from movierec.settings import Settings
 from movierec.stars_head import Thresholds
 
 SMALL = dict(dim=3, hidden=(5,), dropout=0.0)
@@ -17,22 +16,7 @@ SMALL = dict(dim=3, hidden=(5,), dropout=0.0)
 
 def build(data, indices, history=None, **settings):
     """A model with a stars head only."""
-    bias = Bias(data.ratings, indices)
-    return HybridModel(
-        history or make_history(data.ratings, indices, bias),
-        user_features(data.users, indices),
-        movie_features(data.movies, indices),
-        bias,
-        make_weeks(data.ratings).count,
-        ("stars",),
-        Settings(**SMALL | settings),
-    )
-
-
-def randomise(layer, seed=0):
-    """Large weights everywhere, those that start at zero too: nothing is small enough to be overlooked."""
-    rng = np.random.default_rng(seed)
-    layer.set_weights([rng.normal(0, 0.5, weight.shape) for weight in layer.get_weights()])
+    return untrained(data, indices, ("stars",), history=history, **SMALL | settings)
 
 
 @pytest.fixture

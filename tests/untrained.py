@@ -1,0 +1,29 @@
+"""Models that nobody has trained, of the small data in conftest.py: for tests that look at equations."""
+
+import numpy as np
+
+from movierec.baselines import Bias
+from movierec.features import make_weeks, movie_features, user_features
+from movierec.histories import make_history
+from movierec.models import HybridModel
+from movierec.settings import Settings
+
+
+def untrained(data, indices, heads, in_order=False, history=None, **settings):
+    """A `HybridModel` with these heads, all of the ratings being train; `history` instead of theirs, if given."""
+    bias = Bias(data.ratings, indices)
+    return HybridModel(
+        history or make_history(data.ratings, indices, bias, in_order),
+        user_features(data.users, indices),
+        movie_features(data.movies, indices),
+        bias,
+        make_weeks(data.ratings).count,
+        heads,
+        Settings(**settings),
+    )
+
+
+def randomise(layer, seed=0):
+    """Large weights everywhere, those that start at zero too: nothing is small enough to be overlooked."""
+    rng = np.random.default_rng(seed)
+    layer.set_weights([rng.normal(0, 0.5, weight.shape) for weight in layer.get_weights()])
