@@ -3,7 +3,10 @@
 
 PYTHON := .venv/bin/python
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
-RAN := $(NOTEBOOKS:notebooks/%.ipynb=report/generated/notebooks/%.json)
+# What another data set brings (MOVIEREC_DATASET=ml-1m make notebooks) stays beside what the report is about.
+OTHER := $(filter-out ml-100k,$(MOVIEREC_DATASET))
+STAMPS := report/generated/$(if $(OTHER),$(OTHER)/generated/)notebooks
+RAN := $(NOTEBOOKS:notebooks/%.ipynb=$(STAMPS)/%.json)
 PACKAGE := $(wildcard movierec/*.py)
 NBVAL := --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg
 RESULTS := $(wildcard report/results/*.csv)
@@ -44,17 +47,17 @@ setup: $(VENV) data latex  ## environment, data and LaTeX, nothing run yet
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-data: $(VENV)  ## MovieLens-100K, fetched and checked (nothing if it is there)
-	@$(PYTHON) -c 'import movierec; print(movierec.load("ml-100k"))'
+data: $(VENV)  ## MovieLens-100K, or what MOVIEREC_DATASET names, fetched and checked (nothing if it is there)
+	@$(PYTHON) -c 'import movierec.datasets as d; print(d.load(d.chosen()))'
 
 notebooks: $(RAN)  ## every notebook that is newer than its last run
 
-report/generated/notebooks/%.json: notebooks/%.ipynb $(PACKAGE) $(VENV) | data
+$(STAMPS)/%.json: notebooks/%.ipynb $(PACKAGE) $(VENV) | data
 	$(PYTHON) -m pytest --quiet --nbval-lax $(NBVAL) $<
 
 # 07 and 10 recommend with the model that 06 saves.
-report/generated/notebooks/07_recommendations.json: report/generated/notebooks/06_training.json
-report/generated/notebooks/10_serving.json: report/generated/notebooks/06_training.json
+$(STAMPS)/07_recommendations.json: $(STAMPS)/06_training.json
+$(STAMPS)/10_serving.json: $(STAMPS)/06_training.json
 
 latex:
 	@$(HAS_LATEXMK) || command -v tectonic >/dev/null \

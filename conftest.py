@@ -10,7 +10,8 @@ import pytest
 
 from movierec.report import Recorder, forget
 
-STAMPS = Path(__file__).parent / "report" / "generated" / "notebooks"
+RECORDER = Recorder("conftest")
+STAMPS = RECORDER.folder / "generated" / "notebooks"
 NOTEBOOKS = Path(__file__).parent / "notebooks"
 
 _cells_left: Counter = Counter()
@@ -42,7 +43,7 @@ def pytest_collection_modifyitems(config, items):
             _cells_left[notebook] += 1
     for notebook in _cells_left:
         (STAMPS / f"{notebook}.json").unlink(missing_ok=True)
-        forget(notebook)
+        forget(notebook, RECORDER.folder)
 
 
 def pytest_runtest_logreport(report):
@@ -69,4 +70,4 @@ def _write_minutes():
     if all(stamp.exists() for stamp in stamps):
         minutes = [json.loads(stamp.read_text())["seconds"] / 60 for stamp in stamps]
         table = pd.DataFrame({"notebook": notebooks, "minutes": minutes, "cores": os.cpu_count()})
-        Recorder("conftest").table("notebook_minutes", table, tolerance={"minutes": math.inf, "cores": math.inf})
+        RECORDER.table("notebook_minutes", table, tolerance={"minutes": math.inf, "cores": math.inf})

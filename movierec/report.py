@@ -24,6 +24,8 @@ from typing import Any
 
 import pandas as pd
 
+from movierec.datasets import COURSE, chosen
+
 FIELDS = ["name", "value", "tolerance", "digits", "unit", "notebook"]  # of numbers.csv
 RESERVED = {"numbers", "figures", "provenance"}  # names that files of the report have already
 ROUNDING = 1e-9  # relative; a difference of exactly the tolerance is allowed
@@ -33,6 +35,9 @@ Result = tuple[pd.DataFrame, dict[str, Any]]  # cells as text; {"notebook": ...,
 class Recorder:
     """What one notebook writes for the report; `record = movierec.report.Recorder("06_training")`.
 
+    The report is about the course's data set. What is measured on another, see `datasets.chosen`, is written beside it,
+    into `generated/<data set>/`, and nothing is compared with it.
+
     Args:
         notebook: its file name without the ending.
         folder: the report's folder; else the environment's MOVIEREC_REPORT; else `report/` of this checkout.
@@ -40,9 +45,27 @@ class Recorder:
 
     def __init__(self, notebook: str, *, folder: Path | str | None = None) -> None:
         self.notebook, self.folder = notebook, report_folder(folder)
+        if chosen() != COURSE:
+            self.folder = self.folder / "generated" / chosen()
 
     def __repr__(self) -> str:
         return f"Recorder({self.notebook!r})"
+
+    def finding(self, sentence: str, holds: Any) -> None:
+        """Nothing; prints whether what the text says holds in this run: "more users, better lists: yes".
+
+        It stops nobody who turned a setting or took other data, and who finds something else. Where nothing was
+        changed, nbval compares the line with the stored one.
+
+        Args:
+            sentence: the finding, without numbers that another run may change.
+            holds: a single truth value.
+
+        Raises:
+            ValueError: if `holds` is several values, or none.
+        """
+        require(getattr(holds, "size", 1) == 1, f"finding {sentence!r} needs one truth value; found {holds!r}.")
+        print(f"{sentence}: {'yes' if holds else 'no'}")
 
     def number(
         self, name: str, value: float, *, tolerance: float = 0.0, unit: str = "", digits: int | None = None

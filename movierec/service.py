@@ -26,7 +26,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.exceptions import HTTPException
 
-from movierec.datasets import data_folder
+from movierec.datasets import chosen, data_folder
 from movierec.feedback import INT64, KINDS, Event, FeedbackLog, checked
 
 MOST_BYTES = 65_536  # of a body; 200 films with long titles fit
@@ -293,7 +293,7 @@ async def _next(whole: list, receive):
 def main(arguments: list[str] | None = None) -> int:
     """The exit code, after the service has been stopped: 0; or 1, if it could not be started."""
     parser = argparse.ArgumentParser(prog="python -m movierec.service", description=__doc__.splitlines()[0])
-    parser.add_argument("--model", default=data_folder() / "cache/hybrid-ml-100k", help="folder of a saved model")
+    parser.add_argument("--model", default=data_folder() / f"cache/hybrid-{chosen()}", help="folder of a saved model")
     parser.add_argument("--feedback", default=data_folder() / "cache/feedback.jsonl", help="file, made if need be")
     parser.add_argument("--port", type=int, default=8000, help="0: any free one")
     parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 lets other machines in; there are no passwords")

@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "ranking": set(),
     "comparison": set(),
     "plots": set(),
-    "report": {"latex"},
+    "report": {"datasets", "latex"},
     "latex": {"report"},
     "readme": {"report"},
     "formats": {"download"},

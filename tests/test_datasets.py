@@ -8,7 +8,7 @@ import zipfile
 import pandas as pd
 import pytest
 
-from movierec.datasets import MovieLens, clean, find_movie, fingerprint, load, natural_title, read
+from movierec.datasets import MovieLens, chosen, clean, find_movie, fingerprint, load, natural_title, read
 
 RATINGS = "userId,movieId,rating,timestamp\n1,11,4.0,964982703\n2,9,0.5,1537799250\n"
 FILES = {
@@ -300,3 +300,12 @@ def test_a_movie_that_is_not_there_or_twice():
     ]:
         with pytest.raises(ValueError, match=f"must be that of one movie; 2 have .*{first}.*{second}"):
             find_movie(MOVIES, title)
+
+
+def test_the_data_set_of_the_notebooks_is_the_courses_unless_the_environment_names_another(monkeypatch):
+    monkeypatch.delenv("MOVIEREC_DATASET", raising=False)
+    assert chosen() == "ml-100k"
+    monkeypatch.setenv("MOVIEREC_DATASET", "")
+    assert chosen() == "ml-100k"
+    monkeypatch.setenv("MOVIEREC_DATASET", "ml-1m")
+    assert chosen() == "ml-1m"

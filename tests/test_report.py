@@ -55,6 +55,25 @@ def test_a_recorder_shows_its_notebook_and_nothing_that_changes(record):
     assert repr(record) == "Recorder('06_training')"
 
 
+def test_a_finding_is_a_line_that_says_whether_it_holds(record, capsys):
+    record.finding("more users, better lists", True)
+    record.finding("stars overfit", pd.Series([1.0, 2.0]).is_monotonic_decreasing)
+    record.finding("none is left", np.array([False]))
+    assert capsys.readouterr().out == "more users, better lists: yes\nstars overfit: no\nnone is left: no\n"
+    for several in (pd.Series([True, True]), np.array([])):
+        with pytest.raises(ValueError, match="finding 'all' needs one truth value; found"):
+            record.finding("all", several)
+
+
+def test_another_data_set_is_recorded_beside_and_not_in_the_report(folder, monkeypatch):
+    monkeypatch.setenv("MOVIEREC_DATASET", "ml-1m")
+    report.Recorder("06_training").number("hybrid_rmse", 0.85)
+    assert (folder / "generated/ml-1m/generated/results/numbers.csv").exists()
+    assert not (folder / "generated/results/numbers.csv").exists() and report.check().empty
+    monkeypatch.setenv("MOVIEREC_DATASET", "ml-100k")
+    assert report.Recorder("06_training").folder == folder
+
+
 def test_the_folder_is_the_argument_then_the_environment_then_the_checkout(folder, tmp_path, monkeypatch):
     assert report.Recorder("x", folder=tmp_path).folder == tmp_path
     assert report.Recorder("x").folder == folder

@@ -7,14 +7,14 @@ import os
 from pathlib import Path
 
 import movierec
-from movierec.datasets import data_folder
+from movierec.datasets import chosen, data_folder
 
 FOLDER = "MOVIEREC_MODEL"  # environment variable: the folder of another model
 
 
 def model_folder() -> Path:
     """Where the model is, or will be."""
-    return Path(os.environ.get(FOLDER) or data_folder() / "cache" / "hybrid-ml-100k")
+    return Path(os.environ.get(FOLDER) or data_folder() / "cache" / f"hybrid-{chosen()}")
 
 
 def load_or_train(folder: Path | None = None):
@@ -32,7 +32,7 @@ def load_or_train(folder: Path | None = None):
         return movierec.load_model(folder)
     except (FileNotFoundError, ValueError) as reason:
         print("training, because", reason)
-    data = movierec.load("ml-100k")
+    data = movierec.load(chosen())
     model = movierec.fit_hybrid(movierec.split_by_user_time(data.ratings), data.movies, data.users, seed=0)
     model.save(folder)
     return model
