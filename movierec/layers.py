@@ -36,8 +36,32 @@ def mean_squared_length(vectors):
     return tf.reduce_mean(tf.reduce_sum(vectors**2, axis=1))
 
 
+class Stop:
+    """Asks a training that runs in another thread to end after its batch: `stop.ask()`."""
+
+    def __init__(self):
+        self.flag = tf.Variable(False, trainable=False)  # a graph that is running reads it in every step
+
+    def ask(self) -> None:
+        """Nothing; from now on it is asked for."""
+        self.flag.assign(True)
+
+    @property
+    def asked(self) -> bool:
+        """Whether it was asked for."""
+        return bool(self.flag.numpy())
+
+
 class LoopedModel(tfrs.Model):
-    """A `tfrs.Model` whose epoch is one call, `train_epoch`: the loop of `fit` in TensorFlow, in half of its time."""
+    """A `tfrs.Model` whose epoch is one call, `train_epoch`: the loop of `fit` in TensorFlow, in half of its time.
+
+    Attributes:
+        stop: a `Stop` that ends an epoch within a batch; to be replaced before `compile`.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.stop = Stop()
 
     def compile(self, *args, **kwargs):
         """As in Keras; what was traced for another optimiser is forgotten."""
@@ -45,10 +69,12 @@ class LoopedModel(tfrs.Model):
         self.train_epoch = tf.function(self._train_epoch)
 
     def _train_epoch(self, batches):
-        """The loss of each step, float32 `[steps]`, for columns `[steps, batch, …]`."""
+        """The loss of each step, float32 `[steps]`, for columns `[steps, batch, …]`; 0 for steps after a stop."""
         steps = tf.shape(tf.nest.flatten(batches)[0])[0]
         losses = tf.TensorArray(tf.float32, steps)
         for step in tf.range(steps):
+            if self.stop.flag:
+                break
             logs = self.train_step({name: column[step] for name, column in batches.items()})
             losses = losses.write(step, logs["total_loss"])
         return losses.stack()

@@ -16,7 +16,7 @@ from movierec.ensemble import Ensemble
 from movierec.histories import make_history, session_features
 from movierec.indices import make_indices
 from movierec.keras2 import tf
-from movierec.layers import shuffled
+from movierec.layers import Stop, shuffled
 from movierec.models import HEADS, HybridModel
 from movierec.recommend import Hybrid
 from movierec.settings import Settings
@@ -49,15 +49,24 @@ class Recipe(NamedTuple):
     averaged: float = 0.0
 
 
-def fit_head(hybrid: Hybrid, head: str, recipe: Recipe, patience: int, seed: int, on_epoch=None) -> pd.DataFrame:
+class Stopped(Exception):
+    """A training was stopped before a head had finished its first epoch: there is nothing to keep."""
+
+
+def fit_head(
+    hybrid: Hybrid, head: str, recipe: Recipe, patience: int, seed: int, on_epoch=None, stop: Stop | None = None
+) -> pd.DataFrame:
     """One row an epoch; the head is left with the weights of its best one, or of its last if there is no `quality`."""
     model, layer = hybrid.model, getattr(hybrid.model, head)
     model.train_only((head,))
+    model.stop = stop = stop or Stop()
     model.compile(optimizer=tf.keras.optimizers.legacy.Adam(recipe.learning_rate))
     rng, table, average, best_value = np.random.default_rng(seed), [], None, -np.inf
     for epoch in range(1, recipe.epochs + 1):
         batches = (shuffled(recipe.rows, recipe.batch_size, rng) for _ in range(recipe.passes))
         losses = np.concatenate([model.train_epoch(columns).numpy() for columns in batches])
+        if stop.asked:
+            break  # within an epoch, or just after its last batch: it does not count
         _check_finite(losses, head, epoch)
         row = {"epoch": epoch, f"train_{head}_loss": float(losses.mean())}
         weights = layer.get_weights()
@@ -76,6 +85,8 @@ def fit_head(hybrid: Hybrid, head: str, recipe: Recipe, patience: int, seed: int
             on_epoch(row)
         if epoch - hybrid.best_epochs[head] >= patience:
             break
+    if not table:
+        raise Stopped(f"stopped before the first epoch of the {head} head was over; nothing is kept.")
     layer.set_weights(best_weights)
     return pd.DataFrame(table)
 
@@ -111,6 +122,7 @@ def fit_hybrid(
     stars_epochs: int = STARS_EPOCHS,
     ranking_epochs: int = RANKING_EPOCHS,
     on_epoch: Callable[[dict], None] | None = None,
+    stop: Stop | None = None,
     **settings,
 ) -> Hybrid:
     """A hybrid fitted on `split.train`, each head at its best epoch on `split.validation`.
@@ -132,6 +144,8 @@ def fit_hybrid(
         liked_from: stars from which a validation movie is relevant; lower it where the scale is not 1 to 5.
         stars_epochs, ranking_epochs: epochs of each head if there is no validation part.
         on_epoch: called after each epoch with its row of `history`, e.g. to draw it.
+        stop: `stop.ask()`, from another thread or from `on_epoch`, ends the training after the batch that is running;
+            what each head has learned until its best epoch is kept.
         **settings: see `Settings`.
 
     Returns:
@@ -139,6 +153,7 @@ def fit_hybrid(
 
     Raises:
         ValueError: if the loss stops being finite, or a setting is out of its range.
+        Stopped: if `stop` was asked before each head had finished an epoch.
     """
     heads = _checked_heads(heads)
     if not isinstance(split, Split):
@@ -169,7 +184,7 @@ def fit_hybrid(
             quality=_quality(hybrid, "ranking", split, liked_from),
         ),
     }  # fmt: skip
-    tables = [fit_head(hybrid, head, recipes[head], patience, seed, on_epoch) for head in heads]
+    tables = [fit_head(hybrid, head, recipes[head], patience, seed, on_epoch, stop) for head in heads]
     hybrid.model.train_only(HEADS)  # nothing is frozen in what the caller gets
     hybrid.history = tables[0] if len(tables) == 1 else tables[0].merge(tables[1], on="epoch", how="outer")
     hybrid.fit_seconds = time.perf_counter() - started

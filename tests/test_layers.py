@@ -78,6 +78,36 @@ def test_an_epoch_is_its_steps_one_after_the_other():
     assert looped.w.numpy() == pytest.approx(single.w.numpy(), rel=1e-5) and looped.w.numpy() > 0.1
 
 
+class _AskingLine(_Line):
+    """Asks to stop in the middle of its second step."""
+
+    steps = 0
+
+    def compute_loss(self, batch, training=False):
+        with tf.control_dependencies([tf.py_function(self._count, [], [])]):
+            return super().compute_loss(batch, training)
+
+    def _count(self):
+        self.steps += 1
+        if self.steps == 2:
+            self.stop.ask()
+
+
+def test_a_stop_ends_an_epoch_after_the_batch_that_is_running():
+    x = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
+    batches = {"x": x, "y": 2 * x}
+    model, two_steps = _AskingLine(), _Line()
+    for line in (model, two_steps):
+        line.compile(optimizer=tf.keras.optimizers.legacy.SGD(0.1))
+    assert not model.stop.asked
+    losses = model.train_epoch(batches).numpy()
+    expected = two_steps.train_epoch({name: column[:2] for name, column in batches.items()}).numpy()
+    assert model.steps == 2 and model.stop.asked
+    np.testing.assert_allclose(losses, [*expected, 0, 0, 0])
+    assert model.w.numpy() == two_steps.w.numpy() != 0
+    assert len(model.weights) == 1  # the flag is none
+
+
 def test_a_second_compile_is_heeded():
     model, batches = _Line(), {"x": np.ones((1, 4), np.float32), "y": np.ones((1, 4), np.float32)}
     moved = []

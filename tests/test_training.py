@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import movierec
-from movierec import evaluation, metrics
+from movierec import evaluation, metrics, training
 from movierec.baselines import Popularity
 from movierec.keras2 import tf
 from movierec.splits import Split
@@ -197,6 +197,32 @@ def test_each_epoch_is_told_when_it_is_over(split, short):
     stars, ranking = rows[:2], rows[2:]
     expected = model.history.to_dict("records")
     assert [a | b for a, b in zip(stars, ranking, strict=True)] == expected
+
+
+def test_a_training_that_is_stopped_keeps_its_best_epoch(split, short):
+    stop, rows = training.Stop(), []
+
+    def after_two_epochs(row):
+        rows.append(row)
+        if len(rows) == 2:
+            stop.ask()
+
+    settings = short | {"heads": ("ranking",)}
+    model = movierec.fit_hybrid(split, on_epoch=after_two_epochs, stop=stop, **settings | {"epochs": 50})
+    two_epochs = movierec.fit_hybrid(split, **settings)
+    assert len(rows) == len(model.history) == 2
+    pd.testing.assert_frame_equal(model.history, two_epochs.history)
+    np.testing.assert_array_equal(model.score(np.arange(5)), two_epochs.score(np.arange(5)))
+
+
+def test_a_training_that_is_stopped_at_once_says_that_nothing_is_kept(split, short):
+    stop = training.Stop()
+    stop.ask()
+    with pytest.raises(training.Stopped, match="before the first epoch of the stars head was over; nothing is kept"):
+        movierec.fit_hybrid(split, stop=stop, **short)
+    fresh = training.Stop()
+    with pytest.raises(training.Stopped, match="first epoch of the ranking head"):
+        movierec.fit_hybrid(split, stop=fresh, on_epoch=lambda row: fresh.ask(), **short)
 
 
 def test_what_is_kept_of_the_ranking_head_is_the_average_over_epochs(split, short, monkeypatch):
