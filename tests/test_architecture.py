@@ -77,7 +77,17 @@ MAY_IMPORT = {
     "play.check": set(),
     "play.quiz": set(),
     "play.visitor": {"playlist"},
-    "play.recommend_panel": {"play.visitor", "playlist"},
+    "play.parts": set(),
+    "play.recommend_panel": {"play.parts", "play.visitor", "playlist"},
+    "play.knobs": set(),
+    "play.runs": {"datasets", "play.knobs", "report", "training"},
+    "play.curves": {"play.runs", "plots"},
+    "play.train_panel": {"play.curves", "play.knobs", "play.parts", "play.runs", "training"},
+    "play.runs_panel": {"play.curves", "play.knobs", "play.parts", "play.runs"},
+    "play.leakage": {"datasets", "evaluation", "indices", "ladder", "metrics", "splits"},
+    "play.leakage_lab": {"play.leakage", "play.parts"},
+    "play.space": {"histories", "indices", "keras2", "models", "plots"},
+    "play.embedding_explorer": {"play.parts", "play.space", "play.visitor", "plots"},
     "doctor": {"datasets", "download", "keras2", "play.app", "storage"},
     "__main__": {"doctor"},
     "__init__": {"keras2", "datasets", "splits"},
@@ -89,6 +99,7 @@ LAZY = {  # inside a function, because the other imports this module at its top
     ("doctor", "play.app"),
     ("doctor", "storage"),
     ("__main__", "doctor"),
+    ("play.runs", "training"),  # who only reads runs does not wait for TensorFlow
     ("service", "serving"),  # `--help` does not wait for TensorFlow
     ("report", "latex"),  # `python -m movierec.report build`: latex reads what report wrote
 }
@@ -101,6 +112,9 @@ OUTSIDE = {  # third-party packages that each light module may import, besides n
     "report": {"matplotlib"},
     "evaluation": {"scipy", "tqdm"},
     "nearest": {"faiss"},
+    "play.curves": {"matplotlib"},
+    "play.runs_panel": {"ipywidgets"},
+    "play.leakage_lab": {"ipywidgets"},
 }
 WITHOUT_TENSORFLOW = [
     *["datasets", "download", "formats", "indices", "splits", "metrics", "baselines", "evaluation", "report", "latex"],
@@ -116,6 +130,11 @@ WITHOUT_TENSORFLOW = [
         "nearest",
         "play.visitor",
         "play.check",
+        "play.knobs",
+        "play.runs",
+        "play.curves",
+        "play.runs_panel",
+        "play.leakage_lab",
     ],
 ]
 
@@ -143,8 +162,9 @@ def _arrows(module):
             arrows |= {(target, lazy) for target in names if target in TREES}
         elif name.startswith("movierec."):
             target = name.removeprefix("movierec.")
-            arrows |= {(f"{target}.{inner}", lazy) for inner in names if f"{target}.{inner}" in TREES}
-            arrows |= {(target, lazy)} if target in TREES else set()
+            inner = [name for name in names if f"{target}.{name}" in TREES]  # from movierec.play import runs
+            arrows |= {(f"{target}.{name}", lazy) for name in inner}
+            arrows |= {(target, lazy)} if target in TREES and inner != names else set()
     return arrows
 
 

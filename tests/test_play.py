@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from movierec.play.parts import as_html
 from movierec.play.recommend_panel import RecommendPanel
-from movierec.play.visitor import Visitor, as_html, evening, recommended, search_titles
+from movierec.play.visitor import Visitor, evening, recommended, search_titles
 
 
 @pytest.fixture

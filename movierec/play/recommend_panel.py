@@ -8,7 +8,8 @@ import time
 
 import ipywidgets as widgets
 
-from movierec.play.visitor import Visitor, as_html, evening, recommended, search_titles
+from movierec.play.parts import LABEL, STYLE, WIDE, as_html
+from movierec.play.visitor import Visitor, evening, recommended, search_titles
 from movierec.playlist import MINUTES_PER_FILM
 
 LIST = {"rank": "", "title": "Film", "genres": "Genres", "predicted_stars": "Expected", "because": "Why"}
@@ -19,14 +20,6 @@ BASED_ON = {
     "stars and genres": "From the films that you rated and the genres that you like",
     "popularity": "Nothing is known of you yet: what was liked most lately",
 }
-STYLE = """<style>
-table.movierec {border-collapse: collapse; line-height: 1.4}
-table.movierec caption {text-align: left; font-weight: bold; padding-bottom: .4em}
-table.movierec th, table.movierec td {text-align: left; padding: .15em .8em .15em 0; vertical-align: top}
-table.movierec tr {border-bottom: 1px solid rgba(128, 128, 128, .3)}
-</style>"""
-LABEL = {"description_width": "7em"}
-WIDE = widgets.Layout(width="22em")
 
 
 class RecommendPanel(widgets.VBox):

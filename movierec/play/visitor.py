@@ -4,7 +4,6 @@ Taught in notebooks/07_recommendations.
 """
 
 import difflib
-import html
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -77,23 +76,3 @@ def _with_films(model, table: pd.DataFrame) -> pd.DataFrame:
     joined = table.join(films, on="movie_id")
     joined.attrs = table.attrs
     return joined
-
-
-def as_html(table: pd.DataFrame, columns: dict[str, str], caption: str) -> str:
-    """A table for the eye and for a screen reader; what is in it is text, whatever it looks like.
-
-    Args:
-        columns: {column: heading}.
-    """
-
-    def cell(row, name: str) -> str:
-        value = row[name]
-        text = "–" if pd.isna(value) else f"{value:.1f} ★" if name == "predicted_stars" else str(value)
-        return f"<td>{html.escape(text.replace('|', ', '))}</td>"
-
-    head = "".join(f'<th scope="col">{html.escape(heading)}</th>' for heading in columns.values())
-    rows = "".join(f"<tr>{''.join(cell(row, name) for name in columns)}</tr>" for row in table.to_dict("records"))
-    return (
-        f'<table class="movierec"><caption>{html.escape(caption)}</caption>'
-        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-    )
