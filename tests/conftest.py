@@ -125,3 +125,12 @@ def plain(split, small):
 def ml100k():
     """MovieLens-100K itself, as the course uses it."""
     return movierec.load("ml-100k")
+
+
+@pytest.fixture
+def browser():
+    """Headless Chromium."""
+    from tests.web import chromium  # here: other tests need no browser
+
+    with chromium() as browser:
+        yield browser
