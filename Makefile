@@ -25,7 +25,7 @@ endif
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: all help setup data notebooks report latex browser test lab app serve tune ablation benchmark exercises record lock clean
+.PHONY: all help setup data notebooks report latex browser test lab app serve tune ablation runs benchmark exercises record lock clean
 
 all: setup notebooks report  ## the course: environment, data, every notebook run, report/main.pdf
 
@@ -107,6 +107,9 @@ tune: $(VENV) data  ## every baseline's settings chosen again, with one budget, 
 
 ablation: $(VENV) data  ## what each part and setting of the hybrid is worth, on validation (half an hour)
 	$(PYTHON) tests/benchmarks/ablation.py
+
+runs: $(VENV) data  ## the runs that the panels come with, trained again (a quarter of an hour)
+	$(PYTHON) tests/benchmarks/recorded_runs.py
 
 benchmark: $(VENV) data  ## rival libraries side by side with ours; FULL=1 for the slow ones, too
 	$(PYTHON) tests/benchmarks/run.py $(if $(FULL),--full)

@@ -58,6 +58,11 @@ def chosen() -> str:
     return os.environ.get("MOVIEREC_DATASET") or COURSE
 
 
+def star_step(name: str) -> float:
+    """The distance of two neighbouring ratings in stars: 1.0 in the oldest two releases, 0.5 since."""
+    return 1.0 if name in ("ml-100k", "ml-1m") else 0.5
+
+
 def load(name: str = COURSE, folder: str | os.PathLike | None = None) -> MovieLens:
     """The cleaned tables of a MovieLens data set, fetched first where they are not in the data folder.
 
@@ -75,7 +80,7 @@ def load(name: str = COURSE, folder: str | os.PathLike | None = None) -> MovieLe
     Warns:
         UserWarning: Cleaning removed rows; the counts are given. It removes none of ML-100K's.
     """
-    data, log = clean(read(name, folder), step=1.0 if name in ("ml-100k", "ml-1m") else 0.5)
+    data, log = clean(read(name, folder), star_step(name))
     if (removed := log[log.removed > 0]).size:
         counts = "; ".join(f"{row.removed:,} {row.problem}" for row in removed.itertuples())
         warnings.warn(

@@ -83,7 +83,7 @@ MAY_IMPORT = {
     "play.runs": {"datasets", "play.knobs", "report", "training"},
     "play.curves": {"play.runs", "plots"},
     "play.train_panel": {"play.curves", "play.knobs", "play.parts", "play.runs", "training"},
-    "play.runs_panel": {"play.curves", "play.knobs", "play.parts", "play.runs"},
+    "play.runs_panel": {"play.curves", "play.knobs", "play.parts", "play.runs", "plots"},
     "play.leakage": {"datasets", "evaluation", "indices", "ladder", "metrics", "splits"},
     "play.leakage_lab": {"play.leakage", "play.parts"},
     "play.space": {"histories", "indices", "keras2", "models", "plots"},

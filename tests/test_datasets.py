@@ -8,7 +8,7 @@ import zipfile
 import pandas as pd
 import pytest
 
-from movierec.datasets import MovieLens, chosen, clean, find_movie, fingerprint, load, natural_title, read
+from movierec.datasets import MovieLens, chosen, clean, find_movie, fingerprint, load, natural_title, read, star_step
 
 RATINGS = "userId,movieId,rating,timestamp\n1,11,4.0,964982703\n2,9,0.5,1537799250\n"
 FILES = {
@@ -309,3 +309,8 @@ def test_the_data_set_of_the_notebooks_is_the_courses_unless_the_environment_nam
     assert chosen() == "ml-100k"
     monkeypatch.setenv("MOVIEREC_DATASET", "ml-1m")
     assert chosen() == "ml-1m"
+
+
+@pytest.mark.parametrize("name, step", [("ml-100k", 1.0), ("ml-1m", 1.0), ("ml-10m", 0.5), ("ml-latest-small", 0.5)])
+def test_stars_are_whole_in_the_oldest_releases_and_halves_since(name, step):
+    assert star_step(name) == step

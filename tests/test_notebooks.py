@@ -89,6 +89,24 @@ def key_points_then_exercises_end_it(notebook):
         yield f"the last sections must be Key points and Exercises; they are {titles[-2:]}"
 
 
+def form_of_a_lesson(notebook):
+    """Help to be found, at least three predictions before their cells, and what goes wrong elsewhere."""
+    text = "\n".join(_prose(cell) for _, cell in _cells(notebook, "markdown"))
+    if not all(f"]({page}.md)" in _text(notebook["cells"][0]) for page in ("glossary", "troubleshooting")):
+        yield "the card must point to glossary.md and troubleshooting.md"
+    asked = len(re.findall(r"\*\*Predict\b", text))
+    if asked < 3:
+        yield f"the reader must be asked to predict three times or more ('**Predict**'); found {asked}"
+    if "> **Where this goes wrong.**" not in text:
+        yield "there must be a box '> **Where this goes wrong.**'"
+
+
+def findings_are_compared(notebook):
+    for number, cell in _cells(notebook, "code"):
+        if "record.finding(" in _text(cell) and "nbval-ignore-output" in _tags(cell):
+            yield f"cell {number} prints a finding, which nbval is told to ignore"
+
+
 def run_in_order(notebook):
     counts = [cell["execution_count"] for _, cell in _cells(notebook, "code")]
     if counts != list(range(1, len(counts) + 1)):
@@ -213,7 +231,7 @@ EVERYWHERE = [
     ],
     *[text_is_short_between_code, pictures_are_small],
 ]
-IN_THE_COURSE = [header_card, key_points_then_exercises_end_it]
+IN_THE_COURSE = [header_card, key_points_then_exercises_end_it, form_of_a_lesson, findings_are_compared]
 
 
 @pytest.mark.parametrize("rule", EVERYWHERE, ids=lambda rule: rule.__name__)
@@ -226,6 +244,14 @@ def test_notebook(path, rule):
 @pytest.mark.parametrize("path", COURSE, ids=lambda path: path.stem)
 def test_notebook_of_the_course(path, rule):
     assert list(rule(json.loads(path.read_text(encoding="utf-8")))) == []
+
+
+@pytest.mark.parametrize("number", ["01", "03", "07", "10"])
+def test_where_a_number_is_about_people_the_course_says_so(number):
+    """Who is missing, who is badly served, what the loop does, what a log gives away: each measured there."""
+    (path,) = (path for path in COURSE if path.name.startswith(number))
+    text = [_text(cell) for _, cell in _cells(json.loads(path.read_text(encoding="utf-8")), "markdown")]
+    assert any("> **Think of the people.**" in cell for cell in text)
 
 
 def test_the_course_is_numbered_without_a_gap_but_for_what_the_readme_says_is_to_come():
@@ -263,12 +289,17 @@ After this notebook you can
 | Needs | Read | Run |
 |---|---|---|
 | notebook 98 | 5 minutes | under 1 minute |
+
+[Words](glossary.md), [errors](troubleshooting.md).
 """
+PREDICT = (
+    "**Predict** one, **predict** nothing. **Predict:** two. **Predict** three.\n\n> **Where this goes wrong.** There."
+)
 PICTURE = {"output_type": "execute_result", "data": {"text/html": '<img alt="A line that rises" src="…">'}}
 GOOD = {
     "metadata": {"kernelspec": {"name": "python3"}},
     "cells": [
-        *[_markdown(CARD), _code("import movierec", 1), _markdown("## A section\n\nSome words.")],
+        *[_markdown(CARD), _code("import movierec", 1), _markdown(f"## A section\n\n{PREDICT}")],
         *[
             _code("plot()", 2, PICTURE),
             _code("1 / 0", 3, {"output_type": "error", "ename": "E"}, tags=["raises-exception"]),
@@ -323,6 +354,12 @@ BAD = [
         for change in (("?**", ".**"), ("* do a third.\n", ""), ("| Needs |", "| Wants |"), (" 5 minutes ", " long "))
     ],
     (key_points_then_exercises_end_it, GOOD | {"cells": GOOD["cells"][:-1]}),
+    (form_of_a_lesson, GOOD | {"cells": [_markdown(CARD.replace("glossary", "words")), *GOOD["cells"][1:]]}),
+    *[
+        (form_of_a_lesson, GOOD | {"cells": [_markdown(CARD), _markdown(PREDICT.replace(*change))]})
+        for change in (("**Predict** three.", ""), ("goes wrong", "is fine"))
+    ],
+    (findings_are_compared, _with(4, _code("record.finding('a', True)", 3, tags=["nbval-ignore-output"]))),
 ]
 
 

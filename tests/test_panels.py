@@ -10,8 +10,9 @@ from movierec.play import knobs, runs, space, train_panel
 from movierec.play.embedding_explorer import EmbeddingExplorer
 from movierec.play.leakage import MODELS, OPTIONS, WHY, Laboratory, Protocol
 from movierec.play.leakage_lab import LeakageLab
-from movierec.play.runs_panel import ResponseSurface, RunTable
+from movierec.play.runs_panel import ResponseSurface, RunTable, colours_of
 from movierec.play.train_panel import TrainPanel
+from tests.contrast import contrast
 from tests.test_runs import FEW, LISTS, STARS, made
 
 FEW_LISTS = {"loss": LISTS} | FEW
@@ -71,6 +72,16 @@ def test_a_run_of_the_panel_is_the_function_without_it(panel, split):
     run, alone = panel.wait(), runs.train(split, **FEW)
     strip = [{name: row[name] for name in ("epoch", "loss", "value")} for row in run.history]
     assert strip == [{name: row[name] for name in ("epoch", "loss", "value")} for row in alone.history]
+
+
+def test_the_same_run_again_is_told_and_kept_once(panel):
+    panel.set(FEW_LISTS)
+    for _ in range(2):
+        panel.train()
+        panel.wait()
+    assert "a seed repeats itself" in panel.says.value
+    assert len(panel.runs) == len(runs.read_runs(runs.own_path())) == 1
+    assert not made().repeats(made(dim=8)) and not made().repeats(made(0.2)) and made().repeats(made(seconds=9))
 
 
 def test_another_loss_brings_its_own_options_and_defaults(panel):
@@ -260,17 +271,8 @@ def test_on_the_surface_of_the_stars_low_is_dark_and_a_hole_is_a_dash(folder):
 
 @pytest.mark.parametrize("share", np.linspace(0, 1, 21))
 def test_numbers_on_the_surface_can_be_read(share):
-    from movierec.play.runs_panel import colours_of
-
     background, text = colours_of(share)
-
-    def luminance(colour):
-        channels = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
-        linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
-        return linear @ [0.2126, 0.7152, 0.0722]
-
-    light, dark = sorted([luminance(background), luminance({"white": "#ffffff", "black": "#000000"}[text])])[::-1]
-    assert (light + 0.05) / (dark + 0.05) >= 4.5  # WCAG 2.1, AA
+    assert contrast(text, background) >= 4.5  # WCAG 2.1, AA
 
 
 # ---- LeakageLab

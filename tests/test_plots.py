@@ -5,10 +5,12 @@ import re
 import struct
 
 import matplotlib
+import numpy as np
 import pandas as pd
 import pytest
 
 from movierec import plots
+from tests.contrast import contrast
 
 matplotlib.use("agg")
 import matplotlib.pyplot as plt
@@ -47,7 +49,7 @@ def test_the_style_fits_an_ieee_column_with_truetype_fonts_and_a_second_cue():
     lines = [ax.plot([0, 1])[0] for _ in range(10)]
     assert fig.get_figwidth() == 3.5
     assert matplotlib.rcParams["pdf.fonttype"] == 42
-    assert len({line.get_color() for line in lines}) == 10
+    assert len({line.get_color() for line in lines}) == len(plots.COLOURS) == 6
     assert len({str(line._unscaled_dash_pattern) for line in lines}) == 10  # the dashes differ as well
     assert fig.get_constrained_layout()
 
@@ -144,6 +146,34 @@ def test_missing_columns_and_empty_tables_are_named(plot):
 def test_a_long_title_is_wrapped():
     ax = plots.plot_rating_distribution(RATINGS, title="word " * 20).axes[0]
     assert ax.get_title(loc="left").count("\n") == 2
+
+
+@pytest.mark.parametrize("colour", plots.COLOURS)
+def test_colours_stand_out_from_white(colour):
+    assert contrast(colour) >= 3  # WCAG 2.1, 1.4.11: what is needed to understand a picture
+
+
+def test_contrast_is_that_of_the_standard():
+    assert contrast("#000000") == pytest.approx(21) and contrast("#ffffff") == 1
+    assert contrast("#767676") == pytest.approx(4.54, abs=0.005) and contrast("#ffa90e") < 2
+
+
+@pytest.mark.parametrize("grey", np.linspace(0, 1, 21))
+def test_numbers_stand_out_from_any_background(grey):
+    assert contrast(plots.text_on((grey, grey, grey)), (grey, grey, grey)) >= 4.5
+
+
+def test_numbers_on_a_heat_map_are_written_to_be_read():
+    seaborn = pytest.importorskip("seaborn")
+    table = pd.DataFrame(np.linspace(0, 1, 24).reshape(4, 6))
+    fig, ax = plt.subplots()
+    seaborn.heatmap(table, annot=True, cmap="viridis", mask=table.to_numpy() == 0, ax=ax)
+    plots.write_legibly(ax)
+    mesh = ax.collections[0]
+    for text in ax.texts:
+        value = float(text.get_text())
+        assert contrast(text.get_color(), mesh.cmap(mesh.norm(value))[:3]) >= 4.4  # the value as it is rounded
+    assert {text.get_color() for text in ax.texts} == {"black", "white"} and len(ax.texts) == 23
 
 
 def test_alt_text_is_in_the_html_that_notebooks_show_and_the_figure_is_closed():

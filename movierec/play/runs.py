@@ -64,6 +64,11 @@ class Run:
         """Wall time until its last epoch was over."""
         return self.history[-1]["seconds"]
 
+    def repeats(self, other: "Run") -> bool:
+        """Whether the settings, the data and every number are those of the other run; the seconds may differ."""
+        mine, theirs = ([(row["loss"], row["value"]) for row in run.history] for run in (self, other))
+        return (self.settings, self.dataset, mine) == (other.settings, other.dataset, theirs)
+
     def __repr__(self) -> str:
         return f"Run({self.settings['loss']}, {len(self.history)} epochs)"
 

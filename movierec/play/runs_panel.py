@@ -9,6 +9,7 @@ import ipywidgets as widgets
 import numpy as np
 import pandas as pd
 
+from movierec import plots
 from movierec.play import runs as book
 from movierec.play.curves import as_picture
 from movierec.play.knobs import COURSE_LOSS, METRICS, SETTINGS, shown
@@ -199,4 +200,5 @@ def colours_of(share: float) -> tuple[str, str]:
         share: 0 for the worst value, 1 for the best.
     """
     channels = (round(light + share * (dark - light)) for light, dark in zip(LIGHT, DARK, strict=True))
-    return "#" + "".join(f"{channel:02x}" for channel in channels), "white" if share > 0.8 else "black"
+    background = "#" + "".join(f"{channel:02x}" for channel in channels)
+    return background, plots.text_on(background)

@@ -22,7 +22,7 @@ ONE_AT_A_TIME = threading.Lock()  # two trainings would draw from the same rando
 class TrainPanel(widgets.VBox):
     """Sliders, a prediction, Train and Stop, and curves that grow. All it does can be called: `set`, `train`, `wait`.
 
-    It trains in a thread of its own, so cells can be run meanwhile. A run is added to `own_path`.
+    It trains in a thread of its own, so cells can be run meanwhile. A run that is not known yet is added to `own_path`.
 
     Attributes:
         loss, sliders: what is turned.
@@ -142,12 +142,15 @@ class TrainPanel(widgets.VBox):
 
         try:
             run = book.train(*self.data, predicted=predicted, on_epoch=on_epoch, stop=self._stop, **settings)
-            self.run = run
-            self.runs.append(run)
+            self.run, known = run, any(run.repeats(other) for other in self.runs)
             self.curves.value = as_picture([run])
-            self._estimate()
-            self._say(self.summary())
-            book.append_run(run, book.own_path())
+            self._say(
+                self.summary() + (" The same numbers as in a recorded run: a seed repeats itself." if known else "")
+            )
+            if not known:
+                self.runs.append(run)
+                self._estimate()
+                book.append_run(run, book.own_path())
         except Stopped as stopped:
             self.run = None
             self._say(f"{str(stopped).capitalize()}")

@@ -8,6 +8,7 @@ differently ("…: no") is listed. Nothing is compared or recorded: only that a 
 import argparse
 import io
 import os
+import shutil
 import sys
 import time
 import zipfile
@@ -23,6 +24,11 @@ from movierec import datasets
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "ml-latest-small"
 USERS, TAGS = 610, 3_000
+RENAMED = {  # as in the releases since, so that a notebook cannot rely on the titles of ML-100K
+    "Star Wars (1977)": "Star Wars: Episode IV - A New Hope (1977)",
+    "Empire Strikes Back, The (1980)": "Star Wars: Episode V - The Empire Strikes Back (1980)",
+    "Return of the Jedi (1983)": "Star Wars: Episode VI - Return of the Jedi (1983)",
+}
 
 
 def write_twin(raw: Path) -> Path:
@@ -43,7 +49,9 @@ def write_twin(raw: Path) -> Path:
     ).sort_values(["userId", "movieId"])
     movies = data.movies.sort_values("movie_id")
     genres = movies["genres"].where(~movies["genres"].isin(["", "unknown"]), "(no genres listed)")
-    movies = pd.DataFrame({"movieId": 3 * movies["movie_id"] - 2, "title": movies["title"], "genres": genres})
+    movies = pd.DataFrame(
+        {"movieId": 3 * movies["movie_id"] - 2, "title": movies["title"].replace(RENAMED), "genres": genres}
+    )
     tagged = ratings.sample(TAGS, random_state=0)
     words = movies.set_index("movieId")["genres"].str.split("|").str[0].str.lower()
     tags = tagged[["userId", "movieId"]].assign(
@@ -83,7 +91,9 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, default=ROOT / "report/generated/other_size", help="of the twin")
     given = parser.parse_args()
     write_twin(given.folder / "raw")
+    shutil.copytree(ROOT / "report/results", given.folder / "report/results", dirs_exist_ok=True)  # some are read
     os.environ |= {"MOVIEREC_DATA": str(given.folder.resolve()), "MOVIEREC_DATASET": NAME}
+    os.environ["MOVIEREC_REPORT"] = str((given.folder / "report").resolve())
     failed = 0
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         if given.notebooks and path.stem not in given.notebooks:
