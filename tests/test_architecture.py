@@ -39,6 +39,7 @@ MAY_IMPORT = {
     "readme": {"report"},
     "formats": {"download"},
     "datasets": {"download", "formats"},
+    "synthetic": {"datasets"},
     "baselines": {"indices"},
     "neighbours": {"baselines", "indices", "ranking"},
     "factors": {"baselines", "indices"},
@@ -117,6 +118,7 @@ OUTSIDE = {  # third-party packages that each light module may import, besides n
     "play.leakage_lab": {"ipywidgets"},
 }
 WITHOUT_TENSORFLOW = [
+    "synthetic",
     *["datasets", "download", "formats", "indices", "splits", "metrics", "baselines", "evaluation", "report", "latex"],
     *["ranking", "comparison", "neighbours", "factors", "content", "burke", "ladder", "tuning"],
     *[

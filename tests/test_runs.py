@@ -1,8 +1,10 @@
 """Training runs: trained as `fit_hybrid` does, kept as lines of JSON, compared by what differs."""
 
+import inspect
 import json
 import math
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +14,7 @@ from movierec import training
 from movierec.play import knobs, runs
 from movierec.play.curves import as_picture, draw_curves
 from movierec.play.runs import Run
+from movierec.settings import Settings
 
 LISTS, STARS = knobs.COURSE_LOSS["ranking"], knobs.COURSE_LOSS["stars"]
 FEW = {"dim": 8, "hidden": (), "batch": 32, "epochs": 2, "learning_rate": 0.008}
@@ -44,7 +47,7 @@ def trained(checkerboard, split):
 
 def test_each_setting_can_be_what_the_course_uses_and_is_a_keyword_of_fit_hybrid():
     parameters = {"epochs", "seed", "batch_size", "learning_rate", "users_per_batch", "ranking_learning_rate"}
-    known = parameters | set(movierec.fit_hybrid.__globals__["Settings"].__dataclass_fields__)
+    known = parameters | set(Settings.__dataclass_fields__)
     for setting in knobs.SETTINGS.values():
         for head in ("stars", "ranking"):
             assert setting.default[head] in setting.options[head] and setting.keyword[head] in known
@@ -52,10 +55,6 @@ def test_each_setting_can_be_what_the_course_uses_and_is_a_keyword_of_fit_hybrid
 
 
 def test_the_defaults_are_those_of_fit_hybrid():
-    import inspect
-
-    from movierec.settings import Settings
-
     defaults = {name: p.default for name, p in inspect.signature(movierec.fit_hybrid).parameters.items()}
     defaults |= {name: field.default for name, field in Settings.__dataclass_fields__.items()}
     for name in ("dim", "hidden", "dropout", "learning_rate", "batch", "seed"):
@@ -204,6 +203,7 @@ def test_the_surface_has_only_runs_that_differ_in_its_two_settings():
 
 
 def test_curves_have_a_line_for_each_run_named_by_what_differs():
+    open_before = plt.get_fignums()
     fig = draw_curves([made(0.2, dim=8), made(0.3, length=5, dim=16)])
     loss, value = fig.axes
     assert [list(line.get_xdata()) for line in loss.lines] == [[1, 2, 3], [1, 2, 3, 4, 5]]
@@ -211,9 +211,7 @@ def test_curves_have_a_line_for_each_run_named_by_what_differs():
     assert [text.get_text() for text in fig.legends[0].texts] == ["Dimension 8", "Dimension 16"]
     assert loss.get_xlim() == (0.5, 5.5) and draw_curves([made()], epochs=30).axes[0].get_xlim() == (0.5, 30.5)
     assert not draw_curves([made()]).legends
-    import matplotlib.pyplot as plt
-
-    assert not plt.get_fignums()  # a figure of a worker must not turn up under somebody's cell
+    assert plt.get_fignums() == open_before  # a figure of a worker must not turn up under somebody's cell
 
 
 def test_curves_of_both_heads_together_are_refused():
