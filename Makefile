@@ -7,7 +7,7 @@ NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 OTHER := $(filter-out ml-100k,$(MOVIEREC_DATASET))
 STAMPS := report/generated/$(if $(OTHER),$(OTHER)/generated/)notebooks
 RAN := $(NOTEBOOKS:notebooks/%.ipynb=$(STAMPS)/%.json)
-PACKAGE := $(wildcard movierec/*.py)
+PACKAGE := $(wildcard movierec/*.py movierec/play/*.py)
 NBVAL := --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg
 RESULTS := $(wildcard report/results/*.csv)
 TEX_PACKAGES := latexmk texlive-publishers texlive-latex-recommended texlive-latex-extra \

@@ -3,10 +3,14 @@
 Taught in notebooks/04_embeddings and 05_hybrid_model.
 """
 
+import functools
+import threading
+
 import numpy as np
 
 from movierec.keras2 import tf, tfrs
 
+RANDOMNESS = threading.RLock()  # TensorFlow's seed is the process's: who sets it holds this until all is drawn
 EMBEDDING_STDDEV = 0.05  # small: at the start every dot product is near 0 and the biases speak alone
 
 
@@ -34,6 +38,17 @@ def multilayer_perceptron(inputs: int, hidden: tuple, outputs: int, dropout: flo
 def mean_squared_length(vectors):
     """mean over rows of Σ_d v_d². A scalar."""
     return tf.reduce_mean(tf.reduce_sum(vectors**2, axis=1))
+
+
+def one_at_a_time(function):
+    """The function; a call waits until no other thread draws from a seed that it has set."""
+
+    @functools.wraps(function)
+    def waiting(*arguments, **keywords):
+        with RANDOMNESS:
+            return function(*arguments, **keywords)
+
+    return waiting
 
 
 class Stop:

@@ -22,6 +22,7 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from movierec.datasets import COURSE, chosen
@@ -59,12 +60,15 @@ class Recorder:
 
         Args:
             sentence: the finding, without numbers that another run may change.
-            holds: a single truth value.
+            holds: True or False, NumPy's too; not a table with one cell.
 
         Raises:
-            ValueError: if `holds` is several values, or none.
+            ValueError: if `holds` is anything else.
         """
-        require(getattr(holds, "size", 1) == 1, f"finding {sentence!r} needs one truth value; found {holds!r}.")
+        require(
+            isinstance(holds, bool | np.bool_),
+            f"finding {sentence!r} needs one truth value; found {holds!r}.",
+        )
         print(f"{sentence}: {'yes' if holds else 'no'}")
 
     def number(

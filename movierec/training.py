@@ -16,7 +16,7 @@ from movierec.ensemble import Ensemble
 from movierec.histories import make_history, session_features
 from movierec.indices import make_indices
 from movierec.keras2 import tf
-from movierec.layers import Stop, shuffled
+from movierec.layers import Stop, one_at_a_time, shuffled
 from movierec.models import HEADS, HybridModel
 from movierec.recommend import Hybrid
 from movierec.settings import Settings
@@ -105,6 +105,7 @@ def _check_finite(losses: np.ndarray, head: str, epoch: int) -> None:
         )
 
 
+@one_at_a_time
 def fit_hybrid(
     split: Split,
     movies: pd.DataFrame | None = None,
@@ -127,8 +128,9 @@ def fit_hybrid(
 ) -> Hybrid:
     """A hybrid fitted on `split.train`, each head at its best epoch on `split.validation`.
 
-    Same seed, same machine, same result: TensorFlow's deterministic operations are switched on for the process. If the
-    split is in time, the ranking head is trained to say what comes next; else, what is missing.
+    Same seed, same machine, same result: TensorFlow's deterministic operations are switched on for the process, and a
+    second call waits for one in another thread. If the split is in time, the ranking head is trained to say what comes
+    next; else, what is missing.
 
     Args:
         split: train; validation for early stopping, or None; test is not touched.
@@ -194,7 +196,7 @@ def fit_hybrid(
 def fit_ensemble(split: Split, *tables, seeds: tuple = (0, 1, 2), **settings) -> Ensemble:
     """The mean of hybrids that differ in their seed only: better, and as many times as slow to fit and to ask.
 
-    Args: as `fit_hybrid`, and seeds.
+    Args: as `fit_hybrid`, and seeds. If it is stopped before the last of them has finished an epoch, nothing is kept.
     """
     if not len(seeds):
         raise ValueError("`seeds` is empty; name at least one, e.g. seeds=(0, 1, 2).")

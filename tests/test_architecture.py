@@ -87,7 +87,7 @@ MAY_IMPORT = {
     "play.runs_panel": {"play.curves", "play.knobs", "play.parts", "play.runs", "plots"},
     "play.leakage": {"datasets", "evaluation", "indices", "ladder", "metrics", "splits"},
     "play.leakage_lab": {"play.leakage", "play.parts"},
-    "play.space": {"histories", "indices", "keras2", "models", "plots"},
+    "play.space": {"histories", "indices", "keras2", "layers", "models", "plots"},
     "play.embedding_explorer": {"play.parts", "play.space", "play.visitor", "plots"},
     "doctor": {"datasets", "download", "keras2", "play.app", "storage"},
     "__main__": {"doctor"},

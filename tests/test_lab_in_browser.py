@@ -5,6 +5,7 @@ import re
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from playwright.sync_api import expect
 
 from movierec.datasets import data_folder
 from tests.web import READY_SECONDS, screenshot, web_server
@@ -23,7 +24,10 @@ panel.set({"dim": 16, "epochs": 3})
 panel""",
     "RunTable(panel)",
     "ResponseSurface(panel)",
-    """print("usable:", 6 * 7)""",
+    """import itertools
+
+times = globals().get("times", itertools.count(1))
+print("run for the", next(times), "time")""",
 ]
 
 
@@ -50,7 +54,7 @@ def test_a_student_runs_all_moves_a_slider_trains_and_sees_the_curve_change(addr
     page.get_by_text("Run All Cells", exact=True).click()
     train = page.get_by_role("button", name="Train", exact=True)
     train.wait_for()
-    page.get_by_text("usable: 42").wait_for()
+    page.get_by_text("run for the 1 time").wait_for()
 
     def row(label):
         return page.locator(".widget-hslider", has=page.get_by_text(label, exact=True))
@@ -72,9 +76,12 @@ def test_a_student_runs_all_moves_a_slider_trains_and_sees_the_curve_change(addr
         page.keyboard.press("ArrowRight")
     dimension.locator(".widget-readout", has_text=re.compile("^128$")).wait_for()
     train.click()
-    page.get_by_role("button", name="Stop", exact=True).wait_for()
-    page.locator(".jp-Notebook .jp-CodeCell").last.click()  # the kernel is free while it trains
+    stop = page.get_by_role("button", name="Stop", exact=True)
+    expect(stop).to_be_enabled()
+    page.locator(".jp-Notebook .jp-CodeCell .jp-Editor").last.click()  # the kernel is free while it trains
     page.keyboard.press("Shift+Enter")
+    page.get_by_text("run for the 2 time").wait_for()
+    expect(stop).to_be_enabled()  # it still trains
     page.wait_for_function(
         "before => [...document.querySelectorAll('img')].some(i => i.alt.startsWith('Loss on') && i.alt != before)",
         arg=first,
@@ -82,5 +89,10 @@ def test_a_student_runs_all_moves_a_slider_trains_and_sees_the_curve_change(addr
     page.get_by_text("Over after 3 epochs").wait_for()
     assert curves.get_attribute("alt") != first
     rows = page.get_by_label("Runs", exact=True).locator("option")
-    assert rows.filter(has_text="Dimension 128").count() >= 1  # the table knows the run
+    assert rows.filter(has_text="Dimension 128, Epochs 3").count() == 1  # the table knows the run
+    train.click()
+    expect(stop).to_be_enabled()
+    stop.click()
+    page.get_by_text(re.compile("nothing is kept|Stopped after|Over after")).wait_for()
+    expect(train).to_be_enabled()
     assert screenshot(page, "lab").stat().st_size > 10_000

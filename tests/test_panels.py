@@ -1,11 +1,14 @@
 """TrainPanel, RunTable, ResponseSurface, LeakageLab and EmbeddingExplorer, driven as a student drives them."""
 
+import dataclasses
 import threading
 
 import numpy as np
 import pandas as pd
 import pytest
 
+import movierec
+from movierec import report, training, tuning
 from movierec.play import knobs, runs, space, train_panel
 from movierec.play.embedding_explorer import EmbeddingExplorer
 from movierec.play.leakage import MODELS, OPTIONS, WHY, Laboratory, Protocol
@@ -16,6 +19,7 @@ from tests.contrast import contrast
 from tests.test_runs import FEW, LISTS, STARS, made
 
 FEW_LISTS = {"loss": LISTS} | FEW
+NUM_TRAIN = 564  # of the checkerboard's split
 
 
 @pytest.fixture
@@ -33,7 +37,7 @@ def panel(folder, split):
 
 def ship(folder, *made_runs):
     for run in made_runs:
-        runs.append_run(run, folder / "report/results/runs.jsonl")
+        runs.append_run(dataclasses.replace(run, num_train=NUM_TRAIN), folder / "report/results/runs.jsonl")
 
 
 # ---- TrainPanel
@@ -48,6 +52,7 @@ def test_a_panel_shows_the_courses_settings_each_with_its_unit_and_meaning(panel
     shown = "".join(child.children[1].value for child in panel.children[1].children[0].children[1:])
     for setting in knobs.SETTINGS.values():
         assert setting.meaning in shown and setting.unit in shown
+    assert panel.meanings["dim"].value.endswith("vector (numbers, 4 to 128)</small>")
     assert panel.estimate.value == ""  # nothing is recorded yet
     assert panel.stop_button.disabled and not panel.train_button.disabled
 
@@ -61,9 +66,9 @@ def test_a_student_predicts_trains_and_sees_the_curves(panel):
     assert panel.progress.value == panel.progress.max == 2
     assert f"best {run.best:.4f} in epoch {run.best_epoch}" in panel.curves.value
     assert panel.summary().startswith("Over after 2 epochs") and "You predicted 0.25" in panel.says.value
-    assert runs.read_runs(runs.own_path()) == [run]
+    assert runs.read_runs(runs.own_path()) == [run] and panel.predicted.value == ""
     assert not panel.train_button.disabled and panel.stop_button.disabled
-    assert "At most about" in panel.estimate.value  # judged by the run that there is now
+    assert "About " in panel.estimate.value  # judged by the run that there is now
 
 
 def test_a_run_of_the_panel_is_the_function_without_it(panel, split):
@@ -81,16 +86,20 @@ def test_the_same_run_again_is_told_and_kept_once(panel):
         panel.wait()
     assert "a seed repeats itself" in panel.says.value
     assert len(panel.runs) == len(runs.read_runs(runs.own_path())) == 1
+    panel.predicted.value = "0,3"  # a prediction is kept, whatever was run before
+    panel.train()
+    assert panel.wait().predicted == 0.3 and len(panel.runs) == 2
     assert not made().repeats(made(dim=8)) and not made().repeats(made(0.2)) and made().repeats(made(seconds=9))
 
 
 def test_another_loss_brings_its_own_options_and_defaults(panel):
     panel.loss.value = "stars: squared error"
     assert panel.settings() == knobs.default_settings("stars: squared error")
+    panel.predicted.value = "0.9"
     assert "rmse (stars), lower is better" in panel.predicted.placeholder
     panel.sliders["dim"].value = 8
     panel.loss.value = LISTS
-    assert panel.settings() == knobs.default_settings(LISTS)
+    assert panel.settings() == knobs.default_settings(LISTS) and panel.predicted.value == ""  # it was one of stars
 
 
 def test_stop_ends_the_training_and_keeps_its_best_epoch(panel):
@@ -115,24 +124,53 @@ def test_stopped_at_once_nothing_is_kept(panel, monkeypatch):
     panel.set(FEW_LISTS)
     panel.train()
     assert panel.wait() is None and "nothing is kept" in panel.says.value and not runs.own_path().exists()
-    assert panel.summary() == "Nothing has been trained here yet."
+    assert panel.summary().startswith("There is no run") and panel.curves.value == ""
 
 
-def test_only_one_training_at_a_time(panel, split):
-    other = TrainPanel(split)
-    with train_panel.ONE_AT_A_TIME:
-        other.train()
-    assert "Another training is running" in other.says.value and other.wait() is None
+def test_only_one_training_at_a_time_and_any_panel_can_stop_it(panel, split):
+    other, first_epoch = TrainPanel(split), threading.Event()
+    panel.progress.observe(lambda change: change["new"] == 1 and first_epoch.set(), "value")
+    panel.set(FEW_LISTS | {"epochs": 40})
+    panel.train()
+    other.train()
+    assert "Another training is running. Stop it here" in other.says.value and other.wait() is None
+    assert first_epoch.wait(60)
+    other.stop_button.click()  # as if the first panel had gone with its cell
+    assert panel.wait().stopped and len(panel.run.history) < 40
     other.set(FEW_LISTS)
     other.train()
-    assert other.wait() is not None  # the lock is free again
+    assert other.wait() is not None and len(other.runs) == len(panel.runs) == 2  # the lock is free again
+
+
+def test_a_cell_that_draws_random_numbers_waits_for_the_training(panel, split, fitted):
+    panel.set(FEW_LISTS | {"epochs": 6})
+    panel.train()
+    space.untrained(fitted)  # sets a seed
+    run = panel.wait()
+    assert run.repeats(runs.train(split, **FEW | {"epochs": 6}))
+
+
+def test_if_it_cannot_start_the_next_one_can(panel, monkeypatch):
+    with monkeypatch.context() as broken:
+        broken.setattr(threading.Thread, "start", lambda self: (_ for _ in ()).throw(RuntimeError("no threads")))
+        with pytest.raises(RuntimeError, match="no threads"):
+            panel.train()
+    panel.set(FEW_LISTS)
+    panel.train()
+    assert panel.wait() is not None
+
+
+@pytest.mark.parametrize("text, number", [("0.15", 0.15), (" ,15 ", 0.15), ("", None), ("  ", None)])
+def test_a_prediction_may_have_a_comma_or_be_missing(text, number):
+    assert train_panel._number(text) == number
 
 
 def test_a_prediction_that_is_no_number_is_asked_for_again(panel):
-    panel.predicted.value = "good"
-    panel.train()
-    assert "must be a number such as 0.15" in panel.says.value and "&#x27;good&#x27;" in panel.says.value
-    assert panel.wait() is None
+    for text in ("good", "nan", "inf"):
+        panel.predicted.value = text
+        panel.train()
+        assert "must be a number such as 0.15" in panel.says.value and f"&#x27;{text}&#x27;" in panel.says.value
+        assert panel.wait() is None
 
 
 def test_what_goes_wrong_while_training_is_said(panel, monkeypatch):
@@ -149,7 +187,8 @@ def test_a_run_that_cannot_be_written_is_still_there(panel, monkeypatch):
     monkeypatch.setattr(train_panel.book, "append_run", lambda run, path: (_ for _ in ()).throw(OSError("disk full")))
     panel.set(FEW_LISTS)
     panel.train()
-    assert panel.wait() is panel.runs[-1] and "OSError: disk full" in panel.says.value
+    run = panel.wait()
+    assert run is panel.runs[-1] and "could not be written" in panel.says.value and "disk full" in panel.says.value
 
 
 def test_waiting_ends_when_it_is_told(panel, monkeypatch):
@@ -160,6 +199,9 @@ def test_waiting_ends_when_it_is_told(panel, monkeypatch):
         panel.wait(0.01)
     go.set()
     assert panel.wait().best == 0.1
+    monkeypatch.setattr(train_panel.book, "train", lambda *data, **settings: 1 / 0)
+    panel.train()
+    assert panel.wait() is None and "ZeroDivisionError" in panel.says.value  # and not the run before
 
 
 def test_settings_that_no_slider_has_are_refused_and_none_is_turned(panel):
@@ -240,9 +282,18 @@ def test_a_new_run_turns_up_in_the_table_and_on_the_surface(folder, split):
     panel.train()
     panel.wait()
     assert len(table.chosen.options) == 3
-    panel.runs.append(made(0.9, dim=32))
+    ship(folder, made(0.9, dim=32))
     surface.refresh()
     assert (0.004, 32) in surface.buttons
+
+
+def test_what_is_chosen_stays_chosen_when_a_run_is_added(folder, split):
+    ship(folder, made(0.2, dim=8), made(0.3, dim=16))
+    table = RunTable(TrainPanel(split))
+    table.select(0, 1)
+    ship(folder, made(0.25, dim=32))
+    table.refresh()
+    assert [table.runs[number].best for number in table.chosen.value] == [0.3, 0.2] and len(table.table) == 2
 
 
 def test_a_click_on_the_surface_turns_the_sliders(folder, split):
@@ -258,6 +309,16 @@ def test_a_click_on_the_surface_turns_the_sliders(folder, split):
     assert best.style.text_color == "white" and worst.style.text_color == "black"
     surface.head.value = "stars"
     assert "none of the 4 runs" in surface.says.value and surface.buttons == {}
+
+
+def test_a_click_that_cannot_turn_the_sliders_says_why(folder, split):
+    ship(folder, made(0.2, dim=48))
+    surface = ResponseSurface(TrainPanel(split))
+    surface.buttons[0.004, 48].click()
+    assert "`dim` of" in surface.says.value
+    alone = ResponseSurface()
+    alone.buttons[0.004, 48].click()
+    assert "There is no panel to load it into" in alone.says.value
 
 
 def test_on_the_surface_of_the_stars_low_is_dark_and_a_hole_is_a_dash(folder):
@@ -279,8 +340,6 @@ def test_numbers_on_the_surface_can_be_read(share):
 
 
 def test_the_laboratory_repeats_the_broken_rulers_of_notebook_03(ml100k):
-    from movierec import report, tuning
-
     recorded, _ = report.read_table(report.report_folder() / "results/broken_rulers.csv")
     recorded = recorded.set_index("model").astype(float)
     laboratory = Laboratory(ml100k, tuning.chosen("by_user_time"))
@@ -292,8 +351,10 @@ def test_the_laboratory_repeats_the_broken_rulers_of_notebook_03(ml100k):
     }.items():
         for model in MODELS:
             assert laboratory.ndcg(model, Protocol(**switched)) == pytest.approx(recorded.loc[model, column], abs=0.001)
-    everything = Protocol(*(options[1] for options in OPTIONS.values()))
-    assert laboratory.ndcg("EASE", everything) > 0.9  # nearly perfect, and worth nothing
+    flattering = Protocol(*(options[1] for options in OPTIONS.values()))._replace(seen="left out")
+    assert laboratory.ndcg("EASE", flattering) > 0.9  # nearly perfect, and worth nothing
+    sampled = Protocol(ranked="100 sampled")
+    assert laboratory.ndcg("EASE", sampled._replace(seen="kept")) < 0.1 < laboratory.ndcg("EASE", sampled)
 
 
 def test_each_leak_is_explained_and_an_unknown_one_refused(checkerboard):
@@ -323,6 +384,23 @@ def test_a_student_switches_a_leak_on_predicts_and_measures(checkerboard):
 
 
 # ---- EmbeddingExplorer
+
+
+@pytest.mark.parametrize("heads", [("stars", "ranking"), ("ranking",)])
+def test_before_training_the_network_is_that_which_fit_hybrid_began_with(
+    heads, small, split, checkerboard, monkeypatch
+):
+    began, fit_head = [], training.fit_head
+
+    def remember(hybrid, *recipe):
+        began.append(space.film_vectors(hybrid.model, "matrix factorisation"))
+        return fit_head(hybrid, *recipe)
+
+    monkeypatch.setattr(training, "fit_head", remember)
+    model = movierec.fit_hybrid(split, checkerboard.movies, heads=heads, seed=5, epochs=1, **small)
+    before = np.random.get_state()[1].copy()
+    np.testing.assert_array_equal(space.film_vectors(space.untrained(model), "matrix factorisation"), began[0])
+    np.testing.assert_array_equal(np.random.get_state()[1], before)  # a student's own seed is left alone
 
 
 def test_before_training_the_network_is_as_it_began(fitted, small, split, checkerboard):
@@ -397,8 +475,6 @@ def test_the_checkerboards_films_lie_near_those_of_their_colour_after_training(f
 
 
 def test_a_model_without_a_deep_path_has_one_map(split, checkerboard, small):
-    import movierec
-
     model = movierec.fit_hybrid(split, checkerboard.movies, heads=("ranking",), without=("deep",), epochs=1, **small)
     explorer = EmbeddingExplorer(model)
     assert list(explorer.table) == ["before training", "matrix factorisation"]

@@ -58,11 +58,11 @@ def test_a_recorder_shows_its_notebook_and_nothing_that_changes(record):
 def test_a_finding_is_a_line_that_says_whether_it_holds(record, capsys):
     record.finding("more users, better lists", True)
     record.finding("stars overfit", pd.Series([1.0, 2.0]).is_monotonic_decreasing)
-    record.finding("none is left", np.array([False]))
+    record.finding("none is left", np.False_)
     assert capsys.readouterr().out == "more users, better lists: yes\nstars overfit: no\nnone is left: no\n"
-    for several in (pd.Series([True, True]), np.array([])):
+    for other in (pd.Series([True, True]), np.array([]), np.array([True]), [False], float("nan"), "no", None, 1):
         with pytest.raises(ValueError, match="finding 'all' needs one truth value; found"):
-            record.finding("all", several)
+            record.finding("all", other)
 
 
 def test_another_data_set_is_recorded_beside_and_not_in_the_report(folder, monkeypatch):

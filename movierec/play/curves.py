@@ -26,11 +26,13 @@ def draw_curves(runs: list[Run], epochs: int | None = None) -> Figure:
     fig = Figure(figsize=PANEL_SIZE_IN, dpi=plots.SCREEN_DPI, layout="constrained")
     axes = fig.subplots(1, 2)
     differing = list(compare_runs(runs)) if len(runs) > 1 else []
+    names = [label(run, differing) for run in runs]
+    names = [f"{name} ({number})" if names.count(name) > 1 else name for number, name in enumerate(names, 1)]
     for number, run in enumerate(runs):
         style = {name: values[number % len(values)] for name, values in _CYCLE.items()}
         by_epoch = [row["epoch"] for row in run.history]
         for ax, quantity in zip(axes, ("loss", "value"), strict=True):
-            ax.plot(by_epoch, [row[quantity] for row in run.history], label=label(run, differing), **style)
+            ax.plot(by_epoch, [row[quantity] for row in run.history], label=names[number], **style)
         axes[1].plot(run.best_epoch, run.best, marker="o", markersize=9, color=style["color"], fillstyle="none")
     axes[0].set_title("loss on train" if len({run.settings["loss"] for run in runs}) == 1 else "loss, each its own")
     axes[1].set_title(f"{runs[0].metric}, validation")

@@ -15,7 +15,7 @@ class EmbeddingExplorer(widgets.VBox):
     """Find a film, see what lies near it: in the MF half beside the deep half, before and after training.
 
     Attributes:
-        model: a `Hybrid` with a ranking head.
+        model: a `Hybrid` with a ranking head; of an `Ensemble`, its first member is shown.
         search, matches, trained, colour, genre: the widgets.
         table: the neighbours that are shown, as a DataFrame.
     """
@@ -66,7 +66,7 @@ class EmbeddingExplorer(widgets.VBox):
     def _show_map(self) -> None:
         if self.matches.value is None:
             return
-        network = self.model.model if self.trained.value else self.before
+        network = self.model.members[0].model if self.trained.value else self.before
         index = int(self.model.indices.movie_index(self.matches.value))
         fig = space.draw_maps(space.both_halves(network), self.model.movies, self.colour.value, self.genre.value, index)
         text = f"Maps of all films, coloured by {self.colour.value}, with {self.matches.label} and what lies near it."

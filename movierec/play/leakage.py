@@ -39,7 +39,7 @@ OPTIONS = {
 }
 WHY = {
     "at random": "Test is no longer the future: films of train's own days are easier to guess, and there are more.",
-    "train and test": "The answers were learned. Who remembers gains most; who only counts hardly changes.",
+    "train and test": "The answers were learned. EASE remembers them; counting hardly changes; item-kNN may even lose.",
     "all ratings": "Films that only test knows are listed, too. Nobody recommends them: not every leak shows here.",
     "kept": "Films that were rated already take the best places of the lists, and none of them is in test.",
     "100 sampled": "To beat a hundred films drawn by luck is far easier than to beat all, most of all for weak models.",
@@ -74,7 +74,7 @@ class Laboratory:
         split = self._split(protocol.split)
         scorer, indices = self._scorer(model, protocol.split, protocol.learned_from, protocol.vocabulary)
         if protocol.ranked == "100 sampled":
-            scorer = self._among_sampled(scorer, split, indices)
+            scorer = self._among_sampled(scorer, split, indices, protocol.seen == "kept")
         if protocol.seen == "left out":
             return float(evaluate_ranking(scorer, split, indices, k=K)[f"ndcg@{K}"].mean())
         relevant, total = _relevant(split, indices)
@@ -98,8 +98,8 @@ class Laboratory:
         )
         return problem.fit(model), problem.indices
 
-    def _among_sampled(self, scorer, split: Split, indices):
-        """The scorer, asked about the relevant films and 100 that the user never rated."""
+    def _among_sampled(self, scorer, split: Split, indices, with_seen: bool):
+        """The scorer, asked about the relevant films, 100 that the user never rated, and maybe the seen ones."""
         known = np.zeros((indices.num_users, indices.num_movies), bool)
         rows = indices.user_index(self.data.ratings["user_id"]), indices.movie_index(self.data.ratings["movie_id"])
         there = (rows[0] != UNKNOWN) & (rows[1] != UNKNOWN)
@@ -107,6 +107,10 @@ class Laboratory:
         luck = np.random.default_rng(0).random(known.shape)
         allowed, _ = _relevant(split, indices)
         np.put_along_axis(allowed, np.argsort(luck + known, axis=1)[:, :SAMPLED], True, axis=1)
+        if with_seen:
+            rows = indices.user_index(split.train["user_id"]), indices.movie_index(split.train["movie_id"])
+            there = rows[1] != UNKNOWN
+            allowed[rows[0][there], rows[1][there]] = True
         return lambda user_index: np.where(allowed[user_index], scorer(user_index), -np.inf)
 
 

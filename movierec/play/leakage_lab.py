@@ -73,14 +73,19 @@ class LeakageLab(widgets.VBox):
         """
         protocol, model = self.protocol(), self.model.value
         honest, ndcg = self.laboratory.ndcg(model), self.laboratory.ndcg(model, protocol)
-        change = ndcg / honest - 1
-        truth = "stays" if abs(change) < SAME else "rises" if change > 0 else "falls"
+        change = ndcg - honest
+        truth = "stays" if abs(change) <= SAME * honest else "rises" if change > 0 else "falls"
         verdict = "–" if prediction is None else f"{prediction}: {'right' if prediction == truth else 'no'}"
         switched = [value for value, first in zip(protocol, Protocol(), strict=True) if value != first]
-        row = {"protocol": ", ".join(switched) or "honest", "model": model, "ndcg": ndcg, "times": ndcg / honest}
+        row = {
+            "protocol": ", ".join(switched) or "honest",
+            "model": model,
+            "ndcg": ndcg,
+            "times": ndcg / honest if honest else float("nan"),
+        }
         self.table.loc[len(self.table)] = row | {"verdict": verdict}
         told = self.table.assign(
-            ndcg=self.table["ndcg"].map("{:.3f}".format), times=self.table["times"].map("{:.1f}".format)
+            ndcg=self.table["ndcg"].map("{:.3f}".format), times=self.table["times"].map("{:.2f}".format)
         )
         self.list.value = as_html(told, HEADINGS, "Measured so far")
         why = " ".join(WHY[value] for value in switched) or "Nothing is switched on: this is the honest number."
@@ -89,4 +94,6 @@ class LeakageLab(widgets.VBox):
 
     def _ask(self) -> None:
         self.says.value = ""
-        self.asks.value = "<p><b>Predict:</b> against the honest protocol, the number …</p>"
+        self.asks.value = (
+            f"<p><b>Predict:</b> against the honest protocol, the number … (less than {SAME:.0%} counts as staying)</p>"
+        )

@@ -1,4 +1,4 @@
-"""What the panels are put together from: tables for the eye and for a screen reader, labelled widgets, a worker."""
+"""What the panels share: one look, and tables for the eye and for a screen reader."""
 
 import html
 

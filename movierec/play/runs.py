@@ -27,7 +27,8 @@ class Run:
         history: one dict an epoch: epoch, loss (mean of its batches), value (validation), seconds (since the start).
         predicted: what was expected of `best` beforehand, or None.
         stopped: whether somebody stopped it.
-        dataset: its name.
+        dataset: its name; as `MOVIEREC_DATASET` has it.
+        num_train: ratings in train: runs on other data cannot be compared.
         cpu_seconds: of the whole process while it was trained.
     """
 
@@ -36,6 +37,7 @@ class Run:
     predicted: float | None = None
     stopped: bool = False
     dataset: str = COURSE
+    num_train: int = 0
     cpu_seconds: float = 0.0
 
     @property
@@ -67,7 +69,8 @@ class Run:
     def repeats(self, other: "Run") -> bool:
         """Whether the settings, the data and every number are those of the other run; the seconds may differ."""
         mine, theirs = ([(row["loss"], row["value"]) for row in run.history] for run in (self, other))
-        return (self.settings, self.dataset, mine) == (other.settings, other.dataset, theirs)
+        data = (self.dataset, self.num_train) == (other.dataset, other.num_train)
+        return data and (self.settings, mine) == (other.settings, theirs)
 
     def __repr__(self) -> str:
         return f"Run({self.settings['loss']}, {len(self.history)} epochs)"
@@ -105,6 +108,7 @@ def train(
     from movierec.training import Stop, fit_hybrid  # here: who only reads runs does not wait for TensorFlow
 
     settings = default_settings(loss) | settings
+    settings["hidden"] = tuple(settings["hidden"])
     unknown = [name for name in settings if name not in SETTINGS and name != "loss"]
     if unknown:
         raise ValueError(f"a run has the settings {list(SETTINGS)}; got {unknown}.")
@@ -124,7 +128,7 @@ def train(
     keywords = {SETTINGS[name].keyword[head]: settings[name] for name in SETTINGS}
     fit_hybrid(split, movies, users, heads=(head,), on_epoch=told, stop=stop, **keywords, **kind)
     used = round(time.process_time() - cpu, 1)
-    return Run(settings, history, predicted, stop.asked, chosen(), used)
+    return Run(settings, history, predicted, stop.asked, chosen(), len(split.train), used)
 
 
 def expected_seconds(settings: dict, runs: list[Run]) -> float:
@@ -139,7 +143,7 @@ def expected_seconds(settings: dict, runs: list[Run]) -> float:
         other_loss = run.settings["loss"] != settings["loss"]
         return other_loss + sum(abs(math.log2(one / other)) for one, other in sizes)
 
-    near = [run for run in runs if run.head == head and len(run.history) > 1]
+    near = [run for run in runs if run.head == head and len(run.history) > 1]  # also of stopped ones
     if not near:
         return math.nan
     run = min(reversed(near), key=far)  # of two that are as near the newer one: it knows this machine
@@ -174,20 +178,27 @@ def read_runs(path: Path) -> list[Run]:
     if not path.exists():
         return []
     runs = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
         if not line.strip():
             continue
         try:
             values = json.loads(line)
             values["settings"]["hidden"] = tuple(values["settings"]["hidden"])
             run = Run(**values)
-            if set(run.settings) != {"loss", *SETTINGS} or not run.history or run.best is None:
+            if set(run.settings) != {"loss", *SETTINGS} or not run.history or not run.seconds >= 0:
                 raise ValueError("settings or epochs are missing")
+            float(run.best)
         except (ValueError, TypeError, KeyError) as error:
             warnings.warn(f"{path}, line {number} is no run and is left out: {error}", stacklevel=2)
         else:
             runs.append(run)
     return runs
+
+
+def known_runs(num_train: int | None = None) -> list[Run]:
+    """Shipped and own runs on the data set of the moment, oldest first; if given, with a train part of this size."""
+    runs = read_runs(shipped_path()) + read_runs(own_path())
+    return [run for run in runs if run.dataset == chosen() and num_train in (None, run.num_train)]
 
 
 def append_run(run: Run, path: Path) -> None:
@@ -245,7 +256,7 @@ def in_a_line(run: Run) -> str:
 
 
 def surface(runs: list[Run], head: str) -> pd.DataFrame:
-    """The best value by learning rate (rows) and dimension (columns), all else at the course's settings.
+    """The best value by learning rate (rows) and dimension (columns), all else at the course's settings; none stopped.
 
     Raises:
         ValueError: if no run has them.
@@ -253,7 +264,7 @@ def surface(runs: list[Run], head: str) -> pd.DataFrame:
     found = {}
     for run in runs:
         usual = default_settings(COURSE_LOSS[head]) | {name: run.settings[name] for name in ("dim", "learning_rate")}
-        if run.settings == usual:
+        if run.settings == usual and not run.stopped:
             found[run.settings["learning_rate"], run.settings["dim"]] = run.best
     if not found:
         raise ValueError(f"none of the {len(runs)} runs varies only dimension and learning rate of the {head} head.")

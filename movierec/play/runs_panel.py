@@ -22,7 +22,7 @@ LIGHT, DARK = (0xF2, 0xF6, 0xFB), (0x1F, 0x5F, 0xA0)  # of the surface's worst a
 
 
 def _recorded(panel) -> list[book.Run]:
-    return panel.runs if panel is not None else book.read_runs(book.shipped_path()) + book.read_runs(book.own_path())
+    return book.known_runs() if panel is None else panel.runs
 
 
 class RunTable(widgets.VBox):
@@ -35,7 +35,7 @@ class RunTable(widgets.VBox):
     """
 
     def __init__(self, panel=None):
-        self.panel, self.table = panel, None
+        self.panel, self.table, self.runs = panel, None, []
         self.head = widgets.Dropdown(options=HEADS, description="Runs of", layout=WIDE, style=LABEL)
         self.order = widgets.Dropdown(options=SORTED_BY, description="Order", layout=WIDE, style=LABEL)
         self.chosen = widgets.SelectMultiple(
@@ -61,12 +61,14 @@ class RunTable(widgets.VBox):
 
     def refresh(self) -> None:
         """Nothing; reads the runs again, in the order that is set."""
+        chosen = [self.runs[number] for number in self.chosen.value]  # they stay chosen, wherever they are now
         self.runs = [run for run in _recorded(self.panel) if run.head == self.head.value]
         table = book.runs_table(self.runs).reset_index()
         best_is_low = self.head.value == "stars"
         ascending = {"best": best_is_low, "run": False}.get(self.order.value, True)
         order = table.sort_values(self.order.value, ascending=ascending, kind="stable").index
         self.chosen.options = [(book.in_a_line(self.runs[number]), int(number)) for number in order]
+        self.chosen.value = tuple(int(number) for number in order if self.runs[number] in chosen)
         self._compare()
 
     def select(self, *numbers: int) -> None:
@@ -153,9 +155,8 @@ class ResponseSurface(widgets.VBox):
             self._say(str(error))
             return
         better = "lower" if head == "stars" else "higher"
-        self._say(
-            f"Best {METRICS[head]} on validation by learning rate (rows) and dimension (columns); {better} is better."
-        )
+        metric = f"Best {METRICS[head]} on validation within the course's epochs, {better} is better"
+        self._say(f"{metric}: by learning rate (rows) and dimension (columns).")
         low, high = np.nanmin(self.table), np.nanmax(self.table)
         worst, best = (high, low) if head == "stars" else (low, high)
         self.buttons = {}
@@ -171,10 +172,15 @@ class ResponseSurface(widgets.VBox):
 
     def load(self, learning_rate: float, dim: int) -> None:
         """Nothing; turns the panel's sliders to these two and the course's other settings."""
-        if self.panel is not None:
+        if self.panel is None:
+            self._say("There is no panel to load it into: ResponseSurface(panel) has one.")
+            return
+        try:
             loss = COURSE_LOSS[self.head.value]
             self.panel.set({"loss": loss, "learning_rate": learning_rate, "dim": dim})
-        self._say(f"Loaded: learning rate {shown(learning_rate)}, dimension {dim}.")
+            self._say(f"Loaded: learning rate {shown(learning_rate)}, dimension {dim}.")
+        except ValueError as error:
+            self._say(str(error))
 
     def _button(self, rate: float, dim: int, value: float, share: float) -> widgets.Button:
         if pd.isna(value):

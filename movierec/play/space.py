@@ -3,6 +3,8 @@
 Taught in notebooks/07_recommendations.
 """
 
+import random
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -11,7 +13,8 @@ from movierec import plots
 from movierec.histories import Entries
 from movierec.indices import UNKNOWN
 from movierec.keras2 import tf
-from movierec.models import HybridModel
+from movierec.layers import RANDOMNESS
+from movierec.models import HEADS, HybridModel
 
 HALVES = ("matrix factorisation", "deep")
 COLOURED_BY = ("genre", "year", "popularity")
@@ -20,11 +23,21 @@ OTHER = "0.7"  # grey of the films that are not meant
 
 
 def untrained(model) -> HybridModel:
-    """The network of a `Hybrid` as it was before its first step: same shapes, same seed."""
-    tf.keras.utils.set_random_seed(model.seed or 0)
-    trained = model.model
-    features = trained.user_features, trained.movie_features
-    return HybridModel(trained.past, *features, model.bias, model.weeks.count, ("ranking",), trained.settings)
+    """The network of a `Hybrid` as it was before its first step; of an `Ensemble`, that of its first member.
+
+    Nothing else that draws from NumPy's or Python's global generator notices.
+    """
+    member = model.members[0]
+    trained = member.model
+    heads = tuple(head for head in HEADS if getattr(trained, head) is not None)  # each draws from the same seed
+    with RANDOMNESS:
+        states = random.getstate(), np.random.get_state()
+        tf.keras.utils.set_random_seed(member.seed or 0)
+        features = trained.user_features, trained.movie_features
+        network = HybridModel(trained.past, *features, member.bias, member.weeks.count, heads, trained.settings)
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+    return network
 
 
 def film_vectors(network: HybridModel, half: str) -> np.ndarray:
@@ -113,7 +126,7 @@ def draw_maps(
         if index is not None:
             _name_films(ax, flat, movies["title"], [index, *nearest_films(vectors, index, among, NAMED)])
     if coloured_by == "genre":
-        fig.legend(*ax.get_legend_handles_labels(), loc="outside upper right", ncols=2)
+        fig.legend(*fig.axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
     else:
         fig.colorbar(points, ax=fig.axes, label="year" if coloured_by == "year" else "log10(1 + ratings in train)")
     return fig
@@ -148,7 +161,7 @@ def neighbour_table(model, before: HybridModel, movie_id: int, k: int = 8) -> pd
     index = int(model.indices.movie_index(movie_id))
     if index == UNKNOWN:
         raise ValueError(f"movie_id {movie_id} is not in the catalogue of {model.indices.num_movies:,}.")
-    spaces = {"before training": film_vectors(before, HALVES[0])} | both_halves(model.model)
+    spaces = {"before training": film_vectors(before, HALVES[0])} | both_halves(model.members[0].model)
     titles, among = model.movies["title"].to_numpy(), (model.movies["popularity"] >= RATED_OFTEN).to_numpy()
     columns = {name: titles[nearest_films(vectors, index, among, k)] for name, vectors in spaces.items()}
     return pd.DataFrame({name: pd.Series(column) for name, column in columns.items()})

@@ -16,7 +16,10 @@ from movierec.play.parts import LABEL, STYLE, WIDE
 from movierec.training import Stop, Stopped
 
 SECONDS_BETWEEN_PICTURES = 1.0  # a picture takes a fifth of a second, which the training waits for
-ONE_AT_A_TIME = threading.Lock()  # two trainings would draw from the same random numbers
+ONE_AT_A_TIME = threading.Lock()  # a second training would wait, and nobody would know for what
+
+
+RUNNING = {"stop": Stop()}  # of the training that runs, whichever panel started it
 
 
 class TrainPanel(widgets.VBox):
@@ -26,16 +29,15 @@ class TrainPanel(widgets.VBox):
 
     Attributes:
         loss, sliders: what is turned.
-        runs: shipped ones, then the reader's, oldest first.
-        run: the last one that was trained here, or None.
+        run: what the last training here brought, or None.
         listeners: functions () -> None that are called after each run.
     """
 
     def __init__(self, split, movies=None, users=None):
-        self.data, self.run, self.listeners = (split, movies, users), None, []
-        self.runs = book.read_runs(book.shipped_path()) + book.read_runs(book.own_path())
+        self.data, self.run, self.listeners, self._unwritten = (split, movies, users), None, [], []
         self.loss = widgets.Dropdown(options=list(LOSSES), description="Loss", layout=WIDE, style=LABEL)
         self.sliders = {name: self._slider(name) for name in SETTINGS}
+        self.meanings = {name: widgets.HTML() for name in SETTINGS}
         self.predicted = widgets.Text(description="Predict first", layout=WIDE, style=LABEL)
         self.estimate, self.says, self.curves = widgets.HTML(), widgets.HTML(), widgets.HTML()
         self.train_button = widgets.Button(
@@ -51,8 +53,8 @@ class TrainPanel(widgets.VBox):
         self.train_button.on_click(lambda _: self.train())
         self.stop_button.on_click(lambda _: self.stop())
         meanings = [
-            widgets.VBox([slider, widgets.HTML(f"<small>{setting.meaning} ({setting.unit})</small>")])
-            for slider, setting in zip(self.sliders.values(), SETTINGS.values(), strict=True)
+            widgets.VBox([slider, meaning])
+            for slider, meaning in zip(self.sliders.values(), self.meanings.values(), strict=True)
         ]
         left = [self.loss, *meanings]
         right = [self.predicted, self.estimate, widgets.HBox([self.train_button, self.stop_button])]
@@ -60,9 +62,8 @@ class TrainPanel(widgets.VBox):
         wrap = widgets.Layout(flex_flow="row wrap", align_items="flex-start")
         columns = [widgets.VBox(left), widgets.VBox(right, layout=widgets.Layout(flex="1 1 30em", min_width="20em"))]
         super().__init__([widgets.HTML(STYLE), widgets.HBox(columns, layout=wrap)])
-        self._thread, self._stop = None, Stop()
-        self.loss.value = "lists: softmax over all films"
-        self._estimate()
+        self._thread = None
+        self.set(default_settings())
 
     def __repr__(self) -> str:
         return "TrainPanel: loss, dimension, MLP, dropout, learning rate, batch, epochs, seed; predict, train, stop"
@@ -85,37 +86,49 @@ class TrainPanel(widgets.VBox):
                     f"can be {[shown(o) for o in SETTINGS[name].options[head]]}" if name in SETTINGS else "is unknown"
                 )
                 raise ValueError(f"`{name}` of {settings['loss']!r} {options}; got {value!r}.")
-        with self.hold_trait_notifications():
-            self.loss.value = settings["loss"]
+        if METRICS[head] not in self.predicted.placeholder:
+            self.predicted.value = ""  # it was one of another metric
+        self.loss.value = settings["loss"]
         for name, slider in self.sliders.items():
             options = [(shown(value), value) for value in SETTINGS[name].options[head]]
             if list(slider.options) != options:
                 slider.options = options
             slider.value = settings[name]
+            setting, values = SETTINGS[name], SETTINGS[name].options[head]
+            told = f"{setting.meaning} ({setting.unit}, {shown(values[0])} to {shown(values[-1])})"
+            self.meanings[name].value = f"<small>{told}</small>"
         low_high = "lower" if head == "stars" else "higher"
         self.predicted.placeholder = f"{METRICS[head]} ({UNITS[head]}), {low_high} is better"
         self._estimate()
 
     def train(self) -> None:
         """Nothing; starts to train in a thread. See `wait`, `stop` and `run`."""
+        self.run, self._thread = None, None
         try:
-            predicted = float(self.predicted.value) if self.predicted.value.strip() else None
+            predicted = _number(self.predicted.value)
         except ValueError:
             self._say(f"The prediction must be a number such as 0.15, or nothing; it is {self.predicted.value!r}.")
             return
         if not ONE_AT_A_TIME.acquire(blocking=False):
-            self._say("Another training is running. Stop it, or wait until it is done.")
+            self.stop_button.disabled = False  # the panel that started it may be gone with its cell
+            self._say("Another training is running. Stop it here, or wait until it is done.")
             return
-        settings, self._stop = self.settings(), Stop()
-        self.progress.value, self.progress.max = 0, settings["epochs"]
-        self.train_button.disabled, self.stop_button.disabled = True, False
-        self._say("Preparing: the first epoch takes longest.")
-        self._thread = threading.Thread(target=self._work, args=(settings, predicted), daemon=True)
-        self._thread.start()
+        try:
+            settings, RUNNING["stop"] = self.settings(), Stop()
+            self.progress.value, self.progress.max = 0, settings["epochs"]
+            self.train_button.disabled, self.stop_button.disabled = True, False
+            self.predicted.value = self.curves.value = ""
+            self._say("Preparing: the first epoch takes longest.")
+            self._thread = threading.Thread(target=self._work, args=(settings, predicted), daemon=True)
+            self._thread.start()
+        except BaseException:
+            self._done()
+            raise
 
     def stop(self) -> None:
-        """Nothing; the training ends within a batch, and its best epoch is kept."""
-        self._stop.ask()
+        """Nothing; the training that runs, here or in another panel, ends within a batch; its best epoch is kept."""
+        RUNNING["stop"].ask()
+        self._say("Stopping after this batch.")
 
     def wait(self, timeout_seconds: float = 600) -> book.Run | None:
         """The run, once it is over; None if nothing came of it.
@@ -141,31 +154,44 @@ class TrainPanel(widgets.VBox):
             self._say(f"Epoch {row['epoch']}, {row['seconds']:.0f} s")
 
         try:
-            run = book.train(*self.data, predicted=predicted, on_epoch=on_epoch, stop=self._stop, **settings)
-            self.run, known = run, any(run.repeats(other) for other in self.runs)
-            self.curves.value = as_picture([run])
+            run = book.train(*self.data, predicted=predicted, on_epoch=on_epoch, stop=RUNNING["stop"], **settings)
+            known = any(run.repeats(other) for other in self.runs)
+            self.curves.value, self.run = as_picture([run]), run
             self._say(
                 self.summary() + (" The same numbers as in a recorded run: a seed repeats itself." if known else "")
             )
-            if not known:
-                self.runs.append(run)
-                self._estimate()
-                book.append_run(run, book.own_path())
+            if not known or predicted is not None:
+                self._keep(run)
+            for listener in self.listeners:
+                listener()
         except Stopped as stopped:
-            self.run = None
-            self._say(f"{str(stopped).capitalize()}")
+            self._say(str(stopped).capitalize())
         except Exception as error:  # nobody else would see what goes wrong in a thread
             self._say(f"{type(error).__name__}: {error}")
         finally:
-            self.train_button.disabled, self.stop_button.disabled = False, True
-            ONE_AT_A_TIME.release()
-        for listener in self.listeners:
-            listener()
+            self._done()
+
+    def _keep(self, run: book.Run) -> None:
+        try:
+            book.append_run(run, book.own_path())
+        except OSError as error:
+            self._unwritten.append(run)
+            self._say(f"{self.summary()} It could not be written, and is kept until the kernel ends. {error}")
+        self._estimate()
+
+    def _done(self) -> None:
+        self.train_button.disabled, self.stop_button.disabled = False, True
+        ONE_AT_A_TIME.release()
+
+    @property
+    def runs(self) -> list[book.Run]:
+        """Shipped runs, then the reader's, oldest first, on this data."""
+        return book.known_runs(len(self.data[0].train)) + self._unwritten
 
     def summary(self) -> str:
         """The last run in a sentence."""
         if self.run is None:
-            return "Nothing has been trained here yet."
+            return "There is no run: nothing was trained here yet, or nothing was kept of it."
         run = self.run
         ended = "stopped" if run.stopped else "over"
         told = f"{ended} after {len(run.history)} epochs, {run.seconds:.0f} s: {run.metric} {run.best:.4f}"
@@ -184,9 +210,22 @@ class TrainPanel(widgets.VBox):
 
     def _estimate(self) -> None:
         seconds = book.expected_seconds(self.settings(), self.runs)
-        self.estimate.value = (
-            "" if math.isnan(seconds) else f"<p>At most about {seconds:.0f} s, judging by recorded runs.</p>"
-        )
+        told = f"<p>About {seconds:.0f} s for all epochs, judging by a recorded run; less if it stops before.</p>"
+        self.estimate.value = "" if math.isnan(seconds) else told
 
     def _say(self, text: str) -> None:
         self.says.value = f'<p role="status">{html.escape(text)}</p>'
+
+
+def _number(text: str) -> float | None:
+    """A prediction as it is typed, with a comma too; None for nothing.
+
+    Raises:
+        ValueError: if it is no finite number.
+    """
+    if not text.strip():
+        return None
+    value = float(text.replace(",", "."))
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
