@@ -177,6 +177,15 @@ def test_each_master_has_all_three_levels_a_hint_each_and_a_bug(master):
     assert Path(exercises.FOLDER / f"{master.stem}.ipynb").exists()
 
 
+@pytest.mark.parametrize("master", MASTERS, ids=lambda path: path.stem)
+def test_a_bug_to_find_is_handed_out_as_code_that_has_it(master):
+    """A function with a hole is no bug: the student's one runs, wrongly, and is not the solution's."""
+    student, solved = exercises.make(master).values()
+    for heading, given, answer in zip(student.cells, student.cells[1:], solved.cells[1:], strict=False):
+        if "· Find the bug" in heading.source and given.source.startswith("def "):
+            assert given.source != answer.source and "..." not in given.source
+
+
 # ---- questions
 
 QUESTIONS = """

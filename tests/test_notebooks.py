@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from movierec import report
+
 ROOT = Path(__file__).resolve().parents[1]
 PATHS = sorted(path for path in ROOT.glob("notebooks/**/*.ipynb") if ".ipynb_checkpoints" not in path.parts)
 COURSE = [path for path in PATHS if path.parent.name == "notebooks"]
@@ -244,6 +246,16 @@ def test_notebook(path, rule):
 @pytest.mark.parametrize("path", COURSE, ids=lambda path: path.stem)
 def test_notebook_of_the_course(path, rule):
     assert list(rule(json.loads(path.read_text(encoding="utf-8")))) == []
+
+
+@pytest.mark.parametrize("path", COURSE, ids=lambda path: path.stem)
+def test_the_card_says_how_long_a_run_takes_as_it_was_measured(path):
+    minutes = _text(json.loads(path.read_text(encoding="utf-8"))["cells"][0]).splitlines()
+    said = next(line for line in minutes if re.search(r"minutes? \|$", line)).rsplit("|", 2)[1]
+    most = max(int(number) for number in re.findall(r"\d+", said))
+    recorded, _ = report.read_table(report.report_folder() / "results/notebook_minutes.csv")
+    measured = float(recorded.set_index("notebook")["minutes"][path.stem])
+    assert measured <= most <= measured + 1.5
 
 
 @pytest.mark.parametrize("number", ["01", "03", "07", "10"])

@@ -131,14 +131,16 @@ check(
 def movie_means(split):
     """The mean stars of each movie."""
     known = pd.concat([split.train, split.validation, split.test])
-    known = split.train  # SOLUTION
+    # BEGIN SOLUTION
+    known = split.train
+    # END SOLUTION
     return known.groupby("movie_id")["rating"].mean()
 
 
 # %%
 leaky = pd.concat([split.train, split.validation, split.test]).groupby("movie_id")["rating"].mean()
 yours = attempt(movie_means, split)
-untouched = isinstance(yours, AttributeError) or (isinstance(yours, pd.Series) and yours.equals(leaky))
+untouched = isinstance(yours, pd.Series) and yours.equals(leaky)
 honest = pd.concat([split.train, split.validation]).groupby("movie_id")["rating"].mean()
 check(
     "5",
@@ -172,12 +174,13 @@ def newest(ratings):
 # %%
 some = data.ratings[data.ratings["user_id"] <= 50]
 yours = attempt(newest, some)
-times = some.groupby("user_id")["timestamp"].max()
+in_time = some.sort_values("timestamp", kind="stable").groupby("user_id")["movie_id"]
 check(
     "6",
-    yours["timestamp"] if isinstance(yours, pd.DataFrame) else yours,
-    times,
+    yours["movie_id"] if isinstance(yours, pd.DataFrame) else yours,
+    in_time.last(),
     mistakes=[
-        (some.groupby("user_id")["timestamp"].min(), "That is the oldest."),
+        (in_time.first(), "Those are the oldest."),
+        (some.loc[some.groupby("user_id")["timestamp"].idxmax(), "movie_id"], "Of equal times you took the first."),
     ],
 )

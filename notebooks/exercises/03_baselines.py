@@ -133,7 +133,9 @@ check(
 def hit(scores, relevant, k):
     """Whether the film with index `relevant` is among the k best."""
     before = (scores > scores[relevant]).sum()
-    before = before + (scores[:relevant] == scores[relevant]).sum()  # SOLUTION
+    # BEGIN SOLUTION
+    before = before + (scores[:relevant] == scores[relevant]).sum()
+    # END SOLUTION
     return bool(before < k)
 
 
@@ -145,10 +147,10 @@ answers = [
     attempt(hit, mixed, 4, 2),
     attempt(hit, mixed, 2, 2),
 ]
-untouched = answers == [True, True, True, True] or any(isinstance(answer, Exception) for answer in answers)
+raised = [answer for answer in answers if isinstance(answer, Exception)]
 check(
     "5",
-    ... if untouched else answers,
+    ... if answers == [True, True, True, True] else raised[0] if raised else answers,
     [False, True, False, True],
     mistakes=[
         ([False, False, False, False], "Counting all equal ones as better is as wrong the other way."),

@@ -120,18 +120,17 @@ check(
 def vectors_of(table, movie_ids, indices):
     """The rows of these movies, float [n, dim]."""
     rows = np.asarray(movie_ids) % len(table)  # so that it does not crash (!)
-    rows = indices.movie_index(np.asarray(movie_ids))  # SOLUTION
+    # BEGIN SOLUTION
+    rows = indices.movie_index(np.asarray(movie_ids))
+    # END SOLUTION
     return table[rows]
 
 
 # %%
 table = np.arange(2.0 * indices.num_movies).reshape(-1, 2)
 yours = attempt(vectors_of, table, [1, 50, 1682], indices)
-untouched = (
-    isinstance(yours, Exception | type(...))
-    or np.array_equal(np.ravel(yours), np.ravel(table[[1, 50, 0]]))
-    or np.shape(yours) != (3, 2)
-)
+as_given = table[np.array([1, 50, 1682]) % len(table)]
+untouched = not isinstance(yours, Exception) and np.array_equal(yours, as_given)
 check("5", ... if untouched else yours, table[indices.movie_index(np.array([1, 50, 1682]))])
 
 # %% [markdown]

@@ -126,14 +126,16 @@ check(
 def bag_for(vectors, asked):
     """The bag of a history float [n, dim] when row `asked` is to be predicted."""
     kept = vectors
-    kept = np.delete(vectors, asked, axis=0)  # SOLUTION
+    # BEGIN SOLUTION
+    kept = np.delete(vectors, asked, axis=0)
+    # END SOLUTION
     return kept.sum(axis=0) / np.sqrt(len(kept))
 
 
 # %%
 history = rng.normal(size=(5, 3))
 yours = attempt(bag_for, history, 2)
-untouched = isinstance(yours, Exception | type(...)) or np.allclose(yours, history.sum(axis=0) / np.sqrt(5))
+untouched = not isinstance(yours, Exception) and np.allclose(yours, history.sum(axis=0) / np.sqrt(5))
 wanted = np.delete(history, 2, axis=0).sum(axis=0) / 2
 check(
     "5",

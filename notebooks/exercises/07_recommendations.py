@@ -138,13 +138,16 @@ check(
 # %%
 def best_unseen(scores, seen_movie_ids, indices, k=5):
     """The movie_ids of the k best films that are not in `seen_movie_ids`."""
-    scores = scores.copy()
-    scores[indices.movie_index(np.array(seen_movie_ids))] = -np.inf  # SOLUTION
+    scores, columns = scores.copy(), np.array(seen_movie_ids)
+    # BEGIN SOLUTION
+    columns = indices.movie_index(columns)
+    # END SOLUTION
+    scores[columns] = -np.inf
     return indices.movie_ids[np.argsort(-scores)[:k]].tolist()
 
 
 # %% [markdown]
-# The line that stood there, in a real project, was `scores[seen_movie_ids] = -np.inf`. What does it strike out?
+# It stood so in a real project. What does it strike out?
 
 # %%
 own_scores = model.score(model.indices.user_index([USER]))[0]
@@ -152,7 +155,9 @@ own_seen = model.seen.loc[model.seen["user_id"] == USER, "movie_id"].tolist()
 wanted = model.indices.movie_ids[
     [i for i in np.argsort(-own_scores) if model.indices.movie_ids[i] not in set(own_seen)][:5]
 ].tolist()
-unmended = model.indices.movie_ids[np.argsort(-own_scores)[:5]].tolist()
+struck = own_scores.copy()
+struck[own_seen] = -np.inf
+unmended = model.indices.movie_ids[np.argsort(-struck)[:5]].tolist()
 yours = attempt(best_unseen, own_scores, own_seen, model.indices)
 check("5", ... if yours == unmended else yours, wanted)
 

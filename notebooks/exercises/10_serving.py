@@ -152,7 +152,11 @@ check(
 # %%
 def latency(due_ms, sent_ms, arrived_ms):
     """What a person who asked at `due_ms` has waited."""
-    return arrived_ms - due_ms  # SOLUTION
+    since_ms = sent_ms
+    # BEGIN SOLUTION
+    since_ms = due_ms
+    # END SOLUTION
+    return arrived_ms - since_ms
 
 
 # %%
@@ -162,17 +166,13 @@ for n in range(300):
     sent[n] = max(due[n], free)
     free = arrived[n] = sent[n] + (1000.0 if n == 100 else 2.0)
 yours = attempt(latency, due, sent, arrived)
-yours = yours if yours is ... or isinstance(yours, Exception) else float(np.quantile(yours, 0.9))
+untouched = not isinstance(yours, Exception) and np.array_equal(yours, arrived - sent)
+print("nine tenths were answered within", *np.quantile(arrived - sent, [0.9]), "ms, says the load test")
 check(
     "5",
-    yours,
-    float(np.quantile(arrived - due, 0.9)),
-    mistakes=[
-        (
-            float(np.quantile(arrived - sent, 0.9)),
-            "Counted from sending, one sleep of a second is one slow answer of 300: everybody who waited behind it is forgotten.",
-        ),
-    ],
+    ... if untouched else yours,
+    arrived - due,
+    mistakes=[(sent - due, "That is how long a question waited to be sent; the answer took its time, too.")],
 )
 
 # %% [markdown]
