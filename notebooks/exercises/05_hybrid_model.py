@@ -171,3 +171,31 @@ cuts = np.array([1.5, 2.5, 3.5, 4.5])
 answers = attempt(lambda f: ... if f is ... else [f(total, cuts, 2.0) for total in (0.0, 3.0, 9.0)], expected_stars)
 wanted = [1 + (1 / (1 + np.exp(-2.0 * (total - cuts)))).sum() for total in (0.0, 3.0, 9.0)]
 check("6", answers, wanted, mistakes=[([value - 1 for value in wanted], "One star is certain: begin with 1.")])
+
+# %% [markdown]
+# ## 7 · Find the bug
+#
+# A model is shown pairs: a film that was watched, and one drawn by luck as a wrong answer, a *negative*. They shall be new in each epoch. Here they are drawn once, and
+# the model learns to hate the same few films for ever.
+#
+# <details><summary>Hint</summary>Draw as many rows as there are epochs.</details>
+
+
+# %%
+def negatives_by_epoch(num_epochs, num_pairs, num_movies, rng):
+    """A wrong answer for each pair in each epoch, int [num_epochs, num_pairs]."""
+    drawn = np.tile(rng.integers(num_movies, size=num_pairs), (num_epochs, 1))
+    # BEGIN SOLUTION
+    drawn = rng.integers(num_movies, size=(num_epochs, num_pairs))
+    # END SOLUTION
+    return drawn
+
+
+# %%
+yours = attempt(negatives_by_epoch, 5, 200, 1000, np.random.default_rng(0))
+if not isinstance(yours, Exception):
+    films = len(np.unique(yours))
+    print("different films that were ever a wrong answer:", films)
+    epochs = len({tuple(row) for row in np.asarray(yours).tolist()})
+    yours = ... if epochs == 1 and np.shape(yours) == (5, 200) else [*np.shape(yours), epochs]
+check("7", yours, [5, 200, 5], mistakes=[([200, 5, 200], "One row an epoch: turn the two sizes round.")])
