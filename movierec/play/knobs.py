@@ -67,7 +67,7 @@ SETTINGS = {
         tuple(range(1, 41)), tuple(range(1, 41)), (20, 30), ("epochs", "epochs"),
     ),
     "seed": _setting(
-        "Seed", "0 to 9", "of all that is random; the same seed gives the same run",
+        "Seed", "a number", "of all that is random; the same seed gives the same run",
         tuple(range(10)), tuple(range(10)), (0, 0), ("seed", "seed"),
     ),
 }  # fmt: skip

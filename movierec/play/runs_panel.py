@@ -168,7 +168,7 @@ class ResponseSurface(widgets.VBox):
                 self.buttons[rate, dim] = self._button(rate, dim, value, share)
                 cells.append(self.buttons[rate, dim])
         self.grid.children = cells
-        self.grid.layout.grid_template_columns = f"8em repeat({self.table.shape[1]}, 6em)"
+        self.grid.layout.grid_template_columns = f"10em repeat({self.table.shape[1]}, 6em)"
 
     def load(self, learning_rate: float, dim: int) -> None:
         """Nothing; turns the panel's sliders to these two and the course's other settings."""
