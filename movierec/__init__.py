@@ -6,7 +6,7 @@ Light to import: TensorFlow is loaded when a model is first asked for, on Keras 
 import importlib
 
 from movierec import keras2 as keras2  # first: it must set the environment before TensorFlow is imported
-from movierec.datasets import MovieLens, load
+from movierec.datasets import MovieLens, load, read
 from movierec.splits import (
     Split,
     split_by_time,
@@ -24,7 +24,7 @@ _LAZY = {
     "Ensemble": "movierec.ensemble",
 }
 
-__all__ = ["MovieLens", "Split", "load", "split_by_time", "split_by_user_time", "split_leave_last"]
+__all__ = ["MovieLens", "Split", "load", "read", "split_by_time", "split_by_user_time", "split_leave_last"]
 __all__ += ["split_random5", "split_stratified", *_LAZY]
 
 

@@ -1,4 +1,4 @@
-"""MovieLens as four tables, whatever its format: `load`, `clean`, `fingerprint`, `find_movie`.
+"""MovieLens as four tables, whatever its format: `load`, `read`, `clean`, `fingerprint`, `find_movie`.
 
 Downstream of this module nobody knows a file format. Taught in notebooks/01 and 02.
 """
@@ -8,41 +8,23 @@ from __future__ import annotations
 import difflib
 import functools
 import hashlib
+import json
 import os
 import re
-import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from movierec import download
-from movierec.formats import RATINGS, read_tables
+from movierec import download, formats, own
+from movierec.cache import Cache
+from movierec.cleaning import LOG, MOVED, article_first, clean
+from movierec.cleaning import natural_title as natural_title  # one of the names that are taught
+from movierec.tables import RATINGS, MovieLens, as_columns, from_columns
 
 COURSE = "ml-100k"  # what the sentences of the notebooks and the report's numbers are about
-NO_GENRE = {"unknown": "", "(no genres listed)": ""}
-OPENING = 788_918_400  # 1995-01-01 UTC in seconds: no MovieLens rating is older
-ARTICLES = r"The|A|An|Le|La|Les|L['’]|Un|Une|Der|Das|Ein|Eine|El|Los|Las|Una|Il|Lo|Gli|Os|Um|Uma|Het|Een"
-RARE_ARTICLES = r"Die|Den|Det|De|En|Ett|Et|I|O|As|Uno"  # also words: "Die, Mommie, Die", "Me, Myself, I"
-MOVED = rf"(^|\((?:a\.k\.a\. )?)(?:([^()]+), ({ARTICLES})|([^(),]+), ({RARE_ARTICLES}))(?= *\(| *\)| *$)"
-
-
-class MovieLens(NamedTuple):
-    """The tables of a data set; `users` and `tags` are None where it has none. Times are seconds, UTC."""
-
-    ratings: pd.DataFrame  # user_id, movie_id, rating, timestamp
-    movies: pd.DataFrame  # movie_id, title, year, genres
-    users: pd.DataFrame | None = None  # user_id, age, gender, occupation, zip_code
-    tags: pd.DataFrame | None = None  # user_id, movie_id, tag, timestamp
-
-    def __repr__(self) -> str:
-        sizes = (
-            f"no {noun}" if table is None else f"{len(table):,} {noun}"
-            for noun, table in zip(self._fields, self, strict=True)
-        )
-        return f"MovieLens({', '.join(sizes)})"
 
 
 def data_folder(folder: str | os.PathLike | None = None) -> Path:
@@ -66,6 +48,8 @@ def star_step(name: str) -> float:
 def load(name: str = COURSE, folder: str | os.PathLike | None = None) -> MovieLens:
     """The cleaned tables of a MovieLens data set, fetched first where they are not in the data folder.
 
+    They are kept in `cache/tables` of the data folder, and read from there for as long as the archive is the same.
+
     Args:
         name: "ml-100k" (the course's), "ml-1m", "ml-10m", "ml-20m", "ml-25m", "ml-32m", "ml-latest" or
             "ml-latest-small".
@@ -75,106 +59,135 @@ def load(name: str = COURSE, folder: str | os.PathLike | None = None) -> MovieLe
     Raises:
         ValueError: Unknown name, or a malformed row (file and line are named).
         download.DataUnavailable: A FileNotFoundError; no source has it, or the archive is damaged.
-        OSError: The disk is full or the folder cannot be written.
+        OSError: The disk is full or the folder cannot be written, and the archive is still to be fetched.
 
     Warns:
-        UserWarning: Cleaning removed rows; the counts are given. It removes none of ML-100K's.
+        UserWarning: Cleaning removed rows; the counts are given. It removes none of ML-100K's. Or the cache could
+            not be written.
     """
-    data, log = clean(read(name, folder), star_step(name))
-    if (removed := log[log.removed > 0]).size:
-        counts = "; ".join(f"{row.removed:,} {row.problem}" for row in removed.itertuples())
-        warnings.warn(
-            f"Cleaning {name} removed rows: {counts}. All decisions: "
-            f'`movierec.datasets.clean(movierec.datasets.read("{name}"))[1]`.',
-            stacklevel=2,
-        )
+    _check_name(name)
+    cache = Cache(data_folder(folder) / "cache" / "tables" / name)
+    path = download.obtain(name, data_folder(folder) / "raw", cache.digest)
+    key = cache.key(formats.files(path, name))
+    data, log = _cached(cache, key, lambda: clean(MovieLens(**formats.read_tables(path, name)), star_step(name)))
+    _warn_of_removed(log, name, f'All decisions: `movierec.datasets.clean(movierec.datasets.read_raw("{name}"))[1]`.')
     return data
 
 
-def read(name: str = COURSE, folder: str | os.PathLike | None = None) -> MovieLens:
-    """The tables as published: `load` before cleaning. Arguments and errors as for `load`."""
+def read(
+    ratings: str | os.PathLike,
+    movies: str | os.PathLike | None = None,
+    users: str | os.PathLike | None = None,
+    tags: str | os.PathLike | None = None,
+    *,
+    step: float | None = None,
+    folder: str | os.PathLike | None = None,
+) -> MovieLens:
+    """The cleaned tables of your own CSV files: `load` for data that are not MovieLens.
+
+    Files are UTF-8, separated by commas, with a header; columns in any order, others are left out. An id is a whole
+    number; `userId` and `movieId` are understood as well as `user_id` and `movie_id`.
+
+    Args:
+        ratings: user_id, movie_id, rating (0.5 to 5 stars), timestamp (seconds since 1970-01-01, UTC).
+        movies: movie_id, title, genres ("Action|Crime"), and year if you have it, else it is read from a title
+            such as "Heat (1995)". Without the file each movie that is rated is called "movie 42".
+        users: user_id, and age, gender, occupation, zip_code, any of them.
+        tags: user_id, movie_id, tag, timestamp.
+        step: 1.0 for whole stars, 0.5 for halves; None accepts any number from 0.5 to 5.
+        folder: Data folder, whose `cache/` keeps the tables; default as for `load`.
+
+    Raises:
+        FileNotFoundError: A file is not there.
+        ValueError: A column is missing, a row is malformed (file and line are named), or no rating is left.
+
+    Warns:
+        UserWarning: Cleaning removed rows, or the cache could not be written.
+    """
+    paths = own.found({"ratings": ratings, "movies": movies, "users": users, "tags": tags})
+    asked = json.dumps([*map(str, paths.items()), step])
+    name = f"own-{hashlib.sha256(asked.encode()).hexdigest()[:12]}"
+    cache = Cache(data_folder(folder) / "cache" / "tables" / name)
+    key = cache.key(list(paths.values()))
+    data, log = _cached(cache, key, lambda: _clean_own(own.read_tables(paths), paths["ratings"], step))
+    _warn_of_removed(log, str(ratings), "The others are kept; mend the file if that is not what you expect.")
+    return data
+
+
+def read_raw(name: str = COURSE, folder: str | os.PathLike | None = None) -> MovieLens:
+    """The tables as published: `load` before cleaning, never cached. Arguments and errors as for `load`."""
+    _check_name(name)
+    path = download.obtain(name, data_folder(folder) / "raw")
+    return MovieLens(**formats.read_tables(path, name))
+
+
+def load_genome(name: str, folder: str | os.PathLike | None = None) -> pd.DataFrame:
+    """The tag genome: float32 [movies, 1128], from 0 to 1, how much a tag fits a movie; index movie_id, a column a tag.
+
+    Args:
+        name: "ml-20m", "ml-25m" or "ml-latest".
+        folder: Data folder, as for `load`.
+
+    Raises:
+        ValueError: The data set has no genome, or a row is malformed.
+        download.DataUnavailable: As for `load`.
+
+    Source: Vig, Sen, Riedl. The Tag Genome. ACM Transactions on Interactive Intelligent Systems 2, 3, 2012.
+    """
+    if name not in formats.WITH_GENOME:
+        raise ValueError(
+            f"`name` must be a data set with a tag genome, {', '.join(formats.WITH_GENOME)}; got {name!r}. "
+            'Try movierec.datasets.load_genome("ml-25m"); the tags that users wrote are `movierec.load(…).tags`.'
+        )
+    cache = Cache(data_folder(folder) / "cache" / "tables" / f"{name}-genome")
+    path = download.obtain(name, data_folder(folder) / "raw", cache.digest)
+    key = cache.key(formats.files(path, name, genome=True))
+    if (found := cache.load(key)) is None:
+        columns = dict(zip(("movie_id", "tag", "relevance"), formats.read_genome(path, name), strict=True))
+        cache.save(key, columns, [])
+    else:
+        columns, _ = found
+    index = pd.Index(columns["movie_id"], name="movie_id")
+    return pd.DataFrame(columns["relevance"], index, pd.Index(columns["tag"], name="tag"), copy=False)
+
+
+def _check_name(name: str) -> None:
     if name not in download.ARCHIVES:
         nearest = difflib.get_close_matches(str(name).lower(), download.ARCHIVES, n=1, cutoff=0)[0]
         raise ValueError(
             f"`name` must be one of {', '.join(download.ARCHIVES)}; got {name!r}. "
             f'Did you mean movierec.load("{nearest}")?'
         )
-    path = download.obtain(name, data_folder(folder) / "raw")
-    return MovieLens(**read_tables(path, name))
 
 
-def clean(data: MovieLens, step: float | None = None) -> tuple[MovieLens, pd.DataFrame]:
-    """The tables after cleaning, and the log: problem, found, decision, removed (rows).
-
-    Cleaning twice is cleaning once.
-
-    Args:
-        data: Tables as `read` returns them, or a reader's own.
-        step: 1.0 for whole stars 1 … 5, 0.5 for halves 0.5 … 5; None accepts any number from 0.5 to 5.
-
-    Raises:
-        ValueError: A column is missing.
-    """
-    for noun, columns in [("ratings", RATINGS), ("movies", ["movie_id", "title", "year", "genres"])]:
-        if missing := [column for column in columns if column not in getattr(data, noun)]:
-            raise ValueError(
-                f"`{noun}` needs {', '.join(columns)}; {', '.join(missing)} is missing. "
-                '`movierec.load("ml-100k")` returns such a table.'
-            )
-    log: list[tuple[str, int, str, int]] = []
-    movies = _clean_movies(data.movies, log)
-    ratings = _clean_ratings(data.ratings, movies, data.users, step, log)
-    tags = data.tags
-    if tags is not None:
-        tags = _keep(tags, tags.movie_id.isin(movies.movie_id), "tags of unknown movies", log)
-    return MovieLens(ratings, movies, data.users, tags), pd.DataFrame(
-        log, columns=["problem", "found", "decision", "removed"]
-    )
+def _cached(
+    cache: Cache, key: list[str], build: Callable[[], tuple[MovieLens, pd.DataFrame]]
+) -> tuple[MovieLens, pd.DataFrame]:
+    """Tables and log of cleaning from the cache, or as `build` makes them; then they are kept."""
+    if (found := cache.load(key)) is not None:
+        columns, log = found
+        return from_columns(columns), pd.DataFrame(log, columns=LOG)
+    data, log = build()
+    cache.save(key, as_columns(data), log.to_numpy().tolist())
+    return data, log
 
 
-def _clean_movies(movies: pd.DataFrame, log: list) -> pd.DataFrame:
-    title, genres = movies.title.map(natural_title), movies.genres.fillna("").replace(NO_GENRE)
-    log += [
-        ("titles with the article moved", int((title != movies.title).sum()), "put in natural order", 0),
-        (
-            "titles that an earlier movie_id has",
-            int(title.duplicated().sum()),
-            "kept: merging would change published figures",
-            0,
-        ),
-        ("movies without a year", int(movies.year.isna().sum()), "kept, year is NA", 0),
-        ("movies without genres", int((genres == "").sum()), 'kept, genres is ""', 0),
-    ]
-    return movies.assign(title=title, genres=genres)
+def _clean_own(data: MovieLens, path: Path, step: float | None) -> tuple[MovieLens, pd.DataFrame]:
+    cleaned, log = clean(data, step)
+    if not len(cleaned.ratings):
+        removed = "; ".join(f"{row.removed:,} {row.problem}" for row in log.itertuples() if row.removed)
+        raise ValueError(
+            f"{path} must hold at least one rating of a movie that is known, on a scale of 0.5 to 5 stars; none of "
+            f"{len(data.ratings):,} is ({removed or 'it has no rows'}). Convert another scale first, e.g. "
+            'table["rating"] = table["rating"] / 2.'
+        )
+    return cleaned, log
 
 
-def _clean_ratings(
-    ratings: pd.DataFrame, movies: pd.DataFrame, users: pd.DataFrame | None, step: float | None, log: list
-) -> pd.DataFrame:
-    ratings = ratings.reset_index(drop=True)
-    on_scale = ratings.rating.between(step or 0.5, 5.0) & ((ratings.rating % step == 0) if step else True)
-    ratings = _keep(ratings, on_scale, "ratings off the scale", log)
-    ratings = _keep(ratings, ratings.movie_id.isin(movies.movie_id), "ratings of unknown movies", log)
-    pair = ["user_id", "movie_id"]
-    latest = ~ratings.duplicated(pair)
-    if not latest.all():  # MovieLens has no repeats: the sort is for a reader's own table
-        by_time = ratings.sort_values("timestamp", kind="stable")
-        latest = ~by_time.duplicated(pair, keep="last").reindex(ratings.index)
-    ratings = _keep(ratings, latest, "ratings by a user who rated the movie again later", log)
-    strangers = 0 if users is None else int((~ratings.user_id.isin(users.user_id)).sum())
-    odd_times = int((~ratings.timestamp.between(OPENING, time.time())).sum())
-    log += [
-        ("ratings by users without a profile", strangers, "kept: a rating counts without a profile", 0),
-        ("times before 1995 or in the future", odd_times, "kept: seconds since 1970, UTC, no time zone", 0),
-    ]
-    return ratings
-
-
-def _keep(rows: pd.DataFrame, wanted: pd.Series, problem: str, log: list) -> pd.DataFrame:
-    """The rows that are wanted; the others are counted in the log."""
-    found = int((~wanted).sum())
-    log.append((problem, found, "removed", found))
-    return rows[wanted].reset_index(drop=True) if found else rows
+def _warn_of_removed(log: pd.DataFrame, name: str, advice: str) -> None:
+    if (removed := log[log.removed > 0]).size:
+        counts = "; ".join(f"{row.removed:,} {row.problem}" for row in removed.itertuples())
+        warnings.warn(f"Cleaning {name} removed rows: {counts}. {advice}", stacklevel=3)
 
 
 def fingerprint(data: MovieLens) -> str:
@@ -185,22 +198,6 @@ def fingerprint(data: MovieLens) -> str:
     for column, dtype in RATINGS.items():
         digest.update(ratings[column].to_numpy()[order].astype(np.dtype(dtype).newbyteorder("<")).tobytes())
     return digest.hexdigest()[:12]
-
-
-def natural_title(title: str) -> str:
-    """The title with its article in front: "Matrix, The (1999)" -> "The Matrix (1999)", in parentheses too.
-
-    MovieLens files titles under their first real word. Articles of a dozen languages are known; those that
-    are also words ("Die", "I", "O") move only if the rest holds no comma: "Die, Mommie, Die" stays.
-    """
-    return re.sub(MOVED, _article_first, title)
-
-
-def _article_first(match: re.Match) -> str:
-    start, body, article, rare_body, rare_article = match.groups()
-    body, article = body or rare_body, article or rare_article
-    space = "" if article.endswith(("'", "’")) else " "
-    return f"{start}{article}{space}{body}"
 
 
 def find_movie(movies: pd.DataFrame, title: str) -> int:
@@ -232,7 +229,7 @@ def find_movie(movies: pd.DataFrame, title: str) -> int:
 @functools.cache  # asked for the whole catalogue at every look-up
 def _short_names(title: str) -> tuple[str, ...]:
     """A title in lower case, natural order: whole; then without year; without parentheses; without "the" or "a"."""
-    whole = re.sub(MOVED, _article_first, title.strip(), flags=re.IGNORECASE).casefold()
+    whole = re.sub(MOVED, article_first, title.strip(), flags=re.IGNORECASE).casefold()
     short = re.sub(r"(?<=.) \(.*", "", whole)
     return whole, re.sub(r" *\(\d{4}[^)]*\)( \(v\))?$", "", whole), short, re.sub(r"^(the|an?) ", "", short)
 

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
 import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from movierec import download
+from movierec.rows import Table, Unreadable, read_rows
+from movierec.tables import MOVIES, RATINGS, TAGS, USERS, movie_table
 
-RATINGS = {"user_id": "int64", "movie_id": "int64", "rating": "float32", "timestamp": "int64"}
-MOVIES = {"movie_id": "int64", "title": "str", "genres": "str"}
-USERS = {"user_id": "int64", "age": "int64", "gender": "str", "occupation": "str", "zip_code": "str"}
-TAGS = {"user_id": "int64", "movie_id": "int64", "tag": "str", "timestamp": "int64"}
 GENRES = [
     "unknown",
     "Action",
@@ -66,16 +61,6 @@ OCCUPATIONS = [
 ]  # ML-1M writes 0 … 20
 
 
-class Table(NamedTuple):
-    """How one file is written."""
-
-    member: str
-    columns: dict[str, str]  # name -> dtype, in the order of the file
-    separator: str = ","
-    encoding: str = "utf-8"
-    header: int = 0  # lines before the first row
-
-
 _CSV = {
     "ratings": Table("ratings.csv", RATINGS, header=1),
     "movies": Table("movies.csv", MOVIES, header=1),
@@ -111,6 +96,11 @@ FORMATS = {
     "ml-latest": _CSV,
     "ml-latest-small": _CSV,
 }
+GENOME = (
+    Table("genome-tags.csv", {"tag_id": "int64", "tag": "str"}, header=1),
+    Table("genome-scores.csv", {"movie_id": "int64", "tag_id": "int64", "relevance": "float32"}, header=1),
+)
+WITH_GENOME = ("ml-20m", "ml-25m", "ml-latest")
 
 
 def read_tables(path: Path, name: str) -> dict[str, pd.DataFrame]:
@@ -126,12 +116,10 @@ def read_tables(path: Path, name: str) -> dict[str, pd.DataFrame]:
     """
     advice = download.again(path, name)
     with _opened(path, name, advice) as root:
-        atomic = path.suffix == ".whl" or (root / "ml-100k.inter").exists()
-        if atomic:
+        if _is_atomic(path, root):
             download.check_atomic(root, advice)
-        tables = {
-            noun: _read_table(root, table, advice) for noun, table in FORMATS["atomic" if atomic else name].items()
-        }
+        described = FORMATS["atomic" if _is_atomic(path, root) else name]
+        tables = {noun: _read_table(root, table, advice) for noun, table in described.items()}
     expected, found = download.ARCHIVES[name].num_ratings, len(tables["ratings"])
     if path.is_dir() and expected not in (None, found):  # an archive has had its checksum compared
         raise download.DataUnavailable(
@@ -140,6 +128,44 @@ def read_tables(path: Path, name: str) -> dict[str, pd.DataFrame]:
     if name == "ml-1m":
         tables["users"] = _named_occupations(tables["users"])
     return tables | {"movies": _as_movies(tables["movies"])}
+
+
+def read_genome(path: Path, name: str) -> tuple[np.ndarray, list[str], np.ndarray]:
+    """The tag genome of `name`: movie_id int32 [movies], tags, relevance float32 [movies, tags] from 0 to 1.
+
+    Raises:
+        ValueError: A malformed row; file and line are named.
+        download.DataUnavailable: A FileNotFoundError; a file is missing or not whole.
+    """
+    advice = download.again(path, name)
+    with _opened(path, name, advice) as root:
+        tags, scores = (_read_table(root, table, advice) for table in GENOME)
+    movie_id, row = np.unique(scores.movie_id, return_inverse=True)
+    tag_id = np.sort(tags.tag_id.to_numpy())
+    column = np.minimum(np.searchsorted(tag_id, scores.tag_id), max(len(tag_id) - 1, 0))
+    relevance = np.full((len(movie_id), len(tag_id)), np.nan, np.float32)
+    known = tag_id[column] == scores.tag_id.to_numpy() if len(tag_id) else np.zeros(len(scores), bool)
+    relevance[row[known], column[known]] = scores.relevance.to_numpy()[known]
+    if not known.all() or len(scores) != relevance.size or np.isnan(relevance).any():
+        raise download.DataUnavailable(
+            f"{path} must hold one relevance for each of {len(movie_id):,} movies and {len(tag_id):,} tags, "
+            f"{relevance.size:,} in all; it holds {len(scores):,}. {advice}"
+        )
+    return movie_id, tags.set_index("tag_id").tag.loc[tag_id].tolist(), relevance
+
+
+def files(path: Path, name: str, genome: bool = False) -> list[Path]:
+    """The files of which `name` is read: the archive, or those of the unpacked folder that are there."""
+    if not path.is_dir():
+        return [path]
+    with _opened(path, name, "") as root:
+        tables = GENOME if genome else FORMATS["atomic" if _is_atomic(path, root) else name].values()
+        return [file for file in (root / table.member for table in tables) if file.exists()]
+
+
+def _is_atomic(path: Path, root: Path | zipfile.Path) -> bool:
+    """Whether these are RecBole's files."""
+    return path.suffix == ".whl" or (root / "ml-100k.inter").exists()
 
 
 @contextlib.contextmanager
@@ -165,46 +191,15 @@ def _read_table(root: Path | zipfile.Path, table: Table, advice: str) -> pd.Data
     if not file.exists():
         there = sorted(path.name for path in root.iterdir())[:8] if root.exists() else []
         raise download.DataUnavailable(f"{file} is missing; found: {', '.join(there) or 'nothing'}. {advice}")
-    with file.open("rb") as stream:
-        separator = table.separator
-        if separator == "::":  # pandas reads one character 25 times faster; no title holds this one
-            stream, separator = io.BytesIO(stream.read().replace(b"::", b"\x1f")), "\x1f"
-        try:
-            rows = pd.read_csv(
-                stream,
-                sep=separator,
-                names=list(table.columns),
-                dtype=table.columns,
-                skiprows=table.header,
-                encoding=table.encoding,
-                keep_default_na=False,  # "NA" and "null" are titles and tags
-                quoting=csv.QUOTE_MINIMAL if separator == "," else csv.QUOTE_NONE,
-            )
-        except (ValueError, OverflowError) as error:
-            raise _malformed(file, table, advice) or ValueError(f"{file}: {error}. {advice}") from error
-    too_long, too_short = not isinstance(rows.index, pd.RangeIndex), (rows.iloc[:, -1] == "").any()
-    if (too_long or too_short) and (error := _malformed(file, table, advice)):
-        raise error
-    return rows
-
-
-def _malformed(file: Path | zipfile.Path, table: Table, advice: str) -> ValueError | None:
-    """The error for the first line that does not fit `table`; None if all do."""
-    with file.open("rb") as lines:
-        for number, line in enumerate(lines, 1):
-            text = line.decode(table.encoding, errors="backslashreplace").rstrip("\r\n")
-            try:
-                line.decode(table.encoding)
-                fields = next(csv.reader([text])) if table.separator == "," else text.split(table.separator)
-                if number > table.header:
-                    for field, dtype in zip(fields, table.columns.values(), strict=True):
-                        np.dtype(dtype).type(field)
-            except (ValueError, OverflowError):
-                return ValueError(
-                    f"{file}: every line must be {table.separator.join(table.columns)!r}; line {number} is "
-                    f"{text[:80]!r}. Mend that line, or: {advice}"
-                )
-    return None
+    try:
+        return read_rows(file, table)
+    except Unreadable as error:
+        if error.fault is None:
+            raise ValueError(f"{file}: {error}. {advice}") from error
+        raise ValueError(
+            f"{file}: every line must be {table.separator.join(table.columns)!r}; line {error.fault.line} is "
+            f"{error.fault.text[:80]!r}. Mend that line, or: {advice}"
+        ) from error
 
 
 def _as_movies(rows: pd.DataFrame) -> pd.DataFrame:
@@ -218,9 +213,7 @@ def _as_movies(rows: pd.DataFrame) -> pd.DataFrame:
     else:
         flags = rows[GENRES].to_numpy(bool)  # [movies, 19]
         genres = pd.Series(["|".join(np.compress(row, GENRES)) for row in flags], dtype="str")
-    year = title.str.extract(r".*\((\d{4})(?:[-–](?:\d{4})?)?\)", expand=False)  # the last; "(2007-2019)"
-    year = pd.to_numeric(year).astype("Int64")
-    return pd.DataFrame({"movie_id": rows.movie_id, "title": title, "year": year, "genres": genres})
+    return movie_table(rows.movie_id, title, genres)
 
 
 def _named_occupations(users: pd.DataFrame) -> pd.DataFrame:

@@ -8,7 +8,17 @@ import zipfile
 import pandas as pd
 import pytest
 
-from movierec.datasets import MovieLens, chosen, clean, find_movie, fingerprint, load, natural_title, read, star_step
+from movierec.datasets import (
+    MovieLens,
+    chosen,
+    clean,
+    find_movie,
+    fingerprint,
+    load,
+    natural_title,
+    read_raw,
+    star_step,
+)
 
 RATINGS = "userId,movieId,rating,timestamp\n1,11,4.0,964982703\n2,9,0.5,1537799250\n"
 FILES = {
@@ -60,7 +70,7 @@ def test_ml_100k_itself():
     assert (data.movies.genres.str.split("|").explode() != "").sum() == 2891  # 2,893 flags, 2 of them unknown
     assert rows(data.users.head(1)) == [(1, 24, "M", "technician", "85711")]
     assert fingerprint(data) == "f40682aea0f2"
-    log = clean(read("ml-100k"))[1].set_index("problem")
+    log = clean(read_raw("ml-100k"))[1].set_index("problem")
     assert dict(log.found[log.found > 0]) == {
         "titles with the article moved": 389,
         "titles that an earlier movie_id has": 18,
@@ -86,7 +96,7 @@ def test_load_warns_of_what_it_removed(small, tmp_path):
     assert [str(warning.message) for warning in caught] == [
         "Cleaning ml-latest-small removed rows: 1 ratings off the scale; 1 ratings of unknown movies; "
         "1 ratings by a user who rated the movie again later. All decisions: "
-        '`movierec.datasets.clean(movierec.datasets.read("ml-latest-small"))[1]`.'
+        '`movierec.datasets.clean(movierec.datasets.read_raw("ml-latest-small"))[1]`.'
     ]
     assert caught[0].filename == __file__
     assert rows(data.ratings) == [(1, 11, 4.0, 964982703), (2, 9, 1.0, 1537799251)]

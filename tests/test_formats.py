@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from movierec import download, formats
-from movierec.datasets import MovieLens, clean, fingerprint, load, read
+from movierec.datasets import MovieLens, clean, fingerprint, load, load_genome, read_raw
 
 ATOMIC = "recbole/dataset_example/ml-100k/"
 NO_FLAGS = "|0" * 18
@@ -132,13 +132,13 @@ def test_ml_100k_as_grouplens_writes_it(archive, tmp_path):
     assert rows(data.users) == [(196, 49, "M", "writer", "55105"), (2, 53, "F", "other", "T8H1N")]
     assert data.tags is None
     assert {column: str(dtype) for column, dtype in data.ratings.dtypes.items()} == {
-        "user_id": "int64",
-        "movie_id": "int64",
+        "user_id": "int32",
+        "movie_id": "int32",
         "rating": "float32",
         "timestamp": "int64",
     }
     assert {column: str(dtype) for column, dtype in data.movies.dtypes.items()} == {
-        "movie_id": "int64",
+        "movie_id": "int32",
         "title": "str",
         "year": "Int64",
         "genres": "str",
@@ -149,10 +149,10 @@ def test_ml_100k_as_grouplens_writes_it(archive, tmp_path):
 
 def test_ml_100k_is_the_same_from_the_wheel(archive, tmp_path):
     grouplens = archive("ml-100k", GROUPLENS, "latin-1")
-    one = read("ml-100k", tmp_path)
+    one = read_raw("ml-100k", tmp_path)
     grouplens.unlink()
     archive("ml-100k", RECBOLE, kind="wheel")
-    other = read("ml-100k", tmp_path)
+    other = read_raw("ml-100k", tmp_path)
     assert_same(one, other)
     assert_same(clean(one)[0], clean(other)[0])
     assert fingerprint(one) == fingerprint(other)
@@ -217,14 +217,14 @@ def test_an_unpacked_folder_is_read_in_place(name, files, folder, archive, tmp_p
         name, files, "utf-8" if files is not GROUPLENS else "latin-1", "wheel" if files is RECBOLE else "zip"
     )
     monkeypatch.setitem(download.ARCHIVES, name, download.Archive(1, None, 5 if name == "ml-100k" else 2))
-    expected = read(name, tmp_path)
+    expected = read_raw(name, tmp_path)
     with zipfile.ZipFile(path) as opened:
         for member in files:
             target = tmp_path / "raw" / folder / member.removeprefix(ATOMIC)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(opened.read(member))
     path.unlink()
-    assert_same(read(name, tmp_path), expected)
+    assert_same(read_raw(name, tmp_path), expected)
 
 
 def test_a_missing_member_is_named(archive, tmp_path):
@@ -301,3 +301,41 @@ def test_a_member_of_another_wheel_is_refused(archive, tmp_path, monkeypatch):
 
 def test_every_format_is_of_a_known_archive():
     assert set(formats.FORMATS) == set(download.ARCHIVES) | {"atomic"}
+
+
+# ---- the tag genome
+
+GENOME = {
+    "genome-tags.csv": 'tagId,tag\n2,"war, cold"\n1,007\n',
+    "genome-scores.csv": "movieId,tagId,relevance\n9,1,0.025\n9,2,1\n4,2,0.5\n4,1,0\n",
+}
+
+
+def test_the_tag_genome_is_a_table_of_movies_and_tags(archive, tmp_path):
+    archive("ml-25m", csv_family("ml-25m") | {f"ml-25m/{member}": text for member, text in GENOME.items()})
+    for _ in range(2):  # then from the cache
+        genome = load_genome("ml-25m", tmp_path)
+        assert genome.index.tolist() == [4, 9] and genome.index.name == "movie_id"
+        assert genome.columns.tolist() == ["007", "war, cold"] and (genome.dtypes == "float32").all()
+        assert genome.to_numpy().tolist() == [[0.0, 0.5], [pytest.approx(0.025), 1.0]]
+    assert sorted(path.name for path in (tmp_path / "cache/tables").iterdir()) == ["ml-25m-genome"]
+    assert repr(load("ml-25m", tmp_path)) == "MovieLens(2 ratings, 4 movies, no users, 2 tags)"
+
+
+@pytest.mark.parametrize(
+    "lines", ["9,1,0.5\n", "9,1,0.5\n9,1,0.5\n", "9,1,0.5\n9,3,0.5\n"], ids=["few", "twice", "unknown"]
+)
+def test_a_tag_genome_with_holes_is_refused(lines, archive, tmp_path):
+    scores = {"genome-scores.csv": "movieId,tagId,relevance\n" + lines}
+    archive("ml-20m", {f"ml-20m/{member}": text for member, text in (GENOME | scores).items()})
+    with pytest.raises(FileNotFoundError, match=r"each of 1 movies and 2 tags, 2 in all; it holds [12]\. Delete"):
+        load_genome("ml-20m", tmp_path)
+
+
+def test_a_data_set_without_genome_is_refused_with_those_that_have_one(archive, tmp_path):
+    for name in ("ml-100k", "ml-32m", "nix"):
+        with pytest.raises(ValueError, match=f"genome, ml-20m, ml-25m, ml-latest; got '{name}'"):
+            load_genome(name, tmp_path)
+    archive("ml-20m", csv_family("ml-20m"))
+    with pytest.raises(FileNotFoundError, match=r"genome-tags\.csv is missing; found: .*ratings\.csv"):
+        load_genome("ml-20m", tmp_path)

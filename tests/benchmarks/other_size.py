@@ -34,7 +34,7 @@ RENAMED = {  # as in the releases since, so that a notebook cannot rely on the t
 def write_twin(raw: Path) -> Path:
     """The archive of the twin in `raw`."""
     rng = np.random.default_rng(0)
-    data = datasets.read(datasets.COURSE)  # as published, titles with their articles moved
+    data = datasets.read_raw(datasets.COURSE)  # as published, titles with their articles moved
     users = rng.choice(np.sort(data.ratings["user_id"].unique()), USERS, replace=False)
     ratings = data.ratings[data.ratings["user_id"].isin(users)].copy()
     number = pd.Series(np.arange(1, USERS + 1), index=np.sort(users))
