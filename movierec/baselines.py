@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from movierec.indices import UNKNOWN, Indices
+from movierec.indices import Indices
 
 
 def rated_matrix(train: pd.DataFrame, indices: Indices, values: np.ndarray | None = None) -> sparse.csr_array:
@@ -60,13 +60,15 @@ class Bias:
         self.indices, self.damping_user = indices, damping_user
         rating = train["rating"].to_numpy(np.float64)
         user, movie = indices.user_index(train["user_id"]), indices.movie_index(train["movie_id"])
-        self.levels = np.unique(rating)
+        self.levels = np.sort(pd.unique(rating))
         self.mean = float(rating.mean())
         self.user = np.zeros(indices.num_users)
         for _ in range(passes):
-            left_over = rating - self.mean - self.user[user]
+            left_over = rating - self.mean
+            left_over -= self.user[user]
             self.movie = _damped_mean(movie, left_over, indices.num_movies, damping_movie)
-            left_over = rating - self.mean - self.movie[movie]
+            left_over = np.subtract(rating, self.mean, out=left_over)
+            left_over -= self.movie[movie]
             self.user = _damped_mean(user, left_over, indices.num_users, damping_user)
 
     @classmethod
@@ -95,10 +97,10 @@ class Bias:
 
     def unclipped(self, ratings: pd.DataFrame) -> np.ndarray:
         """μ + b_u + b_i for rows of user_id, movie_id, float64 `[N]`, wherever on the scale it falls."""
-        user, movie = self.indices.user_index(ratings["user_id"]), self.indices.movie_index(ratings["movie_id"])
-        return (
-            self.mean + np.where(user == UNKNOWN, 0, self.user[user]) + np.where(movie == UNKNOWN, 0, self.movie[movie])
-        )
+        stars = np.append(self.user, 0)[self.indices.user_index(ratings["user_id"])]  # UNKNOWN, -1, is the 0 at the end
+        stars += self.mean
+        stars += np.append(self.movie, 0)[self.indices.movie_index(ratings["movie_id"])]
+        return stars
 
 
 def _damped_mean(group: np.ndarray, values: np.ndarray, num_groups: int, damping: float) -> np.ndarray:

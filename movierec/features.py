@@ -109,6 +109,9 @@ class Weeks(NamedTuple):
         """int32 `[N]` for rows that may have a timestamp (Unix seconds)."""
         if "timestamp" not in ratings:
             return np.full(len(ratings), UNKNOWN, np.int32)
+        if ratings["timestamp"].dtype == np.int64:
+            week = (ratings["timestamp"].to_numpy() - self.first_timestamp) // SECONDS_PER_WEEK
+            return week.clip(0, self.count - 1, out=week).astype(np.int32)
         seconds = ratings["timestamp"].to_numpy(np.float64, na_value=np.nan) - self.first_timestamp
         week = (seconds // SECONDS_PER_WEEK).clip(0, self.count - 1)
         return np.where(np.isnan(week), UNKNOWN, week).astype(np.int32)

@@ -10,13 +10,22 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from movierec.keys import each_pair_once, order_by_user_and_time
+
 RATING_COLUMNS = ("user_id", "movie_id", "rating", "timestamp")
+PAIR = ["user_id", "movie_id"]
 PARTS = ("train", "validation", "test")
 IN_TIME = ("user", "everyone", None)
 
 
 def check_ratings(ratings: pd.DataFrame, name: str = "ratings") -> None:
     """Raises ValueError unless `ratings` has rows of user_id, movie_id, rating, timestamp, each pair once."""
+    _check_columns(ratings, name)
+    if not each_pair_once([ratings]):
+        _refuse_repeated(ratings, name)
+
+
+def _check_columns(ratings: pd.DataFrame, name: str) -> None:
     if not isinstance(ratings, pd.DataFrame):
         raise ValueError(
             f"`{name}` must be a DataFrame, got {type(ratings).__name__}. "
@@ -32,25 +41,36 @@ def check_ratings(ratings: pd.DataFrame, name: str = "ratings") -> None:
         raise ValueError(f"`{name}` has no row. A split needs ratings in train and in test.")
     for column, unit in (("rating", "stars"), ("timestamp", "Unix seconds")):
         values = ratings[column]
-        numeric = pd.api.types.is_numeric_dtype(values)
-        bad = ~np.isfinite(values.to_numpy(float, na_value=np.nan)) if numeric else np.ones(len(values), bool)
+        bad = _no_numbers(values)
         if bad.any():
             raise ValueError(
                 f"every {column} in `{name}` must be a number ({unit}); {bad.sum():,} of {len(ratings):,} are not, "
                 f"e.g. {values[bad].head(3).tolist()}. Drop or mend them."
             )
-    pair = ["user_id", "movie_id"]
-    for column in pair:
+    for column in PAIR:
         if not pd.api.types.is_integer_dtype(ratings[column]):
             raise ValueError(
                 f"{column} in `{name}` must be whole numbers; found {ratings[column].dtype}, "
                 f"e.g. {ratings[column].head(3).tolist()}. pandas.factorize makes numbers of names."
             )
-    repeated = ratings.duplicated(pair).to_numpy()
+
+
+def _no_numbers(values: pd.Series) -> np.ndarray:
+    """bool: where `values` are no finite numbers; of integers, which all are, one False."""
+    if not pd.api.types.is_numeric_dtype(values):
+        return np.ones(len(values), bool)
+    if values.dtype.kind in "iu" and isinstance(values.dtype, np.dtype):
+        return np.zeros(1, bool)
+    plain = isinstance(values.dtype, np.dtype) and values.dtype.kind == "f"
+    return ~np.isfinite(values.to_numpy() if plain else values.to_numpy(float, na_value=np.nan))
+
+
+def _refuse_repeated(ratings: pd.DataFrame, name: str) -> None:
+    repeated = ratings.duplicated(PAIR).to_numpy()
     if repeated.any():
         raise ValueError(
             f"`{name}` must hold each user's rating of a movie once; {repeated.sum():,} of {len(ratings):,} rows "
-            f"repeat one, e.g. {ratings[repeated][pair].head(3).to_numpy().tolist()}. "
+            f"repeat one, e.g. {ratings[repeated][PAIR].head(3).to_numpy().tolist()}. "
             'Try ratings.drop_duplicates(["user_id", "movie_id"], keep="last").'
         )
 
@@ -81,9 +101,13 @@ class Split:
             raise ValueError(f"`in_time` must be one of {IN_TIME}, got {self.in_time!r}.")
         parts = self._parts()
         for name, part in parts.items():
-            check_ratings(part, name)
+            _check_columns(part, name)
+        disjoint = each_pair_once(parts.values())  # else it is worth the time to find out which pair is twice where
+        for name, part in [] if disjoint else parts.items():
+            _refuse_repeated(part, name)
         for first, second in combinations(parts, 2):
-            _refuse_overlap(parts[first], first, parts[second], second)
+            if not disjoint:
+                _refuse_overlap(parts[first], first, parts[second], second)
             if self.in_time:
                 _refuse_leakage(parts[first], first, parts[second], second, self.in_time)
 
@@ -98,10 +122,9 @@ class Split:
             DataFrame, index part; ratings, users, cold_users (without a rating in train), cold_movies, and
             cold_ratings, of such a user or movie.
         """
-        rows = {}
+        rows, users, movies = {}, self.train["user_id"].unique(), self.train["movie_id"].unique()
         for name, part in list(self._parts().items())[1:]:
-            cold_user = ~part["user_id"].isin(self.train["user_id"])
-            cold_movie = ~part["movie_id"].isin(self.train["movie_id"])
+            cold_user, cold_movie = ~part["user_id"].isin(users), ~part["movie_id"].isin(movies)
             rows[name] = {
                 "ratings": len(part),
                 "users": part["user_id"].nunique(),
@@ -116,8 +139,7 @@ class Split:
 
 
 def _refuse_overlap(a: pd.DataFrame, a_name: str, b: pd.DataFrame, b_name: str) -> None:
-    keys = ["user_id", "movie_id"]
-    both = a[keys].merge(b[keys])
+    both = a[PAIR].merge(b[PAIR])
     if len(both):
         users = both["user_id"].unique()
         raise ValueError(
@@ -128,12 +150,11 @@ def _refuse_overlap(a: pd.DataFrame, a_name: str, b: pd.DataFrame, b_name: str) 
 
 def _refuse_leakage(a: pd.DataFrame, a_name: str, b: pd.DataFrame, b_name: str, in_time: str) -> None:
     """A tie in time is allowed: MovieLens stamps whole pages of ratings with the same second."""
-    if in_time == "everyone":
-        first_of_b = pd.Series(b["timestamp"].min(), index=a["user_id"].unique())
-    else:
+    first = b["timestamp"].min()
+    if in_time == "user" and a["timestamp"].max() > first:
         first_of_b = b.groupby("user_id")["timestamp"].min()
-    limit = a["user_id"].map(first_of_b)  # NaN, never exceeded, for a user who is not in b
-    late = a[(a["timestamp"] > limit).to_numpy()]
+        first = a["user_id"].map(first_of_b)  # NaN, never exceeded, for a user who is not in b
+    late = a[(a["timestamp"] > first).to_numpy(bool, na_value=False)]
     if len(late):
         users = late["user_id"].unique()
         what = "the first" if in_time == "everyone" else "the same user's first"
@@ -153,13 +174,27 @@ def _check_shares(validation: float, test: float) -> None:
 
 
 def _place_in_history(ratings: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """For each row: how many ratings its user has, and how many of them are newer. int `[N]` each; ties by row."""
-    order = np.lexsort((ratings["timestamp"], ratings["user_id"]))  # stable
-    by_user = ratings.iloc[order].groupby("user_id")
-    n, newer = np.zeros((2, len(ratings)), int)
-    n[order] = by_user["movie_id"].transform("size")
-    newer[order] = by_user.cumcount(ascending=False)
+    """For each row: how many ratings its user has, and how many of them are newer. int32 `[N]` each; ties by row."""
+    user = ratings["user_id"].to_numpy()
+    order = order_by_user_and_time(user, ratings["timestamp"].to_numpy())
+    user = user[order]
+    starts = np.flatnonzero(np.append(True, user[1:] != user[:-1]))
+    ends = np.append(starts[1:], len(user))
+    n, newer = np.empty((2, len(ratings)), np.int32)
+    n[order] = np.repeat((ends - starts).astype(np.int32), ends - starts)
+    newer[order] = np.repeat(ends, ends - starts) - np.arange(1, len(user) + 1)
     return n, newer
+
+
+def _newest(time: np.ndarray, count: int) -> np.ndarray:
+    """bool `[N]`, True at the `count` newest rows; of equal times the last ones of the table."""
+    if not count:
+        return np.zeros(len(time), bool)
+    limit = np.partition(time, len(time) - count)[len(time) - count]
+    newest = time > limit
+    equal = np.flatnonzero(time == limit)
+    newest[equal[len(equal) - (count - np.count_nonzero(newest)) :]] = True
+    return newest
 
 
 def _split(ratings: pd.DataFrame, in_validation: np.ndarray, in_test: np.ndarray, in_time: str | None) -> Split:
@@ -188,7 +223,8 @@ def split_by_user_time(ratings: pd.DataFrame, validation: float = 0.1, test: flo
     check_ratings(ratings)
     _check_shares(validation, test)
     n, newer = _place_in_history(ratings)
-    n_test, n_validation = _floor(test, n), _floor(validation, n)
+    every_n = np.arange(n.max() + 1)
+    n_test, n_validation = (_floor(share, every_n).astype(np.int32)[n] for share in (test, validation))
     if not n_test.any():
         raise ValueError(
             f"nobody can be tested: a test share of {test} needs a user with {int(np.ceil(1 / test - 1e-9))} ratings, "
@@ -216,10 +252,9 @@ def split_by_time(ratings: pd.DataFrame, validation: float = 0.1, test: float = 
     check_ratings(ratings)
     _check_shares(validation, test)
     n_test, n_validation = _floor(test, len(ratings)), _floor(validation, len(ratings))
-    newer = np.empty(len(ratings), int)
-    newer[np.argsort(ratings["timestamp"], kind="stable")] = np.arange(len(ratings))[::-1]
-    in_test = newer < n_test
-    return _split(ratings, ~in_test & (newer < n_test + n_validation), in_test, "everyone")
+    time = ratings["timestamp"].to_numpy()
+    in_test = _newest(time, n_test)
+    return _split(ratings, ~in_test & _newest(time, n_test + n_validation), in_test, "everyone")
 
 
 def split_leave_last(ratings: pd.DataFrame) -> Split:

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from movierec import histories
 from movierec.baselines import Bias
 from movierec.histories import (
     NUM_SESSION_FEATURES,
@@ -93,6 +94,19 @@ def test_questions_see_all_ratings_or_those_until_now(busy):
         others = np.flatnonzero((busy.user_index == user) & ((busy.timestamp <= time) | (not busy.in_order)))
         np.testing.assert_allclose(features[row], _loop(busy, others, busy.timestamp[others] - time), atol=1e-6)
     np.testing.assert_array_equal(session_features(busy, users[2:3], times[2:3]), features[2:3])  # each for itself
+
+
+@pytest.mark.parametrize("rows", [1, 9, 17])
+def test_blocks_of_rows_change_nothing(busy, monkeypatch, rows):
+    users, times = np.array([0, 2, 0, 1, 3, UNKNOWN]), np.array([3.5, 300, np.nan, 20, 399, 7])
+    own, asked = session_features(busy), session_features(busy, users, times)
+    monkeypatch.setattr(histories, "ROWS_PER_BLOCK", rows)
+    np.testing.assert_array_equal(session_features(busy), own)
+    np.testing.assert_array_equal(session_features(busy, users, times), asked)
+
+
+def test_no_question_has_no_features(busy):
+    assert session_features(busy, np.array([], int), np.array([])).shape == (0, NUM_SESSION_FEATURES)
 
 
 def test_nobody_and_never_are_zeros(busy):

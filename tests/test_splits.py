@@ -191,6 +191,41 @@ def test_leave_last_of_users_with_one_rating_has_nobody_to_test():
         split_leave_last(_one_user([1]))
 
 
+# ---- types and order
+
+
+@pytest.mark.parametrize("how", [split_by_user_time, split_by_time, split_leave_last])
+def test_ids_of_32_bits_and_large_ones_split_alike(how):
+    """The product of such a user_id and movie_id does not fit in 32 bits, nor do two of them in 63."""
+    ratings = _random_table(10)
+    expected = how(ratings)
+    for dtype, most in (("int32", 2**31 - 1), ("int64", 2**62)):
+        other = ratings.assign(user_id=most - ratings["user_id"], movie_id=most - ratings["movie_id"])
+        split = how(other.astype({"user_id": dtype, "movie_id": dtype}))
+        for part in ("train", "validation", "test"):
+            assert getattr(split, part).index.tolist() == getattr(expected, part).index.tolist()
+            assert getattr(split, part)["user_id"].dtype == dtype
+
+
+@pytest.mark.parametrize("dtype", ["float64", "Int64", "Float64"])
+@pytest.mark.parametrize("how", [split_by_user_time, split_by_time, split_leave_last])
+def test_timestamps_of_other_types_split_alike(how, dtype):
+    ratings = _random_table(11)
+    expected, split = how(ratings), how(ratings.astype({"timestamp": dtype}))
+    for part in ("train", "validation", "test"):
+        assert getattr(split, part).index.tolist() == getattr(expected, part).index.tolist()
+
+
+def test_a_pair_in_two_parts_of_other_types_is_found():
+    train, test = _table((2**31 - 1, 2**31 - 1, 3.0, 1)), _table((2**31 - 1, 2**31 - 1, 3.0, 2))
+    with pytest.raises(ValueError, match="train and test must be disjoint"):
+        Split(train.astype({"user_id": "int32", "movie_id": "int32"}), None, test)
+    far = _table((2**62, 1, 3.0, 1), (0, 2**62, 3.0, 1))  # no number of 63 bits holds both
+    with pytest.raises(ValueError, match="train and test must be disjoint"):
+        Split(far, None, far[1:])
+    assert repr(Split(far[:1], None, far[1:])) == "Split(train 1, test 1 ratings)"
+
+
 # ---- the future, and the cold
 
 
