@@ -19,7 +19,8 @@ from movierec.splits import Split
 Scorer = Callable[[np.ndarray], np.ndarray]
 
 LIKED_FROM_STARS = 4.0  # a held-out movie counts as relevant from here on: the two upper levels of five
-USERS_PER_BLOCK = 1024  # a block of scores is 1024 x num_movies x 4 bytes: 7 MB on ML-100K, 170 MB on 42,000 movies
+USERS_PER_BLOCK = 1024  # at most: 7 MB of scores on ML-100K
+SCORES_PER_BLOCK = 1 << 22  # at most: 16 MB, which stay in the cache while they are looked at several times
 
 RANKING_METRICS = {
     "ndcg": metrics.ndcg,
@@ -41,7 +42,7 @@ def rank(
         user_index: int `[U]`, all known; a user named twice gets the same list twice.
         seen: ratings whose movies must not be recommended to their user.
         k: length of the list.
-        progress: whether to show a bar while scoring, a step a block of 1,024 users.
+        progress: whether to show a bar while scoring, a step a block of at most 1,024 users.
 
     Returns:
         movie_index int64 `[U, k]`, best first, UNKNOWN (-1) from where a user has no unseen movie left; and the
@@ -93,7 +94,7 @@ def evaluate_ranking(
     """
     held_out, earlier = _parts(split, part)
     liked = held_out[held_out["rating"] >= liked_from]
-    user_index, movie_index = indices.user_index(liked["user_id"]), indices.movie_index(liked["movie_id"])
+    user_index = indices.user_index(liked["user_id"])
     measured = np.unique(user_index[user_index != UNKNOWN])
     if not len(measured):
         raise ValueError(
@@ -101,13 +102,16 @@ def evaluate_ranking(
             f"{len(held_out):,} ratings of {held_out['user_id'].nunique():,} users were looked at, the highest of "
             f"{held_out['rating'].max():g} stars. `liked_from` says what counts as liked."
         )
-    all_liked, all_watched = _pairs(liked, indices), _pairs(split.train, indices)
+    all_liked, all_watched = rated_pairs(liked, indices), rated_pairs(split.train, indices)
     num_relevant = np.bincount(user_index[user_index != UNKNOWN], minlength=indices.num_users)
     counts = all_watched.sum(axis=0)  # [num_movies]
     blocks = []
-    for rows, scores in _scored_blocks(scorer, measured, pd.concat(earlier), indices, progress):
+    for rows, scores in _scored_blocks(scorer, measured, _together(earlier), indices, progress):
         users = measured[rows]
-        relevant, watched = all_liked[users].toarray(), all_watched[users].toarray()  # bool [block, num_movies]
+        relevant, watched = (
+            all_liked[users].toarray(),
+            all_watched[users],
+        )  # bool [block, num_movies], the second sparse
         lists, _ = _top_unseen(scores, k)
         hits = np.take_along_axis(relevant, lists, axis=1) & (lists != UNKNOWN)
         columns = {f"{name}@{k}": metric(hits, num_relevant[users]) for name, metric in RANKING_METRICS.items()}
@@ -116,18 +120,14 @@ def evaluate_ranking(
         columns[f"popularity_lift@{k}"] = metrics.popularity_lift(lists, counts, watched)
         if genres is not None:
             columns[f"diversity@{k}"] = metrics.diversity(lists, genres)
-            columns[f"miscalibration@{k}"] = metrics.miscalibration(lists, watched, genres)
+            columns[f"miscalibration@{k}"] = metrics.miscalibration(lists, watched.toarray(), genres)
         blocks.append(pd.DataFrame(columns | {"movie_index": list(lists)}))
     table = pd.concat(blocks, ignore_index=True).set_index(pd.Index(indices.user_ids[measured], name="user_id"))
     lists = np.stack(table["movie_index"])
-    held_out_users = held_out["user_id"].unique()
-    unknown = int((indices.user_index(held_out_users) == UNKNOWN).sum())
     table.attrs = {
         "coverage": metrics.coverage(lists, indices.num_movies),
         "gini": metrics.gini(lists, indices.num_movies),
-        "users_unknown": unknown,
-        "users_without_relevant": len(held_out_users) - unknown - len(table),
-        "movies_unknown": len(np.unique(liked["movie_id"][movie_index == UNKNOWN])),
+        **count_unmeasured(held_out, liked, indices, len(table)),
     }
     return table
 
@@ -185,12 +185,36 @@ def _parts(split: Split, part: str) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
     return held_out, [split.train] if only_train else [split.train, split.validation]
 
 
-def _pairs(ratings: pd.DataFrame, indices: Indices) -> sparse.csr_array:
-    """bool `[num_users, num_movies]`, True where a known user rated a known movie."""
+def _together(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    return parts[0] if len(parts) == 1 else pd.concat([part[["user_id", "movie_id"]] for part in parts])
+
+
+def rated_pairs(ratings: pd.DataFrame, indices: Indices) -> sparse.csr_array:
+    """bool `[num_users, num_movies]`, True where a known user rated a known movie; each user's movies in order."""
     user_index, movie_index = indices.user_index(ratings["user_id"]), indices.movie_index(ratings["movie_id"])
     known = (user_index != UNKNOWN) & (movie_index != UNKNOWN)
     shape = indices.num_users, indices.num_movies
-    return sparse.csr_array((np.ones(known.sum(), bool), (user_index[known], movie_index[known])), shape=shape)
+    places = (user_index, movie_index) if known.all() else (user_index[known], movie_index[known])
+    pairs = sparse.csr_array((np.ones(len(places[0]), bool), places), shape=shape)
+    pairs.sort_indices()
+    return pairs
+
+
+def users_per_block_of(num_movies: int) -> int:
+    """How many users are scored at a time, 16 to 1,024: not so many that their scores leave the cache."""
+    return min(USERS_PER_BLOCK, max(16, SCORES_PER_BLOCK // max(num_movies, 1)))
+
+
+def count_unmeasured(held_out: pd.DataFrame, liked: pd.DataFrame, indices: Indices, num_measured: int) -> dict:
+    """How many users and relevant movies of `held_out` have no value: see `evaluate_ranking`."""
+    users = held_out["user_id"].unique()
+    unknown = int((indices.user_index(users) == UNKNOWN).sum())
+    movies = liked["movie_id"].unique()
+    return {
+        "users_unknown": unknown,
+        "users_without_relevant": len(users) - unknown - num_measured,
+        "movies_unknown": int((indices.movie_index(movies) == UNKNOWN).sum()),
+    }
 
 
 def _scored_blocks(
@@ -202,13 +226,13 @@ def _scored_blocks(
             f"`user_index` must be 0 to {indices.num_users - 1:,}; found {users[0]} to {users[-1]} (-1 is an unknown "
             "user). Use `indices.user_index(user_ids)` with users of train."
         )
-    all_seen = _pairs(seen, indices)
-    starts = range(0, len(users), USERS_PER_BLOCK)
-    for start in tqdm(starts, unit="block", disable=not progress):
-        rows = slice(start, min(start + USERS_PER_BLOCK, len(users)))
-        scores = np.array(scorer(users[rows]), dtype=np.float32)
-        _check_scores(scores, users[rows], indices)
-        scores[all_seen[users[rows]].toarray()] = -np.inf
+    all_seen, size = rated_pairs(seen, indices), users_per_block_of(indices.num_movies)
+    for start in tqdm(range(0, len(users), size), unit="block", disable=not progress):
+        rows = slice(start, min(start + size, len(users)))
+        scores = np.array(scorer(users[rows]), dtype=np.float32)  # a copy: the scorer's own array stays as it is
+        check_scores(scores, users[rows], indices)
+        seen_here = all_seen[users[rows]]
+        scores[np.repeat(np.arange(len(scores)), np.diff(seen_here.indptr)), seen_here.indices] = -np.inf
         yield rows, scores
 
 
@@ -219,11 +243,12 @@ def _top_unseen(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     return np.where(np.isneginf(best), UNKNOWN, lists), best
 
 
-def _check_scores(scores: np.ndarray, users: np.ndarray, indices: Indices) -> None:
+def check_scores(scores: np.ndarray, users: np.ndarray, indices: Indices) -> None:
+    """Raises ValueError unless there is a row per user, a column per movie, and no NaN."""
     expected = (len(users), indices.num_movies)
     if scores.shape != expected:
         raise ValueError(f"a scorer returns one row per user and one column per movie, {expected}; got {scores.shape}.")
-    bad = np.isnan(scores).any(axis=1)
+    bad = np.isnan(scores.max(axis=1))  # the largest of a row is NaN where one of them is
     if bad.any():
         raise ValueError(
             f"scores must be numbers; NaN for {bad.sum():,} of {len(scores):,} users, "

@@ -2,17 +2,40 @@
 
 import numpy as np
 
+GROUPS_PER_PLACE = 8  # of columns, for each place of a list
+LEAST_WIDTH = 64  # columns a group; with fewer a partition is as fast
+
 
 def top_k(scores: np.ndarray, k: int) -> np.ndarray:
     """The k best movie indices of each row, best first; equal scores in the order of the index. int64 `[U, k]`.
 
-    The k largest are found by partition and only they are sorted: on 42,000 movies ten times as fast as a full sort.
+    Only a few are sorted. In long rows, the k-th largest of the maxima of 8 k groups is a limit that at least k scores
+    reach, and few others: two looks at 42,000 scores instead of a partition. In short rows a partition is as fast.
 
     Raises:
         ValueError: if k is not 1 to the number of movies.
     """
     if not 1 <= k <= scores.shape[1]:
         raise ValueError(f"k must be 1 to {scores.shape[1]:,}, the number of movies; got {k}.")
+    groups = GROUPS_PER_PLACE * k
+    width = scores.shape[1] // groups
+    if width < LEAST_WIDTH or not len(scores):
+        return _by_partition(scores, k)
+    maxima = scores[:, : groups * width].reshape(len(scores), groups, width).max(axis=2)
+    limit = np.partition(maxima, groups - k, axis=1)[:, groups - k, None]
+    row, column = np.divmod(np.flatnonzero(scores >= limit), scores.shape[1])
+    count = np.bincount(row, minlength=len(scores))
+    few = (k <= count) & (count <= 4 * groups)  # else many are equal
+    best = np.empty((len(scores), k), np.int64)
+    best[~few] = _by_partition(scores[~few], k)
+    row, column = row[few[row]], column[few[row]]
+    order = np.lexsort((-scores[row, column], row))  # stable: equal scores stay in the order of the index
+    starts = np.cumsum(count[few]) - count[few]
+    best[few] = column[order[starts[:, None] + np.arange(k)]]
+    return best
+
+
+def _by_partition(scores: np.ndarray, k: int) -> np.ndarray:
     best = np.nonzero(_largest(scores, k))[1].reshape(len(scores), k)  # ascending index in each row
     order = np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1, kind="stable")
     return np.take_along_axis(best, order, axis=1)

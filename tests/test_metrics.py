@@ -128,6 +128,19 @@ def test_auc_equals_a_slow_loop():
     np.testing.assert_allclose(metrics.auc(scores, relevant, num_relevant), expected, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("relevant_movies", [1, metrics.FEW, metrics.FEW + 1, 200])
+def test_auc_of_few_and_of_many_relevant_movies_equals_a_slow_loop(relevant_movies):
+    rng = np.random.default_rng(relevant_movies)
+    scores = rng.integers(0, 30, (4, 250)).astype(np.float32)
+    relevant = np.zeros((4, 250), bool)
+    relevant[:, :relevant_movies] = True
+    scores[:, 240:] = -np.inf  # seen
+    scores[1:, 0] = -np.inf  # relevant, and never recommended: beats nobody
+    num_relevant = np.full(4, relevant_movies)
+    expected = [_loop_auc(*user) for user in zip(scores, relevant, num_relevant, strict=True)]
+    np.testing.assert_allclose(metrics.auc(scores, relevant, num_relevant), expected, rtol=0, atol=1e-12)
+
+
 def test_auc_of_a_model_that_says_nothing_is_one_half():
     relevant = np.array([[1, 0, 0, 1, 0]], bool)
     assert metrics.auc(np.zeros((1, 5)), relevant, np.array([2])) == 0.5

@@ -45,3 +45,23 @@ def test_keep_largest_leaves_rows_alone_that_are_short_enough():
 def test_keeping_nothing_is_refused():
     with pytest.raises(ValueError, match="`neighbours` must be 1 or more, got 0"):
         keep_largest(np.zeros((2, 3)), 0)
+
+
+# ---- long rows, where the lists are found by groups
+
+
+@pytest.mark.parametrize("k", [1, 2, 4])
+@pytest.mark.parametrize("levels", [1, 2, 100, 10**6])
+def test_top_k_of_long_rows_equals_a_full_stable_sort(k, levels):
+    rng = np.random.default_rng(k)
+    scores = rng.integers(0, levels, (40, 3000)).astype(np.float32)  # few levels: nearly all tie
+    scores[::3, ::2] = -np.inf
+    scores[5] = -np.inf
+    scores[6] = np.arange(3000)  # the best all in the last group, and beyond it
+    scores[7] = -np.arange(3000)
+    np.testing.assert_array_equal(top_k(scores, k), np.argsort(-scores, axis=1, kind="stable")[:, :k])
+    np.testing.assert_array_equal(top_k(scores[:, ::-1], k), np.argsort(-scores[:, ::-1], kind="stable")[:, :k])
+
+
+def test_no_long_row_has_no_list():
+    assert top_k(np.zeros((0, 3000)), 2).shape == (0, 2)
