@@ -1,14 +1,16 @@
-"""What the networks are made of: how a table starts, a perceptron, a penalty, an epoch of steps inside TensorFlow.
+"""What the networks are made of: how a table starts, a perceptron, its dropout, a penalty.
 
 Taught in notebooks/04_embeddings and 05_hybrid_model.
 """
 
+import contextlib
 import functools
+import itertools
 import threading
 
 import numpy as np
 
-from movierec.keras2 import tf, tfrs
+from movierec.keras2 import tf
 
 RANDOMNESS = threading.RLock()  # TensorFlow's seed is the process's: who sets it holds this until all is drawn
 EMBEDDING_STDDEV = 0.05  # small: at the start every dot product is near 0 and the biases speak alone
@@ -24,12 +26,72 @@ def start_at(values: np.ndarray):
     return tf.keras.initializers.Constant(values.astype(np.float32))
 
 
-def multilayer_perceptron(inputs: int, hidden: tuple, outputs: int, dropout: float):
+class Draws:
+    """Random numbers that are a function of seed, step and who draws: a run that goes on draws what it would have.
+
+    Attributes:
+        at: seed and step.
+    """
+
+    def __init__(self):
+        self.at, self._numbers = (0, 0), itertools.count()
+
+    @contextlib.contextmanager
+    def of(self, seed: int, step):
+        """Within the block: what a step of training draws."""
+        before, self.at = self.at, (seed, tf.cast(step, tf.int32))
+        try:
+            yield
+        finally:
+            self.at = before  # a step that is traced has no number outside of its graph
+
+    def new_place(self) -> int:
+        """A number for one who draws, by the order of asking."""
+        return next(self._numbers)
+
+    def seed(self, place: int):
+        """int32 `[2]` for the stateless functions of TensorFlow."""
+        return tf.random.experimental.stateless_fold_in(tf.convert_to_tensor(self.at, tf.int32), place)
+
+    def own_seed(self, place: int):
+        """The same, another for each of several workers."""
+        context = tf.distribute.get_replica_context()
+        alone = context is None or context.num_replicas_in_sync == 1
+        seed = self.seed(place)
+        return seed if alone else tf.random.experimental.stateless_fold_in(seed, context.replica_id_in_sync_group)
+
+    def uniform(self, place: int, shape):
+        """float32 `shape`, 0 to below 1. Of several workers each draws for all rows and keeps its own."""
+        context = tf.distribute.get_replica_context()
+        if context is None or context.num_replicas_in_sync == 1:
+            return tf.random.stateless_uniform(shape, self.seed(place))
+        rows, workers = shape[0], context.num_replicas_in_sync
+        everybodys = tf.random.stateless_uniform(tf.concat([[rows * workers], shape[1:]], axis=0), self.seed(place))
+        first = rows * context.replica_id_in_sync_group
+        return everybodys[first : first + rows]
+
+
+class Dropout(tf.keras.layers.Layer):
+    """x / (1 − rate) where kept, 0 elsewhere, drawn anew in every step of training; else x."""
+
+    def __init__(self, rate: float, draws: Draws):
+        super().__init__()
+        self.rate, self.draws, self.place = rate, draws, draws.new_place()
+
+    def call(self, x, training=False):
+        """The shape of `x`, float32 `[batch, units]`."""
+        if not training or self.rate == 0:
+            return x
+        kept = self.draws.uniform(self.place, tf.shape(x)) >= self.rate
+        return tf.where(kept, x / (1 - self.rate), 0.0)
+
+
+def multilayer_perceptron(inputs: int, hidden: tuple, outputs: int, dropout: float, draws: Draws):
     """Dense layers with dropout before each; the last starts at zero, so the network adds nothing until it learns."""
     layers = []
     for units in hidden:
-        layers += [tf.keras.layers.Dropout(dropout), tf.keras.layers.Dense(units, activation="relu")]
-    layers += [tf.keras.layers.Dropout(dropout), tf.keras.layers.Dense(outputs, kernel_initializer="zeros")]
+        layers += [Dropout(dropout, draws), tf.keras.layers.Dense(units, activation="relu")]
+    layers += [Dropout(dropout, draws), tf.keras.layers.Dense(outputs, kernel_initializer="zeros")]
     network = tf.keras.Sequential(layers)
     network.build((None, inputs))
     return network
@@ -49,59 +111,3 @@ def one_at_a_time(function):
             return function(*arguments, **keywords)
 
     return waiting
-
-
-class Stop:
-    """Asks a training that runs in another thread to end after its batch: `stop.ask()`."""
-
-    def __init__(self):
-        self.flag = tf.Variable(False, trainable=False)  # a graph that is running reads it in every step
-
-    def ask(self) -> None:
-        """Nothing; from now on it is asked for."""
-        self.flag.assign(True)
-
-    @property
-    def asked(self) -> bool:
-        """Whether it was asked for."""
-        return bool(self.flag.numpy())
-
-
-class LoopedModel(tfrs.Model):
-    """A `tfrs.Model` whose epoch is one call, `train_epoch`: the loop of `fit` in TensorFlow, in half of its time.
-
-    Attributes:
-        stop: a `Stop` that ends an epoch within a batch; to be replaced before `compile`.
-    """
-
-    def __init__(self):
-        super().__init__()
-        self.stop = Stop()
-
-    def compile(self, *args, **kwargs):
-        """As in Keras; what was traced for another optimiser is forgotten."""
-        super().compile(*args, **kwargs)
-        self.train_epoch = tf.function(self._train_epoch)
-
-    def _train_epoch(self, batches):
-        """The loss of each step, float32 `[steps]`, for columns `[steps, batch, …]`; 0 for steps after a stop."""
-        steps = tf.shape(tf.nest.flatten(batches)[0])[0]
-        losses = tf.TensorArray(tf.float32, steps)
-        for step in tf.range(steps):
-            if self.stop.flag:
-                break
-            logs = self.train_step({name: column[step] for name, column in batches.items()})
-            losses = losses.write(step, logs["total_loss"])
-        return losses.stack()
-
-
-def shuffled(rows: dict, batch_size: int, rng: np.random.Generator) -> dict:
-    """The batches of one epoch: columns `[steps, batch_size, …]` of arrays `[N, …]`, in one new order for all.
-
-    The last incomplete batch is left out, so that all have one shape; the next order brings its rows back.
-    """
-    num_rows = len(next(iter(rows.values())))
-    batch_size = min(batch_size, num_rows)
-    steps = num_rows // batch_size
-    order = rng.permutation(num_rows)[: steps * batch_size]
-    return {name: column[order].reshape(steps, batch_size, *column.shape[1:]) for name, column in rows.items()}

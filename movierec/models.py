@@ -6,14 +6,16 @@ Built piece by piece in notebooks/04_embeddings and notebooks/05_hybrid_model; i
 
 import numpy as np
 
+from movierec.bags import make_bags
 from movierec.baselines import Bias
 from movierec.features import Features
 from movierec.histories import NUM_SESSION_FEATURES, History
 from movierec.keras2 import tf, tfrs
-from movierec.layers import LoopedModel, mean_squared_length
+from movierec.layers import mean_squared_length
 from movierec.ranking_head import RankingHead
 from movierec.settings import Settings
 from movierec.stars_head import StarsHead
+from movierec.steps import LoopedModel, mean_over_workers, own_first
 
 HEADS = ("stars", "ranking")
 NO_ANSWER = 1e9  # taken off the logit of a film that is in the history
@@ -51,15 +53,17 @@ class HybridModel(LoopedModel):
         if "features" in settings.without:
             known = tuple(values[:, :0] for values in known)
         known = tuple(map(tf.constant, known))
-        self.stars = StarsHead(history, *known, bias, num_weeks, settings) if "stars" in heads else None
-        self.ranking = RankingHead(history, *known, settings) if "ranking" in heads else None
+        bags = make_bags(history)
+        self.stars = StarsHead(bags, *known, bias, num_weeks, settings, self.draws) if "stars" in heads else None
+        self.ranking = RankingHead(history, bags.lists, *known, settings, self.draws) if "ranking" in heads else None
         count = np.bincount(history.movie_index, minlength=history.num_movies)
         self.share = tf.constant(count / count.sum(), tf.float32)  # q_i [num_movies]
-        self.stars_task = tfrs.tasks.Ranking(loss=tf.keras.losses.MeanSquaredError())
-        self.catalogue_task = tfrs.tasks.Ranking(loss=tf.keras.losses.CategoricalCrossentropy(from_logits=True))
-        self.sampled_task = tfrs.tasks.Retrieval(
-            loss=tf.keras.losses.CategoricalCrossentropy(from_logits=True), remove_accidental_hits=True
-        )
+        losses, total = tf.keras.losses, {"reduction": tf.keras.losses.Reduction.SUM}  # divided by the rows below
+        self.stars_task = tfrs.tasks.Ranking(loss=losses.MeanSquaredError(**total))
+        crossentropy = losses.CategoricalCrossentropy(from_logits=True, **total)
+        self.catalogue_task = tfrs.tasks.Ranking(loss=crossentropy)
+        self.sampled_task = tfrs.tasks.Retrieval(loss=crossentropy, remove_accidental_hits=True)
+        self.drawn_place = self.draws.new_place()
         index = tf.TensorSpec([None], tf.int32)
         columns = {name: index for name in ("user_index", "movie_index", "week_index")}
         columns["session"] = tf.TensorSpec([None, NUM_SESSION_FEATURES], tf.float32)
@@ -83,6 +87,7 @@ class HybridModel(LoopedModel):
         `[batch, NUM_SESSION_FEATURES]`.
         """
         head, settings = self.stars, self.settings
+        batch = batch | {"session": tf.cast(batch["session"], tf.float32)}  # kept in half of the memory
         x, y = head.vectors(batch, training)
         total = tf.add_n(list(head.paths(batch, x, y, training).values()))
         user_bias = tf.gather(head.user_bias, batch["user_index"])
@@ -91,7 +96,8 @@ class HybridModel(LoopedModel):
         penalty += settings.bias_penalty * tf.reduce_mean(user_bias**2 + movie_bias**2)
         if settings.ordinal:
             return head.thresholds.loss(total, batch["rating"]) + penalty
-        return self.stars_task(labels=batch["rating"][:, None], predictions=total[:, None]) + penalty
+        squares = self.stars_task(labels=batch["rating"][:, None], predictions=total[:, None])
+        return squares / tf.cast(tf.size(total), tf.float32) + penalty
 
     def ranking_loss(self, batch, training=False):
         """Cross-entropy in nats of the hidden films, and the penalty on vectors; `batch`: user_index `[batch]`."""
@@ -108,19 +114,27 @@ class HybridModel(LoopedModel):
         target = tf.scatter_nd(places, target, shape)  # [batch, num_movies]
         weight = tf.reduce_sum(target, axis=1)
         if settings.sampled:
-            drawn = tf.random.categorical(tf.math.log(target + 1e-9), DRAWN, dtype=tf.int32)
-            queries, drawn = tf.repeat(queries, DRAWN, axis=0), tf.reshape(drawn, [-1])
-            loss = self.sampled_task(
-                query_embeddings=queries,
-                candidate_embeddings=tf.gather(candidates, drawn),
-                candidate_sampling_probability=tf.gather(self.share, drawn),
-                candidate_ids=drawn,
-                sample_weight=tf.repeat(tf.cast(weight > 0, tf.float32), DRAWN),  # of some nothing is hidden
-            )
+            loss = self._sampled_loss(queries, candidates, target, weight) / (DRAWN * tf.cast(num_rows, tf.float32))
         else:
             logits = tf.matmul(queries, candidates, transpose_b=True)
             logits -= NO_ANSWER * tf.scatter_nd(places, asked_from, shape)
             labels = tf.math.divide_no_nan(target, weight[:, None])
-            by_user = tf.math.divide_no_nan(tf.sqrt(weight), tf.reduce_mean(tf.sqrt(weight)))
+            by_user = tf.math.divide_no_nan(tf.sqrt(weight), mean_over_workers(tf.reduce_mean(tf.sqrt(weight))))
             loss = self.catalogue_task(labels=labels, predictions=logits, sample_weight=by_user)
+            loss /= tf.cast(num_rows, tf.float32)
         return loss + settings.ranking_penalty * (mean_squared_length(x) + mean_squared_length(y))
+
+    def _sampled_loss(self, queries, candidates, target, weight):
+        """The sum over `DRAWN` hidden films of each user of the softmax among all that were drawn, by any worker."""
+        drawn = tf.random.stateless_categorical(
+            tf.math.log(target + 1e-9), DRAWN, self.draws.own_seed(self.drawn_place), dtype=tf.int32
+        )
+        drawn = tf.reshape(drawn, [-1])
+        everybodys = own_first(drawn)  # where row r of the queries has its answer at r
+        return self.sampled_task(
+            query_embeddings=tf.repeat(queries, DRAWN, axis=0),
+            candidate_embeddings=tf.gather(candidates, everybodys),
+            candidate_sampling_probability=tf.gather(self.share, everybodys),
+            candidate_ids=everybodys,
+            sample_weight=tf.repeat(tf.cast(weight > 0, tf.float32), DRAWN),  # of some nothing is hidden
+        )

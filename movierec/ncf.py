@@ -9,7 +9,8 @@ import pandas as pd
 from movierec.features import movie_features, user_features
 from movierec.indices import UNKNOWN, Indices
 from movierec.keras2 import tf, tfrs
-from movierec.layers import LoopedModel, mean_squared_length, shuffled, small_random
+from movierec.layers import mean_squared_length, small_random
+from movierec.steps import LoopedModel, shuffled
 
 USERS_PER_BLOCK = 32  # scored at once: 32 users x 1,682 movies is 54,000 pairs through the network, about 30 MB
 
@@ -83,17 +84,16 @@ def draw_negatives(rated: np.ndarray, user_index: np.ndarray, count: int, rng: n
     return unrated[first[user_index][:, None] + place] % num_movies
 
 
-def draw_epoch(rated: np.ndarray, negatives: int, batch_size: int, rng: np.random.Generator) -> dict:
-    """The shuffled batches of one pass: every rating, label 1, and `negatives` movies drawn beside it, label 0.
+def draw_epoch(rated: np.ndarray, negatives: int, batch_size: int, rng: np.random.Generator) -> tuple:
+    """The rows of one pass, every rating, label 1, and `negatives` movies drawn beside it, label 0; and their order.
 
-    Columns user_index, movie_index and label `[steps, batch_size]`; the last incomplete batch is left out.
+    Columns user_index, movie_index and label `[N]`, and int32 `[steps, batch_size]`; see `shuffled`.
     """
     user, movie = np.nonzero(rated)
     movies = np.concatenate([movie[:, None], draw_negatives(rated, user, negatives, rng)], axis=1).ravel()
     labels = np.tile(np.float32([1] + [0] * negatives), len(user))
-    return shuffled(
-        {"user_index": np.repeat(user, 1 + negatives), "movie_index": movies, "label": labels}, batch_size, rng
-    )
+    columns = {"user_index": np.repeat(user, 1 + negatives), "movie_index": movies, "label": labels}
+    return columns, shuffled(len(labels), batch_size, rng)
 
 
 class Ncf:
@@ -127,7 +127,7 @@ class Ncf:
         self.model.compile(optimizer=tf.keras.optimizers.legacy.Adam(learning_rate))
         rng = np.random.default_rng(seed)
         for epoch in range(1, epochs + 1):
-            loss = float(np.mean(self.model.train_epoch(draw_epoch(rated, negatives, batch_size, rng))))
+            loss = float(np.mean(self.model.train_steps(*draw_epoch(rated, negatives, batch_size, rng))))
             if not np.isfinite(loss):
                 raise ValueError(f"the loss must be finite; in epoch {epoch} it is {loss}. Lower the learning_rate.")
 

@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from movierec.bags import Lists, sparse
 from movierec.factors import Ease
 from movierec.histories import Entries, History
 from movierec.indices import UNKNOWN
 from movierec.keras2 import tf
-from movierec.layers import multilayer_perceptron, small_random, start_at
+from movierec.layers import Draws, Dropout, multilayer_perceptron, small_random, start_at
 from movierec.settings import MOST_LINEAR_MOVIES, Settings
 
 
@@ -42,22 +43,22 @@ class RankingHead(tf.keras.layers.Layer):
     the number of newer ratings, w = floor + (1 − floor) · exp(−age / fade). Else all weights are 1.
 
     Args:
-        history: see `History`.
+        history, lists: what each user rated, see `History`; the same as tensors.
         user_features, movie_features: float32 `[rows, num_features]`.
         settings: see `Settings`.
+        draws: for dropout, and for what is hidden.
 
     Source: Liang et al. (2018) for the softmax over the catalogue from a history; Steck (2019) for the linear path;
     Choi et al. (2021), *Session-aware linear item-item models*, for weights that fade.
     """
 
-    def __init__(self, history: History, user_features, movie_features, settings: Settings):
+    def __init__(self, history: History, lists: Lists, user_features, movie_features, settings: Settings, draws: Draws):
         super().__init__(name="ranking")
         self.settings, self.without, self.num_movies = settings, settings.without, history.num_movies
         self.in_order = history.in_order and "order" not in settings.without
         self.user_features, self.movie_features = user_features, movie_features
-        self.starts = tf.constant(history.starts)
-        columns = history.movie_index, history.residual, history.age.astype(np.float32)
-        self.columns = [tf.constant(column) for column in columns]
+        self.lists, self.draws = lists, draws
+        self.place, self.id_place = draws.new_place(), draws.new_place()
         dim, dropout = settings.ranking_dim, settings.ranking_dropout
         num_features = movie_features.shape[1]
 
@@ -71,10 +72,10 @@ class RankingHead(tf.keras.layers.Layer):
         self.starred = None if "explicit" in self.without else table("starred", self.num_movies)
         self.user_feature = table("user_feature", user_features.shape[1])
         self.user_id = table("user_id", history.num_users) if settings.ids else None
-        self.dropout = tf.keras.layers.Dropout(dropout)
+        self.dropout = Dropout(dropout, draws)
         self.deep = None
         if "deep" not in self.without:
-            self.deep = multilayer_perceptron(dim, settings.ranking_hidden, dim, dropout)
+            self.deep = multilayer_perceptron(dim, settings.ranking_hidden, dim, dropout, draws)
         self.linear = None
         if "linear" not in self.without and settings.linear_weight and self.num_movies <= MOST_LINEAR_MOVIES:
             self.linear = tf.constant(Ease.solve(history.matrices()[0], settings.linear_regularisation))  # B
@@ -83,9 +84,7 @@ class RankingHead(tf.keras.layers.Layer):
 
     def entries(self, user_index) -> Entries:
         """All ratings of the users `[batch]`."""
-        places = tf.ragged.range(tf.gather(self.starts, user_index), tf.gather(self.starts, user_index + 1))
-        movie, residual, age = (tf.gather(column, places.values) for column in self.columns)
-        return Entries(tf.cast(places.value_rowids(), tf.int32), movie, residual, age)
+        return self.lists.entries(user_index)
 
     def fade(self, age):
         """w of each entry, float32 `[E]`."""
@@ -109,21 +108,15 @@ class RankingHead(tf.keras.layers.Layer):
         is known.
         """
         watched = self.watched_vectors() if tables is None else tables.watched
-        bag = tf.sparse.sparse_dense_matmul(self.sparse(entries, weight, num_rows), watched)
+        bag = tf.sparse.sparse_dense_matmul(sparse(entries, weight, num_rows, self.num_movies), watched)
         if self.starred is not None:
-            bag += tf.sparse.sparse_dense_matmul(
-                self.sparse(entries, weight * entries.residual, num_rows), self.starred
-            )
+            explicit = sparse(entries, weight * entries.residual, num_rows, self.num_movies)
+            bag += tf.sparse.sparse_dense_matmul(explicit, self.starred)
         square = tf.math.unsorted_segment_sum(weight**2, entries.row, num_rows)
         if genre is not None:
             bag += tf.reduce_sum(tf.gather(self.watched_feature, genre), axis=0)
             square += tf.cast(tf.size(genre), tf.float32)
         return bag / tf.sqrt(tf.maximum(square, 1.0))[:, None]
-
-    def sparse(self, entries: Entries, values, num_rows):
-        """The values `[E]` as a matrix `[num_rows, num_movies]` that knows only them."""
-        places = tf.cast(tf.stack([entries.row, entries.movie], axis=1), tf.int64)
-        return tf.SparseTensor(places, values, tf.cast([num_rows, self.num_movies], tf.int64))
 
     def known(self, user_index, training=False):
         """What x_u has besides the history, float32 `[batch, dim]`; 0 for newcomers (UNKNOWN)."""
@@ -132,7 +125,7 @@ class RankingHead(tf.keras.layers.Layer):
         if self.user_id is None:
             return is_known * vectors
         # For half of the users at a time, or the id would learn their films by heart.
-        kept = tf.random.uniform([tf.shape(user_index)[0], 1]) < 0.5 if training else True
+        kept = self.draws.uniform(self.id_place, tf.stack([tf.size(user_index), 1])) < 0.5 if training else True
         return is_known * (vectors + tf.cast(kept, tf.float32) * tf.gather(self.user_id, row))
 
     # ---- from a vector to scores
@@ -157,7 +150,7 @@ class RankingHead(tf.keras.layers.Layer):
         scores = tf.matmul(self.queries(x), tables.candidates, transpose_b=True)
         if self.linear is None:
             return scores
-        history = self.sparse(entries, weight, tf.shape(x)[0])
+        history = sparse(entries, weight, tf.shape(x)[0], self.num_movies)
         return scores + self.settings.linear_weight * tf.sparse.sparse_dense_matmul(history, self.linear)
 
     def call(self, user_index):
@@ -215,10 +208,11 @@ class RankingHead(tf.keras.layers.Layer):
             rating has at that moment.
         """
         if not self.in_order:
-            return tf.cast(
-                tf.random.uniform(tf.shape(entries.age)) < self.settings.hidden_share, tf.float32
-            ), entries.age
+            hidden = self.draws.uniform(self.place, tf.shape(entries.age)) < self.settings.hidden_share
+            return tf.cast(hidden, tf.float32), entries.age
         newest = tf.math.unsorted_segment_max(entries.age, entries.row, num_rows)  # ratings less one
-        hidden = tf.floor(tf.random.uniform([num_rows]) * newest) + 1  # so many of the newest; 1 of 1
+        hidden = (
+            tf.floor(self.draws.uniform(self.place, tf.stack([num_rows])) * newest) + 1
+        )  # so many of the newest; 1 of 1
         age = entries.age - tf.gather(hidden, entries.row)
         return tf.where(age < 0, tf.exp((age + 1) / self.settings.ahead_ratings), 0.0), tf.maximum(age, 0.0)

@@ -21,6 +21,7 @@ from movierec.pipeline import Pipeline
 
 COLUMNS = ["user_id", "rank", "movie_id", "title", "score", "predicted_stars"]
 USERS_PER_BLOCK = 256  # whose lists are made at once: bounds memory at about 256 x num_movies x 20 bytes
+ROWS_PER_BLOCK = 1 << 18  # whose sessions are looked at together by `predict`: bounds memory at about 100 MB
 ROWS_PER_BATCH = 8192  # rows scored at once by `predict`: bounds memory at about 8192 x num_movies x 8 bytes
 
 
@@ -66,13 +67,17 @@ class Hybrid:
             raise ValueError(f"`predict` needs user_id and movie_id; {', '.join(missing)} is missing. Try split.test.")
         rows = features.rating_rows(ratings, self.indices, self.weeks)
         time = ratings["timestamp"] if "timestamp" in ratings else pd.Series(np.nan, ratings.index)
-        rows["session"] = session_features(self.model.past, rows["user_index"], time.to_numpy(float, na_value=np.nan))
+        time = time.to_numpy(float, na_value=np.nan)
         stars = self.bias.predict(ratings)
         known = np.nonzero((rows["user_index"] != UNKNOWN) & (rows["movie_index"] != UNKNOWN))[0]
-        for start in range(0, len(known), ROWS_PER_BATCH):
-            block = known[start : start + ROWS_PER_BATCH]
-            columns = ("user_index", "movie_index", "week_index", "session")
-            stars[block] = self.model.predict_stars({name: tf.constant(rows[name][block]) for name in columns})
+        known = known[np.argsort(rows["user_index"][known], kind="stable")]  # a user's history is summed once
+        for start in range(0, len(known), ROWS_PER_BLOCK):
+            block = known[start : start + ROWS_PER_BLOCK]
+            columns = {name: rows[name][block] for name in ("user_index", "movie_index", "week_index")}
+            columns["session"] = session_features(self.model.past, columns["user_index"], time[block])
+            for first in range(0, len(block), ROWS_PER_BATCH):
+                batch = slice(first, first + ROWS_PER_BATCH)
+                stars[block[batch]] = self.model.predict_stars({n: tf.constant(c[batch]) for n, c in columns.items()})
         return stars.clip(*self.bias.scale)
 
     def score(self, user_index: np.ndarray) -> np.ndarray:

@@ -5,11 +5,12 @@ Built piece by piece in notebooks/04_embeddings and 05_hybrid_model.
 
 import numpy as np
 
+from movierec.bags import Bags, sums
 from movierec.baselines import Bias
-from movierec.histories import NUM_SESSION_FEATURES, Entries, History
+from movierec.histories import NUM_SESSION_FEATURES, Entries
 from movierec.indices import UNKNOWN
 from movierec.keras2 import tf
-from movierec.layers import multilayer_perceptron, small_random, start_at
+from movierec.layers import Draws, multilayer_perceptron, small_random, start_at
 from movierec.settings import Settings
 
 
@@ -24,42 +25,43 @@ class Tower(tf.keras.layers.Layer):
 
     Args:
         features: float32 `[rows, num_features]`.
-        rated, residual: float32 `[rows, others]`: the history, or its transpose for movies.
+        rated: who rated what, by user or by movie; see `bags`. None leaves the bag out.
+        others: how many could be in a bag.
         dim: length of every vector.
-        has_id, has_bag, is_explicit: False leaves out the id, the bag, or residuals in the bag.
+        has_id, is_explicit: False leaves out the id, or residuals in the bag.
 
     Source: SVD++ (Koren 2008) for the bag and its 1/√n; factorisation machines (Rendle 2010) for summing features.
     """
 
-    def __init__(self, features, rated, residual, dim: int, name: str, has_id=True, has_bag=True, is_explicit=True):
+    def __init__(self, features, rated, others: int, dim: int, name: str, has_id=True, is_explicit=True):
         super().__init__(name=name)
-        self.features, self.rated, self.residual = features, rated, residual
-        (rows, others), num_features = rated.shape, features.shape[1]
+        self.features, self.rated = features, rated
+        rows, num_features = features.shape
 
         def table(table_name, length):
             return self.add_weight(f"{name}_{table_name}", (length, dim), initializer=small_random())
 
         self.feature = table("feature", num_features)
         self.id = table("id", rows) if has_id else None
-        self.watched = table("watched", others) if has_bag else None
-        self.starred = table("starred", others) if has_bag and is_explicit else None
+        self.watched = table("watched", others) if rated is not None else None
+        self.starred = table("starred", others) if rated is not None and is_explicit else None
 
-    def call(self, rows, left_out=None, residual=None):
-        """float32 `[batch, dim]` for int `[batch]`; `left_out`, `residual` `[batch]`: what each row must not see."""
+    def call(self, rows, left_out=None, residual=None, is_in=None):
+        """float32 `[batch, dim]` for int `[batch]`; `left_out`, `residual` `[batch]`: what each row must not see.
+
+        `is_in`: bool `[batch]`, whether the bag has it at all; None: yes.
+        """
         vectors = self.known(rows)
         if self.watched is None:
             return vectors
         unique, back = tf.unique(rows)  # a user who is in the batch ten times has one bag
-        rated = tf.gather(self.rated, unique)  # [unique, others]
-        bag = rated @ self.watched
-        if self.starred is not None:
-            bag += tf.gather(self.residual, unique) @ self.starred
-        bag, count = tf.gather(bag, back), tf.gather(tf.reduce_sum(rated, axis=1), back)  # [batch, dim], [batch]
+        bag, count = (tf.gather(sums, back) for sums in self.rated.sums(unique, self.watched, self.starred))
         if left_out is not None:
-            bag -= tf.gather(self.watched, left_out)
+            answer = tf.gather(self.watched, left_out)
             if self.starred is not None:
-                bag -= residual[:, None] * tf.gather(self.starred, left_out)
-            count -= 1
+                answer += residual[:, None] * tf.gather(self.starred, left_out)
+            there = 1.0 if is_in is None else tf.cast(is_in, tf.float32)
+            bag, count = bag - (answer if is_in is None else there[:, None] * answer), count - there
         return vectors + bag / tf.sqrt(tf.maximum(count, 1.0))[:, None]
 
     def known(self, rows):
@@ -73,12 +75,7 @@ class Tower(tf.keras.layers.Layer):
         vectors = self.known(rows)
         if self.watched is None:
             return vectors
-        rated = tf.gather(self.watched, entries.movie)  # [entries, dim]
-        if self.starred is not None:
-            rated += entries.residual[:, None] * tf.gather(self.starred, entries.movie)
-        num_rows = tf.shape(rows)[0]
-        bag = tf.math.unsorted_segment_sum(rated, entries.row, num_rows)
-        count = tf.math.unsorted_segment_sum(tf.ones_like(entries.residual), entries.row, num_rows)
+        bag, count = sums(entries, tf.shape(rows)[0], self.watched, self.starred)
         return vectors + bag / tf.sqrt(tf.maximum(count, 1.0))[:, None]
 
 
@@ -127,36 +124,42 @@ class StarsHead(tf.keras.layers.Layer):
     numbers. Without a week (index -1) its two terms are 0.
 
     Args:
-        history: see `History`.
+        bags: what each user rated, and who rated each movie.
         user_features, movie_features: float32 `[rows, num_features]`.
         bias: to start from.
         num_weeks: rows of the week table.
         settings: see `Settings`.
+        draws: for dropout.
     """
 
-    def __init__(self, history: History, user_features, movie_features, bias: Bias, num_weeks: int, settings: Settings):
+    def __init__(
+        self, bags: Bags, user_features, movie_features, bias: Bias, num_weeks: int, settings: Settings,
+        draws: Draws,
+    ):  # fmt: skip
         super().__init__(name="stars")
         self.mean, self.without, dim = bias.mean, settings.without, settings.dim
-        rated, residual = map(tf.constant, history.matrices())
-        has_id, is_explicit = settings.ids, "explicit" not in self.without
-        by_user, by_movie = (rated, residual), (tf.transpose(rated), tf.transpose(residual))
-        bags = "bag of movies" not in self.without, "bag of users" not in self.without
-        self.user = Tower(user_features, *by_user, dim, "user", has_id, bags[0], is_explicit)
-        self.movie = Tower(movie_features, *by_movie, dim, "movie", has_id, bags[1], is_explicit)
+        self.in_movie_bag, is_explicit = bags.in_movie_bag, "explicit" not in self.without
+        num_users, num_movies = len(bias.user), len(bias.movie)
+        movies = None if "bag of movies" in self.without else bags.by_user
+        users = None if "bag of users" in self.without else bags.by_movie
+        movie_id = settings.ids or bags.in_movie_bag is not None
+        self.user = Tower(user_features, movies, num_movies, dim, "user", settings.ids, is_explicit)
+        self.movie = Tower(movie_features, users, num_users, dim, "movie", movie_id, is_explicit)
         self.user_bias = self.add_weight("user_bias", bias.user.shape, initializer=start_at(bias.user))
         self.movie_bias = self.add_weight("movie_bias", bias.movie.shape, initializer=start_at(bias.movie))
         self.week_bias = self.add_weight("week_bias", (num_weeks,), initializer="zeros")
         self.week = self.add_weight("week", (num_weeks, dim), initializer=small_random())
         self.session = self.add_weight("session", (NUM_SESSION_FEATURES, 1), initializer="zeros")
-        self.deep = multilayer_perceptron(3 * dim + NUM_SESSION_FEATURES, settings.hidden, 1, settings.dropout)
+        self.deep = multilayer_perceptron(3 * dim + NUM_SESSION_FEATURES, settings.hidden, 1, settings.dropout, draws)
         self.thresholds = Thresholds(bias.levels) if settings.ordinal else None
 
     def vectors(self, batch, training=False):
         """x and y of each row, float32 `[batch, dim]` each; in training without the rating to be predicted."""
         user, movie = batch["user_index"], batch["movie_index"]
-        if training:
-            return self.user(user, movie, batch["residual"]), self.movie(movie, user, batch["residual"])
-        return self.user(user), self.movie(movie)
+        if not training:
+            return self.user(user), self.movie(movie)
+        residual = batch["residual"]
+        return self.user(user, movie, residual), self.movie(movie, user, residual, batch.get("in_movie_bag"))
 
     def paths(self, batch, x, y, training=False) -> dict:
         """Of "bias", "dot", "deep", "session" those that are there: float32 `[batch]` each, on the scale of stars."""

@@ -111,7 +111,7 @@ def _manifest(hybrid: Hybrid, version: int, files: dict[str, str]) -> dict:
             "users": past.num_users,
             "movies": past.num_movies,
             "ratings": len(past.residual),
-            "sha256": _sha256_of(*(getattr(past, name) for name in PAST)),
+            "sha256": sha256_of(*(getattr(past, name) for name in PAST)),
         },
         "metrics": best,
         "heads": _heads(model),
@@ -242,7 +242,8 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _sha256_of(*arrays: np.ndarray) -> str:
+def sha256_of(*arrays: np.ndarray) -> str:
+    """Of the numbers in the arrays, one after the other; 64 hex digits."""
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(np.ascontiguousarray(array).tobytes())

@@ -1,5 +1,7 @@
 """Fixtures with a known answer; the models that several tests look at are trained once."""
 
+import contextlib
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -119,6 +121,28 @@ def once(split, checkerboard, small):
 def plain(split, small):
     """One epoch without tables of movies and users, in batches that are larger than train."""
     return movierec.fit_hybrid(split, epochs=1, **small | {"batch_size": 10_000, "users_per_batch": 10_000})
+
+
+@pytest.fixture(scope="session")
+def large():
+    """`with large():` histories are lists, as those of 25 million ratings are; movies with 20 ratings have no bag."""
+
+    @contextlib.contextmanager
+    def large():
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("movierec.bags.MOST_PAIRS", 0)
+            patch.setattr("movierec.bags.MOST_RATERS", 19)
+            yield
+
+    return large
+
+
+@pytest.fixture(scope="session")
+def listed(split, checkerboard, small, large):
+    """As `fitted`, with histories as lists, where a step has eight times as many ratings as asked for: 64, too."""
+    with large():
+        settings = small | {"batch_size": 8}
+        return movierec.fit_hybrid(split, checkerboard.movies, checkerboard.users, seed=0, epochs=5, **settings)
 
 
 @pytest.fixture(scope="session")

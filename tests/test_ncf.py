@@ -136,9 +136,15 @@ def test_negatives_are_what_that_user_has_not_rated_each_equally_often():
     assert (own[:, 0] != own[:, 1]).any(axis=1).mean() == pytest.approx(0.75, abs=0.05)
 
 
+def _batches(rated, negatives, batch_size, rng):
+    """The batches of an epoch, columns `[steps, batch]`."""
+    columns, order = draw_epoch(rated, negatives, batch_size, rng)
+    return {name: column[order] for name, column in columns.items()}
+
+
 def test_an_epoch_has_every_rating_once_and_its_negatives_beside_it():
     rated = np.random.default_rng(1).random((7, 30)) < 0.4
-    rows = draw_epoch(rated, 3, 10_000, np.random.default_rng(0))  # a batch larger than the epoch: all of it
+    rows = _batches(rated, 3, 10_000, np.random.default_rng(0))  # a batch larger than the epoch: all of it
     shape = (1, 4 * rated.sum())
     assert {name: column.shape for name, column in rows.items()} == dict.fromkeys(
         ["user_index", "movie_index", "label"], shape
@@ -156,7 +162,7 @@ def test_an_incomplete_batch_is_left_out_and_others_next_time():
     rated = np.ones((2, 4), bool)
     rated[:, 3] = False
     rng = np.random.default_rng(0)
-    epochs = [draw_epoch(rated, 1, 5, rng) for _ in range(200)]  # 12 rows: two batches of 5
+    epochs = [_batches(rated, 1, 5, rng) for _ in range(200)]  # 12 rows: two batches of 5
     assert {epoch["label"].shape for epoch in epochs} == {(2, 5)}
     pairs = [4 * epoch["user_index"] + epoch["movie_index"] for epoch in epochs]
     counts = np.bincount(np.ravel(pairs), minlength=8)
@@ -167,10 +173,10 @@ def test_an_incomplete_batch_is_left_out_and_others_next_time():
 def test_negatives_and_batches_are_seeded_and_new_in_each_epoch():
     rated = np.random.default_rng(1).random((7, 30)) < 0.4
     rng = np.random.default_rng(0)
-    first, second = (draw_epoch(rated, 2, 50, rng)["movie_index"] for _ in range(2))
+    first, second = (_batches(rated, 2, 50, rng)["movie_index"] for _ in range(2))
     assert not np.array_equal(first, second)
-    assert np.array_equal(first, draw_epoch(rated, 2, 50, np.random.default_rng(0))["movie_index"])
-    assert not np.array_equal(first, draw_epoch(rated, 2, 50, np.random.default_rng(9))["movie_index"])
+    assert np.array_equal(first, _batches(rated, 2, 50, np.random.default_rng(0))["movie_index"])
+    assert not np.array_equal(first, _batches(rated, 2, 50, np.random.default_rng(9))["movie_index"])
 
 
 def test_an_epoch_is_one_step_of_the_optimiser_for_each_batch(tiny, tiny_indices):
@@ -179,23 +185,26 @@ def test_an_epoch_is_one_step_of_the_optimiser_for_each_batch(tiny, tiny_indices
     assert model.optimizer.iterations.numpy() == 6
     frozen = _build(None, penalty=0.3)
     frozen.compile(optimizer=tf.keras.optimizers.legacy.SGD(0.0))
-    columns = {"user_index": [[0, 1], [2, 0]], "movie_index": [[3, 1], [0, 2]], "label": [[1.0, 0.0], [0.0, 1.0]]}
-    batches = {name: tf.constant(column) for name, column in columns.items()}
-    each = [frozen.compute_loss({name: column[step] for name, column in batches.items()}) for step in range(2)]
-    np.testing.assert_allclose(frozen.train_epoch(batches), each, rtol=1e-5)
+    columns = {"user_index": [0, 1, 2, 0], "movie_index": [3, 1, 0, 2], "label": [1.0, 0.0, 0.0, 1.0]}
+    columns = {name: tf.constant(column) for name, column in columns.items()}
+    order = np.array([[0, 1], [2, 3]])
+    each = [frozen.compute_loss({name: tf.gather(c, rows) for name, c in columns.items()}) for rows in order]
+    np.testing.assert_allclose(frozen.train_steps(columns, order), each, rtol=1e-5)
 
 
 def test_an_epoch_equals_the_loop_of_keras():
     rated = np.random.default_rng(1).random((20, 30)) < 0.3
     weights = []
     for train in (
-        lambda model, rows: model.train_epoch(rows),
-        lambda model, rows: model.fit(tf.data.Dataset.from_tensor_slices(rows), verbose=0),
+        lambda model, columns, order: model.train_steps(columns, order),
+        lambda model, columns, order: model.fit(
+            tf.data.Dataset.from_tensor_slices({name: column[order] for name, column in columns.items()}), verbose=0
+        ),
     ):
         model, rng = _build(None, penalty=0.1, num_users=20, num_movies=30), np.random.default_rng(0)
         model.compile(optimizer=tf.keras.optimizers.legacy.Adam(0.05))
         for _ in range(2):
-            train(model, draw_epoch(rated, 2, 100, rng))
+            train(model, *draw_epoch(rated, 2, 100, rng))
         weights.append(model.get_weights())
     for here, there in zip(*weights, strict=True):
         np.testing.assert_allclose(here, there, atol=1e-5)

@@ -41,12 +41,14 @@ def batch(tiny, tiny_indices):
 
 def loop_tower(tower, row, without=None):
     """The vector of one row, from the docstring's equation."""
-    rated, residual, features = tower.rated.numpy()[row], tower.residual.numpy()[row], tower.features.numpy()[row]
-    vector = features @ tower.feature.numpy()
+    vector = tower.features.numpy()[row] @ tower.feature.numpy()
     if tower.id is not None:
         vector = vector + tower.id.numpy()[row]
+    if tower.rated is None:
+        return vector
+    rated, residual = (matrix.numpy()[row] for matrix in tower.rated)
     others = [j for j in np.flatnonzero(rated) if j != without]
-    if tower.watched is None or not others:
+    if not others:
         return vector
     bag = sum(tower.watched.numpy()[j] for j in others)
     if tower.starred is not None:
@@ -98,6 +100,98 @@ def test_a_users_other_ratings_are_seen_while_one_is_left_out(model, batch):
     x = model.stars.user(batch["user_index"], batch["movie_index"], batch["residual"]).numpy()[rows]
     assert len(rows) == 3
     assert min(np.abs(x[0] - x[1]).max(), np.abs(x[1] - x[2]).max(), np.abs(x[0] - x[2]).max()) > 0.01
+
+
+# ---- histories that are too large for a matrix
+
+
+@pytest.fixture
+def as_lists(monkeypatch):
+    """Histories are lists. Movies 10 to 50 have 4, 3, 4, 3 and no ratings: the first and the third have no bag."""
+    monkeypatch.setattr("movierec.bags.MOST_PAIRS", 0)
+    monkeypatch.setattr("movierec.bags.MOST_RATERS", 3)
+
+
+def loop_of_lists(tower, history, row, of_users, without=None):
+    """The vector of one row from the docstring's equation and the ratings themselves; no bag for more than 3 raters."""
+    vector = tower.features.numpy()[row] @ tower.feature.numpy()
+    vector = vector + (tower.id.numpy()[row] if tower.id is not None else 0)
+    pairs = zip(history.user_index, history.movie_index, history.residual, strict=True)
+    rated = [(i, e) if of_users else (u, e) for u, i, e in pairs if (u if of_users else i) == row]
+    others = [(j, e) for j, e in rated if j != without]
+    if tower.watched is None or not others or (not of_users and len(rated) > 3):
+        return vector
+    bag = sum(tower.watched.numpy()[j] for j, _ in others)
+    if tower.starred is not None:
+        bag = bag + sum(e * tower.starred.numpy()[j] for j, e in others)
+    return vector + bag / np.sqrt(len(others))
+
+
+@pytest.mark.parametrize("ids", [False, True])
+@pytest.mark.parametrize("without", [(), "bag of movies", "bag of users", "explicit", "features"])
+def test_towers_on_lists_equal_a_slow_loop(tiny, tiny_indices, batch, as_lists, without, ids):
+    """Asked for stars, a film has all of its bag; in training, all but the rating that is to be predicted."""
+    model = build(tiny, tiny_indices, without=without, ids=ids)
+    randomise(model.stars)
+    user, movie, past = model.stars.user, model.stars.movie, model.past
+    rows = batch | {"in_movie_bag": tf.constant(model.stars.in_movie_bag)}
+    trained, asked = model.stars.vectors(rows, training=True), model.stars.vectors(batch)
+    for row, (u, i) in enumerate(zip(batch["user_index"].numpy(), batch["movie_index"].numpy(), strict=True)):
+        np.testing.assert_allclose(trained[0][row], loop_of_lists(user, past, u, True, without=i), atol=1e-5)
+        np.testing.assert_allclose(trained[1][row], loop_of_lists(movie, past, i, False, without=u), atol=1e-5)
+        np.testing.assert_allclose(asked[0][row], loop_of_lists(user, past, u, True), atol=1e-5)
+        np.testing.assert_allclose(asked[1][row], loop_of_lists(movie, past, i, False), atol=1e-5)
+    assert (user.id is not None, movie.id is not None) == (ids, True)  # or a film without a bag would be nobody
+    assert (user.watched is None, movie.watched is None) == (without == "bag of movies", without == "bag of users")
+    assert model.stars.in_movie_bag.tolist() == np.isin(past.movie_index, [1, 3]).tolist()
+
+
+def test_a_film_without_a_bag_is_its_id_and_its_features(tiny, tiny_indices, as_lists):
+    model = build(tiny, tiny_indices)
+    randomise(model.stars)
+    movie = model.stars.movie
+    alone = movie.features.numpy() @ movie.feature.numpy() + movie.id.numpy()
+    apart = np.abs(movie(tf.range(5)).numpy() - alone).max(axis=1)
+    assert (apart < 1e-6).tolist() == [True, False, True, False, True]  # the last: nobody rated it
+    assert apart[[1, 3]].min() > 0.1
+
+
+def test_a_film_without_a_bag_has_no_rating_taken_out_of_it(tiny, tiny_indices, batch, as_lists):
+    """The bad case beside it: without `in_movie_bag` the answer, with its sign turned, would be all of the bag."""
+    model = build(tiny, tiny_indices)
+    randomise(model.stars)
+    user, movie = batch["user_index"], batch["movie_index"]
+    has_none = ~model.stars.in_movie_bag
+    asked = model.stars.movie(movie).numpy()[has_none]
+    right = model.stars.movie(movie, user, batch["residual"], tf.constant(~has_none)).numpy()[has_none]
+    wrong = model.stars.movie(movie, user, batch["residual"]).numpy()[has_none]
+    np.testing.assert_allclose(right, asked, atol=1e-6)
+    assert np.abs(wrong - asked).max(axis=1).min() > 0.1
+
+
+def test_on_lists_too_nothing_is_learned_from_a_ratings_own_residual(tiny, tiny_indices, batch, as_lists):
+    """A rating of the second film, which has a bag: see the test of matrices above."""
+    history = make_history(tiny.ratings, tiny_indices, Bias(tiny.ratings, tiny_indices))
+    row = int(np.flatnonzero(history.movie_index == 1)[0])
+    residual = history.residual.copy()
+    residual[row] = 9
+    model, other = build(tiny, tiny_indices), build(tiny, tiny_indices, history._replace(residual=residual))
+    randomise(model.stars)
+    other.stars.set_weights(model.stars.get_weights())
+    one = {name: column[row : row + 1] for name, column in batch.items()} | {"in_movie_bag": tf.constant([True])}
+
+    def learned(of, own_residual):
+        rows = one | {"residual": tf.constant([own_residual], tf.float32)}
+        with tf.GradientTape() as tape:
+            loss = of.stars_loss(rows, training=True)
+        return [loss, *(tf.convert_to_tensor(g) for g in tape.gradient(loss, of.stars.trainable_variables))]
+
+    model.draws.at = other.draws.at = 0, 0
+    for here, there in zip(learned(model, history.residual[row]), learned(other, 9), strict=True):
+        np.testing.assert_allclose(here, there, rtol=1e-4, atol=1e-5)
+    for tower, index in (("user", "user_index"), ("movie", "movie_index")):  # who leaves nothing out reads the answer
+        seen = [getattr(of.stars, tower)(one[index]).numpy() for of in (model, other)]
+        assert np.abs(seen[0] - seen[1]).max() > 0.5
 
 
 # ---- paths
@@ -217,4 +311,8 @@ def test_dropout_is_for_training_only(tiny, tiny_indices, batch):
     noisy = build(tiny, tiny_indices, dropout=0.9)
     randomise(noisy.stars)
     assert noisy.stars_loss(batch).numpy() == noisy.stars_loss(batch).numpy()
-    assert noisy.stars_loss(batch, training=True).numpy() != noisy.stars_loss(batch, training=True).numpy()
+    dropped = []
+    for step in (0, 0, 1):
+        noisy.draws.at = 0, step
+        dropped.append(noisy.stars_loss(batch, training=True).numpy())
+    assert dropped[0] == dropped[1] != dropped[2] and noisy.stars_loss(batch).numpy() not in dropped

@@ -79,6 +79,17 @@ def test_a_loaded_model_is_the_same_to_the_bit(fitted, saved, split):
     assert (again.weeks, again.bias.scale, repr(again)) == (fitted.weeks, fitted.bias.scale, repr(fitted))
 
 
+def test_a_loaded_model_of_lists_is_the_same_to_the_bit(listed, large, split, tmp_path):
+    listed.save(tmp_path)
+    with large():
+        again = movierec.load_model(tmp_path)
+    assert again.model.stars.in_movie_bag.tolist() == listed.model.stars.in_movie_bag.tolist()
+    np.testing.assert_array_equal(again.predict(split.test), listed.predict(split.test))
+    np.testing.assert_array_equal(again.score(np.arange(40)), listed.score(np.arange(40)))
+    for table in (lambda m: m.recommend([139, 100]), lambda m: m.recommend_new({10: 5.0}), lambda m: m.similar(20)):
+        pd.testing.assert_frame_equal(table(again), table(listed), check_exact=True)
+
+
 def test_a_fresh_process_loads_the_same_and_trains_the_same(fitted, once, saved, split, checkerboard, small, tmp_path):
     """What a reader does the next day: lists and stars are equal to the bit, and so is a model of the same seed."""
     tables = {
