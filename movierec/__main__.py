@@ -1,6 +1,9 @@
-"""`python -m movierec doctor`: what is installed, what is missing, and how to mend it."""
+"""`python -m movierec doctor`: what is missing; `python -m movierec train`: from ratings to a saved model."""
 
 import sys
+
+USAGE = """python -m movierec doctor                what is installed, what is missing, and how to mend it
+python -m movierec train DATA FOLDER     from ratings to a saved model; --help says more"""
 
 
 def main(arguments: list[str]) -> int:
@@ -9,7 +12,11 @@ def main(arguments: list[str]) -> int:
         from movierec.doctor import main as doctor
 
         return doctor()
-    print("python -m movierec doctor    what is installed, what is missing, and how to mend it", file=sys.stderr)
+    if arguments[:1] == ["train"]:
+        from movierec.train import main as train
+
+        return train(arguments[1:])
+    print(USAGE, file=sys.stderr)
     return 2
 
 

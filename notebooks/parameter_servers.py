@@ -1,0 +1,91 @@
+"""Tables cut in two, each half on a server of its own: matrix factorisation with tf.distribute.ParameterServerStrategy.
+
+A demonstration for 10_serving: it starts two servers, one worker and itself, the coordinator, on this machine, trains
+on MovieLens-100K, prints where the tables are and how the loss falls, and ends the others.
+"""
+
+import json
+import os
+import subprocess
+import sys
+
+import movierec
+from movierec.indices import make_indices
+from movierec.keras2 import tf
+from movierec.workers import free_ports
+
+DIM, BATCH, STEPS, EPOCHS = 32, 1024, 80, 4
+RATE = 0.1  # of Adagrad, which moves only the rows of the batch
+
+
+def serve() -> None:
+    """Nothing; never comes back: a server, or a worker, does what the coordinator says."""
+    place = tf.distribute.cluster_resolver.TFConfigClusterResolver()
+    tf.distribute.Server(place.cluster_spec(), place.task_type, place.task_id, protocol="grpc").join()
+
+
+def start_cluster() -> list:
+    """The processes of two servers and a worker; this one is told where they are by TF_CONFIG."""
+    chief, worker, *servers = (f"127.0.0.1:{port}" for port in free_ports(4))
+    cluster = {"chief": [chief], "worker": [worker], "ps": servers}
+    processes = []
+    for kind, number in (("ps", 0), ("ps", 1), ("worker", 0)):
+        config = json.dumps({"cluster": cluster, "task": {"type": kind, "index": number}})
+        command = [sys.executable, __file__, "serve"]
+        processes.append(subprocess.Popen(command, env=os.environ | {"TF_CONFIG": config}))
+    os.environ["TF_CONFIG"] = json.dumps({"cluster": cluster, "task": {"type": "chief", "index": 0}})
+    return processes
+
+
+class Factorisation(tf.keras.Model):
+    """r̂ = μ + ⟨p_u, q_i⟩ + b_u + b_i, with the biases as one more column of the tables."""
+
+    def __init__(self, num_users: int, num_movies: int, mean: float):
+        super().__init__()
+        self.mean = mean
+        small = tf.keras.initializers.RandomNormal(stddev=0.05)
+        self.p = self.add_weight("p", (num_users, DIM + 1), initializer=small)
+        self.q = self.add_weight("q", (num_movies, DIM + 1), initializer=small)
+
+    def call(self, pairs):
+        """Stars `[batch]` of user and movie indices `[batch, 2]`."""
+        p, q = tf.nn.embedding_lookup(self.p, pairs[:, 0]), tf.nn.embedding_lookup(self.q, pairs[:, 1])
+        return self.mean + tf.reduce_sum(p[:, 1:] * q[:, 1:], axis=1) + p[:, 0] + q[:, 0]
+
+
+def train() -> None:
+    """Nothing; prints the shards, and the root of the mean squared error of each epoch."""
+    train = movierec.split_by_user_time(movierec.load("ml-100k").ratings).train
+    indices = make_indices(train)
+    pairs = tf.stack([indices.user_index(train["user_id"]), indices.movie_index(train["movie_id"])], axis=1).numpy()
+    stars = train["rating"].to_numpy()
+
+    def batches(context):
+        rows = tf.data.Dataset.from_tensor_slices((pairs, stars)).shuffle(len(stars), seed=0)
+        return rows.repeat().batch(BATCH, drop_remainder=True).prefetch(2)
+
+    halves = tf.distribute.experimental.partitioners.MinSizePartitioner(min_shard_bytes=64 << 10, max_shards=2)
+    place = tf.distribute.cluster_resolver.TFConfigClusterResolver()
+    strategy = tf.distribute.ParameterServerStrategy(place, variable_partitioner=halves)
+    with strategy.scope():
+        model = Factorisation(indices.num_users, indices.num_movies, float(stars.mean()))
+        model.compile(tf.keras.optimizers.legacy.Adagrad(RATE), "mse")
+    for name in ("p", "q"):
+        for shard in getattr(model, name).variables:
+            server = tf.DeviceSpec.from_string(shard.device).task
+            print(f"{name}: {shard.shape[0]} rows on server {server}")
+    data = tf.keras.utils.experimental.DatasetCreator(batches)
+    losses = model.fit(data, epochs=EPOCHS, steps_per_epoch=STEPS, verbose=0).history["loss"]
+    print("RMSE on train:", " ".join(f"{loss**0.5:.2f}" for loss in losses))
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["serve"]:
+        serve()
+    processes = start_cluster()
+    try:
+        train()
+    finally:
+        for process in processes:  # they would wait for ever
+            process.kill()
+            process.wait()
