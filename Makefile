@@ -111,12 +111,17 @@ ablation: $(VENV) data  ## what each part and setting of the hybrid is worth, on
 runs: $(VENV) data  ## the runs that the panels come with, trained again (a quarter of an hour)
 	$(PYTHON) tests/benchmarks/recorded_runs.py
 
-benchmark: $(VENV) data  ## rival libraries side by side with ours; FULL=1 for the slow ones, too
+benchmark: $(VENV) data  ## rival libraries side by side with ours; FULL=1 for the slow ones, too; SCALE=1: 20 million ratings
+ifdef SCALE
+	$(PYTHON) tests/benchmarks/scale.py
+	$(PYTHON) tests/benchmarks/scale.py --run
+else
 	$(PYTHON) tests/benchmarks/run.py $(if $(FULL),--full)
 	$(PYTHON) tests/benchmarks/training_speed.py
 	$(PYTHON) tests/benchmarks/serving_load.py
 	$(PYTHON) tests/benchmarks/nearest_speed.py
 	$(if $(FULL),$(PYTHON) tests/benchmarks/training_speed.py --large)
+endif
 
 exercises: $(VENV) data  ## the exercises' notebooks and solutions again from their masters
 	$(PYTHON) notebooks/exercises/make.py

@@ -25,10 +25,11 @@ from movierec.features import Features
 from movierec.histories import History
 from movierec.indices import Indices
 from movierec.keras2 import tf
-from movierec.layers import shuffled
 from movierec.models import HybridModel
+from movierec.optimizers import LazyAdam
 from movierec.report import Recorder, read_table, report_folder, write_file
-from movierec.training import PASSES, stars_rows
+from movierec.steps import shuffled
+from movierec.training import MOST_PASSES, stars_rows
 
 COLUMNS = ["tables", "model", "library", "cpu_us_per_example", "wall_us_per_example", "times_less_cpu", "note"]
 TOLERANCE = dict.fromkeys(COLUMNS[3:6], float("inf"))
@@ -102,44 +103,44 @@ def ratings_model(num_users: int, num_movies: int) -> MovielensModel:
 
 
 def lists_cost(model: HybridModel, passes: int, steps: int | None = None) -> Cost:
-    """The ranking head over shuffled users, as `training.fit_head` does it.
+    """The ranking head over shuffled users, as `epochs.fit_head` does it.
 
     `passes`: over the users, in each epoch here; `steps`: of them so many are taken; None: all. Examples are the
     ratings of the users who were in a batch.
     """
     compiled(model, "ranking", 0.004)
     rng, counts = np.random.default_rng(0), np.bincount(model.past.user_index, minlength=model.past.num_users)
-    rows = {"user_index": np.arange(model.past.num_users, dtype=np.int32)}
+    columns = {"user_index": tf.range(model.past.num_users)}
 
     def epochs(number):
         examples = 0
         for _ in range(number * passes):
-            columns = {name: column[:steps] for name, column in shuffled(rows, USERS_PER_BATCH, rng).items()}
-            model.train_epoch(columns).numpy()
-            examples += counts[columns["user_index"]].sum()
+            order = shuffled(len(counts), USERS_PER_BATCH, rng)[:steps]
+            model.train_steps(columns, order).numpy()
+            examples += counts[order].sum()
         return examples
 
     return cost(epochs)
 
 
 def stars_cost(model: HybridModel, rows: dict) -> Cost:
-    """The stars head over shuffled ratings, as `training.fit_head` does it."""
+    """The stars head over shuffled ratings, as `epochs.fit_head` does it."""
     compiled(model, "stars", 0.001)
-    rng = np.random.default_rng(0)
+    rng, num_rows = np.random.default_rng(0), len(rows["user_index"])
+    columns = {name: tf.constant(column) for name, column in rows.items()}
 
     def epochs(number):
-        return (
-            sum(model.train_epoch(shuffled(rows, STARS_BATCH, rng)).numpy().size for _ in range(number)) * STARS_BATCH
-        )
+        orders = [shuffled(num_rows, STARS_BATCH, rng) for _ in range(number)]
+        return sum(model.train_steps(columns, order).numpy().size for order in orders) * STARS_BATCH
 
     return cost(epochs)
 
 
 def compiled(model: HybridModel, head: str, learning_rate: float) -> None:
-    """As `training.fit_head` compiles it, deterministic operations included."""
+    """As `epochs.fit_head` compiles it, deterministic operations included."""
     tf.config.experimental.enable_op_determinism()
     model.train_only((head,))
-    model.compile(optimizer=tf.keras.optimizers.legacy.Adam(learning_rate))
+    model.compile(optimizer=LazyAdam(learning_rate))
 
 
 # ---- the two sizes
@@ -184,7 +185,7 @@ def small() -> Iterator[dict]:
     spent = tutorial_cost(ratings_model(*sizes), ratings, TUTORIAL_BATCH)
     yield row(tables, TUTORIALS["stars"], spent, batches)
     hybrid = movierec.fit_hybrid(split, data.movies, data.users, stars_epochs=1, ranking_epochs=1)
-    spent = lists_cost(hybrid.model, PASSES)
+    spent = lists_cost(hybrid.model, MOST_PASSES)
     yield row(tables, "hybrid, lists", spent, f"batches of {USERS_PER_BATCH} users")
     spent = stars_cost(hybrid.model, stars_rows(hybrid, train))
     yield row(tables, "hybrid, stars", spent, f"batches of {STARS_BATCH:,} ratings")

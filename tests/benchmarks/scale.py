@@ -1,0 +1,352 @@
+"""What size costs, from 100,000 ratings to 20 million: report/results/scale.csv, and scale_run.csv of one whole run.
+
+    python tests/benchmarks/scale.py           every measurement in a process of its own, about ten minutes
+    python tests/benchmarks/scale.py --run     20 million ratings from CSV to a saved model; the rest stays as recorded
+
+The data are made (`movierec.synthetic`), 71 ratings a user. CPU seconds are those of all threads. Training is timed on
+some steps after as many to warm up; an epoch is that, times the ratings: extrapolated, but for `--run`.
+"""
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from movierec import datasets
+from movierec.report import Recorder, read_table, report_folder, write_file
+
+SIZES = {
+    100_000: (1_400, 1_700),
+    1_000_000: (14_000, 6_000),
+    10_000_000: (140_000, 20_000),
+    20_000_000: (280_000, 42_000),
+}
+FULL = 20_000_000
+CATALOGUES = (1_000, 10_000, 42_000, 100_000)  # movies, for the ranks of 20,000 users
+DIM, STEPS, BATCH, TUTORIAL_BATCHES, RANK_SAMPLE = 32, 60, 8192, (1024, 8192), 2_000
+MF = dict(ids=True, hidden=(128, 64), without=("bag of movies", "bag of users", "session", "order"))
+COLUMNS = ["task", "who", "ratings", "users", "movies", "cpu_s", "wall_s", "peak_gb", "cpu_us", "note"]
+
+
+def folder(ratings: int) -> Path:
+    """Where the CSV files of this size are; made if they are not there."""
+    place = datasets.data_folder() / "cache/scale" / str(ratings)
+    if not (place / "movies.csv").exists():
+        from movierec.synthetic import make_movielens, write_csv
+
+        place.mkdir(parents=True, exist_ok=True)
+        data = make_movielens(*SIZES[ratings], ratings)
+        by_movie = data.ratings.sort_values(["user_id", "movie_id"])  # as GroupLens has them
+        write_csv(data._replace(ratings=by_movie), place)
+    return place
+
+
+class Clock:
+    """CPU and wall seconds of a `with` block, and the peak memory of the process above that before it."""
+
+    def __enter__(self):
+        self.before, self.cpu, self.wall = _peak_gb(), time.process_time(), time.perf_counter()
+        return self
+
+    def __exit__(self, *_):
+        self.cpu, self.wall = time.process_time() - self.cpu, time.perf_counter() - self.wall
+        self.peak_gb = _peak_gb() - self.before
+
+    def row(self, task: str, who: str, size: tuple, examples: int, note: str = "", times: float = 1.0) -> dict:
+        """A row of the table for ratings, users, movies; `times`: of how many such blocks the task consists."""
+        spent = self.cpu * times, self.wall * times, self.peak_gb, 1e6 * self.cpu * times / examples
+        return dict(zip(COLUMNS, (task, who, *size, *spent, note), strict=True))
+
+
+def _peak_gb() -> float:
+    """Since this process began; `resource` would count what the one that started it had."""
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1e6
+
+
+# ---- what is measured, each in a process of its own
+
+
+def read(ratings: int, who: str) -> list[dict]:
+    """The CSV files as typed tables: ours first, ours again, or pandas as it comes."""
+    place, size = folder(ratings), (ratings, *SIZES[ratings])
+    files = place / "ratings.csv", place / "movies.csv"
+    with Clock() as clock:
+        if who == "pandas":
+            [pd.read_csv(file) for file in files]
+        else:
+            datasets.read(*files, folder=place / "data", step=0.5)
+    return [clock.row("read", who, size, ratings)]
+
+
+def history(ratings: int):
+    """The history, the columns to train on, and what a model needs besides, of made data of this size."""
+    from movierec.baselines import Bias
+    from movierec.features import movie_features, user_features
+    from movierec.histories import make_history, session_features
+    from movierec.indices import make_indices
+
+    place = folder(ratings)
+    data = datasets.read(place / "ratings.csv", place / "movies.csv", folder=place / "data", step=0.5)
+    indices = make_indices(data.ratings, data.movies)
+    bias = Bias(data.ratings, indices)
+    past = make_history(data.ratings, indices, bias, in_order=True)
+    stars = past.residual + bias.mean + bias.user[past.user_index] + bias.movie[past.movie_index]
+    columns = {
+        "user_index": past.user_index,
+        "movie_index": past.movie_index,
+        "week_index": np.zeros(len(stars), np.int32),
+        "rating": (np.round(2 * stars) / 2).astype(np.float32),
+        "residual": past.residual,
+        "session": session_features(past, dtype=np.float16),
+    }
+    known = user_features(None, indices), movie_features(data.movies, indices)
+    return past, columns, (*known, bias, 1)
+
+
+def train(ratings: int, kind: str) -> list[dict]:
+    """An epoch of "MF + MLP", "hybrid, stars" or "hybrid, lists"; extrapolated from `STEPS` steps."""
+    from movierec.keras2 import tf
+    from movierec.models import HybridModel
+    from movierec.optimizers import LazyAdam
+    from movierec.settings import Settings
+    from movierec.steps import shuffled, shuffled_groups
+
+    past, columns, known = history(ratings)
+    head = "ranking" if kind == "hybrid, lists" else "stars"
+    tf.keras.utils.set_random_seed(0)
+    tf.config.experimental.enable_op_determinism()
+    settings = Settings(**MF) if kind == "MF + MLP" else Settings(linear_weight=0.0)
+    model = HybridModel(past, *known, (head,), settings)
+    model.compile(optimizer=LazyAdam(0.001))
+    rng, num_rows = np.random.default_rng(0), len(past.user_index)
+    if head == "ranking":
+        columns = {"user_index": tf.range(past.num_users)}
+        order = shuffled(past.num_users, 256, rng)
+    elif kind == "MF + MLP":
+        order = shuffled(num_rows, BATCH, rng)
+    else:
+        order = shuffled_groups(past.starts, BATCH, rng)
+        if model.stars.in_movie_bag is not None:
+            columns["in_movie_bag"] = model.stars.in_movie_bag
+    columns = {name: tf.convert_to_tensor(column) for name, column in columns.items()}
+    steps = min(STEPS, len(order))
+    places = np.arange(len(order))[-steps:], np.arange(len(order))[:steps]
+    model.train_steps(columns, order[places[0]]).numpy()
+    with Clock() as clock:
+        model.train_steps(columns, order[places[1]]).numpy()
+    size = num_rows, past.num_users, past.num_movies
+    note = f"{steps} of {len(order):,} steps"
+    return [clock.row("epoch", kind, size, num_rows, note, len(order) / steps)]
+
+
+def floor(ratings: int, _) -> list[dict]:
+    """The perceptron of MF + MLP alone, on numbers that are there already: what no gathering could save."""
+    from movierec.keras2 import tf
+
+    network = tf.keras.Sequential([tf.keras.layers.Dense(n, activation="relu") for n in MF["hidden"]])
+    network.add(tf.keras.layers.Dense(1))
+    network.build((None, 3 * DIM))
+    x = tf.random.normal([BATCH, 3 * DIM])
+
+    @tf.function
+    def steps():
+        total = 0.0
+        for _ in tf.range(STEPS):
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                loss = tf.reduce_mean(network(x) ** 2)
+            gradients = tape.gradient(loss, [x, *network.trainable_variables])
+            total += sum(gradient[0][0] if gradient.shape.rank > 1 else gradient[0] for gradient in gradients)
+        return total
+
+    steps().numpy()
+    with Clock() as clock:
+        steps().numpy()
+    note = f"its arithmetic alone, {STEPS} steps"
+    return [clock.row("epoch", "floor of MF + MLP", (ratings, *SIZES[ratings]), ratings, note, ratings / STEPS / BATCH)]
+
+
+def tutorial(ratings: int, batch: str) -> list[dict]:
+    """The TFRS ranking tutorial's recipe with Adam, on some batches."""
+    from runners.tfrs import MovielensModel
+
+    from movierec.keras2 import tf
+
+    num_users, num_movies = SIZES[ratings]
+    batch, rng = int(batch), np.random.default_rng(0)
+    rows = max(10 * batch, 30_000)
+    users, movies = (np.arange(n).astype(str) for n in (num_users, num_movies))
+    columns = {
+        "user_id": users[rng.integers(num_users, size=rows)],
+        "movie_title": movies[rng.integers(num_movies, size=rows)],
+        "user_rating": rng.integers(1, 6, rows).astype("float32"),
+    }
+    model = MovielensModel({"user": users, "movie": movies})
+    model.compile(optimizer=tf.keras.optimizers.Adam())
+    batches = tf.data.Dataset.from_tensor_slices(columns).shuffle(100_000).batch(batch).cache()
+    model.fit(batches, epochs=1, verbose=0)
+    with Clock() as clock:
+        model.fit(batches, epochs=1, verbose=0)
+    who, note = f"TFRS tutorial, batches of {batch:,}", f"{rows:,} ratings"
+    return [clock.row("epoch", who, (ratings, num_users, num_movies), ratings, note, ratings / rows)]
+
+
+def ranks(num_users: int, movies: str) -> list[dict]:
+    """The exact rank of a held-out movie of each user, among all movies, from 32 factors."""
+    from movierec.indices import Indices
+    from movierec.ranks import held_out_ranks
+
+    num_movies, rng = int(movies), np.random.default_rng(0)
+    queries, candidates = (rng.normal(size=(n, DIM)).astype(np.float32) for n in (num_users, num_movies))
+    indices = Indices(np.arange(num_users), np.arange(num_movies))
+    held_out = pd.DataFrame({"user_id": np.arange(num_users), "movie_id": np.zeros(num_users, int)})
+    a_user = min(71, num_movies // 20)
+    seen_movie = 1 + (np.arange(a_user)[None] * 13 + rng.integers(num_movies, size=(num_users, 1))) % (num_movies - 1)
+    seen = pd.DataFrame({"user_id": np.repeat(np.arange(num_users), a_user), "movie_id": seen_movie.ravel()})
+    with Clock() as clock:
+        held_out_ranks(lambda user: queries[user] @ candidates.T, held_out, seen.drop_duplicates(), indices)
+    return [clock.row("ranks", "counted", (len(seen), num_users, num_movies), num_users)]
+
+
+def products(num_users: int, movies: str) -> list[dict]:
+    """The scores alone, in blocks of the same size: what no counting could save."""
+    from movierec.evaluation import users_per_block_of
+
+    num_movies, rng = int(movies), np.random.default_rng(0)
+    queries, candidates = (rng.normal(size=(n, DIM)).astype(np.float32) for n in (num_users, num_movies))
+    size = users_per_block_of(num_movies)
+    with Clock() as clock:
+        for start in range(0, num_users, size):
+            queries[start : start + size] @ candidates.T
+    return [clock.row("ranks", "floor of the ranks", (0, num_users, num_movies), num_users)]
+
+
+def factorized_top_k(num_users: int, movies: str) -> list[dict]:
+    """TFRS's FactorizedTopK with its streaming search over the whole catalogue, for some users."""
+    from movierec.keras2 import tf, tfrs
+
+    num_movies, rng = int(movies), np.random.default_rng(0)
+    queries, candidates = (tf.constant(rng.normal(size=(n, DIM)), tf.float32) for n in (RANK_SAMPLE, num_movies))
+    blocks = tf.data.Dataset.from_tensor_slices(candidates).batch(128)
+    metric = tfrs.metrics.FactorizedTopK(candidates=blocks)
+    metric.update_state(queries[:64], candidates[:64])
+    with Clock() as clock:
+        for start in range(0, RANK_SAMPLE, 500):
+            metric.update_state(queries[start : start + 500], candidates[:500])
+    note, times = f"{RANK_SAMPLE:,} users", num_users / RANK_SAMPLE
+    return [clock.row("ranks", "TFRS FactorizedTopK", (0, num_users, num_movies), num_users, note, times)]
+
+
+# ---- one whole run
+
+
+def whole_run() -> pd.DataFrame:
+    """The log of `python -m movierec train` on 20 million ratings, with the memory that it had at each line."""
+    place = folder(FULL)
+    for old in ("data", "model", "checkpoint"):
+        subprocess.run(["rm", "-rf", str(place / old)], check=True)
+    command = [sys.executable, "-m", "movierec", "train", str(place / "ratings.csv"), str(place / "model")]
+    command += ["--movies", str(place / "movies.csv"), "--checkpoint", str(place / "checkpoint")]
+    command += ["--epochs", "3", "--patience", "1"]
+    environment = os.environ | {"MOVIEREC_DATA": str(place / "data"), "PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    rows, line = [], re.compile(r" *([\d.]+) s +([\d.]+) CPU s +([\d.]+) GB +(\w+) +(.*)")
+    os.set_blocking(process.stdout.fileno(), False)
+    memory = []
+    while process.poll() is None or (text := process.stdout.readline()):
+        text = process.stdout.readline()
+        if text and (found := line.match(text)):
+            wall, cpu, peak, what, said = found.groups()
+            said = re.sub(r"/\S*/", "", said)  # no path of this machine
+            middle = float(np.median(memory)) if memory else np.nan
+            rows.append([what, float(wall), float(cpu), float(peak), middle, said])
+            print(text, end="", flush=True)
+            memory = []
+        memory += _resident_gb(process.pid)
+        time.sleep(0.5)
+    if process.returncode:
+        raise SystemExit(f"the run ended with exit code {process.returncode}")
+    return pd.DataFrame(rows, columns=["step", "wall_s", "cpu_s", "peak_gb", "usual_gb", "said"])
+
+
+def _resident_gb(pid: int) -> list[float]:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return []
+    return [int(kb) / 1e6 for kb in re.findall(r"VmRSS:\s+(\d+)", status)]
+
+
+# ---- the table
+
+
+def questions() -> list[tuple]:
+    """(function, first argument, second) of every measurement."""
+    asked = []
+    for ratings in SIZES:
+        asked += [("read", ratings, "first"), ("read", ratings, "again")]
+        asked += [("train", ratings, kind) for kind in ("MF + MLP", "hybrid, stars", "hybrid, lists")]
+    asked += [("read", FULL, "pandas"), ("floor", FULL, "")]
+    asked += [("tutorial", FULL, str(batch)) for batch in TUTORIAL_BATCHES]
+    asked += [(which, 20_000, str(movies)) for which in ("ranks", "products") for movies in CATALOGUES]
+    return asked + [("ranks", 280_000, "42000"), ("factorized_top_k", 280_000, "42000")]
+
+
+def ask(function: str, first: int, second: str) -> list[dict]:
+    """The rows of one measurement, made in a new process."""
+    if function == "read" and second == "first":
+        subprocess.run(["rm", "-rf", str(folder(first) / "data")], check=True)
+    command = [sys.executable, __file__, "--ask", function, str(first), second]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    rows = json.loads(done.stdout.splitlines()[-1])
+    for row in rows:
+        print(f"{row['task']:6} {row['who']:36} {row['ratings']:11,} ratings {row['cpu_s']:9.2f} CPU s", flush=True)
+    return rows
+
+
+def write(name: str, table: pd.DataFrame) -> None:
+    """Writes a table as a fresh result, and copies it to the recorded ones."""
+    numbers = [column for column in table if table[column].dtype.kind == "f"]
+    tolerance = dict.fromkeys([*numbers, "said"] if "said" in table else numbers, float("inf"))
+    Recorder("benchmarks").table(name, table, tolerance=tolerance)
+    fresh = report_folder() / f"generated/results/{name}.csv"
+    write_file(report_folder() / f"results/{name}.csv", fresh.read_bytes())
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The exit code: 0."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--run", action="store_true", help="one whole run of 20 million ratings instead; 15 minutes")
+    parser.add_argument("--only", help="a function of this file: the rows of others stay as recorded")
+    parser.add_argument("--ask", nargs=3, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.ask:
+        function, first, second = options.ask
+        print(json.dumps(globals()[function](int(first), second)))
+    elif options.run:
+        write("scale_run", whole_run())
+    else:
+        wanted = [asked for asked in questions() if options.only in (None, asked[0])]
+        table = pd.DataFrame([row for asked in wanted for row in ask(*asked)], columns=COLUMNS)
+        if options.only:
+            old, _ = read_table(report_folder() / "results/scale.csv")
+            old = old.astype(table.dtypes.to_dict())
+            same = ["task", "who", "users", "movies"]
+            replaced = old.set_index(same).index.isin(table.set_index(same).index)
+            table = pd.concat([old[~replaced], table], ignore_index=True)
+        write("scale", table)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
