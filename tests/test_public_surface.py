@@ -16,7 +16,18 @@ README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding=
 def test_the_public_names_are_there_and_no_others():
     splits = [f"split_{how}" for how in ("by_user_time", "by_time", "random5", "stratified", "leave_last")]
     assert sorted(movierec.__all__) == sorted(
-        ["MovieLens", "Split", "load", *splits, "fit_hybrid", "fit_ensemble", "load_model", "Hybrid", "Ensemble"]
+        [
+            "MovieLens",
+            "Split",
+            "load",
+            "read",
+            *splits,
+            "fit_hybrid",
+            "fit_ensemble",
+            "load_model",
+            "Hybrid",
+            "Ensemble",
+        ]
     )
     for name in movierec.__all__:
         assert callable(getattr(movierec, name))
