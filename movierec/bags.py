@@ -10,9 +10,6 @@ import numpy as np
 from movierec.histories import Entries, History
 from movierec.keras2 import tf
 
-MOST_PAIRS = 50_000_000  # users x movies of a history that is kept as matrices: four of them are 0.8 GB
-MOST_RATERS = 64  # in the bag of a movie, if histories are lists; who has more is known by an id (table in notebook 10)
-
 
 class Matrix(NamedTuple):
     """The history of each row, with a column for all that could have been rated: fast, and nearly empty.
@@ -74,10 +71,10 @@ def sparse(entries: Entries, values, num_rows, num_movies):
     return tf.SparseTensor(places, values, tf.cast([num_rows, num_movies], tf.int64))
 
 
-def raters(history: History) -> tuple[Lists, np.ndarray]:
-    """Who rated each movie, if at most `MOST_RATERS` did, else nobody; and which ratings are in there, bool `[N]`."""
+def raters(history: History, most_raters: int) -> tuple[Lists, np.ndarray]:
+    """Who rated each movie, if at most `most_raters` did, else nobody; and which ratings are in there, bool `[N]`."""
     count = np.bincount(history.movie_index, minlength=history.num_movies)
-    has_bag = count <= MOST_RATERS
+    has_bag = count <= most_raters
     in_bag = has_bag[history.movie_index]
     rows = np.flatnonzero(in_bag)
     rows = rows[np.argsort(history.movie_index[rows], kind="stable")]
@@ -100,13 +97,13 @@ class Bags(NamedTuple):
     in_movie_bag: np.ndarray | None = None
 
 
-def make_bags(history: History) -> Bags:
-    """Matrices; or, where these would be too large, lists, and bags only for movies with few ratings.
+def make_bags(history: History, most_pairs: int, most_raters: int) -> Bags:
+    """Matrices; or, for more than `most_pairs` users x movies, lists, and bags only for movies with few ratings.
 
     A movie with many has a vector of its own in `StarsHead` instead, and they are enough to learn it from.
     """
     lists = Lists(*map(tf.constant, (history.starts, history.movie_index, history.residual)))
-    if history.num_users * history.num_movies > MOST_PAIRS:
-        return Bags(lists, lists, *raters(history))
+    if history.num_users * history.num_movies > most_pairs:
+        return Bags(lists, lists, *raters(history, most_raters))
     rated, residual = map(tf.constant, history.matrices())
     return Bags(lists, Matrix(rated, residual), Matrix(tf.transpose(rated), tf.transpose(residual)))

@@ -53,7 +53,7 @@ class HybridModel(LoopedModel):
         if "features" in settings.without:
             known = tuple(values[:, :0] for values in known)
         known = tuple(map(tf.constant, known))
-        bags = make_bags(history)
+        bags = make_bags(history, settings.most_pairs, settings.most_raters)
         self.stars = StarsHead(bags, *known, bias, num_weeks, settings, self.draws) if "stars" in heads else None
         self.ranking = RankingHead(history, bags.lists, *known, settings, self.draws) if "ranking" in heads else None
         count = np.bincount(history.movie_index, minlength=history.num_movies)

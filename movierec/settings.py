@@ -37,6 +37,8 @@ class Settings:
         sampled: ranking against films of the batch instead of all, for catalogues that are too large.
         ids: also a learned vector of each user, in both heads, and of each movie in the stars head (in the ranking head
             movies always have one). They know train by heart, and newcomers have none.
+        most_pairs: users x movies of a history that is kept as matrices, 16 bytes a pair; larger ones are lists.
+        most_raters: users in the bag of a movie, if histories are lists; a movie with more has an id instead.
         without: names of `PARTS` to leave out.
 
     Raises:
@@ -61,13 +63,15 @@ class Settings:
     ordinal: bool = True
     sampled: bool = False
     ids: bool = False
+    most_pairs: int = 50_000_000
+    most_raters: int = 64
     without: tuple = ()
 
     def __post_init__(self):
         for name in ("dim", "ranking_dim", "ahead_ratings", "fade_ratings", "linear_regularisation"):
             if not getattr(self, name) > 0:  # a NaN is refused, too
                 raise ValueError(f"`{name}` must be above 0, got {getattr(self, name)}.")
-        for name in ("stars_penalty", "ranking_penalty", "bias_penalty", "linear_weight"):
+        for name in ("stars_penalty", "ranking_penalty", "bias_penalty", "linear_weight", "most_pairs", "most_raters"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"`{name}` must be 0 or more, got {getattr(self, name)}.")
         for name in ("dropout", "ranking_dropout", "hidden_share", "fade_floor"):

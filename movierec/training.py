@@ -72,9 +72,9 @@ def fit_hybrid(
     second call waits for one in another thread. If the split is in time, the ranking head is trained to say what comes
     next; else, what is missing.
 
-    Where users x movies is more than `bags.MOST_PAIRS`, histories are lists: batches of the stars head have few users
-    with all of their ratings, and a film with many ratings is known by an id instead of by who rated it. Memory is
-    then at most 0.7 GB, and 180 bytes for each rating of train.
+    Where users x movies is more than `most_pairs` of the settings, histories are lists: batches of the stars head have
+    few users with all of their ratings, and a film with many ratings is known by an id instead of by who rated it.
+    Memory is then at most 0.7 GB, and 180 bytes for each rating of train.
 
     Args:
         split: train; validation for early stopping, or None; test is not touched.

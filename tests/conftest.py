@@ -1,7 +1,5 @@
 """Fixtures with a known answer; the models that several tests look at are trained once."""
 
-import contextlib
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -125,24 +123,15 @@ def plain(split, small):
 
 @pytest.fixture(scope="session")
 def large():
-    """`with large():` histories are lists, as those of 25 million ratings are; movies with 20 ratings have no bag."""
-
-    @contextlib.contextmanager
-    def large():
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("movierec.bags.MOST_PAIRS", 0)
-            patch.setattr("movierec.bags.MOST_RATERS", 19)
-            yield
-
-    return large
+    """Settings by which histories are lists, as those of 25 million ratings are; movies with 20 ratings have no bag."""
+    return {"most_pairs": 0, "most_raters": 19}
 
 
 @pytest.fixture(scope="session")
 def listed(split, checkerboard, small, large):
     """As `fitted`, with histories as lists, where a step has eight times as many ratings as asked for: 64, too."""
-    with large():
-        settings = small | {"batch_size": 8}
-        return movierec.fit_hybrid(split, checkerboard.movies, checkerboard.users, seed=0, epochs=5, **settings)
+    settings = small | large | {"batch_size": 8}
+    return movierec.fit_hybrid(split, checkerboard.movies, checkerboard.users, seed=0, epochs=5, **settings)
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from movierec import bags
 from movierec.bags import Lists, Matrix, make_bags, raters, sparse, sums
 from movierec.histories import Entries, History
 from movierec.keras2 import tf
@@ -30,10 +29,12 @@ def tables(others, seed=1):
     return [tf.Variable(rng.normal(size=(others, DIM)), dtype=tf.float32) for _ in range(2)]
 
 
-def as_lists(history, monkeypatch, most_raters=64):
-    monkeypatch.setattr(bags, "MOST_PAIRS", 0)
-    monkeypatch.setattr(bags, "MOST_RATERS", most_raters)
-    return make_bags(history)
+def as_matrices(history):
+    return make_bags(history, most_pairs=30, most_raters=64)  # 6 users x 5 movies
+
+
+def as_lists(history):
+    return make_bags(history, most_pairs=0, most_raters=64)
 
 
 def loop(history, side, rows, watched, starred):
@@ -60,7 +61,7 @@ def test_matrices_and_lists_sum_as_a_slow_loop_does(history, monkeypatch, side, 
     watched, starred = tables(others)
     starred = starred if explicit else None
     total, count = loop(history, side, rows, watched.numpy(), None if starred is None else starred.numpy())
-    found = {"matrix": make_bags(history), "lists": as_lists(history, monkeypatch)}
+    found = {"matrix": as_matrices(history), "lists": as_lists(history)}
     assert isinstance(getattr(found["matrix"], side), Matrix) and isinstance(getattr(found["lists"], side), Lists)
     assert count.min() == 0 and np.abs(total).max() > 1
     for kind, both in found.items():
@@ -77,7 +78,7 @@ def test_their_gradients_are_those_of_the_matrix_product(history, monkeypatch, s
     weight = np.random.default_rng(2).normal(size=(len(rows), DIM)).astype(np.float32)
     matrices = [matrix if side == "by_user" else matrix.T for matrix in history.matrices()]
     expected = [matrix[rows].T @ weight for matrix in matrices]
-    for kind, both in (("matrix", make_bags(history)), ("lists", as_lists(history, monkeypatch))):
+    for kind, both in (("matrix", as_matrices(history)), ("lists", as_lists(history))):
         learned = tables(others)
         with tf.GradientTape() as tape:
             total, _ = getattr(both, side).sums(tf.constant(rows), *learned)
@@ -87,12 +88,12 @@ def test_their_gradients_are_those_of_the_matrix_product(history, monkeypatch, s
 
 
 def test_entries_are_the_ratings_of_the_rows_from_the_oldest(history):
-    entries = make_bags(history).lists.entries(tf.constant([1, 3, 0, 1]))
+    entries = as_matrices(history).lists.entries(tf.constant([1, 3, 0, 1]))
     assert entries.row.numpy().tolist() == [0, 0, 2, 2, 2, 3, 3]
     assert entries.movie.numpy().tolist() == [0, 2, 2, 0, 1, 0, 2]
     assert entries.age.numpy().tolist() == [1, 0, 2, 1, 0, 1, 0]  # newer ratings of the same user
     np.testing.assert_array_equal(entries.residual, history.residual[[3, 4, 0, 1, 2, 3, 4]])
-    nobody = make_bags(history).lists.entries(tf.constant([], tf.int32))
+    nobody = as_matrices(history).lists.entries(tf.constant([], tf.int32))
     assert [len(column) for column in nobody] == [0, 0, 0, 0]
 
 
@@ -106,7 +107,7 @@ def test_sums_of_people_who_are_not_in_train():
 
 
 def test_sparse_is_the_matrix_of_the_entries(history):
-    entries = make_bags(history).lists.entries(tf.constant([5, 3, 0]))
+    entries = as_matrices(history).lists.entries(tf.constant([5, 3, 0]))
     matrix = tf.sparse.to_dense(tf.sparse.reorder(sparse(entries, entries.residual, 3, 5)))
     np.testing.assert_array_equal(matrix, history.matrices()[1][[5, 3, 0]])
 
@@ -114,10 +115,9 @@ def test_sparse_is_the_matrix_of_the_entries(history):
 # ---- lists, and movies that have none
 
 
-def test_a_movie_with_many_ratings_has_no_bag_and_one_without_ratings_an_empty_one(history, monkeypatch):
+def test_a_movie_with_many_ratings_has_no_bag_and_one_without_ratings_an_empty_one(history):
     """Movies 0 to 4 have 5, 2, 4, 1 and no ratings. At most 4: only movie 0 has too many."""
-    monkeypatch.setattr(bags, "MOST_RATERS", 4)
-    by_movie, in_bag = raters(history)
+    by_movie, in_bag = raters(history, 4)
     assert np.diff(by_movie.starts).tolist() == [0, 2, 4, 1, 0]
     assert in_bag.tolist() == (history.movie_index != 0).tolist() and in_bag.sum() == 7
     users = [history.user_index[history.movie_index == movie].tolist() for movie in (1, 2, 3)]
@@ -134,20 +134,17 @@ def test_a_movie_with_many_ratings_has_no_bag_and_one_without_ratings_an_empty_o
 
 
 @pytest.mark.parametrize(("most", "without"), [(5, []), (4, [0]), (1, [0, 1, 2]), (0, [0, 1, 2, 3])])
-def test_the_limit_is_the_number_of_ratings_that_still_has_a_bag(history, monkeypatch, most, without):
-    monkeypatch.setattr(bags, "MOST_RATERS", most)
-    by_movie, in_bag = raters(history)
+def test_the_limit_is_the_number_of_ratings_that_still_has_a_bag(history, most, without):
+    by_movie, in_bag = raters(history, most)
     assert sorted(set(history.movie_index[~in_bag].tolist())) == without
     assert len(by_movie.other) == by_movie.starts[-1] == in_bag.sum()
     assert by_movie.starts.dtype == by_movie.other.dtype == tf.int32 and by_movie.residual.dtype == tf.float32
 
 
-def test_histories_are_lists_above_so_many_pairs_and_matrices_up_to_there(history, monkeypatch):
-    monkeypatch.setattr(bags, "MOST_PAIRS", 30)  # 6 users x 5 movies
-    small = make_bags(history)
+def test_histories_are_lists_above_so_many_pairs_and_matrices_up_to_there(history):
+    small = as_matrices(history)
     assert isinstance(small.by_user, Matrix) and isinstance(small.by_movie, Matrix) and small.in_movie_bag is None
-    monkeypatch.setattr(bags, "MOST_PAIRS", 29)
-    large = make_bags(history)
+    large = make_bags(history, most_pairs=29, most_raters=64)
     assert isinstance(large.by_user, Lists) and isinstance(large.by_movie, Lists)
     assert large.in_movie_bag.all() and len(large.in_movie_bag) == 12
     for both in (small, large):

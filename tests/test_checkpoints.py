@@ -120,16 +120,15 @@ def test_whoever_is_killed_again_and_again_ends_with_the_model_they_would_have_g
 def test_on_lists_too_and_when_stopped_instead_of_killed(fit, listed, large, tmp_path):
     """The training of `listed`; the first time it is asked to end, the second it is killed."""
     stop = training.Stop()
-    asked = {"seed": 0, "epochs": 5, "batch_size": 8}
-    with large():
-        with pytest.raises(training.Stopped, match="first epoch of the ranking head"):
-            fit(stop=stop, on_epoch=lambda row: stop.ask() if row["epoch"] == 2 else None, **asked)
-        assert where(tmp_path) == {"stars": (3, 0, False)}
-        with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
-            dies(patch, "stars", 5, written=True)  # those of epoch 3, after 3, 6 and 8 steps; of epoch 4 after 3 and 6
-            fit(**asked)
-        assert where(tmp_path) == {"stars": (4, 6, False)}
-        assert_same(fit(**asked), listed)
+    asked = {"seed": 0, "epochs": 5, "batch_size": 8, **large}
+    with pytest.raises(training.Stopped, match="first epoch of the ranking head"):
+        fit(stop=stop, on_epoch=lambda row: stop.ask() if row["epoch"] == 2 else None, **asked)
+    assert where(tmp_path) == {"stars": (3, 0, False)}
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+        dies(patch, "stars", 5, written=True)  # those of epoch 3, after 3, 6 and 8 steps; of epoch 4 after 3 and 6
+        fit(**asked)
+    assert where(tmp_path) == {"stars": (4, 6, False)}
+    assert_same(fit(**asked), listed)
 
 
 SCRIPT = """

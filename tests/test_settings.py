@@ -7,7 +7,7 @@ import pytest
 from movierec.settings import PARTS, Settings
 
 POSITIVE = ["dim", "ranking_dim", "ahead_ratings", "fade_ratings", "linear_regularisation"]
-NOT_NEGATIVE = ["stars_penalty", "ranking_penalty", "bias_penalty", "linear_weight"]
+NOT_NEGATIVE = ["stars_penalty", "ranking_penalty", "bias_penalty", "linear_weight", "most_pairs", "most_raters"]
 SHARES = ["dropout", "ranking_dropout", "hidden_share", "fade_floor"]
 
 

@@ -105,11 +105,8 @@ def test_a_users_other_ratings_are_seen_while_one_is_left_out(model, batch):
 # ---- histories that are too large for a matrix
 
 
-@pytest.fixture
-def as_lists(monkeypatch):
-    """Histories are lists. Movies 10 to 50 have 4, 3, 4, 3 and no ratings: the first and the third have no bag."""
-    monkeypatch.setattr("movierec.bags.MOST_PAIRS", 0)
-    monkeypatch.setattr("movierec.bags.MOST_RATERS", 3)
+# Movies 10 to 50 have 4, 3, 4, 3 and no ratings: the first and the third have no bag.
+AS_LISTS = {"most_pairs": 0, "most_raters": 3}
 
 
 def loop_of_lists(tower, history, row, of_users, without=None):
@@ -129,9 +126,9 @@ def loop_of_lists(tower, history, row, of_users, without=None):
 
 @pytest.mark.parametrize("ids", [False, True])
 @pytest.mark.parametrize("without", [(), "bag of movies", "bag of users", "explicit", "features"])
-def test_towers_on_lists_equal_a_slow_loop(tiny, tiny_indices, batch, as_lists, without, ids):
+def test_towers_on_lists_equal_a_slow_loop(tiny, tiny_indices, batch, without, ids):
     """Asked for stars, a film has all of its bag; in training, all but the rating that is to be predicted."""
-    model = build(tiny, tiny_indices, without=without, ids=ids)
+    model = build(tiny, tiny_indices, **AS_LISTS, without=without, ids=ids)
     randomise(model.stars)
     user, movie, past = model.stars.user, model.stars.movie, model.past
     rows = batch | {"in_movie_bag": tf.constant(model.stars.in_movie_bag)}
@@ -146,8 +143,8 @@ def test_towers_on_lists_equal_a_slow_loop(tiny, tiny_indices, batch, as_lists, 
     assert model.stars.in_movie_bag.tolist() == np.isin(past.movie_index, [1, 3]).tolist()
 
 
-def test_a_film_without_a_bag_is_its_id_and_its_features(tiny, tiny_indices, as_lists):
-    model = build(tiny, tiny_indices)
+def test_a_film_without_a_bag_is_its_id_and_its_features(tiny, tiny_indices):
+    model = build(tiny, tiny_indices, **AS_LISTS)
     randomise(model.stars)
     movie = model.stars.movie
     alone = movie.features.numpy() @ movie.feature.numpy() + movie.id.numpy()
@@ -156,9 +153,9 @@ def test_a_film_without_a_bag_is_its_id_and_its_features(tiny, tiny_indices, as_
     assert apart[[1, 3]].min() > 0.1
 
 
-def test_a_film_without_a_bag_has_no_rating_taken_out_of_it(tiny, tiny_indices, batch, as_lists):
+def test_a_film_without_a_bag_has_no_rating_taken_out_of_it(tiny, tiny_indices, batch):
     """The bad case beside it: without `in_movie_bag` the answer, with its sign turned, would be all of the bag."""
-    model = build(tiny, tiny_indices)
+    model = build(tiny, tiny_indices, **AS_LISTS)
     randomise(model.stars)
     user, movie = batch["user_index"], batch["movie_index"]
     has_none = ~model.stars.in_movie_bag
@@ -169,13 +166,16 @@ def test_a_film_without_a_bag_has_no_rating_taken_out_of_it(tiny, tiny_indices, 
     assert np.abs(wrong - asked).max(axis=1).min() > 0.1
 
 
-def test_on_lists_too_nothing_is_learned_from_a_ratings_own_residual(tiny, tiny_indices, batch, as_lists):
+def test_on_lists_too_nothing_is_learned_from_a_ratings_own_residual(tiny, tiny_indices, batch):
     """A rating of the second film, which has a bag: see the test of matrices above."""
     history = make_history(tiny.ratings, tiny_indices, Bias(tiny.ratings, tiny_indices))
     row = int(np.flatnonzero(history.movie_index == 1)[0])
     residual = history.residual.copy()
     residual[row] = 9
-    model, other = build(tiny, tiny_indices), build(tiny, tiny_indices, history._replace(residual=residual))
+    model, other = (
+        build(tiny, tiny_indices, **AS_LISTS),
+        build(tiny, tiny_indices, history._replace(residual=residual), **AS_LISTS),
+    )
     randomise(model.stars)
     other.stars.set_weights(model.stars.get_weights())
     one = {name: column[row : row + 1] for name, column in batch.items()} | {"in_movie_bag": tf.constant([True])}

@@ -163,9 +163,9 @@ def test_lists_and_matrices_are_two_ways_to_the_same_model(split, checkerboard, 
     """With a bag for each film, the same batches, and an optimiser that does not tell a sum from a product."""
     settings = small | dict(heads=("stars",), epochs=1, ids=True, optimizer="adam", batch_size=64)
     matrices = movierec.fit_hybrid(split, checkerboard.movies, **settings)
-    monkeypatch.setattr("movierec.bags.MOST_PAIRS", 0)
     monkeypatch.setattr(training, "shuffled_groups", lambda starts, size, rng: training.shuffled(starts[-1], size, rng))
-    lists = movierec.fit_hybrid(split, checkerboard.movies, **settings | {"batch_size": 8})  # times eight
+    settings |= {"batch_size": 8, "most_pairs": 0}  # a step of lists has eight times as many ratings
+    lists = movierec.fit_hybrid(split, checkerboard.movies, **settings)
     assert lists.model.stars.in_movie_bag.all() and matrices.model.stars.in_movie_bag is None
     for here, there in zip(lists.model.stars.get_weights(), matrices.model.stars.get_weights(), strict=True):
         np.testing.assert_allclose(here, there, atol=2e-4)
@@ -173,7 +173,7 @@ def test_lists_and_matrices_are_two_ways_to_the_same_model(split, checkerboard, 
     assert metrics.rmse(lists.predict(split.test), lists.bias.predict(split.test)) > 0.1  # it has learned something
 
 
-def test_batches_of_lists_are_users_with_all_of_their_ratings(listed, split, large):
+def test_batches_of_lists_are_users_with_all_of_their_ratings(listed, split):
     """564 ratings of 40 users in 8 batches of 64: the 7 cuts between them part at most 8 users, the last included."""
     recipe = training.stars_recipe(listed, split, 8, optimizer="adam", learning_rate=0.1, epochs=1, quality=None)
     order, past = recipe.order(np.random.default_rng(0)), listed.model.past
