@@ -19,6 +19,7 @@ from movierec.splits import (
 _LAZY = {
     "fit_hybrid": "movierec.training",
     "fit_ensemble": "movierec.training",
+    "fit_sequence": "movierec.sequential",
     "load_model": "movierec.storage",
     "Hybrid": "movierec.recommend",
     "Ensemble": "movierec.ensemble",

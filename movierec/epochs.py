@@ -1,4 +1,4 @@
-"""A head of the hybrid over its epochs: early stopping, the best epoch kept, and a state that can be taken up again.
+"""A head of a model over its epochs: early stopping, the best epoch kept, and a state that can be taken up again.
 
 Taught in notebooks/06_training and, for what is large, 10_serving.
 """
@@ -15,8 +15,7 @@ from tqdm.auto import tqdm
 from movierec.checkpoints import Checkpoint, State
 from movierec.keras2 import tf
 from movierec.optimizers import OPTIMIZERS
-from movierec.recommend import Hybrid
-from movierec.steps import Stop
+from movierec.steps import LoopedModel, Stop
 from movierec.workers import WorkerLost
 
 LOST = tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.DeadlineExceededError
@@ -32,6 +31,8 @@ class Recipe(NamedTuple):
         optimizer, learning_rate: a name of `OPTIMIZERS`, and its rate.
         epochs: at most so many.
         quality: () -> (name, value, whether higher is better) on validation; None: train for all `epochs`.
+        unit: what a row of a batch is, for the bar.
+        rate: the name of the caller's argument that is the learning rate, for messages.
         averaged: what is judged and kept is the running average a ← averaged · a + (1 − averaged) · w of the weights w
             after each epoch; 0 is w itself.
     """
@@ -43,6 +44,8 @@ class Recipe(NamedTuple):
     epochs: int
     quality: Callable | None
     averaged: float = 0.0
+    unit: str = "rating"
+    rate: str = "learning_rate"
 
 
 class Watch(NamedTuple):
@@ -67,13 +70,15 @@ class Stopped(Exception):
     """A training was stopped before a head had finished its first epoch: there is nothing to keep."""
 
 
-def fit_head(hybrid: Hybrid, head: str, recipe: Recipe, patience: int, seed: int, watch: Watch) -> pd.DataFrame:
-    """One row an epoch; the head is left with the weights of its best one, or of its last if there is no `quality`.
+def fit_head(
+    model: LoopedModel, head: str, recipe: Recipe, patience: int, seed: int, watch: Watch
+) -> tuple[pd.DataFrame, int]:
+    """One row an epoch, and the best one, whose weights the head is left with; without `quality` the last is the best.
 
     The order of an epoch is a function of seed and epoch, and what is drawn in a step one of seed and step: taken up
     from any `State`, the rest is as it would have been, to the bit.
     """
-    training = _Training(hybrid.model, head, recipe, seed, watch)
+    training = _Training(model, head, recipe, seed, watch)
     state = training.state
     while not state.is_over:
         training.take_steps()
@@ -89,14 +94,13 @@ def fit_head(hybrid: Hybrid, head: str, recipe: Recipe, patience: int, seed: int
     training.layer.set_weights(state.best_weights)
     training.columns.clear()  # else a graph of TensorFlow holds on to them while the other head is trained
     _give_back()
-    hybrid.best_epochs[head] = state.best_epoch
-    return pd.DataFrame(state.table)
+    return pd.DataFrame(state.table), state.best_epoch
 
 
 class _Training:
     """A head, its optimiser, and where they stand."""
 
-    def __init__(self, model, head: str, recipe: Recipe, seed: int, watch: Watch):
+    def __init__(self, model: LoopedModel, head: str, recipe: Recipe, seed: int, watch: Watch):
         self.model, self.head, self.recipe, self.seed, self.watch = model, head, recipe, seed, watch
         self.layer = getattr(model, head)
         model.train_only((head,))
@@ -123,7 +127,7 @@ class _Training:
                 losses = self._losses(order[state.step : state.step + STEPS_PER_CALL])
                 if stop.asked:
                     return
-                _check_finite(losses, self.head, state, steps)
+                _check_finite(losses, self.head, self.recipe.rate, state, steps)
                 state.losses += losses.tolist()
                 kept, state.step = state.step, state.step + len(losses)
                 bar.update(len(losses) * batch)
@@ -175,7 +179,7 @@ class _Training:
             self.watch.checkpoint.keep(self.head, self.state)
 
     def _bar(self, total: int, done: int) -> tqdm:
-        unit = {"stars": "rating", "ranking": "user"}[self.head]
+        unit = self.recipe.unit
         name = f"{self.head}, epoch {self.state.epoch}"
         hidden = not self.watch.progress
         return tqdm(desc=name, total=total, initial=done, unit=unit, unit_scale=True, leave=False, disable=hidden)
@@ -191,11 +195,10 @@ def _mix(average: list, weights: list, share: float) -> list:
     return [share * a + (1 - share) * w for a, w in zip(average, weights, strict=True)]
 
 
-def _check_finite(losses: np.ndarray, head: str, state: State, steps: int) -> None:
+def _check_finite(losses: np.ndarray, head: str, rate: str, state: State, steps: int) -> None:
     bad = np.flatnonzero(~np.isfinite(losses))
     if len(bad):
-        setting = {"stars": "learning_rate", "ranking": "ranking_learning_rate"}[head]
         raise ValueError(
             f"the loss must be finite; that of the {head} head is {losses[bad[0]]} in epoch {state.epoch}, batch "
-            f"{state.step + bad[0] + 1} of {steps}. Use a smaller `{setting}`, or look for odd ratings in train."
+            f"{state.step + bad[0] + 1} of {steps}. Use a smaller `{rate}`, or look for odd ratings in train."
         )

@@ -46,7 +46,7 @@ class HybridModel(LoopedModel):
         self, history: History, user_features: Features, movie_features: Features, bias: Bias, num_weeks: int,
         heads: tuple = HEADS, settings: Settings | None = None,
     ):  # fmt: skip
-        super().__init__()
+        super().__init__(HEADS)
         self.settings = settings = settings or Settings()
         self.past, self.user_features, self.movie_features = history, user_features, movie_features
         known = user_features.values, movie_features.values
@@ -69,12 +69,6 @@ class HybridModel(LoopedModel):
         columns["session"] = tf.TensorSpec([None, NUM_SESSION_FEATURES], tf.float32)
         self.predict_stars = tf.function(self.stars, input_signature=[columns]) if self.stars else None
         self.score = tf.function(self.ranking, input_signature=[index]) if self.ranking else None
-
-    def train_only(self, heads: tuple) -> None:
-        """Leaves the other heads as they are in training; before `compile`."""
-        for head in HEADS:
-            if getattr(self, head) is not None:
-                getattr(self, head).trainable = head in heads
 
     def compute_loss(self, batch, training=False):
         """The loss of one batch: of ratings, see `stars_loss`, or else of users, see `ranking_loss`."""
@@ -106,7 +100,7 @@ class HybridModel(LoopedModel):
         entries = head.entries(users)
         target, age = head.hide(entries, num_rows)
         asked_from = tf.cast(target == 0, tf.float32)  # the rest of the history
-        x = head.bag(entries, asked_from * head.fade(age), num_rows) + head.known(users, training)
+        x = head.bag(entries, asked_from * head.fade(age), num_rows, training=training) + head.known(users, training)
         y = head.movie_vectors()
         queries, candidates = head.queries(x, training), head.candidates(y)
 

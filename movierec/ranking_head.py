@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from movierec.attention import AttentionEncoder
 from movierec.bags import Lists, sparse
 from movierec.factors import Ease
 from movierec.histories import Entries, History
@@ -14,6 +15,8 @@ from movierec.indices import UNKNOWN
 from movierec.keras2 import tf
 from movierec.layers import Draws, Dropout, multilayer_perceptron, small_random, start_at
 from movierec.settings import MOST_LINEAR_MOVIES, Settings
+
+ATTENTION = {"length": 50, "blocks": 2, "dropout": 0.3}  # of the encoder; as notebook 08 has it
 
 
 class Tables(NamedTuple):
@@ -36,7 +39,8 @@ class RankingHead(tf.keras.layers.Layer):
     deep   = ⟨MLP(x_u), y_i⟩           what a sum of vectors cannot say
     linear = c · Σ_j w_uj B_ji         EASE, solved in closed form, on the same weighted history
 
-    x_u = Σ_j w_uj (watched_j + e_uj · starred_j) / √(Σ_j w_uj²) + Σ_f features_uf · f
+    x_u = Σ_j w_uj (watched_j + e_uj · starred_j) / √(Σ_j w_uj²) + Σ_f features_uf · f,  or, by attention,
+    x_u = the last h of `AttentionEncoder` over (watched_j + e_uj · starred_j) + Σ_f features_uf · f
     y_i = id_i + Σ_g features_ig · g,   watched_j = id'_j + Σ_g features_jg · g'
 
     with e_uj the residual. If the history is in order, what comes next depends most on what came last: w fades with
@@ -72,6 +76,9 @@ class RankingHead(tf.keras.layers.Layer):
         self.starred = None if "explicit" in self.without else table("starred", self.num_movies)
         self.user_feature = table("user_feature", user_features.shape[1])
         self.user_id = table("user_id", history.num_users) if settings.ids else None
+        self.encoder = None
+        if settings.encoder == "attention":
+            self.encoder = AttentionEncoder(dim=dim, draws=draws, has_gaps=False, **ATTENTION)
         self.dropout = Dropout(dropout, draws)
         self.deep = None
         if "deep" not in self.without:
@@ -101,13 +108,15 @@ class RankingHead(tf.keras.layers.Layer):
         """watched, float32 `[num_movies, dim]`."""
         return self.watched + self.movie_features @ self.watched_feature
 
-    def bag(self, entries: Entries, weight, num_rows, genre=None, tables: Tables | None = None):
+    def bag(self, entries: Entries, weight, num_rows, genre=None, tables: Tables | None = None, training=False):
         """Σ_j w_j (watched_j + e_j · starred_j) / √(Σ_j w_j²), float32 `[num_rows, dim]`; 0 for an empty history.
 
         `genre`: rows of the features that a newcomer says they like; each counts as one film of which only the genre
         is known.
         """
         watched = self.watched_vectors() if tables is None else tables.watched
+        if self.encoder is not None:
+            return self._attend(entries, weight > 0, num_rows, genre, watched, training)
         bag = tf.sparse.sparse_dense_matmul(sparse(entries, weight, num_rows, self.num_movies), watched)
         if self.starred is not None:
             explicit = sparse(entries, weight * entries.residual, num_rows, self.num_movies)
@@ -117,6 +126,26 @@ class RankingHead(tf.keras.layers.Layer):
             bag += tf.reduce_sum(tf.gather(self.watched_feature, genre), axis=0)
             square += tf.cast(tf.size(genre), tf.float32)
         return bag / tf.sqrt(tf.maximum(square, 1.0))[:, None]
+
+    def _attend(self, entries: Entries, is_read, num_rows, genre, watched, training):
+        """The same by attention over the newest of the entries that are read, bool `[E]`, in their order."""
+        length = self.encoder.length
+        count = tf.cumsum(tf.cast(is_read, tf.int32))
+        newer = tf.gather(tf.math.unsorted_segment_max(count, entries.row, num_rows), entries.row) - count
+        rows = tf.where(is_read & (newer < length))[:, 0]  # of the entries
+        cells = tf.stack([tf.gather(entries.row, rows), length - 1 - tf.gather(newer, rows)], axis=1)
+        movie = tf.gather(entries.movie, rows)
+        vectors = tf.gather(watched, movie)
+        if self.starred is not None:
+            vectors += tf.gather(entries.residual, rows)[:, None] * tf.gather(self.starred, movie)
+        vectors = tf.scatter_nd(cells, vectors, [num_rows, length, vectors.shape[1]])
+        is_film = tf.scatter_nd(cells, tf.ones_like(movie), [num_rows, length]) > 0
+        last = self.encoder(vectors, tf.zeros_like(is_film, tf.int32), is_film, training=training)[:, -1]
+        last *= tf.cast(is_film[:, -1:], tf.float32)  # 0 for an empty history
+        if genre is not None:
+            favourites = tf.reduce_sum(tf.gather(self.watched_feature, genre), axis=0)
+            last += favourites / tf.sqrt(tf.maximum(tf.cast(tf.size(genre), tf.float32), 1.0))
+        return last
 
     def known(self, user_index, training=False):
         """What x_u has besides the history, float32 `[batch, dim]`; 0 for newcomers (UNKNOWN)."""
@@ -169,7 +198,8 @@ class RankingHead(tf.keras.layers.Layer):
     def shares(self, entries: Entries, user_index, genre, movie) -> dict:
         """What `score_people` sums for one person `[1]` and the films `[N]`: the share of each path.
 
-        dot and linear are sums over the history, so each of its films has a share; the perceptron's stays whole.
+        dot and linear are sums over the history, so each of its films has a share; the perceptron's stays whole. What
+        attention makes of a history does, too: it is in "known", and "dot" is 0.
 
         Returns:
             float32 "bias", "known", "deep" `[N]`; "genre" `[g, N]`; "dot", "linear" `[entries, N]`.
@@ -183,6 +213,12 @@ class RankingHead(tf.keras.layers.Layer):
             rated += entries.residual[:, None] * tf.gather(self.starred, entries.movie)
         length = tf.sqrt(tf.maximum(tf.reduce_sum(weight**2) + tf.cast(tf.size(genre), tf.float32), 1.0))
         dot = tf.zeros_like(y) if "dot" in self.without else y
+        if self.encoder is not None:  # beside it, genres are averaged alone
+            length = tf.sqrt(tf.maximum(tf.cast(tf.size(genre), tf.float32), 1.0))
+            known, rated = (
+                x - tf.reduce_sum(tf.gather(self.watched_feature, genre), axis=0) / length,
+                tf.zeros_like(rated),
+            )
         shares = {
             "bias": tf.gather(self.movie_bias, movie),
             "known": tf.linalg.matvec(dot, known[0]),

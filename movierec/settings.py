@@ -16,6 +16,7 @@ PARTS = {  # what `without` can name
     "bag of movies": "stars: on the user's side, what they rated",
     "bag of users": "stars: on the movie's side, who rated it",
 }
+ENCODERS = ("bag", "attention")
 MOST_LINEAR_MOVIES = 10_000  # a linear path takes memory for their square and time for their cube
 
 
@@ -37,6 +38,8 @@ class Settings:
         sampled: ranking against films of the batch instead of all, for catalogues that are too large.
         ids: also a learned vector of each user, in both heads, and of each movie in the stars head (in the ranking head
             movies always have one). They know train by heart, and newcomers have none.
+        encoder: how the ranking head reads a history: as a "bag", a sum that fades, or by self-"attention" over the
+            newest films in their order, of which `explain` knows no share for each film.
         most_pairs: users x movies of a history that is kept as matrices, 16 bytes a pair; larger ones are lists.
         most_raters: users in the bag of a movie, if histories are lists; a movie with more has an id instead.
         without: names of `PARTS` to leave out.
@@ -63,6 +66,7 @@ class Settings:
     ordinal: bool = True
     sampled: bool = False
     ids: bool = False
+    encoder: str = "bag"
     most_pairs: int = 50_000_000
     most_raters: int = 64
     without: tuple = ()
@@ -82,6 +86,8 @@ class Settings:
             if not isinstance(units, tuple | list) or not all(isinstance(n, int) and n > 0 for n in units):
                 raise ValueError(f"`{name}` must be units of each layer, e.g. (32, 16) or (); got {units!r}.")
             object.__setattr__(self, name, tuple(units))
+        if self.encoder not in ENCODERS:
+            raise ValueError(f"`encoder` must be one of {', '.join(ENCODERS)}; got {self.encoder!r}.")
         without = (self.without,) if isinstance(self.without, str) else tuple(self.without)
         unknown = [part for part in without if part not in PARTS]
         if unknown:

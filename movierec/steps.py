@@ -29,15 +29,24 @@ class Stop:
 class LoopedModel(tfrs.Model):
     """A `tfrs.Model` that takes many steps in one call, `train_steps`: Keras's `fit` in TensorFlow, in half its time.
 
+    Args:
+        heads: names of the attributes that are trained by themselves, each a layer or None.
+
     Attributes:
         seed: of what is drawn while training.
         draws: where layers draw from.
         stop: a `Stop` that ends the steps within a batch; to be replaced before `compile`.
     """
 
-    def __init__(self):
+    def __init__(self, heads: tuple = ()):
         super().__init__()
-        self.seed, self.draws, self.stop = 0, Draws(), Stop()
+        self.heads, self.seed, self.draws, self.stop = heads, 0, Draws(), Stop()
+
+    def train_only(self, heads: tuple) -> None:
+        """Leaves the other heads as they are in training; before `compile`."""
+        for head in self.heads:
+            if getattr(self, head) is not None:
+                getattr(self, head).trainable = head in heads
 
     def compile(self, *args, **kwargs):
         """As in Keras; what was traced for another optimiser is forgotten."""

@@ -150,7 +150,10 @@ def fit_hybrid(
     } if checkpoint is not None else None  # fmt: skip
     keep = Checkpoint(checkpoint, question, _is_first(strategy)) if checkpoint is not None else None
     watch = Watch(on_epoch, stop, keep, checkpoint_steps, progress)
-    tables = [fit_head(hybrid, head, recipes[head](), patience, seed, watch) for head in heads]
+    tables = []
+    for head in heads:
+        table, hybrid.best_epochs[head] = fit_head(hybrid.model, head, recipes[head](), patience, seed, watch)
+        tables.append(table)
     hybrid.model.train_only(HEADS)  # nothing is frozen in what the caller gets
     if not alone:
         hybrid = _of_one_worker(hybrid, split, movies, users, heads, settings)
@@ -242,7 +245,8 @@ def ranking_recipe(hybrid: Hybrid, users_per_batch: int, **settings) -> Recipe:
     def order(rng):
         return np.concatenate([shuffled(num_users, users_per_batch, rng) for _ in range(passes)])
 
-    return Recipe({"user_index": np.arange(num_users, dtype=np.int32)}, order, averaged=AVERAGED, **settings)
+    settings |= {"averaged": AVERAGED, "unit": "user", "rate": "ranking_learning_rate"}
+    return Recipe({"user_index": np.arange(num_users, dtype=np.int32)}, order, **settings)
 
 
 def stars_rows(hybrid: Hybrid, train: pd.DataFrame) -> dict:

@@ -392,9 +392,9 @@ def test_before_training_the_network_is_that_which_fit_hybrid_began_with(
 ):
     began, fit_head = [], training.fit_head
 
-    def remember(hybrid, *recipe):
-        began.append(space.film_vectors(hybrid.model, "matrix factorisation"))
-        return fit_head(hybrid, *recipe)
+    def remember(model, *recipe):
+        began.append(space.film_vectors(model, "matrix factorisation"))
+        return fit_head(model, *recipe)
 
     monkeypatch.setattr(training, "fit_head", remember)
     model = movierec.fit_hybrid(split, checkerboard.movies, heads=heads, seed=5, epochs=1, **small)

@@ -143,6 +143,50 @@ def test_the_shares_of_a_score_sum_to_it_for_known_users_and_for_newcomers(model
         np.testing.assert_allclose(total, scores, rtol=1e-4, atol=1e-4)
 
 
+@pytest.fixture
+def attentive(tiny, tiny_indices, monkeypatch):
+    """A head that reads the newest two films by attention."""
+    monkeypatch.setattr("movierec.ranking_head.ATTENTION", {"length": 2, "blocks": 1, "dropout": 0.0})
+    model = build(tiny, tiny_indices, encoder="attention")
+    randomise(model.ranking)
+    return model
+
+
+def test_attention_reads_the_newest_films_that_are_not_hidden_in_their_order(attentive):
+    """User 2 rated four films: with the newest hidden, the second and the third are read."""
+    head, rows = attentive.ranking, rows_of(attentive, 2)
+    entries = head.entries(tf.constant([2, 4]))
+    assert len(rows) == 3 and len(entries.movie) == 4  # and one of user 4
+    weight = tf.constant([1.0, 0.2, 0.0, 0.7])
+    watched = head.watched_vectors().numpy() if hasattr(head.watched_vectors(), "numpy") else head.watched_vectors()
+    vectors = [
+        watched[movie] + residual * head.starred.numpy()[movie]
+        for movie, residual in zip(entries.movie.numpy(), entries.residual.numpy(), strict=True)
+    ]
+
+    def last(vectors, is_film):
+        vectors = tf.constant(np.stack(vectors)[None], tf.float32)
+        return head.encoder(vectors, tf.zeros([1, 2], tf.int32), tf.constant([is_film]))[0, -1]
+
+    found = head.bag(entries, weight, 2)
+    np.testing.assert_allclose(found[0], last(vectors[:2], [True, True]), rtol=1e-4, atol=1e-5)
+    alone = last([np.zeros(4, np.float32), vectors[3]], [False, True])
+    np.testing.assert_allclose(found[1], alone, rtol=1e-4, atol=1e-5)
+    other_order = Entries(*(tf.gather(column, [1, 0, 2, 3]) for column in entries))
+    assert np.abs(found[0] - head.bag(other_order, tf.gather(weight, [1, 0, 2, 3]), 2)[0]).max() > 1e-3
+    np.testing.assert_array_equal(head.bag(entries, 0 * weight, 2), np.zeros((2, 4)))  # nothing is read
+
+
+def test_the_shares_sum_to_the_score_with_attention_too(attentive):
+    for user, genres in ((2, []), (UNKNOWN, [1, 2])):
+        entries, genre = attentive.ranking.entries(tf.constant([2])), tf.constant(genres, tf.int32)
+        shares = attentive.ranking.shares(entries, tf.constant([user]), genre, tf.range(5))
+        assert shares["genre"].shape == (len(genres), 5) and not shares["dot"].numpy().any()
+        total = sum(share.numpy().reshape(-1, 5).sum(axis=0) for share in shares.values())
+        scores = attentive.ranking.score_people(entries, tf.constant([user]), genre)[0]
+        np.testing.assert_allclose(total, scores, rtol=1e-4, atol=1e-4)
+
+
 def test_a_favourite_genre_counts_as_one_film_of_which_only_the_genre_is_known(model):
     head, nothing = model.ranking, tf.constant([], tf.int32)
     entries = head.entries(nothing)

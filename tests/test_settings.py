@@ -48,6 +48,12 @@ def test_lists_become_tuples_as_json_has_lists_only():
     assert Settings(**asdict(settings)) == settings
 
 
+def test_the_encoder_is_a_bag_or_attention():
+    assert Settings().encoder == "bag" and Settings(encoder="attention").encoder == "attention"
+    with pytest.raises(ValueError, match="`encoder` must be one of bag, attention; got 'lstm'"):
+        Settings(encoder="lstm")
+
+
 def test_one_part_may_be_named_alone():
     assert Settings(without="bag of users").without == ("bag of users",)
 

@@ -141,6 +141,28 @@ def test_it_learns_the_checkerboards_lists_which_popularity_cannot(fitted, split
     assert (own > 0).all()
 
 
+# ---- attention in place of the bag
+
+
+def test_a_hybrid_that_reads_by_attention_learns_answers_everybody_and_is_loaded_to_the_bit(
+    split, checkerboard, small, tmp_path
+):
+    asked = small | {"heads": ("ranking",), "encoder": "attention"}
+    model = movierec.fit_hybrid(split, checkerboard.movies, checkerboard.users, seed=0, epochs=5, **asked)
+    losses = model.history["train_ranking_loss"]
+    assert losses.iloc[-1] < losses.iloc[0] - 0.1
+    model.save(tmp_path)
+    again = movierec.load_model(tmp_path)
+    np.testing.assert_array_equal(again.score(np.arange(40)), model.score(np.arange(40)))
+    newcomer = {10: 5.0, 30: 5.0}
+    other_order = model.recommend_new(dict(reversed(newcomer.items())), k=5)
+    assert np.abs(model.recommend_new(newcomer, k=5)["score"] - other_order["score"]).max() > 1e-6  # order is read
+    first = model.recommend([100], k=1).iloc[0]
+    parts = model.explain(first["title"], user_id=100)
+    np.testing.assert_allclose(parts["contribution"].sum(), first["score"], rtol=1e-4)
+    assert parts.loc[parts["path"] == "dot", "contribution"].abs().max() == 0  # it has no share for each film
+
+
 # ---- histories that are too large for a matrix
 
 
