@@ -4,6 +4,7 @@ No speed is asserted. `make benchmark` is the real thing.
 """
 
 import importlib
+import inspect
 import json
 import re
 import sys
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import movierec
 from movierec.indices import make_indices
 from movierec.report import read_table
 from movierec.settings import Settings
@@ -255,11 +257,37 @@ def test_the_ablation_says_how_much_better_than_the_default_each_variant_is(benc
     assert table["better"].astype(float).round(6).tolist() == [0, 0.1, 0]  # a lower RMSE is better
     assert table["deviation"].tolist() == ["--"] * 3
     assert ablation.recorded()["value"].tolist() == [0.9, 0.8, 0.1]
+    own = {"ensemble", "learning_rate", "ranking_learning_rate", "hybrid", "described", "shuffled"}
+    of_sequences = set(inspect.signature(movierec.fit_sequence).parameters)
     for head, (_, variants) in ablation.HEADS.items():
         assert "default" in variants and not variants["default"]
-        for settings in variants.values():
-            known = {
-                k: v for k, v in settings.items() if k not in ("ensemble", "learning_rate", "ranking_learning_rate")
-            }
-            Settings(**known)  # every variant names settings that are there
-        assert head in ("stars", "ranking")
+        for settings in variants.values():  # every variant names settings that are there
+            named = {name: value for name, value in settings.items() if name not in own}
+            if head == "sequence" and "hybrid" not in settings:
+                assert set(named) <= of_sequences
+            else:
+                Settings(**named)
+        assert head in ("stars", "ranking", "sequence") and ablation.MAIN[head]
+
+
+def test_films_of_a_second_or_all_of_them_get_another_order(benchmark):
+    """User 1 has four films of one second and one of a later; user 2 one. Times stay with their users."""
+    shuffled = benchmark("ablation").shuffled
+    rows = [(1, 10, 5), (1, 20, 5), (1, 30, 5), (1, 40, 5), (1, 50, 9), (2, 10, 1)]
+    train = pd.DataFrame(rows, columns=["user_id", "movie_id", "timestamp"])
+
+    def order(how, seed):
+        table = shuffled(train, how, seed).sort_values(["user_id", "timestamp"], kind="stable")
+        assert table["timestamp"].tolist() == [5, 5, 5, 5, 9, 1] and sorted(table["movie_id"][:5]) == [
+            10,
+            20,
+            30,
+            40,
+            50,
+        ]
+        return table["movie_id"].tolist()
+
+    assert order("", 0) == [10, 20, 30, 40, 50, 10]
+    within = [order("within a second", seed) for seed in range(20)]
+    assert {found[4] for found in within} == {50} and len({tuple(found) for found in within}) > 5
+    assert len({order("all", seed)[4] for seed in range(20)}) > 2

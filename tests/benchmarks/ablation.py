@@ -1,12 +1,12 @@
-"""What each part of the hybrid is worth, and each setting: every variant tried, on validation only, losers too.
+"""What each part of the hybrid and of self-attention is worth: every variant tried, on validation only, losers too.
 
     python tests/benchmarks/ablation.py [--only TEXT]
 
-`make ablation` runs all, about half an hour; `--only` those with TEXT in their name. Each variant changes one thing of
+`make ablation` runs all, about an hour; `--only` those with TEXT in their name. Each variant changes one thing of
 the default; sweeps of a number run on `by_user_time` only. The stars head is judged by RMSE on the validation parts of
 `by_user_time` and `random5` (a tenth of the first fold's train part); the ranking head by NDCG@10 on those of
-`by_user_time` and `stratified` (a quarter of train). Means of three seeds, recorded in report/results/ablation.csv
-after each.
+`by_user_time` and `stratified` (a quarter of train); self-attention, "sequence", on that of `leave_last`. Means of
+three seeds, recorded in report/results/ablation.csv after each.
 """
 
 import argparse
@@ -78,14 +78,37 @@ RANKING = {
     "linear weight 2": {"linear_weight": 2.0},
     "linear weight 16": {"linear_weight": 16.0},
     "hidden share .5": {"hidden_share": 0.5},
+    "attention for the bag": {"encoder": "attention"},
 }
-MAIN = "by_user_time"
+SEQUENCE = {
+    "default": {},
+    "one negative": {"loss": "bce"},
+    "without places": {"has_places": False},
+    "without gaps": {"has_gaps": False},
+    "without places and gaps": {"has_places": False, "has_gaps": False},
+    "without features": {"described": False},
+    "one block": {"blocks": 1},
+    "length 10": {"length": 10},
+    "length 20": {"length": 20},
+    "length 100": {"length": 100},
+    "dim 32": {"dim": 32},
+    "dropout .1": {"dropout": 0.1},
+    "dropout .5": {"dropout": 0.5},
+    "learning rate .003": {"learning_rate": 0.003},
+    "shuffled within a second": {"shuffled": "within a second"},
+    "shuffled": {"shuffled": "all"},
+    "hybrid": {"hybrid": True},
+    "hybrid, attention for the bag": {"hybrid": True, "encoder": "attention"},
+}
+MAIN = {"stars": "by_user_time", "ranking": "by_user_time", "sequence": "leave_last"}
 SWEEPS = ("dim", "learning rate", "dropout", "penalty", "fade", "linear weight")  # on MAIN only
-HEADS = {"stars": ("rmse", STARS), "ranking": ("ndcg@10", RANKING)}
+HEADS = {"stars": ("rmse", STARS), "ranking": ("ndcg@10", RANKING), "sequence": ("ndcg@10", SEQUENCE)}
 
 
 def splits_of(head: str, ratings: pd.DataFrame) -> dict:
     """protocol -> (a split whose test part is not looked at, from how many stars on a film is liked)."""
+    if head == "sequence":
+        return {"leave_last": (movierec.split_leave_last(ratings), 0)}
     parts = {"by_user_time": (movierec.split_by_user_time(ratings), evaluation.LIKED_FROM_STARS)}
     if head == "ranking":
         return parts | {"stratified": (tuning.with_validation(movierec.split_stratified(ratings)), 0)}
@@ -98,25 +121,46 @@ def measure(head: str, split, liked_from: float, data, settings: dict) -> dict:
     """value and deviation over the seeds, epochs (mean of the best ones), and CPU seconds of one fit."""
     settings = dict(settings)
     together, started = settings.pop("ensemble", False), time.process_time()
-    fits = [
-        movierec.fit_hybrid(split, data.movies, data.users, heads=(head,), seed=seed, liked_from=liked_from, **settings)
-        for seed in SEEDS
-    ]
+    fits = [_fit(head, split, liked_from, data, seed, **settings) for seed in SEEDS]
     seconds = (time.process_time() - started) / len(fits)
     models = [movierec.recommend.Ensemble(fits)] if together else fits
     values = [_quality(head, model, split, liked_from) for model in models]
     return {
         "value": np.mean(values),
         "deviation": np.std(values, ddof=1) if len(values) > 1 else np.nan,
-        "epochs": np.mean([fit.best_epochs[head] for fit in fits]),
+        "epochs": np.mean([max(fit.best_epochs.values()) for fit in fits]),
         "cpu_seconds": seconds * (len(fits) if together else 1),
     }
+
+
+def _fit(head: str, split, liked_from: float, data, seed: int, **settings):
+    if head != "sequence" or settings.pop("hybrid", False):
+        heads = ("ranking",) if head == "sequence" else (head,)
+        tables = data.movies, data.users
+        return movierec.fit_hybrid(split, *tables, heads=heads, seed=seed, liked_from=liked_from, **settings)
+    movies = data.movies if settings.pop("described", True) else None
+    train = shuffled(split.train, settings.pop("shuffled", ""), seed)
+    return movierec.fit_sequence(
+        movierec.Split(train, split.validation, split.test, "user"), movies, seed=seed, **settings
+    )
+
+
+def shuffled(train: pd.DataFrame, how: str, seed: int) -> pd.DataFrame:
+    """`train` with another order: of the films of the same second, which no file knows, or of all of a user's films."""
+    if not how:
+        return train
+    table = train.sample(frac=1, random_state=seed)  # of equal times the order of the rows counts
+    if how == "all":
+        table = table.sort_values("user_id", kind="stable")
+        table["timestamp"] = train.sort_values(["user_id", "timestamp"])["timestamp"].to_numpy()
+    return table
 
 
 def _quality(head: str, model, split, liked_from: float) -> float:
     if head == "stars":
         return evaluation.evaluate_stars(model, split, "validation").attrs["rmse"]
-    ranked = evaluation.evaluate_ranking(model.score, split, model.indices, "validation", liked_from=liked_from)
+    scorer = model if head == "sequence" and not hasattr(model, "score") else model.score
+    ranked = evaluation.evaluate_ranking(scorer, split, model.indices, "validation", liked_from=liked_from)
     return ranked["ndcg@10"].mean()
 
 
@@ -146,7 +190,7 @@ def main(arguments: list[str] | None = None) -> int:
     """The exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="", metavar="TEXT", help="variants with this in their name")
-    parser.add_argument("--protocol", default="", help="one of by_user_time, random5, stratified")
+    parser.add_argument("--protocol", default="", help="one of by_user_time, random5, stratified, leave_last")
     options = parser.parse_args(arguments)
     only = options.only.lower()
     data, rows = movierec.load("ml-100k"), recorded()
@@ -156,7 +200,7 @@ def main(arguments: list[str] | None = None) -> int:
             continue
         metric, variants = HEADS[head]
         for protocol, (split, liked_from) in splits_of(head, data.ratings).items():
-            if options.protocol not in ("", protocol) or (protocol != MAIN and name.startswith(SWEEPS)):
+            if options.protocol not in ("", protocol) or (protocol != MAIN[head] and name.startswith(SWEEPS)):
                 continue
             found = measure(head, split, liked_from, data, variants[name])
             row = {"head": head, "protocol": protocol, "variant": name, "settings": json.dumps(variants[name])}
