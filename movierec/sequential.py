@@ -27,7 +27,7 @@ EPOCHS = 28  # chosen on validation: used where a split has no validation part
 
 
 class SequenceRecommender:
-    """A trained `SequenceModel` and the histories that it reads; a scorer, `user_index [U] -> float32 [U, num_movies]`.
+    """A trained `SequenceModel` and the histories that it reads; its `score` is a scorer, as the hybrid's.
 
     Attributes:
         model: the `tfrs.Model`.
@@ -35,18 +35,19 @@ class SequenceRecommender:
         past: the `History` of everybody, as it is read.
         length: how many of the newest films are read.
         history: one row an epoch: loss and validation NDCG@10.
-        best_epoch: the one that was kept.
+        best_epochs: {"sequence": the one that was kept}.
     """
 
     def __init__(self, model: SequenceModel, indices: Indices, past: History, length: int):
         self.model, self.indices, self.past, self.length = model, indices, past, length
         self.film, self.gap = newest(past, length)
-        self.history, self.best_epoch = None, None
+        self.history, self.best_epochs = None, {}
 
     def __repr__(self) -> str:
         return f"SequenceRecommender({self.indices.num_users:,} users, {self.indices.num_movies:,} movies)"
 
-    def __call__(self, user_index: np.ndarray) -> np.ndarray:
+    def score(self, user_index: np.ndarray) -> np.ndarray:
+        """Of every film as the next one, float32 `[U, num_movies]`, for int `[U]`."""
         return self.score_next(self.film[user_index], self.gap[user_index])
 
     def score_next(self, film: np.ndarray, gap: np.ndarray) -> np.ndarray:
@@ -71,25 +72,46 @@ class SequenceRecommender:
                 )
         past = _history(ratings, self.indices)
         other = SequenceRecommender(self.model, self.indices, past, self.length)
-        other.history, other.best_epoch = self.history, self.best_epoch
+        other.history, other.best_epochs = self.history, self.best_epochs
         return other
 
-    def looks(self, user_id: int) -> tuple[np.ndarray, np.ndarray]:
-        """The films of a user that are read, movie_index `[n]`; and who looks at whom, float32 `[blocks, n, n]`.
-
-        Row q, column k: how much film q, when it says what comes next, takes from film k. Rows sum to 1, and films do
-        not look into their future.
+    def read_of(self, user_id: int, films: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """film and gap, `[1, length]` each, of the first `films` that are read of a user; None: all.
 
         Raises:
-            ValueError: if the user is not known from train.
+            ValueError: if the user is not known from train, or has fewer films.
         """
         index = int(self.indices.user_index(user_id))
         if index == UNKNOWN:
             raise ValueError(f"user_id {user_id} must be known from train; it is not. `indices.user_ids` lists them.")
         film, gap = self.film[[index]], self.gap[[index]]
+        there = int((film < self.indices.num_movies).sum())
+        films = there if films is None else films
+        if not 1 <= films <= there:
+            raise ValueError(f"`films` must be 1 to {there}, what is read of user_id {user_id}; got {films}.")
+        later = there - films
+        film, gap = np.roll(film, later, axis=1), np.roll(gap, later, axis=1)
+        film[:, : self.length - films] = self.indices.num_movies
+        return film, gap
+
+    def looks(self, user_id: int, films: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """The films of a user that are read, movie_index `[n]`; and who looks at whom, float32 `[blocks, n, n]`.
+
+        Row q, column k: how much film q, when it says what comes next, takes from film k. Rows sum to 1, and films do
+        not look into their future. `films`: only the first so many are read.
+        """
+        film, gap = self.read_of(user_id, films)
         weights = self.model.sequence.looks(tf.constant(film), tf.constant(gap)).numpy()[:, 0]
         there = film[0] < self.indices.num_movies
         return film[0][there], weights[:, there][:, :, there]
+
+    def expects(self, user_id: int, films: int | None = None) -> np.ndarray:
+        """The chance that the model gives each film to come next, float32 `[num_movies]`, 0 for those already read."""
+        film, gap = self.read_of(user_id, films)
+        scores = self.score_next(film, gap)[0]
+        scores[film[0][film[0] < self.indices.num_movies]] = -np.inf
+        chance = np.exp(scores - scores.max())
+        return chance / chance.sum()
 
 
 @one_at_a_time
@@ -150,7 +172,7 @@ def fit_sequence(
     recommender = SequenceRecommender(model, indices, past, length)
 
     def quality():
-        ranked = evaluate_ranking(recommender, split, indices, part="validation", liked_from=0)
+        ranked = evaluate_ranking(recommender.score, split, indices, part="validation", liked_from=0)
         return "ndcg@10", float(ranked["ndcg@10"].mean()), True
 
     rows = windows(past, length)
@@ -159,7 +181,8 @@ def fit_sequence(
         quality if split.validation is not None else None, AVERAGED, unit="window",
     )  # fmt: skip
     watch = Watch(on_epoch, stop, progress=progress)
-    recommender.history, recommender.best_epoch = fit_head(model, "sequence", recipe, patience, seed, watch)
+    recommender.history, best_epoch = fit_head(model, "sequence", recipe, patience, seed, watch)
+    recommender.best_epochs = {"sequence": best_epoch}
     return recommender
 
 

@@ -121,6 +121,7 @@ MAY_IMPORT = {
     "play.leakage": {"datasets", "evaluation", "indices", "ladder", "metrics", "splits"},
     "play.leakage_lab": {"play.leakage", "play.parts"},
     "play.space": {"histories", "indices", "keras2", "layers", "models", "plots"},
+    "play.attention_panel": {"play.parts", "plots"},
     "play.embedding_explorer": {"play.parts", "play.space", "play.visitor", "plots"},
     "doctor": {"datasets", "download", "keras2", "play.app", "storage"},
     "__main__": {"doctor", "train"},

@@ -34,7 +34,9 @@ def walker(rings):
 
 
 def hit_rate(scorer, split, indices, part="test"):
-    return evaluate_ranking(scorer, split, indices, part=part, k=1, liked_from=0)["hit_rate@1"].mean()
+    return evaluate_ranking(getattr(scorer, "score", scorer), split, indices, part=part, k=1, liked_from=0)[
+        "hit_rate@1"
+    ].mean()
 
 
 def test_it_learns_what_a_chain_of_one_film_cannot(rings, walker):
@@ -55,10 +57,12 @@ def test_reading_is_what_makes_the_difference_between_validation_and_test(rings,
 def test_the_best_epoch_is_kept_and_the_same_seed_says_the_same(rings, walker):
     history = walker.history
     assert list(history) == ["epoch", "train_sequence_loss", "validation_ndcg@10"]
-    assert history["validation_ndcg@10"].idxmax() + 1 == walker.best_epoch
+    assert history["validation_ndcg@10"].idxmax() + 1 == walker.best_epochs["sequence"]
     assert history["train_sequence_loss"].iloc[-1] < history["train_sequence_loss"].iloc[0] / 2
     settings = SMALL | {"epochs": 3}
-    one, again, other = (sequential.fit_sequence(rings, seed=seed, **settings)(np.arange(60)) for seed in (1, 1, 2))
+    one, again, other = (
+        sequential.fit_sequence(rings, seed=seed, **settings).score(np.arange(60)) for seed in (1, 1, 2)
+    )
     np.testing.assert_array_equal(one, again)
     assert np.abs(one - other).max() > 1e-3
 
@@ -69,12 +73,28 @@ def test_who_looks_at_whom(walker, rings):
     assert walker.indices.movie_ids[film].tolist() == expected and weights.shape == (1, 6, 6)
     np.testing.assert_allclose(weights.sum(axis=2), 1, atol=1e-5)
     assert not np.triu(weights[0], 1).any()
+
+
+def test_a_history_can_be_read_up_to_a_film(walker):
+    film, gap = walker.read_of(3, films=2)
+    assert film[0, 4:].tolist() == walker.film[3, :2].tolist() and gap[0, 4:].tolist() == walker.gap[3, :2].tolist()
+    assert (film[0, :4] == FILMS).all()
+    few, weights = walker.looks(3, films=2)
+    assert len(few) == 2 and weights.shape == (1, 2, 2)
+    chance = walker.expects(3, films=2)
+    scores = walker.score_next(film, gap)[0]
+    left = np.setdiff1d(np.arange(FILMS), few)
+    np.testing.assert_allclose(chance[left], np.exp(scores[left]) / np.exp(scores[left]).sum(), rtol=1e-4)
+    assert not chance[few].any()
     with pytest.raises(ValueError, match="user_id 77 must be known"):
         walker.looks(77)
+    for films in (0, 7):
+        with pytest.raises(ValueError, match=f"`films` must be 1 to 6, what is read of user_id 3; got {films}"):
+            walker.expects(3, films=films)
 
 
 def test_it_is_a_scorer_of_known_and_of_new_histories(walker):
-    scores = walker(np.array([4, 0]))
+    scores = walker.score(np.array([4, 0]))
     assert scores.shape == (2, FILMS) and scores.dtype == np.float32
     np.testing.assert_allclose(walker.score_next(walker.film[[0]], walker.gap[[0]])[0], scores[1], atol=1e-5)
     assert walker.score_next(walker.film[:0], walker.gap[:0]).shape == (0, FILMS)
@@ -94,14 +114,14 @@ def test_whom_it_does_not_know_it_cannot_read(walker, rings):
 def test_without_a_validation_part_all_epochs_are_trained(rings):
     split = movierec.Split(rings.train, None, rings.test, "user")
     found = sequential.fit_sequence(split, epochs=2, **SMALL)
-    assert found.best_epoch == 2 and list(found.history) == ["epoch", "train_sequence_loss"]
+    assert found.best_epochs == {"sequence": 2} and list(found.history) == ["epoch", "train_sequence_loss"]
 
 
 @pytest.mark.parametrize("loss", ["softmax", "bce"])
 def test_movies_may_be_described_and_films_nobody_rated_have_a_score(split, checkerboard, loss):
     found = sequential.fit_sequence(split, checkerboard.movies, loss=loss, epochs=2, **SMALL)
     assert found.model.sequence.movie_features.shape[1] > 0
-    assert np.isfinite(found(np.arange(40))).all() and len(found.history) == 2
+    assert np.isfinite(found.score(np.arange(40))).all() and len(found.history) == 2
 
 
 def test_bad_settings_are_refused(rings, split):

@@ -159,8 +159,7 @@ def shuffled(train: pd.DataFrame, how: str, seed: int) -> pd.DataFrame:
 def _quality(head: str, model, split, liked_from: float) -> float:
     if head == "stars":
         return evaluation.evaluate_stars(model, split, "validation").attrs["rmse"]
-    scorer = model if head == "sequence" and not hasattr(model, "score") else model.score
-    ranked = evaluation.evaluate_ranking(scorer, split, model.indices, "validation", liked_from=liked_from)
+    ranked = evaluation.evaluate_ranking(model.score, split, model.indices, "validation", liked_from=liked_from)
     return ranked["ndcg@10"].mean()
 
 
