@@ -104,10 +104,11 @@ class World:
 
     def __init__(self, chance: np.ndarray, places: int = 5, patience: float = 1.0, once: bool = True):
         chance = np.asarray(chance, float)
-        if chance.ndim != 2 or not ((chance >= 0) & (chance <= 1)).all():
+        bad = ~((chance >= 0) & (chance <= 1))
+        if chance.ndim != 2 or bad.any():
             raise ValueError(
-                f"`chance` must be a table [users, candidates] of chances, 0 to 1; found the shape {chance.shape}, "
-                f"{np.nanmin(chance):g} to {np.nanmax(chance):g}. `chance_of_click(stars)` makes chances."
+                f"`chance` must be a table [users, candidates] of chances, 0 to 1; found the shape {chance.shape}, and "
+                f"{bad.sum():,} that are none, e.g. {chance[bad][:3].tolist()}. `chance_of_click(stars)` makes chances."
             )
         if not 1 <= places <= chance.shape[1]:
             raise ValueError(f"`places` must be 1 to {chance.shape[1]}, the candidates of a user; got {places}.")
