@@ -55,8 +55,9 @@ notebooks: $(RAN)  ## every notebook that is newer than its last run
 $(STAMPS)/%.json: notebooks/%.ipynb $(PACKAGE) $(VENV) | data
 	$(PYTHON) -m pytest --quiet --nbval-lax $(NBVAL) $<
 
-# 07 and 10 recommend with the model that 06 saves.
+# 07, 09 and 10 recommend with the model that 06 saves.
 $(STAMPS)/07_recommendations.json: $(STAMPS)/06_training.json
+$(STAMPS)/09_learning_from_feedback.json: $(STAMPS)/06_training.json
 $(STAMPS)/10_serving.json: $(STAMPS)/06_training.json
 
 latex:
