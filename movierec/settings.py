@@ -37,6 +37,8 @@ class Settings:
         sampled: ranking against films of the batch instead of all, for catalogues that are too large.
         ids: also a learned vector of each user, in both heads, and of each movie in the stars head (in the ranking head
             movies always have one). They know train by heart, and newcomers have none.
+        content_share: of the movies that each step of the ranking head knows by their features only; above 0, movies
+            without a rating are not taught as wrong answers, and are ranked by what is known of them. Notebook 11.
         without: names of `PARTS` to leave out.
 
     Raises:
@@ -61,6 +63,7 @@ class Settings:
     ordinal: bool = True
     sampled: bool = False
     ids: bool = False
+    content_share: float = 0.0
     without: tuple = ()
 
     def __post_init__(self):
@@ -70,7 +73,7 @@ class Settings:
         for name in ("stars_penalty", "ranking_penalty", "bias_penalty", "linear_weight"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"`{name}` must be 0 or more, got {getattr(self, name)}.")
-        for name in ("dropout", "ranking_dropout", "hidden_share", "fade_floor"):
+        for name in ("dropout", "ranking_dropout", "hidden_share", "fade_floor", "content_share"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be a share, 0 to below 1, got {getattr(self, name)}.")
         for name in ("hidden", "ranking_hidden"):
