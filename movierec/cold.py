@@ -108,14 +108,23 @@ class FromContent:
                 f"rows, {len(is_rated):,} and {int(np.sum(is_rated)):,} rated. Try `indices = make_indices(train, movies)`."
             )
         self.scorer, self.is_rated = scorer, np.asarray(is_rated, bool)
-        x = np.asarray(content, float) - content[self.is_rated].mean(axis=0)
-        known, new = x[self.is_rated], x[~self.is_rated]
-        pull = regularisation * np.eye(x.shape[1])
-        self.weights = known @ np.linalg.solve(known.T @ known + pull, new.T)  # W [rated, not rated]
+        self.mean = np.asarray(content, float)[self.is_rated].mean(axis=0)  # x̄
+        x = content[self.is_rated] - self.mean
+        self.solved = np.linalg.solve(x.T @ x + regularisation * np.eye(x.shape[1]), x.T).T  # X (XᵀX + λ I)⁻¹ [rated, d]
+        self.content = np.asarray(content, float)
 
     def __call__(self, user_index: np.ndarray) -> np.ndarray:
         scores = np.array(self.scorer(user_index), np.float32)
+        scores[:, ~self.is_rated] = self.of(self.content[~self.is_rated], scores)
+        return scores
+
+    def of(self, content: np.ndarray, scores: np.ndarray) -> np.ndarray:
+        """float32 `[U, N]`: the scores of N movies of which only the content `[N, d]` is known.
+
+        Args:
+            scores: float `[U, num_movies]`, the scorer's own.
+        """
         rated = scores[:, self.is_rated]
         mean = rated.mean(axis=1, keepdims=True)
-        scores[:, ~self.is_rated] = mean + (rated - mean) @ self.weights.astype(np.float32)
-        return scores
+        weights = self.solved @ (np.asarray(content, float) - self.mean).T  # W [rated, N]
+        return (mean + (rated - mean) @ weights).astype(np.float32)
