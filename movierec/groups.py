@@ -95,7 +95,7 @@ def gap_given(values: pd.Series, in_group: pd.Series, other: pd.DataFrame, seed:
     return pd.DataFrame(rows, columns=["given", "gap", "low", "high"])
 
 
-def guess_group(rated: np.ndarray, is_group: np.ndarray, folds: int = 5, pull: float = 10, seed: int = 0) -> np.ndarray:
+def guess_group(rated: np.ndarray, is_group: np.ndarray, folds: int = 5, pull: float = 1, seed: int = 0) -> np.ndarray:
     """How much each user's history looks like the group's: a logistic regression's log odds, each by others. `[U]`.
 
     P(group) = σ(a + x_u · w), w by Newton's steps on the log likelihood − pull / 2 · ‖w‖². Each user is in one of
