@@ -1,4 +1,4 @@
-"""More that is known of films, as tables with movie_id for `fit_hybrid(…, about_movies=…)`: title words, tags, a genome.
+"""More that is known of films, as tables with movie_id for `fit_hybrid(…, about_movies=…)`: title words, tags, genome.
 
 Taught in notebooks/11_people_and_films.
 """
@@ -11,7 +11,10 @@ from scipy.sparse.linalg import svds
 from movierec.content import known_tags
 
 FEWEST_MOVIES = 5  # with a word or a tag: of fewer nothing could be learned
-LITTLE_WORDS = frozenset("an and at by de der des du for from il in is it la le les my of on or the to with".split())
+LITTLE_WORDS = frozenset(
+    ["an", "and", "at", "by", "de", "der", "des", "du", "for", "from", "il", "in", "is", "it", "la", "le", "les", "my"]
+    + ["of", "on", "or", "the", "to", "with"]
+)
 
 
 def title_words(movies: pd.DataFrame, fewest: int = FEWEST_MOVIES) -> pd.DataFrame:
@@ -69,7 +72,9 @@ def content_vectors(table: pd.DataFrame, dim: int = 32, name: str = "content") -
     """
     values = table.to_numpy(np.float64)
     if not 1 <= dim < min(values.shape):
-        raise ValueError(f"`dim` must be 1 to below {min(values.shape)}, the smaller side of {values.shape}; got {dim}.")
+        raise ValueError(
+            f"`dim` must be 1 to below {min(values.shape)}, the smaller side of {values.shape}; got {dim}."
+        )
     if not np.isfinite(values).all():
         raise ValueError(
             f"`table` must have finite numbers; {(~np.isfinite(values)).sum():,} are not. Try table.fillna(0)."

@@ -45,8 +45,8 @@ def hide_movies(split: Split, share: float = 0.1, seed: int = 0, fewest: int = F
     number = int(round(share * len(movies))) if 0 < share < 1 else 0
     if not number:
         raise ValueError(
-            f"`share` must hide one movie or more and leave some, 0 < share < 1; {share} of {len(movies):,} movies with "
-            f"{fewest} ratings in train hides none. Try hide_movies(split, share=0.1)."
+            f"`share` must hide one movie or more and leave some, 0 < share < 1; {share} of {len(movies):,} movies "
+            f"with {fewest} ratings in train hides none. Try hide_movies(split, share=0.1)."
         )
     hidden = np.sort(np.random.default_rng(seed).choice(movies, number, replace=False))
     parts = [split.train, split.validation, split.test]
@@ -84,9 +84,9 @@ def hidden_share(table: pd.DataFrame, hidden: Hidden, indices: Indices) -> np.nd
 
 
 class FromContent:
-    """score(u, i) of a movie that nobody rated = Σ_j score(u, j) W_ji, over the movies j that were: any scorer, continued.
+    """score(u, i) of a movie that nobody rated = Σ_j score(u, j) W_ji, over the movies j that were.
 
-    W is a ridge regression from what is known of a movie, x_j, to its score, the same for all users:
+    W is a ridge regression from what is known of a movie, x_j, to its score, the same for all users and any scorer:
     score(u, i) = s̄_u + (x_i − x̄) (XᵀX + λ I)⁻¹ Xᵀ (s_u − s̄_u), with the rows of X the centred x_j. If the scorer is a
     product of vectors, this is the ridge regression from content to a movie's vector.
 
@@ -105,12 +105,13 @@ class FromContent:
         if len(content) != len(is_rated) or not is_rated.any():
             raise ValueError(
                 f"`content` and `is_rated` have one row a movie, one of them rated at least; found {len(content):,} "
-                f"rows, {len(is_rated):,} and {int(np.sum(is_rated)):,} rated. Try `indices = make_indices(train, movies)`."
+                f"rows, {len(is_rated):,} and {int(np.sum(is_rated)):,} rated. Try make_indices(train, movies)."
             )
         self.scorer, self.is_rated = scorer, np.asarray(is_rated, bool)
         self.mean = np.asarray(content, float)[self.is_rated].mean(axis=0)  # x̄
         x = content[self.is_rated] - self.mean
-        self.solved = np.linalg.solve(x.T @ x + regularisation * np.eye(x.shape[1]), x.T).T  # X (XᵀX + λ I)⁻¹ [rated, d]
+        pull = regularisation * np.eye(x.shape[1])
+        self.solved = np.linalg.solve(x.T @ x + pull, x.T).T  # X (XᵀX + λ I)⁻¹ [rated, d]
         self.content = np.asarray(content, float)
 
     def __call__(self, user_index: np.ndarray) -> np.ndarray:

@@ -29,9 +29,7 @@ class Features(NamedTuple):
     names: list[str]
 
 
-def movie_features(
-    movies: pd.DataFrame | None, indices: Indices, about_movies: pd.DataFrame | None = None
-) -> Features:
+def movie_features(movies: pd.DataFrame | None, indices: Indices, about_movies: pd.DataFrame | None = None) -> Features:
     """Genres and the release year in bins of five years, for every movie of `indices`; and what `about_movies` says.
 
     A movie with three genres has 1/3 in each; one without genres or year, or missing in `movies`, has zeros there. The
@@ -56,9 +54,7 @@ def movie_features(
     return _join(parts) if parts else movie_features(None, indices)
 
 
-def user_features(
-    users: pd.DataFrame | None, indices: Indices, about_users: pd.DataFrame | None = None
-) -> Features:
+def user_features(users: pd.DataFrame | None, indices: Indices, about_users: pd.DataFrame | None = None) -> Features:
     """Age group, gender and occupation of every user of `indices`; none if the data set has no table of users.
 
     `about_users`: any table with user_id, see `table_features`.
@@ -122,7 +118,7 @@ def _numbers_of(column: pd.Series, label: str, name: str) -> pd.DataFrame:
     if len(wrong):
         raise ValueError(
             f"a column of `{name}` is numbers or text; {label} has {len(wrong):,} others, e.g. "
-            f"{wrong.head(3).tolist()}. Try {name}[{label!r}].astype(str), or \"|\".join(…) for lists."
+            f'{wrong.head(3).tolist()}. Try {name}[{label!r}].astype(str), or "|".join(…) for lists.'
         )
     values = texts.str.get_dummies("|").drop(columns=[""], errors="ignore").reindex(column.index, fill_value=0)
     return (values / values.sum(axis=1).clip(lower=1).to_numpy()[:, None]).add_prefix(f"{label}=")

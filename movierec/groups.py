@@ -77,8 +77,8 @@ def gap_given(values: pd.Series, in_group: pd.Series, other: pd.DataFrame, seed:
     missing = values.index.difference(in_group.index.intersection(other.dropna().index))
     if len(missing):
         raise ValueError(
-            f"each of the {len(values):,} users of `values` needs a group and numbers; {len(missing):,} have none, e.g. "
-            f"user_id {missing[:3].tolist()}. Take values.loc[other.dropna().index]."
+            f"each of the {len(values):,} users of `values` needs a group and numbers; {len(missing):,} have none, "
+            f"e.g. user_id {missing[:3].tolist()}. Take values.loc[other.dropna().index]."
         )
     inside = in_group.loc[values.index].to_numpy(bool)
     if inside.all() or not inside.any():
@@ -120,7 +120,9 @@ def guess_group(rated: np.ndarray, is_group: np.ndarray, folds: int = 5, pull: f
     for part in range(folds):
         learn, ask = fold != part, fold == part
         if is_group[learn].all() or not is_group[learn].any():
-            raise ValueError(f"each of {folds} folds needs users of both kinds to learn from; {is_group.sum()} are in it.")
+            raise ValueError(
+                f"each of {folds} folds needs users of both kinds to learn from; {is_group.sum()} are in it."
+            )
         guess[ask] = _log_odds(kernel[np.ix_(learn, learn)], is_group[learn], kernel[np.ix_(ask, learn)], pull)
     return guess
 

@@ -42,8 +42,8 @@ class RankingHead(tf.keras.layers.Layer):
     with e_uj the residual. If the history is in order, what comes next depends most on what came last: w fades with
     the number of newer ratings, w = floor + (1 − floor) · exp(−age / fade). Else all weights are 1.
 
-    With `content_share`, id_i and b_i are 0 for films that nobody rated, and in each step of training for a random share
-    of the others; b + Σ_g features_ig · b_g takes the bias's place. So features learn to speak alone.
+    With `content_share`, id_i and b_i are 0 for films that nobody rated, and in each step of training for a random
+    share of the others; b + Σ_g features_ig · b_g takes the bias's place. So features learn to speak alone.
 
     Args:
         history, lists: what each user rated, see `History`; the same as tensors.

@@ -45,7 +45,8 @@ def test_vectors_keep_the_cosines_of_the_best_approximation_in_so_many_dimension
     rng = np.random.default_rng(0)
     table = pd.DataFrame(rng.normal(size=(12, 7)), index=np.arange(100, 112))
     vectors = content_vectors(table, 3, "tag")
-    assert list(vectors) == ["movie_id", "tag=1", "tag=2", "tag=3"] and vectors["movie_id"].tolist() == list(table.index)
+    assert list(vectors) == ["movie_id", "tag=1", "tag=2", "tag=3"]
+    assert vectors["movie_id"].tolist() == list(table.index)
     u, s, vt = np.linalg.svd(table.to_numpy(), full_matrices=False)  # NumPy's, of all dimensions
     best = (u[:, :3] * s[:3]) @ vt[:3]  # Eckart and Young: of rank 3, the nearest
     length = np.linalg.norm(best, axis=1)

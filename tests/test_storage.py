@@ -83,8 +83,8 @@ def test_a_table_of_ones_own_and_films_known_by_features_are_loaded_too(split, c
     mine = pd.DataFrame({"movie_id": [10, 20, 30], "minutes": [80, 90, None], "language": ["en", "en|fr", None]})
     people = pd.DataFrame({"user_id": [100, 101], "city": ["Bonn", "Kyoto"]})
     model = movierec.fit_hybrid(
-        split, checkerboard.movies, checkerboard.users, about_movies=mine, about_users=people, content_share=0.3, epochs=1,
-        **small,
+        split, checkerboard.movies, checkerboard.users, about_movies=mine, about_users=people, content_share=0.3,
+        epochs=1, **small,
     )  # fmt: skip
     assert model.model.movie_features.names[-3:] == ["minutes", "language=en", "language=fr"]
     assert model.model.user_features.names[-2:] == ["city=Bonn", "city=Kyoto"]

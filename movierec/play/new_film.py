@@ -56,7 +56,7 @@ class NewFilm:
         return np.append([float(genre in genres) for genre in self.genres], self._steps(year))
 
     def near(self, genres: tuple, year: int, k: int = 5) -> pd.DataFrame:
-        """The k films with the most like content, nearest first; of equals the more often rated: title, genres, ratings."""
+        """The k films with the nearest content, of equals the more often rated first: title, genres, ratings."""
         distance = np.linalg.norm(self.content - self.vector(genres, year), axis=1)
         order = np.lexsort([-self.count, distance.round(6)])[:k]
         return self.movies.loc[order, ["title", "genres"]].assign(ratings=self.count[order]).reset_index(drop=True)

@@ -50,7 +50,9 @@ class NewFilmPanel(widgets.VBox):
         chosen = tuple(self.genres.value), self.year.value
         place = self.film.ranks(*chosen)
         in_ten = int(np.sum(place <= 10))
-        self.message.value = f"In the first ten of <b>{in_ten:,}</b> of {len(place):,} people; median place {int(np.median(place)):,}."
+        self.message.value = (
+            f"In the first ten of <b>{in_ten:,}</b> of {len(place):,} people; median place {int(np.median(place)):,}."
+        )
         self.near = self.film.near(*chosen)
         self.audience = self.film.audience(*chosen, self.users)
         self.like.value = as_html(self.near, {name: name.capitalize() for name in self.near}, "Known films like it")
