@@ -209,6 +209,7 @@ scores = ease(np.arange(4)).astype(float)
 new = ~is_rated
 
 
+# %%
 def first(filled):
     """The filled columns of four users, rounded."""
     return np.round(filled[:, new], 3) if isinstance(filled, np.ndarray) else filled
