@@ -151,6 +151,30 @@ def load_genome(name: str, folder: str | os.PathLike | None = None) -> pd.DataFr
     return pd.DataFrame(columns["relevance"], index, pd.Index(columns["tag"], name="tag"), copy=False)
 
 
+def load_links(name: str, folder: str | os.PathLike | None = None) -> pd.DataFrame:
+    """movie_id, imdb_id, tmdb_id: what another table about films is joined by, as text; "" where there is no such page.
+
+    The page of imdb_id "0114709" is https://www.imdb.com/title/tt0114709/, that of tmdb_id "862"
+    https://www.themoviedb.org/movie/862.
+
+    Args:
+        name: "ml-20m", "ml-25m", "ml-32m", "ml-latest" or "ml-latest-small".
+        folder: Data folder, as for `load`.
+
+    Raises:
+        ValueError: The data set has no links, or a row is malformed.
+        download.DataUnavailable: As for `load`.
+    """
+    if name not in formats.WITH_LINKS:
+        raise ValueError(
+            f"`name` must be a data set with links, {', '.join(formats.WITH_LINKS)}; got {name!r}. Without them, join "
+            "by title and year."
+        )
+    root = data_folder(folder)
+    path = download.obtain(name, root / "raw", Cache(root / "cache" / "tables" / name).digest)
+    return formats.read_links(path, name)
+
+
 def _check_name(name: str) -> None:
     if name not in download.ARCHIVES:
         nearest = difflib.get_close_matches(str(name).lower(), download.ARCHIVES, n=1, cutoff=0)[0]

@@ -1,6 +1,7 @@
 """Tables in, arrays and batches out: what the towers know of every user and movie, and the rows they train on.
 
-Taught in notebooks/02_preprocessing (indices, tf.data) and notebooks/05_hybrid_model (features).
+Taught in notebooks/02_preprocessing (indices, tf.data), notebooks/05_hybrid_model (features) and
+notebooks/11_people_and_films (tables of your own).
 """
 
 from typing import NamedTuple
@@ -28,12 +29,15 @@ class Features(NamedTuple):
     names: list[str]
 
 
-def movie_features(movies: pd.DataFrame | None, indices: Indices) -> Features:
-    """Genres and the release year in bins of five years, for every movie of `indices`.
+def movie_features(movies: pd.DataFrame | None, indices: Indices, about_movies: pd.DataFrame | None = None) -> Features:
+    """Genres and the release year in bins of five years, for every movie of `indices`; and what `about_movies` says.
 
     A movie with three genres has 1/3 in each; one without genres or year, or missing in `movies`, has zeros there. The
-    table may lack either column.
+    table may lack either column. `about_movies`: any table with movie_id, see `table_features`.
     """
+    if about_movies is not None:
+        more = table_features(about_movies, "movie_id", indices.movie_ids, "about_movies")
+        return _beside(movie_features(movies, indices), more, "about_movies")
     if movies is None:
         return Features(np.zeros((indices.num_movies, 0), np.float32), [])
     known = _rows_of(movies, "movie_id", indices.movie_ids, "movies")
@@ -50,8 +54,14 @@ def movie_features(movies: pd.DataFrame | None, indices: Indices) -> Features:
     return _join(parts) if parts else movie_features(None, indices)
 
 
-def user_features(users: pd.DataFrame | None, indices: Indices) -> Features:
-    """Age group, gender and occupation of every user of `indices`; none if the data set has no table of users."""
+def user_features(users: pd.DataFrame | None, indices: Indices, about_users: pd.DataFrame | None = None) -> Features:
+    """Age group, gender and occupation of every user of `indices`; none if the data set has no table of users.
+
+    `about_users`: any table with user_id, see `table_features`.
+    """
+    if about_users is not None:
+        more = table_features(about_users, "user_id", indices.user_ids, "about_users")
+        return _beside(user_features(users, indices), more, "about_users")
     if users is None:
         return Features(np.zeros((indices.num_users, 0), np.float32), [])
     known = _rows_of(users, "user_id", indices.user_ids, "users")
@@ -63,6 +73,66 @@ def user_features(users: pd.DataFrame | None, indices: Indices) -> Features:
         parts.append(_one_hot(pd.cut(age, edges, right=False, labels=labels).astype(object), "age"))
     parts += [_one_hot(known[column], column) for column in ("gender", "occupation") if column in known]
     return _join(parts) if parts else user_features(None, indices)
+
+
+def table_features(table: pd.DataFrame, key: str, ids: np.ndarray, name: str = "table") -> Features:
+    """What any table says of the rows `ids`: each of its columns as numbers, joined on `key`.
+
+    A column of numbers is standardised over the rows that have one: (x − mean) / deviation. A column of text, or of
+    True and False, gets a feature for each value, and "fr|en" is half of each. A column of numbers whose name has "=",
+    as `title_words` and `content_vectors` make them, stays as it is. What is missing is 0 everywhere: unknown.
+
+    Args:
+        table: `key`, once each, and the columns; rows of other ids are left out.
+        key: "movie_id" or "user_id".
+        ids: the rows that are wanted, in their order.
+        name: of the table, in errors.
+
+    Raises:
+        ValueError: if `key` is missing or repeats, no row is known, or a column is neither numbers nor text.
+    """
+    known = _rows_of(table, key, ids, name)
+    if not table[key].isin(ids).any():
+        raise ValueError(
+            f"`{name}` must know some of the {len(ids):,} rows by their {key}; of its {len(table):,}, e.g. "
+            f"{table[key].head(3).tolist()}, none is one. Ids of another data set need its links first."
+        )
+    parts = [_numbers_of(known[column], str(column), name) for column in known]
+    return _join(parts) if parts else Features(np.zeros((len(ids), 0), np.float32), [])
+
+
+def _numbers_of(column: pd.Series, label: str, name: str) -> pd.DataFrame:
+    """The features that one column of `table_features` becomes."""
+    there = column.dropna()
+    is_bool = pd.api.types.is_bool_dtype(column) or (len(there) > 0 and there.map(type).eq(bool).all())
+    if pd.api.types.is_numeric_dtype(column) and not is_bool:
+        numbers = pd.to_numeric(column).astype("float64")
+        if np.isinf(numbers).any():
+            raise ValueError(f"`{name}` must have finite numbers; {label} has {np.isinf(numbers).sum():,} infinite.")
+        if "=" not in label:
+            deviation = numbers.std(ddof=0)
+            numbers = (numbers - numbers.mean()) / (deviation if deviation > 0 else 1)
+        return numbers.fillna(0).to_frame(label)
+    texts = there.astype(str) if is_bool else there
+    wrong = texts[~texts.map(lambda value: isinstance(value, str)).astype(bool)]
+    if len(wrong):
+        raise ValueError(
+            f"a column of `{name}` is numbers or text; {label} has {len(wrong):,} others, e.g. "
+            f'{wrong.head(3).tolist()}. Try {name}[{label!r}].astype(str), or "|".join(…) for lists.'
+        )
+    values = texts.str.get_dummies("|").drop(columns=[""], errors="ignore").reindex(column.index, fill_value=0)
+    return (values / values.sum(axis=1).clip(lower=1).to_numpy()[:, None]).add_prefix(f"{label}=")
+
+
+def _beside(features: Features, more: Features, name: str) -> Features:
+    """Both, side by side."""
+    twice = sorted(set(features.names) & set(more.names))
+    if twice:
+        raise ValueError(
+            f"`{name}` must bring features of other names; {len(twice)} are there already, e.g. {twice[:3]}. "
+            f"Rename its column."
+        )
+    return Features(np.hstack([features.values, more.values]), features.names + more.names)
 
 
 def catalogue(movies: pd.DataFrame | None, indices: Indices, popularity: np.ndarray) -> pd.DataFrame:

@@ -101,6 +101,8 @@ GENOME = (
     Table("genome-scores.csv", {"movie_id": "int64", "tag_id": "int64", "relevance": "float32"}, header=1),
 )
 WITH_GENOME = ("ml-20m", "ml-25m", "ml-latest")
+LINKS = Table("links.csv", {"movie_id": "int64", "imdb_id": "str", "tmdb_id": "str"}, header=1)
+WITH_LINKS = ("ml-20m", "ml-25m", "ml-32m", "ml-latest", "ml-latest-small")
 
 
 def read_tables(path: Path, name: str) -> dict[str, pd.DataFrame]:
@@ -152,6 +154,16 @@ def read_genome(path: Path, name: str) -> tuple[np.ndarray, list[str], np.ndarra
             f"{relevance.size:,} in all; it holds {len(scores):,}. {advice}"
         )
     return movie_id, tags.set_index("tag_id").tag.loc[tag_id].tolist(), relevance
+
+
+def read_links(path: Path, name: str) -> pd.DataFrame:
+    """movie_id, imdb_id, tmdb_id of `name`, as published: text, since "0114709" is not 114709; "" where there is none.
+
+    Raises: as `read_genome`.
+    """
+    advice = download.again(path, name)
+    with _opened(path, name, advice) as root:
+        return _read_table(root, LINKS, advice)
 
 
 def files(path: Path, name: str, genome: bool = False) -> list[Path]:

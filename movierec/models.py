@@ -101,8 +101,9 @@ class HybridModel(LoopedModel):
         target, age = head.hide(entries, num_rows)
         asked_from = tf.cast(target == 0, tf.float32)  # the rest of the history
         x = head.bag(entries, asked_from * head.fade(age), num_rows, training=training) + head.known(users, training)
-        y = head.movie_vectors()
-        queries, candidates = head.queries(x, training), head.candidates(y)
+        own = head.own(training)
+        y = head.movie_vectors(own)
+        queries, candidates = head.queries(x, training), head.candidates(y, own)
 
         places, shape = tf.stack([entries.row, entries.movie], axis=1), [num_rows, self.past.num_movies]
         target = tf.scatter_nd(places, target, shape)  # [batch, num_movies]
@@ -112,6 +113,8 @@ class HybridModel(LoopedModel):
         else:
             logits = tf.matmul(queries, candidates, transpose_b=True)
             logits -= NO_ANSWER * tf.scatter_nd(places, asked_from, shape)
+            if head.rated is not None:  # that nobody rated it is no reason to learn that nobody will
+                logits -= NO_ANSWER * (1 - head.rated[:, 0])
             labels = tf.math.divide_no_nan(target, weight[:, None])
             by_user = tf.math.divide_no_nan(tf.sqrt(weight), mean_over_workers(tf.reduce_mean(tf.sqrt(weight))))
             loss = self.catalogue_task(labels=labels, predictions=logits, sample_weight=by_user)

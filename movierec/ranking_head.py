@@ -46,6 +46,9 @@ class RankingHead(tf.keras.layers.Layer):
     with e_uj the residual. If the history is in order, what comes next depends most on what came last: w fades with
     the number of newer ratings, w = floor + (1 − floor) · exp(−age / fade). Else all weights are 1.
 
+    With `content_share`, id_i and b_i are 0 for films that nobody rated, and in each step of training for a random
+    share of the others; b + Σ_g features_ig · b_g takes the bias's place. So features learn to speak alone.
+
     Args:
         history, lists: what each user rated, see `History`; the same as tensors.
         user_features, movie_features: float32 `[rows, num_features]`.
@@ -53,7 +56,8 @@ class RankingHead(tf.keras.layers.Layer):
         draws: for dropout, and for what is hidden.
 
     Source: Liang et al. (2018) for the softmax over the catalogue from a history; Steck (2019) for the linear path;
-    Choi et al. (2021), *Session-aware linear item-item models*, for weights that fade.
+    Choi et al. (2021), *Session-aware linear item-item models*, for weights that fade; Volkovs, Yu and Poutanen (2017),
+    *DropoutNet*, for ids that are left out so that new films can be ranked.
     """
 
     def __init__(self, history: History, lists: Lists, user_features, movie_features, settings: Settings, draws: Draws):
@@ -86,6 +90,13 @@ class RankingHead(tf.keras.layers.Layer):
         self.linear = None
         if "linear" not in self.without and settings.linear_weight and self.num_movies <= MOST_LINEAR_MOVIES:
             self.linear = tf.constant(Ease.solve(history.matrices()[0], settings.linear_regularisation))  # B
+        self.rated = None  # where all films speak for themselves
+        if settings.content_share:
+            self.rated = tf.constant((count > 0)[:, None], tf.float32)
+            usual = np.log1p(count[count > 0]).mean()  # b
+            self.usual_bias = self.add_weight("usual_bias", (), initializer=start_at(usual))
+            self.feature_bias = self.add_weight("feature_bias", (num_features, 1), initializer="zeros")
+            self.own_place = draws.new_place()
 
     # ---- from a history to a vector
 
@@ -166,13 +177,30 @@ class RankingHead(tf.keras.layers.Layer):
         deep = 0 * x if self.deep is None else self.deep(x, training=training)
         return tf.concat([dot + deep, tf.ones_like(x[:, :1])], axis=1)
 
-    def movie_vectors(self):
-        """y, float32 `[num_movies, dim]`."""
-        return self.movie_id + self.movie_features @ self.movie_feature
+    def own(self, training=False):
+        """1 for the films that speak by id and bias of their own, 0 for those by features; None: all are the former."""
+        if self.rated is None or not training:
+            return self.rated
+        kept = self.draws.uniform(self.own_place, tf.shape(self.rated)) >= self.settings.content_share
+        return self.rated * tf.cast(kept, tf.float32)  # [num_movies, 1]
 
-    def candidates(self, vectors):
+    def movie_vectors(self, own=None):
+        """y, float32 `[num_movies, dim]`; `own`: of `own()`, if it was drawn."""
+        own = self.own() if own is None else own
+        ids = self.movie_id if own is None else own * self.movie_id
+        return ids + self.movie_features @ self.movie_feature
+
+    def biases(self, own=None):
+        """b, float32 `[num_movies, 1]`."""
+        own = self.own() if own is None else own
+        if own is None:
+            return self.movie_bias[:, None]
+        of_features = self.usual_bias + self.movie_features @ self.feature_bias
+        return own * self.movie_bias[:, None] + (1 - own) * of_features
+
+    def candidates(self, vectors, own=None):
         """float32 `[num_movies, dim + 1]` from y; the last column is the movie's bias."""
-        return tf.concat([vectors, self.movie_bias[:, None]], axis=1)
+        return tf.concat([vectors, self.biases(own)], axis=1)
 
     def scores(self, x, entries: Entries, weight, tables: Tables):
         """All paths: float32 `[batch, num_movies]`, from x `[batch, dim]` and the entries it was made of."""
@@ -220,7 +248,7 @@ class RankingHead(tf.keras.layers.Layer):
                 tf.zeros_like(rated),
             )
         shares = {
-            "bias": tf.gather(self.movie_bias, movie),
+            "bias": tf.gather(self.biases()[:, 0], movie),
             "known": tf.linalg.matvec(dot, known[0]),
             "genre": tf.gather(self.watched_feature, genre) @ tf.transpose(dot) / length,
             "dot": weight[:, None] * (rated @ tf.transpose(dot)) / length,

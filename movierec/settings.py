@@ -42,6 +42,8 @@ class Settings:
             newest films in their order, of which `explain` knows no share for each film.
         most_pairs: users x movies of a history that is kept as matrices, 16 bytes a pair; larger ones are lists.
         most_raters: users in the bag of a movie, if histories are lists; a movie with more has an id instead.
+        content_share: of the movies that each step of the ranking head knows by their features only; above 0, movies
+            without a rating are not taught as wrong answers, and are ranked by what is known of them. Notebook 11.
         without: names of `PARTS` to leave out.
 
     Raises:
@@ -69,6 +71,7 @@ class Settings:
     encoder: str = "bag"
     most_pairs: int = 50_000_000
     most_raters: int = 64
+    content_share: float = 0.0
     without: tuple = ()
 
     def __post_init__(self):
@@ -78,7 +81,7 @@ class Settings:
         for name in ("stars_penalty", "ranking_penalty", "bias_penalty", "linear_weight", "most_pairs", "most_raters"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"`{name}` must be 0 or more, got {getattr(self, name)}.")
-        for name in ("dropout", "ranking_dropout", "hidden_share", "fade_floor"):
+        for name in ("dropout", "ranking_dropout", "hidden_share", "fade_floor", "content_share"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be a share, 0 to below 1, got {getattr(self, name)}.")
         for name in ("hidden", "ranking_hidden"):

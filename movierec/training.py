@@ -46,6 +46,8 @@ def fit_hybrid(
     movies: pd.DataFrame | None = None,
     users: pd.DataFrame | None = None,
     *,
+    about_movies: pd.DataFrame | None = None,
+    about_users: pd.DataFrame | None = None,
     seed: int = 0,
     heads: tuple = HEADS,
     epochs: int = 80,
@@ -80,6 +82,8 @@ def fit_hybrid(
         split: train; validation for early stopping, or None; test is not touched.
         movies: movie_id, title, year, genres; movies without a rating can be recommended through it. May be None.
         users: user_id, age, gender, occupation, any of them. May be None.
+        about_movies, about_users: more that is known of them, in a table of your own with movie_id (user_id): numbers,
+            text, lists like "fr|en"; see `features.table_features` and notebook 11.
         seed: of the weights, the batches, dropout and what is hidden.
         heads: which heads to train; ("stars",) if only `predict` is wanted, ("ranking",) if only lists are.
         epochs: at most so many; one of the stars is a pass over the ratings, one of the ranking a pass over the users,
@@ -128,7 +132,7 @@ def fit_hybrid(
     tf.config.experimental.enable_op_determinism()
     alone, strategy = strategy is None, strategy or tf.distribute.get_strategy()
     with strategy.scope():
-        hybrid = _untrained(split, movies, users, heads, settings)
+        hybrid = _untrained(split, movies, users, heads, settings, about_movies, about_users)
     hybrid.seed = seed
     has_validation = split.validation is not None
     recipes = {
@@ -156,7 +160,7 @@ def fit_hybrid(
         tables.append(table)
     hybrid.model.train_only(HEADS)  # nothing is frozen in what the caller gets
     if not alone:
-        hybrid = _of_one_worker(hybrid, split, movies, users, heads, settings)
+        hybrid = _of_one_worker(hybrid, split, movies, users, heads, settings, about_movies, about_users)
     hybrid.history = tables[0] if len(tables) == 1 else tables[0].merge(tables[1], on="epoch", how="outer")
     hybrid.fit_seconds = time.perf_counter() - started
     return hybrid
@@ -178,15 +182,17 @@ def fit_ensemble(split: Split, *tables, seeds: tuple = (0, 1, 2), checkpoint=Non
     return Ensemble([fit(seed) for seed in seeds])
 
 
-def _untrained(split: Split, movies, users, heads: tuple, settings: Settings) -> Hybrid:
+def _untrained(
+    split: Split, movies, users, heads: tuple, settings: Settings, about_movies=None, about_users=None
+) -> Hybrid:
     train = split.train
     indices = make_indices(train, movies)
     bias, weeks = Bias(train, indices), features.make_weeks(train)
     in_order = split.in_time is not None and "order" not in settings.without
     model = HybridModel(
         make_history(train, indices, bias, in_order),
-        features.user_features(users, indices),
-        features.movie_features(movies, indices),
+        features.user_features(users, indices, about_users),
+        features.movie_features(movies, indices, about_movies),
         bias,
         weeks.count,
         heads,
@@ -197,9 +203,9 @@ def _untrained(split: Split, movies, users, heads: tuple, settings: Settings) ->
     return Hybrid(model, indices, movies, weeks, bias, seen)
 
 
-def _of_one_worker(trained: Hybrid, split: Split, movies, users, heads: tuple, settings: Settings) -> Hybrid:
+def _of_one_worker(trained: Hybrid, split: Split, movies, users, heads: tuple, settings: Settings, *about) -> Hybrid:
     """The same model without its strategy: to be asked and saved by one worker, without the others."""
-    hybrid = _untrained(split, movies, users, heads, settings)
+    hybrid = _untrained(split, movies, users, heads, settings, *about)
     for head in heads:
         getattr(hybrid.model, head).set_weights(getattr(trained.model, head).get_weights())
     hybrid.best_epochs, hybrid.seed = trained.best_epochs, trained.seed

@@ -50,6 +50,9 @@ MAY_IMPORT = {
     "neighbours": {"baselines", "indices", "ranking"},
     "factors": {"baselines", "indices"},
     "content": {"baselines", "indices"},
+    "about": {"content"},
+    "cold": {"evaluation", "indices", "splits"},
+    "groups": {"comparison"},
     "burke": {"baselines", "content", "factors", "indices", "ranking"},
     "layers": {"keras2"},
     "histories": {"baselines", "indices", "keys"},
@@ -127,6 +130,8 @@ MAY_IMPORT = {
     "play.space": {"histories", "indices", "keras2", "layers", "models", "plots"},
     "play.attention_panel": {"play.parts", "plots"},
     "play.bandit_panel": {"bandits", "play.parts", "plots"},
+    "play.new_film": {"cold", "content", "evaluation", "indices"},
+    "play.new_film_panel": {"play.new_film", "play.parts"},
     "play.embedding_explorer": {"play.parts", "play.space", "play.visitor", "plots"},
     "doctor": {"datasets", "download", "keras2", "play.app", "storage"},
     "__main__": {"doctor", "train"},
@@ -150,6 +155,7 @@ LAZY = {  # inside a function, because the other imports this module at its top
 OUTSIDE = {  # third-party packages that each light module may import, besides numpy and pandas
     "keras2": {"tensorflow"},
     "download": {"requests", "tqdm"},
+    "about": {"scipy"},
     "baselines": {"scipy"},
     "neighbours": {"scipy"},
     "plots": {"matplotlib", "cycler"},
@@ -160,6 +166,7 @@ OUTSIDE = {  # third-party packages that each light module may import, besides n
     "play.curves": {"matplotlib"},
     "play.runs_panel": {"ipywidgets"},
     "play.leakage_lab": {"ipywidgets"},
+    "play.new_film_panel": {"ipywidgets"},
 }
 WITHOUT_TENSORFLOW = [
     *["synthetic", "tables", "rows", "own"],
@@ -204,6 +211,7 @@ WITHOUT_TENSORFLOW = [
         "play.runs_panel",
         "play.leakage_lab",
     ],
+    *["about", "cold", "groups", "play.new_film", "play.new_film_panel"],
 ]
 
 

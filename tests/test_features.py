@@ -10,6 +10,7 @@ from movierec.features import (
     make_weeks,
     movie_features,
     rating_rows,
+    table_features,
     user_features,
 )
 from movierec.indices import Indices
@@ -212,3 +213,63 @@ def test_an_incomplete_last_batch_is_left_out_and_its_rows_come_back():
 def test_a_batch_larger_than_the_table_is_the_table():
     (batch,) = _steps(5, 100, seed=0, count=1)
     assert sorted(batch["user_index"]) == [0, 1, 2, 3, 4]
+
+
+# ---- a table of one's own
+
+MINE = pd.DataFrame(
+    {
+        "movie_id": [30, 10, 99],
+        "minutes": [100.0, 80.0, 1.0],
+        "language": ["en|fr", "en", "de"],
+        "colour": [True, False, True],
+        "tag=1": [0.5, np.nan, 7.0],
+    }
+)
+
+
+def test_numbers_are_standardised_text_is_a_feature_a_value_and_lists_are_shared(tiny_indices):
+    found = table_features(MINE, "movie_id", tiny_indices.movie_ids)
+    assert found.names == ["minutes", "language=en", "language=fr", "colour=False", "colour=True", "tag=1"]
+    expected = [
+        [-1, 1, 0, 1, 0, 0],  # 80 minutes: mean 90, deviation 10
+        [0, 0, 0, 0, 0, 0],  # not in the table
+        [1, 0.5, 0.5, 0, 1, 0.5],
+        [0, 0, 0, 0, 0, 0],
+        [0, 0, 0, 0, 0, 0],
+    ]  # movie 99 is not in the catalogue: neither its minutes nor its language count
+    np.testing.assert_allclose(found.values, expected)
+    assert found.values.dtype == np.float32
+
+
+def test_what_is_missing_is_zero_and_a_constant_says_nothing(tiny_indices):
+    mine = pd.DataFrame({"movie_id": [10, 20, 30], "minutes": [80, None, 100], "sort": [3, 3, 3]})
+    found = table_features(mine.astype({"minutes": "Int64"}), "movie_id", tiny_indices.movie_ids)
+    assert found.values.tolist() == [[-1, 0], [0, 0], [1, 0], [0, 0], [0, 0]]
+    text = pd.DataFrame({"movie_id": [10, 20], "studio": ["A", None]})
+    assert table_features(text, "movie_id", tiny_indices.movie_ids).values[:, 0].tolist() == [1, 0, 0, 0, 0]
+
+
+def test_a_table_stands_beside_what_is_known_already(tiny, tiny_indices):
+    found = movie_features(tiny.movies, tiny_indices, MINE[["movie_id", "language"]])
+    assert found.names[3:] == ["year=1990", "year=1995", "language=en", "language=fr"]
+    np.testing.assert_array_equal(found.values[:, :5], movie_features(tiny.movies, tiny_indices).values)
+    people = pd.DataFrame({"user_id": [1, 5], "city": ["Bonn", "Kyoto"]})
+    assert user_features(None, tiny_indices, people).names == ["city=Bonn", "city=Kyoto"]
+    assert user_features(tiny.users, tiny_indices, people).values.shape == (6, 10)
+
+
+@pytest.mark.parametrize(
+    ("mine", "says"),
+    [
+        (MINE.drop(columns="movie_id"), "`about_movies` needs movie_id; it has minutes, language"),
+        (MINE.assign(movie_id=[30, 30, 10]), "one row for each movie_id; 1 of 3 rows repeat one, e.g. \\[30\\]"),
+        (MINE.assign(movie_id=[1, 2, 3]), "of the 5 rows by their movie_id; of its 3, e.g. \\[1, 2, 3\\], none"),
+        (MINE.assign(minutes=[1, np.inf, 2]), "finite numbers; minutes has 1 infinite"),
+        (MINE.assign(cast=[["a"], ["b"], ["c"]]), "numbers or text; cast has 2 others"),
+        (MINE.assign(genre="Crime"), "of other names; 1 are there already, e.g. \\['genre=Crime'\\]"),
+    ],
+)
+def test_a_table_that_cannot_be_joined_is_refused(tiny, tiny_indices, mine, says):
+    with pytest.raises(ValueError, match=says):
+        movie_features(tiny.movies, tiny_indices, mine)

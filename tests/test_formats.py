@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from movierec import download, formats
-from movierec.datasets import MovieLens, clean, fingerprint, load, load_genome, read_raw
+from movierec.datasets import MovieLens, clean, fingerprint, load, load_genome, load_links, read_raw
 
 ATOMIC = "recbole/dataset_example/ml-100k/"
 NO_FLAGS = "|0" * 18
@@ -330,6 +330,23 @@ def test_a_tag_genome_with_holes_is_refused(lines, archive, tmp_path):
     archive("ml-20m", {f"ml-20m/{member}": text for member, text in (GENOME | scores).items()})
     with pytest.raises(FileNotFoundError, match=r"each of 1 movies and 2 tags, 2 in all; it holds [12]\. Delete"):
         load_genome("ml-20m", tmp_path)
+
+
+def test_links_keep_their_zeros_and_may_be_missing(archive, tmp_path):
+    links = "movieId,imdbId,tmdbId\n1,0114709,862\n4,0113189,\n"
+    archive("ml-25m", csv_family("ml-25m") | {"ml-25m/links.csv": links})
+    table = load_links("ml-25m", tmp_path)
+    assert rows(table) == [(1, "0114709", "862"), (4, "0113189", "")]
+    assert list(table) == ["movie_id", "imdb_id", "tmdb_id"] and str(table["movie_id"].dtype).startswith("int")
+
+
+def test_a_data_set_without_links_is_refused_with_those_that_have_them(archive, tmp_path):
+    for name in ("ml-100k", "ml-10m", "nix"):
+        with pytest.raises(ValueError, match=f"links, ml-20m, .* ml-latest-small; got '{name}'. Without them, join by"):
+            load_links(name, tmp_path)
+    archive("ml-20m", {name: text for name, text in csv_family("ml-20m").items() if "links" not in name})
+    with pytest.raises(FileNotFoundError, match=r"links\.csv is missing; found: .*ratings\.csv"):
+        load_links("ml-20m", tmp_path)
 
 
 def test_a_data_set_without_genome_is_refused_with_those_that_have_one(archive, tmp_path):

@@ -319,3 +319,57 @@ def test_dropout_is_for_training_only(tiny, tiny_indices, monkeypatch):
         noisy.draws.at = 0, step
         dropped.append(noisy.ranking_loss(batch, training=True).numpy())
     assert dropped[0] == dropped[1] != dropped[2] and noisy.ranking_loss(batch).numpy() not in dropped
+
+
+# ---- films known by their features alone
+
+
+def test_with_a_content_share_unrated_films_have_neither_id_nor_bias_of_their_own(tiny, tiny_indices):
+    model = build(tiny, tiny_indices, content_share=0.4)
+    head = model.ranking
+    assert head.rated.numpy()[:, 0].tolist() == [1, 1, 1, 1, 0]  # nobody rated film 50
+    # Before training the bias is log(1 + n); of the unrated film, the mean of the others'. Counts: 4, 3, 4, 3.
+    np.testing.assert_allclose(head.biases()[:, 0], np.log([5, 4, 5, 4, np.sqrt(20)]), rtol=1e-6)
+    randomise(head)
+    y = head.movie_vectors().numpy()
+    np.testing.assert_allclose(y[4], (head.movie_features @ head.movie_feature)[4], atol=1e-6)
+    np.testing.assert_allclose(y[0] - head.movie_id[0], (head.movie_features @ head.movie_feature)[0], atol=1e-5)
+    of_features = head.usual_bias + head.movie_features @ head.feature_bias
+    np.testing.assert_allclose(head.biases()[4], of_features[4], atol=1e-6)
+    np.testing.assert_allclose(head.biases()[:4, 0], head.movie_bias[:4], atol=1e-6)
+
+
+def test_while_training_other_films_speak_by_features_in_each_step(tiny, tiny_indices):
+    head = build(tiny, tiny_indices, content_share=0.4).ranking
+    drawn = []
+    for step in range(200):
+        head.draws.at = 0, step
+        drawn.append(head.own(training=True).numpy()[:, 0])
+    assert np.array(drawn)[:, 4].max() == 0 and 0.5 < np.array(drawn)[:, :4].mean() < 0.7  # 1 - 0.4
+    assert head.own().numpy()[:, 0].tolist() == [1, 1, 1, 1, 0]  # and none otherwise
+    assert build(tiny, tiny_indices).ranking.own(training=True) is None
+
+
+def test_an_unrated_film_is_no_wrong_answer_with_a_content_share(tiny, tiny_indices, monkeypatch):
+    losses = {}
+    for share in (0.0, 1e-9):
+        model = build(tiny, tiny_indices, content_share=share)
+        _hide_the_newest(model, monkeypatch)
+        for loud in (0.0, 9.0):  # a bias for the unrated film alone
+            bias = model.ranking.movie_bias.numpy()
+            bias[4] = loud
+            model.ranking.movie_bias.assign(bias)
+            if share:
+                model.ranking.usual_bias.assign(loud)
+            losses[share, loud] = model.ranking_loss({"user_index": tf.range(6)}).numpy()
+    assert losses[0.0, 9.0] > losses[0.0, 0.0] + 1 and losses[1e-9, 9.0] == losses[1e-9, 0.0]
+
+
+def test_the_shares_of_a_score_add_up_with_a_content_share(tiny, tiny_indices):
+    model = build(tiny, tiny_indices, content_share=0.4)
+    head = model.ranking
+    randomise(head)
+    user = tf.constant([0])
+    shares = head.shares(head.entries(user), user, tf.constant([], tf.int32), tf.range(5))
+    total = sum(part if len(part.shape) == 1 else tf.reduce_sum(part, axis=0) for part in shares.values())
+    np.testing.assert_allclose(total, model.score(user)[0], rtol=1e-4, atol=1e-4)

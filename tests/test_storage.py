@@ -79,6 +79,23 @@ def test_a_loaded_model_is_the_same_to_the_bit(fitted, saved, split):
     assert (again.weeks, again.bias.scale, repr(again)) == (fitted.weeks, fitted.bias.scale, repr(fitted))
 
 
+def test_a_table_of_ones_own_and_films_known_by_features_are_loaded_too(split, checkerboard, small, tmp_path):
+    mine = pd.DataFrame({"movie_id": [10, 20, 30], "minutes": [80, 90, None], "language": ["en", "en|fr", None]})
+    people = pd.DataFrame({"user_id": [100, 101], "city": ["Bonn", "Kyoto"]})
+    model = movierec.fit_hybrid(
+        split, checkerboard.movies, checkerboard.users, about_movies=mine, about_users=people, content_share=0.3,
+        epochs=1, **small,
+    )  # fmt: skip
+    assert model.model.movie_features.names[-3:] == ["minutes", "language=en", "language=fr"]
+    assert model.model.user_features.names[-2:] == ["city=Bonn", "city=Kyoto"]
+    model.save(tmp_path)
+    again = movierec.load_model(tmp_path)
+    np.testing.assert_array_equal(again.score(np.arange(40)), model.score(np.arange(40)))
+    np.testing.assert_array_equal(again.predict(split.test), model.predict(split.test))
+    assert again.model.movie_features.names == model.model.movie_features.names
+    pd.testing.assert_frame_equal(again.recommend([100]), model.recommend([100]), check_exact=True)
+
+
 def test_a_loaded_model_of_lists_is_the_same_to_the_bit(listed, split, tmp_path):
     listed.save(tmp_path)
     again = movierec.load_model(tmp_path)
