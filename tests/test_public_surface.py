@@ -24,6 +24,7 @@ def test_the_public_names_are_there_and_no_others():
             *splits,
             "fit_hybrid",
             "fit_ensemble",
+            "fit_sequence",
             "load_model",
             "Hybrid",
             "Ensemble",

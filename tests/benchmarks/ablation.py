@@ -90,7 +90,7 @@ SEQUENCE = {
     "one block": {"blocks": 1},
     "length 20": {"length": 20},
     "dropout .1": {"dropout": 0.1},
-    "dropout .5": {"dropout": 0.5},
+    "dropout .3": {"dropout": 0.3},
     "shuffled within a second": {"shuffled": "within a second"},
     "shuffled": {"shuffled": "all"},
     "hybrid": {"hybrid": True},
