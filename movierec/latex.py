@@ -123,7 +123,7 @@ def _provenance(makes: list[tuple[str, str]], minutes: Result | None) -> str:
         what = ", ".join(what for owner, what in makes if owner == notebook and what) or "numbers in the text"
         took = _latex(measured[notebook], ".1f") if notebook in measured else "--"
         rows.append((rf"\texttt{{{_escape(notebook)}}}", what, took))
-    return _tabular("l>{\\raggedright\\arraybackslash}p{4cm}r", ["Notebook", "Makes", "Minutes"], rows)
+    return _tabular("l>{\\raggedright\\arraybackslash}p{3.1cm}r", ["Notebook", "Makes", "Minutes"], rows)
 
 
 def _latex(text: str, spec: str) -> str:

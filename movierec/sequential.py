@@ -23,7 +23,6 @@ from movierec.steps import Stop, shuffled
 
 USERS_PER_BLOCK = 128  # whose histories are read at once
 AVERAGED = 0.5  # see `Recipe`
-EPOCHS = 28  # chosen on validation: used where a split has no validation part
 
 
 class SequenceRecommender:
@@ -124,7 +123,7 @@ def fit_sequence(
     length: int = 50,
     dim: int = 64,
     blocks: int = 2,
-    dropout: float = 0.5,
+    dropout: float = 0.3,
     penalty: float = 0.0,
     has_places: bool = True,
     has_gaps: bool = True,
