@@ -59,6 +59,29 @@ def bootstrap_interval(values: np.ndarray, weights: np.ndarray | None = None, se
     return float(low), float(high)
 
 
+def rmse_interval(errors: pd.DataFrame, less: pd.DataFrame | None = None) -> tuple[float, float]:
+    """The 95 % interval, over users, of the RMSE per rating in stars; or of another model's RMSE less this one's.
+
+    Args:
+        errors: of one model, as `evaluation.evaluate_stars` returns it: each user's rmse and number of ratings.
+        less: the other model's errors of the same users; the difference is taken in each resample, hence paired, and
+            positive where this model is better.
+
+    Raises:
+        ValueError: if the two were measured on different users or ratings.
+    """
+    tables = [errors] if less is None else [errors, less]
+    if less is not None and not errors["ratings"].equals(less["ratings"]):
+        raise ValueError(
+            f"two models are compared on the same ratings; found {len(errors):,} and {len(less):,} users with "
+            f"{errors['ratings'].sum():,} and {less['ratings'].sum():,} ratings. Evaluate both on one split."
+        )
+    squares = np.stack([table["rmse"].to_numpy(float) ** 2 for table in tables], axis=1)
+    roots = np.sqrt(bootstrap_means(squares, errors["ratings"].to_numpy()))
+    low, high = np.quantile(roots[:, 0] if less is None else roots[:, 1] - roots[:, 0], [0.025, 0.975])
+    return float(low), float(high)
+
+
 def summarize(results: pd.DataFrame, metric: str = "ndcg", k: int | None = 10) -> pd.DataFrame:
     """One row a model: the mean of a metric, its interval over users, and what seeds change.
 
@@ -115,6 +138,28 @@ def compare(results: pd.DataFrame, model: str, metric: str = "ndcg", k: int | No
     effect = mean / np.where(deviation > 0, deviation, 1)
     columns = {"against": list(others), "difference": mean, "low": low, "high": high, "effect_size": effect, "p": p}
     return pd.DataFrame(columns).assign(p_holm=holm(p), users=len(by_user))
+
+
+def leaders(by_user: pd.DataFrame, *, lowest: bool = False, weights: np.ndarray | None = None) -> list[str]:
+    """The best model and each that cannot be told from it: user by user, the 95 % interval of the difference holds 0.
+
+    They are what a table may set in bold. An interval that ends in 0 holds it, so equal models lead together.
+
+    Args:
+        by_user: float `[users, models]`, a column a model: its value for each user, averaged over seeds.
+        lowest: whether the lowest mean is best, as of errors.
+        weights: float `[users]`, e.g. ratings of each user for mean squared errors; None: users count alike.
+
+    Raises:
+        ValueError: if there is no user, or a value is missing.
+
+    Source: Efron and Tibshirani (1993), the percentile bootstrap of paired differences.
+    """
+    values = by_user.to_numpy(float)
+    means = np.average(values, axis=0, weights=weights) if len(values) else np.zeros(len(by_user.columns))
+    best = means.argmin() if lowest else means.argmax()
+    low, high = np.quantile(bootstrap_means(values - values[:, [best]], weights), [0.025, 0.975], axis=0)
+    return [str(model) for model, level in zip(by_user, (low <= 0) & (high >= 0), strict=True) if level]
 
 
 def holm(p: np.ndarray) -> np.ndarray:
