@@ -9,13 +9,19 @@ STAMPS := report/generated/$(if $(OTHER),$(OTHER)/generated/)notebooks
 RAN := $(NOTEBOOKS:notebooks/%.ipynb=$(STAMPS)/%.json)
 PACKAGE := $(wildcard movierec/*.py movierec/play/*.py)
 NBVAL := --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg
-RESULTS := $(wildcard report/results/*.csv)
+RECORDED := $(wildcard report/results/*.csv)
 TEX_PACKAGES := latexmk texlive-publishers texlive-latex-recommended texlive-latex-extra \
 	texlive-fonts-recommended texlive-pictures
 
 HAS_LATEXMK := command -v latexmk >/dev/null && kpsewhich IEEEtran.cls >/dev/null
 
 # In an activated conda environment made from environment.yml, its Python is the one.
+# RESULTS=mine builds the paper from your own last run instead of the recorded results.
+PAPER := $(or $(RESULTS),main)
+ifeq ($(filter main mine,$(PAPER)),)
+$(error RESULTS must be "mine" or left out; found "$(RESULTS)". Try: make report RESULTS=mine)
+endif
+
 ifeq ($(CONDA_DEFAULT_ENV),movierec)
 PYTHON := python
 VENV :=
@@ -31,6 +37,7 @@ all: setup notebooks report  ## the course: environment, data, every notebook ru
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
+	@echo "make 06         notebook 06 again; so with every other number"
 
 setup: $(VENV) data latex  ## environment, data and LaTeX, nothing run yet
 
@@ -51,6 +58,13 @@ data: $(VENV)  ## MovieLens-100K, or what MOVIEREC_DATASET names, fetched and ch
 	@$(PYTHON) -c 'import movierec.datasets as d; print(d.load(d.chosen()))'
 
 notebooks: $(RAN)  ## every notebook that is newer than its last run
+
+# `make 06` runs notebook 06 again, as Table "provenance" of the report says for each of its figures.
+NUMBERS := $(foreach name,$(NOTEBOOKS:notebooks/%.ipynb=%),$(firstword $(subst _, ,$(name))))
+.PHONY: $(NUMBERS)
+$(NUMBERS):
+	@rm -f $(STAMPS)/$@_*.json
+	@$(MAKE) --no-print-directory $(filter $(STAMPS)/$@_%,$(RAN))
 
 $(STAMPS)/%.json: notebooks/%.ipynb $(PACKAGE) $(VENV) | data
 	$(PYTHON) -m pytest --quiet --nbval-lax $(NBVAL) $<
@@ -80,14 +94,27 @@ browser:
 			>report/generated/browser.log 2>&1 || tail -5 report/generated/browser.log; \
 	else echo "Chromium is not installed, so the page of make app is not tested; all else is."; fi
 
-report: report/main.pdf  ## report/main.pdf from the recorded results; says which results moved in your run
+report: report/$(PAPER).pdf  ## report/main.pdf, and what moved in your run; RESULTS=mine: report/mine.pdf, of your run
 
-report/main.pdf: report/main.tex report/references.bib report/tables.toml $(RESULTS) $(RAN) | latex
+# The folders are there for what was deleted from them: a file that is gone is newer than nothing.
+SOURCES := report/main.tex report/references.bib report/tables.toml $(RECORDED) report/results report/figures
+TYPESET = if $(HAS_LATEXMK); then latexmk -pdf -interaction=nonstopmode -halt-on-error -quiet main && touch main.pdf; \
+	elif command -v tectonic >/dev/null; then tectonic --keep-logs main.tex; \
+	else echo "report/$(PAPER).pdf is not built: LaTeX is missing (see above)"; fi
+
+report/main.pdf: $(SOURCES) $(RAN) | latex
 	$(PYTHON) -m movierec.report check || [ -z "$$CI" ]
 	$(PYTHON) -m movierec.report build
-	@cd report && if $(HAS_LATEXMK); then latexmk -pdf -interaction=nonstopmode -halt-on-error -quiet main && touch main.pdf; \
-	elif command -v tectonic >/dev/null; then tectonic --keep-logs main.tex; \
-	else echo "report/main.pdf is not built: LaTeX is missing (see above)"; fi
+	@cd report && $(TYPESET)
+
+report/mine.pdf: $(SOURCES) $(RAN) | latex
+	$(PYTHON) -m movierec.report check || true
+	$(PYTHON) -m movierec.report build --mine
+	@cd report/generated/mine && $(TYPESET)
+	@[ ! -f report/generated/mine/main.pdf ] || cp report/generated/mine/main.pdf $@
+
+report/figures: | $(RAN)
+	@mkdir -p $@
 
 test: setup browser  ## unit tests, every notebook re-executed and compared, the report built
 	$(PYTHON) -m pytest --nbval $(NBVAL) tests notebooks
@@ -139,5 +166,5 @@ lock:  ## requirements.txt again from pyproject.toml (needs uv)
 
 clean:  ## everything that was made, but not the data
 	rm -rf .venv tests/benchmarks/.venv build report/generated report/figures *.egg-info
-	cd report && rm -f main.pdf main.aux main.bbl main.blg main.fdb_latexmk main.fls main.log main.out
+	cd report && rm -f main.pdf mine.pdf main.aux main.bbl main.blg main.fdb_latexmk main.fls main.log main.out
 	find . -name __pycache__ -prune -exec rm -rf {} +

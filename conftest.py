@@ -10,7 +10,7 @@ import pytest
 
 from movierec.report import Recorder, forget
 
-RECORDER = Recorder("conftest")
+RECORDER = Recorder("conftest.py")
 STAMPS = RECORDER.folder / "generated" / "notebooks"
 NOTEBOOKS = Path(__file__).parent / "notebooks"
 

@@ -1,65 +1,97 @@
 """LaTeX from the recorded results: a macro for each number, a table for each one that tables.toml declares.
 
-`build` reads report/results/ and writes report/generated/: numbers.tex, tables/*.tex and tables/provenance.tex.
+`build` reads report/results/ and writes report/generated/: numbers.tex, alt.tex, tables/*.tex, tables/provenance.tex.
+From a reader's own run it writes the same to generated/mine/, with every number that differs marked.
 """
 
 import re
+import shutil
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from movierec.report import RESERVED, Result, is_number, read_rows, read_table, report_folder, require, write_file
+from movierec.datasets import COURSE, chosen
+from movierec.results import (
+    RESERVED,
+    Result,
+    command,
+    is_number,
+    origin_of,
+    read_rows,
+    read_table,
+    report_folder,
+    require,
+    write_file,
+)
 
-SETTINGS = {"column", "header", "format", "unit", "best", "align"}  # of a column in tables.toml
+SETTINGS = {"column", "header", "format", "unit", "best", "interval", "align"}  # of a column in tables.toml
+INTERVAL = "_interval"  # of a macro: the number with the ends of its interval
 LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
 LATEX |= {character: "\\" + character for character in "&%$#_{}"}
+FIGURE = re.compile(r"\\plotted\{(\w+)\}")
+TABLE = re.compile(r"\\input\{generated/tables/(\w+)(?:\.tex)?\}")
 
 
-def build(folder: Path | str | None = None) -> list[str]:
-    """The names of the tables written to generated/tables/; generated/numbers.tex is written, too.
+def build(folder: Path | str | None = None, *, mine: bool = False) -> str:
+    """What was written, in a line.
+
+    Args:
+        folder: the report's; None: this checkout's.
+        mine: from the last run where it has a result, else from the recorded ones; into generated/mine/, a folder of
+            its own that LaTeX can be run in, with every number that prints differently in a shaded box.
 
     Raises:
         FileNotFoundError: if main.tex uses what is not there; says what, and which notebook makes it.
-        ValueError: if tables.toml lacks a table, or names an unknown column or setting.
+        ValueError: if tables.toml lacks a table, or names an unknown column or setting; if a column is to have its
+            best in bold and no test says which that is; or if `mine` is asked of another data set than the report's.
     """
+    require(
+        not mine or chosen() == COURSE,
+        f"the report is about {COURSE}; MOVIEREC_DATASET is {chosen()!r}, whose results are in "
+        f"report/generated/{chosen()}/generated/results. Without it, `make report RESULTS=mine` builds the paper.",
+    )
     folder = report_folder(folder)
-    results, generated = folder / "results", folder / "generated"
+    target = folder / "generated/mine" if mine else folder
     tex = re.sub(r"(?<!\\)%.*", "", (folder / "main.tex").read_text(encoding="utf-8"))  # without comments
     declared = tomllib.loads((folder / "tables.toml").read_text(encoding="utf-8"))
-    numbers, figures = read_rows(results / "numbers.csv"), read_rows(results / "figures.csv")
-    used = re.findall(r"\\input\{generated/tables/(\w+)(?:\.tex)?\}", tex)
-    used = [name for name in used if name not in RESERVED]
-    shown = re.findall(r"\\includegraphics(?:\[[^]]*\])?\{figures/(\w+)(?:\.pdf)?\}", tex)
-    lacks = [f"number {name}" for name in _macros(tex) if name not in numbers]
-    lacks += [f"table {name}" for name in used if not (results / f"{name}.csv").exists()]
-    lacks += [f"figure {name}" for name in shown if not (folder / f"figures/{name}.pdf").exists()]
-    if lacks:
-        lines = "".join(f"\n  {what}: made by {_maker(folder, what.split()[1])}" for what in lacks)
-        raise FileNotFoundError(
-            f"report/main.tex uses {len(lacks)} results that are not there:{lines}\n"
-            "Run those notebooks, then `python -m movierec.report record`."
-        )
+    used, shown = [name for name in TABLE.findall(tex) if name not in RESERVED], FIGURE.findall(tex)
+    recorded, fresh = _Results(folder / "results"), _Results(folder / "generated/results")
+    results = recorded.under(fresh) if mine else recorded
+    _require_all(folder, tex, results, used, shown)
     undeclared = [name for name in used if name not in declared]
     require(not undeclared, f"tables.toml must declare every table of main.tex; {undeclared} missing.")
 
-    lines = [
-        f"\\newcommand{{\\{macro_name(name)}}}{{{_latex(row['value'], ',.' + row['digits'] + 'f')}}}"
-        f"  % {row['unit'] or '-'}, {row['notebook']}\n"
-        for name, row in numbers.items()
-    ]
-    write_file(generated / "numbers.tex", "% Generated from results/numbers.csv.\n" + "".join(lines))
-    paths = {name: results / f"{name}.csv" for name in declared}
-    tables = {name: read_table(path) for name, path in paths.items() if path.exists()}
-    for name, (table, header) in tables.items():
-        text = latex_table(name, table, declared[name])
-        write_file(generated / f"tables/{name}.tex", f"% Generated from {header['notebook']}.\n{text}")
-    makes = [(figures[name]["notebook"], rf"Fig.~\ref{{fig:{name}}}") for name in shown if name in figures]
-    makes += [(tables[name][1]["notebook"], rf"Table~\ref{{tab:{name}}}") for name in used]
-    makes += [(row["notebook"], "") for row in numbers.values()]
-    write_file(generated / "tables/provenance.tex", _provenance(makes, tables.get("notebook_minutes")))
-    return list(tables)
+    moved = _Moved()
+    lines = ["% From results/numbers.csv.\n"]
+    for name, (text, about) in _numbers(results.numbers).items():
+        was = _numbers(recorded.numbers).get(name, ("", ""))[0] if mine else text
+        lines.append(f"\\newcommand{{\\{macro_name(name)}}}{{{moved.marked(text, was)}}}  % {about}\n")
+    tables = {}
+    for name in [name for name in declared if name in results.tables]:
+        table, header = results.tables[name]
+        cells = latex_cells(name, table, declared[name], header.get("best", {}))
+        if mine:
+            old, said = recorded.tables.get(name, (table.iloc[:0], {}))
+            same_columns = all(spec["column"] in old for spec in declared[name])
+            was = latex_cells(name, old, declared[name], said.get("best", {})) if same_columns else []
+            cells = moved.compared(cells, was)
+        tables[name] = f"% {origin_of(header)}\n" + _tabular(declared[name], cells)
+    notice = f"\\newcommand{{\\Moved}}{{{moved.count:,}}}\n" if mine else ""
+    write_file(target / "generated/numbers.tex", "".join(lines) + notice)
+    for name, text in tables.items():
+        write_file(target / f"generated/tables/{name}.tex", text)
+    write_file(target / "generated/alt.tex", _alt(results.figures))
+    write_file(target / "generated/tables/provenance.tex", _provenance(results, shown, used))
+    if mine:
+        _copy(folder, target, shown)
+        recorded_only = sorted({*recorded.tables, *recorded.numbers} - {*fresh.tables, *fresh.numbers})
+        return (
+            f"{moved.count} numbers print differently from the recorded ones, shaded in mine.pdf; "
+            f"{len(recorded_only)} results are the recorded ones, because your last run has not made them"
+        )
+    return f"{len(lines) - 1} numbers, {len(tables)} tables"
 
 
 def macro_name(name: str) -> str:
@@ -67,63 +99,173 @@ def macro_name(name: str) -> str:
     return "".join(word.capitalize() for word in name.split("_"))
 
 
-def latex_table(name: str, table: pd.DataFrame, columns: list[dict[str, str]]) -> str:
-    """A booktabs table as tables.toml declares it, the best of a column in bold.
+def latex_cells(
+    name: str, table: pd.DataFrame, columns: list[dict[str, Any]], best: dict[str, list[str]]
+) -> list[list[str]]:
+    """The cells of a table as LaTeX, row by row; in bold who leads in a column, as the notebook's test says.
 
     Args:
         name: for messages.
         table: cells as text, as `read_table` returns them.
-        columns: one dict a column: column, header; optional format (".3f"), unit, best ("min", "max"), align.
+        columns: one dict a column: column, header; optional format (".3f"), unit, align, best (true), and interval: the
+            two columns that hold its ends.
+        best: column -> the first cells of the rows that lead, see `report.Recorder.table`.
 
     Raises:
-        ValueError: if a column or a setting is unknown, or `best` is something else or has no format.
+        ValueError: if a column or a setting is unknown, or if `best` is asked where no test says who leads.
     """
     rendered = []
     for spec in columns:
         column, unknown = spec.get("column"), sorted(set(spec) - SETTINGS)
-        require(column in table, f"tables.toml: {name} has no column {column!r}; it has {list(table)}.")
+        ends = spec.get("interval", [])
+        absent = [needed for needed in (column, *ends) if needed not in table]
+        require(not absent, f"tables.toml: {name} has no column {absent}; it has {list(table)}.")
         require(not unknown, f"tables.toml: {name} has unknown settings {unknown}; known: {sorted(SETTINGS)}.")
-        choose = {"min": min, "max": max}.get(spec.get("best", "max"))
+        require(len(ends) in (0, 2), f"tables.toml: interval of {column!r} in {name} must name two columns.")
         require(
-            choose and ("best" not in spec or "format" in spec),
-            f'tables.toml: best of {column!r} in {name} must be "min" or "max", beside a format.',
+            not spec.get("best") or column in best,
+            f"tables.toml: {name} sets the best of {column!r} in bold, and no test says which rows lead. Record it with "
+            f"`record.table(…, best={{{column!r}: comparison.leaders(by_user)}})`, or take `best` away.",
         )
-        numeric = [text for text in table[column] if "format" in spec and is_number(text)]
-        best = _latex(choose(numeric, key=float), spec["format"]) if "best" in spec and numeric else None
-        texts = [_latex(text, spec["format"]) if text in numeric else _escape(text) for text in table[column]]
-        rendered.append([rf"\textbf{{{text}}}" if text == best else text for text in texts])
-    align = "".join(spec.get("align", "r" if "format" in spec else "l") for spec in columns)
-    header = [spec["header"] + (f" ({spec['unit']})" if "unit" in spec else "") for spec in columns]
-    return _tabular(align, header, zip(*rendered, strict=True))
+        leaders = best.get(column, []) if spec.get("best") else []
+        texts = []
+        for _, row in table.iterrows():
+            text = _printed(row[column], spec)
+            text = rf"\textbf{{{text}}}" if row.iloc[0] in leaders else text
+            if ends and all(is_number(row[end]) for end in ends):
+                low, high = (_printed(row[end], spec) for end in ends)
+                text += rf"\,{{\scriptsize[{low}, {high}]}}"
+            texts.append(text)
+        rendered.append(texts)
+    return [list(row) for row in zip(*rendered, strict=True)]
 
 
-def _macros(tex: str) -> list[str]:
+class _Results:
+    """Numbers, tables and figures of a folder of results."""
+
+    def __init__(self, folder: Path) -> None:
+        self.numbers, self.figures = read_rows(folder / "numbers.csv"), read_rows(folder / "figures.csv")
+        paths = sorted(folder.glob("*.csv"))
+        self.tables: dict[str, Result] = {path.stem: read_table(path) for path in paths if path.stem not in RESERVED}
+
+    def under(self, others: "_Results") -> "_Results":
+        """These, with what the others have in its place."""
+        both = object.__new__(_Results)
+        both.numbers, both.figures = self.numbers | others.numbers, self.figures | others.figures
+        both.tables = self.tables | others.tables
+        return both
+
+
+class _Moved:
+    """Marks what prints differently from what was recorded, and counts it."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def marked(self, text: str, was: str) -> str:
+        if text == was:
+            return text
+        self.count += 1
+        return rf"\moved{{{text}}}{{{was or 'not recorded'}}}"
+
+    def compared(self, cells: list[list[str]], was: list[list[str]]) -> list[list[str]]:
+        """Row by row; a row is found by its first cell, or by its place where first cells repeat."""
+        firsts = [row[0] for row in was]
+        old = dict(zip(firsts, was, strict=True)) if len(set(firsts)) == len(firsts) else {}
+        marked = []
+        for place, row in enumerate(cells):
+            before = old.get(row[0]) or (was[place] if not old and place < len(was) else [""] * len(row))
+            marked.append([self.marked(*both) for both in zip(row, before, strict=True)])
+        return marked
+
+
+def _require_all(folder: Path, tex: str, results: _Results, used: list[str], shown: list[str]) -> None:
+    lacks = [("number", name) for name in _macros(tex, results.numbers) if name not in _numbers(results.numbers)]
+    lacks += [("table", name) for name in used if name not in results.tables]
+    lacks += [("figure", name) for name in shown if not (folder / f"figures/{name}.pdf").exists()]
+    if lacks:
+        lines = "".join(f"\n  {kind} {name}: {_maker(folder, name)}" for kind, name in lacks)
+        raise FileNotFoundError(
+            f"report/main.tex uses {len(lacks)} results that are not there:{lines}\n"
+            "Run that, then `make record`; or take recorded results back with `git restore report/results`."
+        )
+
+
+def _numbers(rows: dict[str, dict[str, str]]) -> dict[str, tuple[str, str]]:
+    """name -> (LaTeX, what the source says of it); a number that has an interval is there once more, with its ends."""
+    macros = {}
+    for name, row in rows.items():
+        form = ",." + row["digits"] + "f"
+        about = f"{row['unit'] or '-'}; {origin_of(row)}"
+        macros[name] = _latex(row["value"], form), about
+        ends = [rows.get(f"{name}_{end}") for end in ("low", "high")]
+        if all(ends):
+            low, high = (_latex(end["value"], form) for end in ends)
+            macros[name + INTERVAL] = f"{macros[name][0]} [{low}, {high}]", about
+    return macros
+
+
+def _macros(tex: str, known: dict[str, Any]) -> list[str]:
     """Names of the numbers that LaTeX uses: macros of two or more capitalised words, not its own."""
     macros = set(re.findall(r"\\((?!Declare|Require|Pass)[A-Z][a-z]+(?:[A-Z][a-z]*)+)(?![A-Za-z])", tex))
-    macros -= {"BibTeX", "LaTeX", *re.findall(r"\\newcommand\*?\{?\\(\w+)", tex)}
+    macros -= {"BibTeX", "LaTeX", "IfFileExists", *re.findall(r"\\newcommand\*?\{?\\(\w+)", tex)}
     return sorted(re.sub(r"(?<!^)(?=[A-Z])", "_", macro).lower() for macro in macros)
 
 
 def _maker(folder: Path, name: str) -> str:
-    """The notebook that makes a result: as its last run says, else as the notebooks' source says."""
-    path = folder / f"generated/results/{name}.csv"
-    rows = read_rows(folder / "generated/results/numbers.csv") | read_rows(folder / "results/figures.csv")
-    if name in rows or path.exists():
-        return rows[name]["notebook"] if name in rows else read_table(path)[1]["notebook"]
+    """Who makes a result, and how: as its last run says, else as the notebooks' source says."""
+    name = name.removesuffix(INTERVAL)
+    known = {}
+    for results in (folder / "results", folder / "generated/results"):
+        known |= read_rows(results / "numbers.csv") | read_rows(results / "figures.csv")
+        path = results / f"{name}.csv"
+        known |= {name: read_table(path)[1]} if path.exists() else {}
+    if name in known:
+        return f"made by {origin_of(known[name])}; {command(known[name]['notebook'])}"
     sources = sorted((folder.parent / "notebooks").glob("*.ipynb"))
     owners = [path.stem for path in sources if f'\\"{name}\\"' in path.read_text(encoding="utf-8")]
-    return " or ".join(owners) or "no notebook that could be found"
+    made = " or ".join(f"{owner}; {command(owner)}" for owner in owners)
+    return f"made by {made or 'no notebook that could be found'}"
 
 
-def _provenance(makes: list[tuple[str, str]], minutes: Result | None) -> str:
-    """A LaTeX table of what each notebook makes, and in how many minutes."""
-    measured = {} if minutes is None else minutes[0].set_index("notebook")["minutes"].to_dict()
+def _alt(figures: dict[str, dict[str, str]]) -> str:
+    """What each figure shows, in words, for those who cannot see it: a macro `alt@name`."""
+    lines = [
+        f"\\expandafter\\def\\csname alt@{name}\\endcsname{{{_escape(row['alt'])}}}\n" for name, row in figures.items()
+    ]
+    return "% From results/figures.csv.\n" + "".join(lines)
+
+
+def _provenance(results: _Results, shown: list[str], used: list[str]) -> str:
+    """A LaTeX table: each figure and table, its notebook and cell, the command that makes it, and in how many seconds."""
+    minutes = results.tables["notebook_minutes"][0] if "notebook_minutes" in results.tables else None
+    seconds = {} if minutes is None else {row["notebook"]: 60 * float(row["minutes"]) for _, row in minutes.iterrows()}
+    makes = [(rf"Fig.~\ref{{fig:{name}}}", results.figures.get(name)) for name in shown]
+    makes += [(rf"Table~\ref{{tab:{name}}}", results.tables[name][1]) for name in used]
     rows = []
-    for notebook in sorted({owner for owner, _ in makes}):
-        what = ", ".join(what for owner, what in makes if owner == notebook and what) or "numbers in the text"
-        took = _latex(measured[notebook], ".1f") if notebook in measured else "--"
-        rows.append((rf"\texttt{{{_escape(notebook)}}}", what, took))
-    return _tabular("l>{\\raggedright\\arraybackslash}p{3.1cm}r", ["Notebook", "Makes", "Minutes"], rows)
+    for what, origin in makes:
+        owner = origin["notebook"] if origin else "--"
+        cell = f" [{origin['cell']}]" if origin and origin.get("cell") else ""
+        took = f"{seconds[owner]:.0f}" if owner in seconds else "--"
+        made = rf"\texttt{{{_escape(command(owner))}}}" if origin else "--"
+        rows.append([what, _escape(owner.split("_")[0] if cell else Path(owner).stem) + cell, made, took])
+    columns = [{"header": head} for head in ("What", "Notebook [cell]", "Command", "Seconds")]
+    return _tabular(columns, rows, align="lllr")
+
+
+def _copy(folder: Path, target: Path, shown: list[str]) -> None:
+    """What LaTeX needs besides, so that it can be run in `target`."""
+    for name in ("main.tex", "references.bib"):
+        write_file(target / name, (folder / name).read_bytes())
+    for name in shown:
+        path = target / f"figures/{name}.pdf"
+        if not path.exists() or path.read_bytes() != (folder / f"figures/{name}.pdf").read_bytes():
+            path.parent.mkdir(exist_ok=True)
+            shutil.copyfile(folder / f"figures/{name}.pdf", path)
+
+
+def _printed(text: str, spec: dict[str, Any]) -> str:
+    return _latex(text, spec["format"]) if "format" in spec and is_number(text) else _escape(text)
 
 
 def _latex(text: str, spec: str) -> str:
@@ -135,7 +277,9 @@ def _escape(text: str) -> str:
     return "".join(LATEX.get(character, character) for character in text)
 
 
-def _tabular(align: str, header: Any, rows: Any) -> str:
+def _tabular(columns: list[dict[str, Any]], rows: list[list[str]], align: str | None = None) -> str:
+    align = align or "".join(spec.get("align", "r" if "format" in spec else "l") for spec in columns)
+    header = [spec["header"] + (f" ({spec['unit']})" if "unit" in spec else "") for spec in columns]
     head, *body = (" & ".join(row) + " \\\\\n" for row in (header, *rows))
     lines = f"\\toprule\n{head}\\midrule\n{''.join(body)}\\bottomrule\n"
     return f"\\begin{{tabular}}{{@{{}}{align}@{{}}}}\n{lines}\\end{{tabular}}\n"

@@ -182,7 +182,7 @@ def tune_and_record(protocol: str, data: MovieLens, only: list[str] | None = Non
                 new = tune_recommender(name, problem, split, liked_from).assign(fold=fold)
                 kept = None if trials is None else trials[(trials["model"] != name) | (trials["fold"] != fold)]
                 trials = new if kept is None else pd.concat([kept, new], ignore_index=True)
-                _record(protocol, trials)
+                _record(protocol, trials, data)
                 print(
                     f"{protocol} {fold}: {name} {new.loc[new['chosen'], ['settings', 'value']].iloc[0].tolist()}",
                     flush=True,
@@ -190,12 +190,12 @@ def tune_and_record(protocol: str, data: MovieLens, only: list[str] | None = Non
             problem.settings[name] = _chosen(trials, fold)[name]
 
 
-def _record(protocol: str, trials: pd.DataFrame) -> None:
+def _record(protocol: str, trials: pd.DataFrame, data: MovieLens) -> None:
     name = _table_name(protocol)
     order = trials["model"].map(list(RECOMMENDERS).index)
     trials = trials.assign(order=order).sort_values(["fold", "order", "trial"]).drop(columns="order")
     loose = {"value": np.inf, "cpu_seconds": np.inf}  # never compared: nothing but this command makes them
-    report.Recorder("tuning").table(name, trials, tolerance=loose)
+    report.Recorder("movierec/tuning.py", data).table(name, trials, tolerance=loose)
     report.record(only=[f"{name}.csv"])
 
 

@@ -155,7 +155,7 @@ def test_the_table_is_recorded_as_the_report_reads_it(benchmark, popularity, che
     run = benchmark("run")
     run.write([run.measure(benchmark("peers").PEERS[0], checkerboard)])
     tables = {name: read_table(tmp_path / f"results/{name}.csv") for name in run.TABLES}
-    assert all(header["notebook"] == "benchmarks" for _, header in tables.values())
+    assert all(header["notebook"].startswith("tests/benchmarks/") for _, header in tables.values())
     assert all(list(table) == run.COLUMNS for table, _ in tables.values())
     rows = pd.concat([table for table, _ in tables.values()])
     assert set(zip(rows["model"], rows["protocol"], strict=True)) == {peer.key for peer in benchmark("peers").PEERS}

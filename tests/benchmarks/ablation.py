@@ -167,7 +167,7 @@ def write(rows: pd.DataFrame) -> None:
     rows = rows.assign(better=np.where(rows["metric"] == "rmse", -gain, gain))
     rows["deviation"] = rows["deviation"].astype(object).fillna("--")  # an ensemble is one
     loose = dict.fromkeys(["value", "deviation", "epochs", "cpu_seconds", "better"], np.inf)  # only this makes them
-    Recorder("benchmarks").table("ablation", rows, tolerance=loose)
+    Recorder("tests/benchmarks/ablation.py", movierec.load("ml-100k")).table("ablation", rows, tolerance=loose)
     record(only=["ablation.csv"])
 
 

@@ -51,7 +51,7 @@ def main() -> int:
     print(f"the {K} best of {NUM_VECTORS:,} vectors, {EFFORT} nodes looked at:")
     for name, value in measure().items():
         digits = 0 if value == int(value) else 3 if value < 1 else 1
-        Recorder("benchmarks").number(name, value, tolerance=math.inf, digits=digits)
+        Recorder("tests/benchmarks/nearest_speed.py").number(name, value, tolerance=math.inf, digits=digits)
         print(f"{name.replace('_', ' ')}: {value:,.{digits}f}")
     return 0
 

@@ -33,7 +33,7 @@ import movierec
 from movierec import evaluation
 from movierec.comparison import bootstrap_means
 from movierec.indices import Indices, make_indices
-from movierec.report import Recorder, read_table, report_folder, write_file
+from movierec.report import Recorder, read_table, record, report_folder
 
 HERE = Path(__file__).parent
 TIMEOUT_SECONDS = 3600  # of one fit; the slowest here takes minutes
@@ -249,9 +249,8 @@ def write(fresh: list[dict]) -> None:
 
 
 def _record(name: str, table: pd.DataFrame, tolerance: dict) -> None:
-    Recorder("benchmarks").table(name, table, tolerance=tolerance)
-    fresh = report_folder() / f"generated/results/{name}.csv"
-    write_file(report_folder() / f"results/{name}.csv", fresh.read_bytes())
+    Recorder("tests/benchmarks/run.py", movierec.load("ml-100k")).table(name, table, tolerance=tolerance)
+    record(only=[f"{name}.csv"])
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -288,7 +287,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(_line(fresh[-1]), flush=True)
     numbers = {"evaluation_seconds": evaluation_seconds(data)} | answer_numbers(data) | times_less_than_the_tutorial()
     for name, value in numbers.items():
-        Recorder("benchmarks").number(name, value, tolerance=math.inf, digits=2 if value < 1 else 1)
+        Recorder("tests/benchmarks/run.py", data).number(name, value, tolerance=math.inf, digits=2 if value < 1 else 1)
         print(f"{name.replace('_', ' ')}: {value:.2f}")
     return 0
 

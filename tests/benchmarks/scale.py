@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from movierec import datasets
-from movierec.report import Recorder, read_table, report_folder, write_file
+from movierec.report import Recorder, read_table, record, report_folder
 
 SIZES = {
     100_000: (1_400, 1_700),
@@ -318,9 +318,8 @@ def write(name: str, table: pd.DataFrame) -> None:
     """Writes a table as a fresh result, and copies it to the recorded ones."""
     numbers = [column for column in table if table[column].dtype.kind == "f"]
     tolerance = dict.fromkeys([*numbers, "said"] if "said" in table else numbers, float("inf"))
-    Recorder("benchmarks").table(name, table, tolerance=tolerance)
-    fresh = report_folder() / f"generated/results/{name}.csv"
-    write_file(report_folder() / f"results/{name}.csv", fresh.read_bytes())
+    Recorder("tests/benchmarks/scale.py").table(name, table, tolerance=tolerance)
+    record(only=[f"{name}.csv"])
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -27,7 +27,7 @@ from movierec.indices import Indices
 from movierec.keras2 import tf
 from movierec.models import HybridModel
 from movierec.optimizers import LazyAdam
-from movierec.report import Recorder, read_table, report_folder, write_file
+from movierec.report import Recorder, read_table, record, report_folder
 from movierec.steps import shuffled
 from movierec.training import MOST_PASSES, stars_rows
 
@@ -248,8 +248,8 @@ def write(fresh: pd.DataFrame) -> None:
     name = "training_speed"
     recorded = report_folder() / f"results/{name}.csv"
     table = merge(fresh, read_table(recorded)[0] if recorded.exists() else None)
-    Recorder("benchmarks").table(name, table, tolerance=TOLERANCE)
-    write_file(recorded, (report_folder() / f"generated/results/{name}.csv").read_bytes())
+    Recorder("tests/benchmarks/training_speed.py").table(name, table, tolerance=TOLERANCE)
+    record(only=[f"{name}.csv"])
 
 
 def main(arguments: list[str] | None = None) -> int:
