@@ -11,9 +11,9 @@ PACKAGE := $(wildcard movierec/*.py movierec/play/*.py)
 NBVAL := --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg
 RECORDED := $(wildcard report/results/*.csv)
 TEX_PACKAGES := latexmk texlive-publishers texlive-latex-recommended texlive-latex-extra \
-	texlive-fonts-recommended texlive-pictures
+	texlive-fonts-recommended texlive-pictures texlive-plain-generic
 
-HAS_LATEXMK := command -v latexmk >/dev/null && kpsewhich IEEEtran.cls >/dev/null
+HAS_LATEXMK := command -v latexmk >/dev/null && kpsewhich IEEEtran.cls pdfcomment.sty tracklang.sty | grep -q tracklang
 
 # In an activated conda environment made from environment.yml, its Python is the one.
 # RESULTS=mine builds the paper from your own last run instead of the recorded results.
@@ -59,7 +59,7 @@ data: $(VENV)  ## MovieLens-100K, or what MOVIEREC_DATASET names, fetched and ch
 
 notebooks: $(RAN)  ## every notebook that is newer than its last run
 
-# `make 06` runs notebook 06 again, as Table "provenance" of the report says for each of its figures.
+# `make 06` runs notebook 06 again: the report names that command beside each figure and table.
 NUMBERS := $(foreach name,$(NOTEBOOKS:notebooks/%.ipynb=%),$(firstword $(subst _, ,$(name))))
 .PHONY: $(NUMBERS)
 $(NUMBERS):

@@ -6,18 +6,15 @@ From a reader's own run it writes the same to generated/mine/, with every number
 
 import re
 import shutil
-import tomllib
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from movierec.datasets import COURSE, chosen
+from movierec.printed import Style, cells, declared_tables, header, rounded
 from movierec.results import (
     RESERVED,
     Result,
     command,
-    is_number,
     origin_of,
     read_rows,
     read_table,
@@ -26,10 +23,23 @@ from movierec.results import (
     write_file,
 )
 
-SETTINGS = {"column", "header", "format", "unit", "best", "interval", "align"}  # of a column in tables.toml
 INTERVAL = "_interval"  # of a macro: the number with the ends of its interval
 LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
 LATEX |= {character: "\\" + character for character in "&%$#_{}"}
+LATEX |= {"±": r"$\pm$", "×": r"$\times$", "µ": r"$\mu$", "ε": r"$\varepsilon$", "λ": r"$\lambda$", "–": "--"}
+
+
+def escape(text: str) -> str:
+    """Text that LaTeX prints as it is."""
+    return "".join(LATEX.get(character, character) for character in text)
+
+
+STYLE = Style(
+    text=escape,
+    number=lambda text: re.sub(r"^-", r"\\ensuremath{-}", text.replace(",", "{,}")),
+    bold=lambda text: rf"\textbf{{{text}}}",
+    interval=lambda ends: rf"\,{{\scriptsize[{ends}]}}",
+)
 FIGURE = re.compile(r"\\plotted\{(\w+)\}")
 TABLE = re.compile(r"\\input\{generated/tables/(\w+)(?:\.tex)?\}")
 
@@ -55,7 +65,7 @@ def build(folder: Path | str | None = None, *, mine: bool = False) -> str:
     folder = report_folder(folder)
     target = folder / "generated/mine" if mine else folder
     tex = re.sub(r"(?<!\\)%.*", "", (folder / "main.tex").read_text(encoding="utf-8"))  # without comments
-    declared = tomllib.loads((folder / "tables.toml").read_text(encoding="utf-8"))
+    declared = declared_tables(folder)
     used, shown = [name for name in TABLE.findall(tex) if name not in RESERVED], FIGURE.findall(tex)
     recorded, fresh = _Results(folder / "results"), _Results(folder / "generated/results")
     results = recorded.under(fresh) if mine else recorded
@@ -63,81 +73,28 @@ def build(folder: Path | str | None = None, *, mine: bool = False) -> str:
     undeclared = [name for name in used if name not in declared]
     require(not undeclared, f"tables.toml must declare every table of main.tex; {undeclared} missing.")
 
-    moved = _Moved()
-    lines = ["% From results/numbers.csv.\n"]
-    for name, (text, about) in _numbers(results.numbers).items():
-        was = _numbers(recorded.numbers).get(name, ("", ""))[0] if mine else text
-        lines.append(f"\\newcommand{{\\{macro_name(name)}}}{{{moved.marked(text, was)}}}  % {about}\n")
-    tables = {}
-    for name in [name for name in declared if name in results.tables]:
-        table, header = results.tables[name]
-        cells = latex_cells(name, table, declared[name], header.get("best", {}))
-        if mine:
-            old, said = recorded.tables.get(name, (table.iloc[:0], {}))
-            same_columns = all(spec["column"] in old for spec in declared[name])
-            was = latex_cells(name, old, declared[name], said.get("best", {})) if same_columns else []
-            cells = moved.compared(cells, was)
-        tables[name] = f"% {origin_of(header)}\n" + _tabular(declared[name], cells)
-    notice = f"\\newcommand{{\\Moved}}{{{moved.count:,}}}\n" if mine else ""
-    write_file(target / "generated/numbers.tex", "".join(lines) + notice)
+    moved = _Moved(recorded)
+    numbers, tables = _numbers_tex(results, moved), _tables_tex(results, declared, used if mine else [*declared], moved)
+    if mine:
+        numbers += f"\\newcommand{{\\Moved}}{{{moved.count:,}}}\n"
+        _copy(folder, target, shown)
+    write_file(target / "generated/numbers.tex", numbers)
     for name, text in tables.items():
         write_file(target / f"generated/tables/{name}.tex", text)
     write_file(target / "generated/alt.tex", _alt(results.figures))
     write_file(target / "generated/tables/provenance.tex", _provenance(results, shown, used))
-    if mine:
-        _copy(folder, target, shown)
-        recorded_only = sorted({*recorded.tables, *recorded.numbers} - {*fresh.tables, *fresh.numbers})
-        return (
-            f"{moved.count} numbers print differently from the recorded ones, shaded in mine.pdf; "
-            f"{len(recorded_only)} results are the recorded ones, because your last run has not made them"
-        )
-    return f"{len(lines) - 1} numbers, {len(tables)} tables"
+    if not mine:
+        return f"{len(results.numbers)} numbers, {len(tables)} tables"
+    old = sorted({*recorded.tables, *recorded.numbers} - {*fresh.tables, *fresh.numbers})
+    return (
+        f"{moved.count} numbers print differently from the recorded ones, shaded in mine.pdf; "
+        f"{len(old)} results are the recorded ones, because your last run has not made them"
+    )
 
 
 def macro_name(name: str) -> str:
     r"""The LaTeX macro of a number: `hybrid_rmse` -> `HybridRmse`."""
     return "".join(word.capitalize() for word in name.split("_"))
-
-
-def latex_cells(
-    name: str, table: pd.DataFrame, columns: list[dict[str, Any]], best: dict[str, list[str]]
-) -> list[list[str]]:
-    """The cells of a table as LaTeX, row by row; in bold who leads in a column, as the notebook's test says.
-
-    Args:
-        name: for messages.
-        table: cells as text, as `read_table` returns them.
-        columns: one dict a column: column, header; optional format (".3f"), unit, align, best (true), and interval: the
-            two columns that hold its ends.
-        best: column -> the first cells of the rows that lead, see `report.Recorder.table`.
-
-    Raises:
-        ValueError: if a column or a setting is unknown, or if `best` is asked where no test says who leads.
-    """
-    rendered = []
-    for spec in columns:
-        column, unknown = spec.get("column"), sorted(set(spec) - SETTINGS)
-        ends = spec.get("interval", [])
-        absent = [needed for needed in (column, *ends) if needed not in table]
-        require(not absent, f"tables.toml: {name} has no column {absent}; it has {list(table)}.")
-        require(not unknown, f"tables.toml: {name} has unknown settings {unknown}; known: {sorted(SETTINGS)}.")
-        require(len(ends) in (0, 2), f"tables.toml: interval of {column!r} in {name} must name two columns.")
-        require(
-            not spec.get("best") or column in best,
-            f"tables.toml: {name} sets the best of {column!r} in bold, and no test says which rows lead. Record it with "
-            f"`record.table(…, best={{{column!r}: comparison.leaders(by_user)}})`, or take `best` away.",
-        )
-        leaders = best.get(column, []) if spec.get("best") else []
-        texts = []
-        for _, row in table.iterrows():
-            text = _printed(row[column], spec)
-            text = rf"\textbf{{{text}}}" if row.iloc[0] in leaders else text
-            if ends and all(is_number(row[end]) for end in ends):
-                low, high = (_printed(row[end], spec) for end in ends)
-                text += rf"\,{{\scriptsize[{low}, {high}]}}"
-            texts.append(text)
-        rendered.append(texts)
-    return [list(row) for row in zip(*rendered, strict=True)]
 
 
 class _Results:
@@ -159,8 +116,8 @@ class _Results:
 class _Moved:
     """Marks what prints differently from what was recorded, and counts it."""
 
-    def __init__(self) -> None:
-        self.count = 0
+    def __init__(self, recorded: _Results) -> None:
+        self.recorded, self.count = recorded, 0
 
     def marked(self, text: str, was: str) -> str:
         if text == was:
@@ -168,15 +125,36 @@ class _Moved:
         self.count += 1
         return rf"\moved{{{text}}}{{{was or 'not recorded'}}}"
 
-    def compared(self, cells: list[list[str]], was: list[list[str]]) -> list[list[str]]:
+    def compared(self, rows: list[list[str]], were: list[list[str]]) -> list[list[str]]:
         """Row by row; a row is found by its first cell, or by its place where first cells repeat."""
-        firsts = [row[0] for row in was]
-        old = dict(zip(firsts, was, strict=True)) if len(set(firsts)) == len(firsts) else {}
+        by_name = {row[0]: row for row in were}
+        by_place = len(by_name) < len(were)
         marked = []
-        for place, row in enumerate(cells):
-            before = old.get(row[0]) or (was[place] if not old and place < len(was) else [""] * len(row))
-            marked.append([self.marked(*both) for both in zip(row, before, strict=True)])
+        for place, row in enumerate(rows):
+            was = (were[place] if place < len(were) else None) if by_place else by_name.get(row[0])
+            marked.append([self.marked(*both) for both in zip(row, was or [""] * len(row), strict=True)])
         return marked
+
+
+def _numbers_tex(results: _Results, moved: _Moved) -> str:
+    """A macro for each number; where an end of an interval moved, that is counted once."""
+    recorded, lines = _numbers(moved.recorded.numbers), ["% From results/numbers.csv.\n"]
+    for name, (text, about) in _numbers(results.numbers).items():
+        was, count = recorded.get(name, ("", ""))[0], moved.count
+        lines.append(f"\\newcommand{{\\{macro_name(name)}}}{{{moved.marked(text, was)}}}  % {about}\n")
+        moved.count = count if name.endswith(INTERVAL) else moved.count
+    return "".join(lines)
+
+
+def _tables_tex(results: _Results, declared: dict, names: list[str], moved: _Moved) -> dict[str, str]:
+    """name -> LaTeX of each of the tables that is there."""
+    tables = {}
+    for name in [name for name in names if name in results.tables]:
+        (table, says), (old, said) = results.tables[name], moved.recorded.tables.get(name, (None, {}))
+        rows = cells(name, table, declared[name], says.get("best", {}), STYLE)
+        were = [] if old is None else cells(name, old, declared[name], said.get("best", {}), STYLE)
+        tables[name] = f"% {origin_of(says)}\n" + _tabular(declared[name], moved.compared(rows, were))
+    return tables
 
 
 def _require_all(folder: Path, tex: str, results: _Results, used: list[str], shown: list[str]) -> None:
@@ -197,10 +175,10 @@ def _numbers(rows: dict[str, dict[str, str]]) -> dict[str, tuple[str, str]]:
     for name, row in rows.items():
         form = ",." + row["digits"] + "f"
         about = f"{row['unit'] or '-'}; {origin_of(row)}"
-        macros[name] = _latex(row["value"], form), about
+        macros[name] = rounded(row["value"], form, STYLE), about
         ends = [rows.get(f"{name}_{end}") for end in ("low", "high")]
         if all(ends):
-            low, high = (_latex(end["value"], form) for end in ends)
+            low, high = (rounded(end["value"], form, STYLE) for end in ends)
             macros[name + INTERVAL] = f"{macros[name][0]} [{low}, {high}]", about
     return macros
 
@@ -231,13 +209,13 @@ def _maker(folder: Path, name: str) -> str:
 def _alt(figures: dict[str, dict[str, str]]) -> str:
     """What each figure shows, in words, for those who cannot see it: a macro `alt@name`."""
     lines = [
-        f"\\expandafter\\def\\csname alt@{name}\\endcsname{{{_escape(row['alt'])}}}\n" for name, row in figures.items()
+        f"\\expandafter\\def\\csname alt@{name}\\endcsname{{{escape(row['alt'])}}}\n" for name, row in figures.items()
     ]
     return "% From results/figures.csv.\n" + "".join(lines)
 
 
 def _provenance(results: _Results, shown: list[str], used: list[str]) -> str:
-    """A LaTeX table: each figure and table, its notebook and cell, the command that makes it, and in how many seconds."""
+    """A LaTeX table: each figure and table, its notebook and cell, the command that makes it, and the seconds."""
     minutes = results.tables["notebook_minutes"][0] if "notebook_minutes" in results.tables else None
     seconds = {} if minutes is None else {row["notebook"]: 60 * float(row["minutes"]) for _, row in minutes.iterrows()}
     makes = [(rf"Fig.~\ref{{fig:{name}}}", results.figures.get(name)) for name in shown]
@@ -247,10 +225,10 @@ def _provenance(results: _Results, shown: list[str], used: list[str]) -> str:
         owner = origin["notebook"] if origin else "--"
         cell = f" [{origin['cell']}]" if origin and origin.get("cell") else ""
         took = f"{seconds[owner]:.0f}" if owner in seconds else "--"
-        made = rf"\texttt{{{_escape(command(owner))}}}" if origin else "--"
-        rows.append([what, _escape(owner.split("_")[0] if cell else Path(owner).stem) + cell, made, took])
-    columns = [{"header": head} for head in ("What", "Notebook [cell]", "Command", "Seconds")]
-    return _tabular(columns, rows, align="lllr")
+        made = rf"\texttt{{{escape(command(owner))}}}" if origin else "--"
+        rows.append([what, escape(owner.split("_")[0] if cell else Path(owner).stem) + cell, made, took])
+    columns = [{"header": head} for head in ("What", "Notebook [cell]", "Command")]
+    return _tabular([*columns, {"header": "Seconds", "align": "r"}], rows)
 
 
 def _copy(folder: Path, target: Path, shown: list[str]) -> None:
@@ -264,22 +242,8 @@ def _copy(folder: Path, target: Path, shown: list[str]) -> None:
             shutil.copyfile(folder / f"figures/{name}.pdf", path)
 
 
-def _printed(text: str, spec: dict[str, Any]) -> str:
-    return _latex(text, spec["format"]) if "format" in spec and is_number(text) else _escape(text)
-
-
-def _latex(text: str, spec: str) -> str:
-    formatted = format(float(text), spec).replace(",", "{,}")
-    return rf"\ensuremath{{-}}{formatted[1:]}" if formatted.startswith("-") else formatted
-
-
-def _escape(text: str) -> str:
-    return "".join(LATEX.get(character, character) for character in text)
-
-
-def _tabular(columns: list[dict[str, Any]], rows: list[list[str]], align: str | None = None) -> str:
-    align = align or "".join(spec.get("align", "r" if "format" in spec else "l") for spec in columns)
-    header = [spec["header"] + (f" ({spec['unit']})" if "unit" in spec else "") for spec in columns]
-    head, *body = (" & ".join(row) + " \\\\\n" for row in (header, *rows))
+def _tabular(columns: list[dict[str, Any]], rows: list[list[str]]) -> str:
+    align = "".join(spec.get("align", "r" if "format" in spec else "l") for spec in columns)
+    head, *body = (" & ".join(row) + " \\\\\n" for row in (header(columns, STYLE), *rows))
     lines = f"\\toprule\n{head}\\midrule\n{''.join(body)}\\bottomrule\n"
     return f"\\begin{{tabular}}{{@{{}}{align}@{{}}}}\n{lines}\\end{{tabular}}\n"

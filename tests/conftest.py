@@ -1,10 +1,15 @@
 """Fixtures with a known answer; the models that several tests look at are trained once."""
 
+import json
+import sys
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import movierec
+from movierec import results
 from movierec.indices import make_indices
 
 DAY = 86_400  # seconds
@@ -138,6 +143,33 @@ def listed(split, checkerboard, small, large):
 def ml100k():
     """MovieLens-100K itself, as the course uses it."""
     return movierec.load("ml-100k")
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """A checkout without git: one notebook, whose three code cells follow a heading, and a report without results."""
+    cells = ["import movierec", 'record.table("main_results", results)', 'record.figure("long_tail", fig, words)']
+    notebook = [{"cell_type": "markdown", "source": ["# Training"]}]
+    notebook += [{"cell_type": "code", "source": [cell]} for cell in cells]
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks/06_training.ipynb").write_text(json.dumps({"cells": notebook}))
+    monkeypatch.setattr(results, "ROOT", tmp_path)
+    monkeypatch.setenv("MOVIEREC_REPORT", str(tmp_path / "report"))
+    monkeypatch.delenv("MOVIEREC_DATASET", raising=False)
+    results.commit.cache_clear()
+    yield tmp_path
+    results.commit.cache_clear()
+
+
+@pytest.fixture
+def running(monkeypatch):
+    """`running(code)`: from now on it is as in a kernel that runs a cell with this source."""
+
+    def start(code):
+        shell = SimpleNamespace(get_parent=lambda: {"content": {"code": code}}, execution_count=17)
+        monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+
+    return start
 
 
 @pytest.fixture

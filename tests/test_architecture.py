@@ -35,9 +35,12 @@ MAY_IMPORT = {
     "ranking": set(),
     "comparison": set(),
     "plots": set(),
-    "report": {"datasets", "latex"},
-    "latex": {"report"},
-    "readme": {"report"},
+    "results": set(),
+    "drift": {"results"},
+    "printed": {"results"},
+    "report": {"datasets", "drift", "latex", "plots", "results", "tables"},
+    "latex": {"datasets", "printed", "results"},
+    "readme": {"printed", "results"},
     "tables": set(),
     "rows": {"tables"},
     "formats": {"download", "rows", "tables"},
@@ -150,7 +153,8 @@ LAZY = {  # inside a function, because the other imports this module at its top
     ("workers", "keras2"),  # who starts the workers does without it
     ("play.runs", "training"),  # who only reads runs does not wait for TensorFlow
     ("service", "serving"),  # `--help` does not wait for TensorFlow
-    ("report", "latex"),  # `python -m movierec.report build`: latex reads what report wrote
+    ("report", "latex"),  # `python -m movierec.report build`: who only records does without it
+    ("report", "plots"),  # who only reads results does not wait for Matplotlib
 }
 OUTSIDE = {  # third-party packages that each light module may import, besides numpy and pandas
     "keras2": {"tensorflow"},
@@ -191,6 +195,9 @@ WITHOUT_TENSORFLOW = [
     ],
     *[
         "plots",
+        "results",
+        "drift",
+        "printed",
         "readme",
         "keras2",
         "histories",
@@ -298,6 +305,20 @@ print(json.dumps(sorted({{name.split(".")[0] for name in sys.modules}} & {{"tens
 """
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert json.loads(run.stdout) == []
+
+
+def test_who_reads_or_builds_the_report_does_not_wait_for_matplotlib():
+    code = "import sys; from movierec import report, results, drift, printed, latex, readme; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = set(run.stdout.split())
+    assert "movierec.printed" in loaded and not loaded & {"matplotlib", "movierec.plots", "tensorflow"}
+
+
+def test_who_records_does_without_latex():
+    code = "import sys; from movierec.report import Recorder; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = set(run.stdout.split())
+    assert "movierec.results" in loaded and not loaded & {"matplotlib", "movierec.plots", "movierec.latex"}
 
 
 def test_the_variable_that_chooses_keras_is_set_in_one_place():

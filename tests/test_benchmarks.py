@@ -233,6 +233,10 @@ def test_training_costs_are_compared_with_the_tutorial_of_their_kind(benchmark):
     names = {"TFRS basic_retrieval": 8.0, "TFRS basic_ranking": 3.0, "hybrid, lists": 2.0, "hybrid, stars": 6.0}
     table = speed.compare([speed.row("9 x 9", name, speed.Cost(cost, 1.0), "") for name, cost in names.items()])
     assert table["times_less_cpu"].tolist() == [1, 1, 4, 0.5]
+    again = table.assign(times_less_cpu=[1.0, 1.0, 6.0, 0.25], cpu_us_per_example=[8.0, 3.0, 4 / 3, 12.0])
+    whole = speed.repeated([table, again, table]).set_index("model")
+    assert whole.loc["hybrid, lists", ["times_less_cpu", "times low", "times high", "repeats"]].tolist() == [4, 4, 6, 3]
+    assert whole.loc["hybrid, stars", ["cpu_us_per_example", "times low", "times high"]].tolist() == [6, 0.25, 0.5]
     old = table.assign(tables="1,000 x 9", model="old")
     merged = speed.merge(table, old)
     assert merged["tables"].tolist() == ["9 x 9"] * 4 + ["1,000 x 9"] * 4

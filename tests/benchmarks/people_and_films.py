@@ -119,7 +119,9 @@ def main(arguments: list[str]) -> None:
             found = measure(data, split)
             print(found.round(4).to_string(), flush=True)
             numbers = [column for column in found if column not in ("head", "metric", "known of people", "model")]
-            Recorder("tests/benchmarks/people_and_films.py", data).table(table, found, tolerance=dict.fromkeys(numbers, np.inf))
+            Recorder("tests/benchmarks/people_and_films.py", data).table(
+                table, found, tolerance=dict.fromkeys(numbers, np.inf)
+            )
 
 
 if __name__ == "__main__":

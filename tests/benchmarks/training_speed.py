@@ -5,7 +5,8 @@
 
 The part that is not run stays as recorded. An epoch is one pass over the ratings of train; a rating is an example. CPU
 seconds are those of all threads of this process. What is traced, and the tutorials' cache, is there before the clock
-starts. How many epochs a fit takes is another question: `cpu_seconds` of peers.csv has whole fits.
+starts. All is measured several times over, from new models: the table has medians, and the least and the most that the
+ratio was. How many epochs a fit takes is another question: `cpu_seconds` of peers.csv has whole fits.
 """
 
 import argparse
@@ -31,8 +32,9 @@ from movierec.report import Recorder, read_table, record, report_folder
 from movierec.steps import shuffled
 from movierec.training import MOST_PASSES, stars_rows
 
-COLUMNS = ["tables", "model", "library", "cpu_us_per_example", "wall_us_per_example", "times_less_cpu", "note"]
-TOLERANCE = dict.fromkeys(COLUMNS[3:6], float("inf"))
+COSTS = ["cpu_us_per_example", "wall_us_per_example", "times_less_cpu"]
+COLUMNS = ["tables", "model", "library", *COSTS, "times low", "times high", "repeats", "note"]
+TOLERANCE = dict.fromkeys([*COSTS, "times low", "times high"], float("inf"))
 TUTORIALS = {"lists": "TFRS basic_retrieval", "stars": "TFRS basic_ranking"}  # what each kind is compared with
 GOALS = {("943 x 1,682", "hybrid, lists"): 20, ("280,000 x 42,000", "hybrid, lists"): 40}  # times less CPU
 NUM_USERS, NUM_MOVIES, RATINGS_A_USER = 280_000, 42_000, 71  # 20 million ratings
@@ -40,6 +42,7 @@ NUM_GENRES, NUM_YEARS = 20, 22  # features of the synthetic movies
 TUTORIAL_BATCH, LARGE_BATCH, USERS_PER_BATCH, STARS_BATCH = 8192, 1024, 256, 1024
 SLOW_STEPS, OUR_STEPS, STEPS = 5, 10, 30  # of an epoch on the large tables; slow is FactorizedTopK over 42,000 movies
 EPOCHS = 3  # timed, after one that is not
+REPEATS = 5  # of everything
 
 
 class Cost(NamedTuple):
@@ -223,7 +226,7 @@ def row(tables: str, model: str, spent: Cost, note: str) -> dict:
     """A row of the table, without `times_less_cpu`; printed, too."""
     print(f"{tables:18} {model:44} {spent.cpu:10.2f} CPU µs {spent.wall:10.2f} µs for each example", flush=True)
     library = "tensorflow-recommenders" if model.startswith("TFRS") else "movierec"
-    return dict(zip(COLUMNS, (tables, model, library, *spent, 1.0, note), strict=True))
+    return dict(zip(COLUMNS, (tables, model, library, *spent, 1.0, 1.0, 1.0, 1, note), strict=True))
 
 
 def compare(rows: list[dict]) -> pd.DataFrame:
@@ -235,9 +238,21 @@ def compare(rows: list[dict]) -> pd.DataFrame:
     return table
 
 
+def repeated(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    """One table of several: medians of the costs, and the range of the ratio, each within its own run."""
+    costs = np.stack([table[COSTS].to_numpy(float) for table in tables])  # [repeats, rows, costs]
+    times = costs[:, :, COSTS.index("times_less_cpu")]
+    whole = tables[0].assign(
+        **{"times low": times.min(axis=0), "times high": times.max(axis=0), "repeats": len(tables)}
+    )
+    whole[COSTS] = np.median(costs, axis=0)
+    return whole
+
+
 def merge(fresh: pd.DataFrame, recorded: pd.DataFrame | None) -> pd.DataFrame:
     """Fresh rows, and the recorded ones of the other tables; the fewest users first."""
     if recorded is not None:
+        recorded = recorded.reindex(columns=COLUMNS, fill_value="--")
         fresh = pd.concat([recorded[~recorded["tables"].isin(fresh["tables"])], fresh])
     num_users = fresh["tables"].map(lambda tables: int(tables.split(" x ")[0].replace(",", "")))
     return fresh.iloc[np.argsort(num_users, kind="stable")].reset_index(drop=True)
@@ -256,8 +271,9 @@ def main(arguments: list[str] | None = None) -> int:
     """The exit code: 0, or 1 if a goal is missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--large", action="store_true", help=f"tables of {NUM_USERS:,} x {NUM_MOVIES:,}; some minutes")
+    parser.add_argument("--repeats", type=int, default=REPEATS, help=f"of everything; default {REPEATS}")
     options = parser.parse_args(arguments)
-    table = compare(list(large() if options.large else small()))
+    table = repeated([compare(list(large() if options.large else small())) for _ in range(options.repeats)])
     write(table)
     print(table.drop(columns="note").round(2).to_string(index=False))
     found = table.set_index(["tables", "model"])["times_less_cpu"]
