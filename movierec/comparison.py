@@ -140,7 +140,7 @@ def compare(results: pd.DataFrame, model: str, metric: str = "ndcg", k: int | No
     return pd.DataFrame(columns).assign(p_holm=holm(p), users=len(by_user))
 
 
-def leaders(by_user: pd.DataFrame, *, lowest: bool = False, weights: np.ndarray | None = None) -> list[str]:
+def leaders(by_user: pd.DataFrame, *, lowest: bool = False, weights: np.ndarray | None = None) -> list:
     """The best model and each that cannot be told from it: user by user, the 95 % interval of the difference holds 0.
 
     They are what a table may set in bold. An interval that ends in 0 holds it, so equal models lead together.
@@ -159,7 +159,7 @@ def leaders(by_user: pd.DataFrame, *, lowest: bool = False, weights: np.ndarray 
     means = np.average(values, axis=0, weights=weights) if len(values) else np.zeros(len(by_user.columns))
     best = means.argmin() if lowest else means.argmax()
     low, high = np.quantile(bootstrap_means(values - values[:, [best]], weights), [0.025, 0.975], axis=0)
-    return [str(model) for model, level in zip(by_user, (low <= 0) & (high >= 0), strict=True) if level]
+    return [model for model, level in zip(by_user, (low <= 0) & (high >= 0), strict=True) if level]
 
 
 def holm(p: np.ndarray) -> np.ndarray:

@@ -79,14 +79,16 @@ def record(folder: Path | str | None = None, *, only: list[str] | None = None) -
             _keep(results / name, fresh / name)
         return only
     left_out = set(check(folder).query("status == 'no maker'")["name"])
+    made = {says["notebook"] for _, says in read_all(fresh).values()}
+    made |= {row["notebook"] for row in read_rows(fresh / "figures.csv").values()}
     for file, fields in (("numbers.csv", NUMBERS), ("figures.csv", FIGURES)):
         kept, new = read_rows(results / file), read_rows(fresh / file)
-        ran = {row["notebook"] for row in new.values()} if fields is FIGURES else set()
+        ran = made if fields is FIGURES else set()  # a figure has no value to compare: who ran and left it out drops it
         kept = {name: row for name, row in kept.items() if name not in left_out and row["notebook"] not in ran}
         for name, row in new.items():
             old = read_rows(results / file).get(name, {})
             kept[name] = old if _is_same(old, row) else row
-        if kept:
+        if kept or (results / file).exists():
             write_rows(results / file, fields, kept)
     for name in left_out:
         (results / name).unlink(missing_ok=True)

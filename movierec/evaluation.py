@@ -160,6 +160,22 @@ def evaluate_stars(predictor, split: Split, part: str = "test") -> pd.DataFrame:
     return table
 
 
+def pool_stars(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    """The errors of several folds, or seeds, as one table: a user's ratings are in several of them, and are one user's.
+
+    Args:
+        tables: of one model, as `evaluate_stars` returns them.
+
+    Returns:
+        DataFrame, index user_id, columns "rmse", "mae", "square" (stars squared) and "ratings", of all tables together.
+    """
+    together = pd.concat(tables)
+    sums = together[["ratings"]].assign(square=together["ratings"] * together["rmse"] ** 2)
+    sums = sums.assign(mae=together["ratings"] * together["mae"]).groupby("user_id").sum()
+    means = sums[["square", "mae"]].div(sums["ratings"], axis=0)
+    return means.assign(rmse=np.sqrt(means["square"]), ratings=sums["ratings"])
+
+
 def tidy(table: pd.DataFrame, model: str, seed: int = 0) -> pd.DataFrame:
     """A table of `evaluate_ranking` or `evaluate_stars` with one row a value: what `comparison` reads.
 

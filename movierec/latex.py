@@ -108,7 +108,9 @@ class _Results:
     def under(self, others: "_Results") -> "_Results":
         """These, with what the others have in its place."""
         both = object.__new__(_Results)
-        both.numbers, both.figures = self.numbers | others.numbers, self.figures | others.figures
+        ends = {f"{name}_{end}" for name in others.numbers for end in ("low", "high")}  # not beside another's value
+        mine = {name: row for name, row in self.numbers.items() if name not in ends}
+        both.numbers, both.figures = dict(sorted((mine | others.numbers).items())), self.figures | others.figures
         both.tables = self.tables | others.tables
         return both
 
@@ -152,13 +154,16 @@ def _tables_tex(results: _Results, declared: dict, names: list[str], moved: _Mov
     for name in [name for name in names if name in results.tables]:
         (table, says), (old, said) = results.tables[name], moved.recorded.tables.get(name, (None, {}))
         rows = cells(name, table, declared[name], says.get("best", {}), STYLE)
-        were = [] if old is None else cells(name, old, declared[name], said.get("best", {}), STYLE)
+        try:
+            were = [] if old is None else cells(name, old, declared[name], said.get("best", {}), STYLE)
+        except ValueError:  # recorded before a column or a test was added: nothing to compare with
+            were = []
         tables[name] = f"% {origin_of(says)}\n" + _tabular(declared[name], moved.compared(rows, were))
     return tables
 
 
 def _require_all(folder: Path, tex: str, results: _Results, used: list[str], shown: list[str]) -> None:
-    lacks = [("number", name) for name in _macros(tex, results.numbers) if name not in _numbers(results.numbers)]
+    lacks = [("number", name) for name in _macros(tex) if name not in _numbers(results.numbers)]
     lacks += [("table", name) for name in used if name not in results.tables]
     lacks += [("figure", name) for name in shown if not (folder / f"figures/{name}.pdf").exists()]
     if lacks:
@@ -183,7 +188,7 @@ def _numbers(rows: dict[str, dict[str, str]]) -> dict[str, tuple[str, str]]:
     return macros
 
 
-def _macros(tex: str, known: dict[str, Any]) -> list[str]:
+def _macros(tex: str) -> list[str]:
     """Names of the numbers that LaTeX uses: macros of two or more capitalised words, not its own."""
     macros = set(re.findall(r"\\((?!Declare|Require|Pass)[A-Z][a-z]+(?:[A-Z][a-z]*)+)(?![A-Za-z])", tex))
     macros -= {"BibTeX", "LaTeX", "IfFileExists", *re.findall(r"\\newcommand\*?\{?\\(\w+)", tex)}
@@ -209,7 +214,8 @@ def _maker(folder: Path, name: str) -> str:
 def _alt(figures: dict[str, dict[str, str]]) -> str:
     """What each figure shows, in words, for those who cannot see it: a macro `alt@name`."""
     lines = [
-        f"\\expandafter\\def\\csname alt@{name}\\endcsname{{{escape(row['alt'])}}}\n" for name, row in figures.items()
+        f"\\expandafter\\def\\csname alt@{name}\\endcsname{{{escape(row.get('alt', ''))}}}\n"
+        for name, row in figures.items()
     ]
     return "% From results/figures.csv.\n" + "".join(lines)
 

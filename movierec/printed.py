@@ -31,7 +31,8 @@ def declared_tables(folder: Path) -> dict[str, list[dict[str, Any]]]:
 
 def rounded(text: str, form: str, style: Style) -> str:
     """A number's text in the form that Python's `format` understands, as the style writes it."""
-    return style.number(format(float(text), form))
+    formatted = format(float(text), form)
+    return style.number(formatted.lstrip("-") if float(formatted.replace(",", "")) == 0 else formatted)  # no minus zero
 
 
 def header(columns: list[dict[str, Any]], style: Style) -> list[str]:

@@ -133,6 +133,8 @@ class Recorder:
                 "Give the ends of the interval, not their distances.",
             )
             values |= {f"{name}_low": low, f"{name}_high": high}
+        else:
+            self._drop("numbers.csv", NUMBERS, [f"{name}_low", f"{name}_high"])  # of a run that had an interval
         cells = {key: _cell(each, f"number {key!r}") for key, each in values.items()}
         for key, text in cells.items():
             require(is_number(text), f"number {key!r} must be one; found {text!r}. `record.table` takes text.")
@@ -144,7 +146,7 @@ class Recorder:
         table: pd.DataFrame,
         *,
         tolerance: dict[str, float] | None = None,
-        best: dict[str, list[str]] | None = None,
+        best: dict[str, list] | None = None,
     ) -> None:
         """Nothing; writes one fresh table without its index; its first line says where it is from.
 
@@ -177,10 +179,14 @@ class Recorder:
             ]
             for number, row in enumerate(table.itertuples(index=False))
         ]
-        nobody = sorted({model for models in (best or {}).values() for model in models} - {row[0] for row in rows})
+        lead = {
+            column: [_cell(model, f"a leader of {name!r}") for model in models]
+            for column, models in (best or {}).items()
+        }
+        nobody = sorted({model for models in lead.values() for model in models} - {row[0] for row in rows})
         require(not nobody, f"leaders of {name!r} must be among its first cells; found {nobody}.")
         header = {**{key: value for key, value in self._origin().items() if value}, "tolerance": tolerance or {}}
-        header |= {"best": best} if best else {}
+        header |= {"best": lead} if best else {}
         write_file(path, f"# {json.dumps(header)}\n" + as_csv([list(table), *rows]))
 
     def figure(self, name: str, fig: "Figure", alt: str) -> "Picture":
@@ -226,6 +232,13 @@ class Recorder:
         self._check_owner(name, rows.get(name, {}).get("notebook", self.notebook), path)
         rows[name] = dict(zip(fields, (name, *values, *self._origin().values()), strict=True))
         write_rows(path, fields, rows)
+
+    def _drop(self, file: str, fields: list[str], names: list[str]) -> None:
+        path = self.folder / "generated/results" / file
+        rows = read_rows(path)
+        left = {name: row for name, row in rows.items() if name not in names or row["notebook"] != self.notebook}
+        if len(left) < len(rows):
+            write_rows(path, fields, left)
 
     def _check_owner(self, name: str, owner: str, path: Path) -> None:
         require(

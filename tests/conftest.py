@@ -1,7 +1,6 @@
 """Fixtures with a known answer; the models that several tests look at are trained once."""
 
 import json
-import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -164,10 +163,14 @@ def checkout(tmp_path, monkeypatch):
 @pytest.fixture
 def running(monkeypatch):
     """`running(code)`: from now on it is as in a kernel that runs a cell with this source."""
+    import IPython  # here: other tests need neither
+    import matplotlib.pyplot as plt
+
+    plt.switch_backend("agg")  # Matplotlib asks IPython once for more than is simulated here
 
     def start(code):
         shell = SimpleNamespace(get_parent=lambda: {"content": {"code": code}}, execution_count=17)
-        monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+        monkeypatch.setattr(IPython, "get_ipython", lambda: shell)
 
     return start
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from movierec.comparison import bootstrap_interval, bootstrap_means, compare, holm, summarize
+from movierec.comparison import bootstrap_interval, bootstrap_means, compare, holm, leaders, rmse_interval, summarize
 
 
 def _results(values, metric="ndcg", k=10):
@@ -159,3 +159,174 @@ def test_holm_by_hand():
     assert holm([0.03]).tolist() == [0.03]
     # .01 · 2 = .02 and .015 · 1 = .015: no p falls below a smaller one's
     assert holm([0.01, 0.015]).tolist() == pytest.approx([0.02, 0.02])
+
+
+# ---- leaders
+
+
+def _slow_leaders(by_user, sign=1, weights=None):
+    """The best, and each whose mean difference from it in 95 of 100 resamples is on both sides of 0, or at it."""
+    weights = np.ones(len(by_user)) if weights is None else weights
+    means = {name: sum(weights * by_user[name]) / sum(weights) for name in by_user}
+    best = max(means, key=lambda name: sign * means[name])
+    rng, found = np.random.default_rng(0), []
+    draws = [rng.integers(0, len(by_user), len(by_user)) for _ in range(2000)]
+    for name in by_user:
+        d = (by_user[name] - by_user[best]).to_numpy()
+        differences = [(weights[users] * d[users]).sum() / weights[users].sum() for users in draws]
+        low, high = np.quantile(differences, [0.025, 0.975])
+        found += [name] if low <= 0 <= high else []
+    return found
+
+
+def test_the_best_model_leads_alone_where_users_agree():
+    """Users differ by far more than models do; each user still says that b is better, by 0.01 or 0.03."""
+    of_users = np.linspace(0, 1, 200)
+    gain = np.where(np.arange(200) % 2 == 0, 0.01, 0.03)
+    table = pd.DataFrame({"a": of_users, "b": of_users + gain, "c": of_users - gain})
+    assert leaders(table) == ["b"]
+    assert leaders(table, lowest=True) == ["c"]
+
+
+def test_two_models_that_cannot_be_told_apart_lead_together():
+    """b − a is 1 for 52 users of 100 and −1 for 48: the mean .04 has the standard error .1."""
+    a = np.zeros(100)
+    b = np.where(np.arange(100) < 52, 1.0, -1.0)
+    table = pd.DataFrame({"a": a, "b": b, "c": a - 3})
+    assert leaders(table) == ["a", "b"]
+    # c − a is −3 for all; from a, the lowest but one, to c, the lowest, 3 is more than luck.
+    assert leaders(table, lowest=True) == ["c"]
+    # With 80 of 100, .6 and its standard error .08, b leads alone.
+    assert leaders(table.assign(b=np.where(np.arange(100) < 80, 1.0, -1.0))) == ["b"]
+
+
+def test_equal_models_lead_together_in_the_order_of_the_columns():
+    table = pd.DataFrame({"z": [0.1, 0.2, 0.7], "a": [0.1, 0.2, 0.7], "worse": [0.0, 0.1, 0.6]})
+    assert leaders(table) == ["z", "a"]
+    assert leaders(table, lowest=True) == ["worse"]
+
+
+def test_an_interval_that_ends_in_zero_holds_it():
+    """b is better for one user of 40, and equal for all others: (39 / 40)^40 = .36 of resamples lack that user."""
+    better = np.zeros(40)
+    better[0] = 1
+    assert leaders(pd.DataFrame({"a": np.zeros(40), "b": better})) == ["a", "b"]
+    # Of 10 such users of 40, (30 / 40)^40 = .00001 of resamples have none: the interval is above 0.
+    assert leaders(pd.DataFrame({"a": np.zeros(40), "b": (np.arange(40) < 10) * 1.0})) == ["b"]
+
+
+def test_weights_change_who_leads():
+    """a is better by 1 for 30 users with one rating, b for 10 users with 30: by users a, by ratings b."""
+    few = np.arange(40) < 30
+    table = pd.DataFrame({"a": few * 1.0, "b": ~few * 1.0})
+    ratings = np.where(few, 1, 30)
+    assert leaders(table) == ["a"]  # 30 : 10
+    assert leaders(table, weights=ratings) == ["b"]  # 30 : 300
+    assert leaders(table, lowest=True, weights=ratings) == ["a"]
+
+
+@pytest.mark.parametrize("lowest", [False, True])
+def test_leaders_are_those_of_a_slow_loop(lowest):
+    rng = np.random.default_rng(292)  # of a seed by which weights change the intervals, too
+    ratings = rng.integers(1, 20, 30)
+    shifts = {"a": 0, "b": 0.05, "c": 0.1, "d": 0.4, "e": 0.45, "f": -0.3, "g": -0.35}
+    table = pd.DataFrame({name: rng.normal(shift, 0.4, 30) for name, shift in shifts.items()})
+    sign = -1 if lowest else 1
+    by_users, by_ratings = _slow_leaders(table, sign), _slow_leaders(table, sign, ratings)
+    assert by_users != by_ratings and 1 < len(by_users) < len(table)
+    assert leaders(table, lowest=lowest) == by_users
+    assert leaders(table, lowest=lowest, weights=ratings) == by_ratings
+
+
+def test_one_model_leads():
+    assert leaders(pd.DataFrame({"only": [0.3, 0.1]})) == ["only"]
+
+
+def test_leaders_are_what_the_columns_are_called():
+    assert leaders(pd.DataFrame({0.25: [0.1, 0.1], 0.5: [0.5, 0.4]})) == [0.5]
+
+
+def test_who_leads_is_not_said_where_a_value_is_missing_or_nobody_was_asked():
+    for missing in ({"a": [0.1, np.nan], "b": [0.1, 0.2]}, {"a": [0.1, 0.2], "b": [np.nan, 0.2]}):
+        with pytest.raises(ValueError, match="every user needs a value; . of 4 are NaN"):
+            leaders(pd.DataFrame(missing))
+    with pytest.raises(ValueError, match="every user needs a value; 0 of 0"):
+        leaders(pd.DataFrame({"a": [], "b": []}, dtype=float))
+
+
+# ---- the interval of an RMSE
+
+
+def _errors_of(ratings_by_user):
+    """As `evaluate_stars` tells of each user's errors."""
+    rows = [(np.sqrt(np.mean(np.square(errors))), len(errors)) for errors in ratings_by_user]
+    index = pd.Index(np.arange(len(rows)) + 100, name="user_id")
+    return pd.DataFrame(rows, columns=["rmse", "ratings"], index=index)
+
+
+def _slow_interval(*models):
+    """Ratings of the drawn users laid side by side, their RMSE, or how far that of the second is above the first's."""
+    rng, found = np.random.default_rng(0), []
+    for _ in range(2000):
+        users = rng.integers(0, len(models[0]), len(models[0]))
+        squares = [np.concatenate([np.square(model[user]) for user in users]) for model in models]
+        roots = [np.sqrt(np.mean(each)) for each in squares]
+        found.append(roots[0] if len(models) == 1 else roots[1] - roots[0])
+    return tuple(np.quantile(found, [0.025, 0.975]))
+
+
+def test_the_interval_of_an_rmse_is_that_of_the_ratings_of_users_drawn_again():
+    rng = np.random.default_rng(0)
+    counts = rng.integers(1, 30, 25)
+    ours, theirs = ([rng.normal(0, spread, count) for count in counts] for spread in (0.9, 1.1))
+    assert rmse_interval(_errors_of(ours)) == pytest.approx(_slow_interval(ours), abs=1e-12)
+    difference = rmse_interval(_errors_of(ours), _errors_of(theirs))
+    assert difference == pytest.approx(_slow_interval(ours, theirs), abs=1e-12)
+    assert difference[0] > 0  # this model is better
+
+
+def test_the_interval_of_an_rmse_is_that_of_the_normal_distribution():
+    """With one rating a user, squares have the deviation s: the RMSE's standard error is s / (2 · RMSE · √n)."""
+    errors = np.random.default_rng(0).normal(0, 1, 2000)
+    rmse, s = np.sqrt(np.mean(errors**2)), np.std(errors**2)
+    half = 1.96 * s / (2 * rmse * np.sqrt(2000))  # .03
+    low, high = rmse_interval(_errors_of(errors[:, None]))
+    assert [low, high] == pytest.approx([rmse - half, rmse + half], abs=0.003)
+
+
+def test_a_user_with_more_ratings_counts_more():
+    """RMSE 1 over three ratings and 5 over one: a resample has 1, 5, or √((3 · 1 + 1 · 25) / 4) = √7 of both."""
+    assert rmse_interval(_errors_of([[1, -1, 1], [5]])) == (1, 5)
+    # Of 400 such users the interval lies around √7, not around √((1 + 25) / 2) = 3.6.
+    low, high = rmse_interval(_errors_of([[1, -1, 1], [5]] * 200))
+    assert low < np.sqrt(7) < high < 2.9
+
+
+def test_the_difference_is_paired():
+    """Errors that are all a tenth larger: in each resample the RMSE is, so the interval is a tenth of the RMSE's."""
+    rng = np.random.default_rng(0)
+    ours = [rng.normal(0, user + 1, 5) for user in range(10)]
+    theirs = [1.1 * errors for errors in ours]
+    low, high = rmse_interval(_errors_of(ours))
+    assert rmse_interval(_errors_of(ours), _errors_of(theirs)) == pytest.approx((low / 10, high / 10))
+    assert rmse_interval(_errors_of(theirs), _errors_of(ours)) == pytest.approx((-high / 10, -low / 10))
+    assert rmse_interval(_errors_of(ours), _errors_of(ours)) == (0, 0)
+
+
+def test_errors_of_other_users_or_ratings_are_refused():
+    errors = _errors_of([[1, 1], [2]])
+    others = {
+        "another user": errors.set_axis([100, 102]),
+        "one user less": errors.iloc[:1],
+        "other ratings": errors.assign(ratings=[1, 2]),
+    }
+    for other in others.values():
+        with pytest.raises(ValueError, match="two models are compared on the same ratings; found 2 and"):
+            rmse_interval(errors, other)
+    with pytest.raises(ValueError, match="found 2 and 1 users with 3 and 2 ratings"):
+        rmse_interval(errors, others["one user less"])
+
+
+def test_a_user_without_an_error_is_refused():
+    with pytest.raises(ValueError, match="every user needs a value; 1 of 2 are NaN"):
+        rmse_interval(_errors_of([[1.0], [np.nan]]))

@@ -328,3 +328,13 @@ def test_a_user_without_a_value_has_no_row():
     table = evaluate_ranking(scorer, SPLIT, INDICES, k=1, genres=np.eye(5))  # one movie has no pair to differ from
     assert table["diversity@1"].isna().all()
     assert "diversity" not in set(tidy(table, "fixed")["metric"])
+
+
+def test_a_users_ratings_of_several_folds_are_one_users():
+    """User 1: errors 1 and 1 in one fold, 2 in the other: mean square (1 + 1 + 4) / 3 = 2, mean error 4 / 3."""
+    first = pd.DataFrame({"rmse": [1.0, 3.0], "mae": [1.0, 3.0], "ratings": [2, 1]}, pd.Index([1, 2], name="user_id"))
+    second = pd.DataFrame({"rmse": [2.0], "mae": [2.0], "ratings": [1]}, pd.Index([1], name="user_id"))
+    pooled = evaluation.pool_stars([first, second])
+    assert pooled["ratings"].tolist() == [3, 1]
+    assert pooled["square"].tolist() == pytest.approx([2, 9]) and pooled["rmse"].tolist() == pytest.approx([2**0.5, 3])
+    assert pooled["mae"].tolist() == pytest.approx([4 / 3, 3])

@@ -195,7 +195,7 @@ def keep_values(peer: Peer, by_user: list[pd.DataFrame]) -> None:
 
 def values_of(peer: Peer) -> Path:
     """Where the means by user of one row are."""
-    return report_folder() / "generated/benchmark" / re.sub(r"\W+", "_", f"{peer.protocol} {peer.name}.csv")
+    return report_folder() / "generated/benchmark" / re.sub(r"[^\w+]+", "_", f"{peer.protocol} {peer.name}.csv")
 
 
 def differences(peers: list[Peer] = PEERS) -> pd.DataFrame:

@@ -274,7 +274,7 @@ def main(arguments: list[str] | None = None, command: list | None = None) -> int
     for name, value in numbers.items():
         print(f"{name.replace('_', ' ')}: {value:.1f}")
         if math.isfinite(value):
-            record.number(name, value, tolerance=math.inf, digits=1)
+            record.number(name, value, tolerance=math.inf, digits=0 if value == int(value) else 1)
     record.table("serving", table, tolerance=dict.fromkeys(["requests", "p50_ms", "p99_ms"], math.inf))
     record.table("serving_quantiles", quantiles, tolerance={"ms": math.inf})
     keep(only=["serving.csv", "serving_quantiles.csv"])
