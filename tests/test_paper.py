@@ -158,3 +158,59 @@ def test_a_label_is_named_as_the_result_it_shows():
         assert rf"\label{{fig:{figure}}}" in TEX
     for table in set(latex.TABLE.findall(TEX)):
         assert rf"\label{{tab:{table}}}" in TEX
+
+
+# ---- sentences that count or compare, and the recorded results that they rest on
+
+
+def recorded(name):
+    table, _ = results.read_table(ROOT / f"report/results/{name}.csv")
+    return table.set_index(table.columns[0])
+
+
+def ahead(metric):
+    verdict = recorded("verdict")
+    return (verdict.loc[verdict["metric"] == metric, "low"].astype(float) > 0).sum()
+
+
+def leads(table, column):
+    return results.read_table(ROOT / f"report/results/{table}.csv")[1]["best"][column]
+
+
+def value(name):
+    return float(results.read_rows(ROOT / "report/results/numbers.csv")[name]["value"])
+
+
+def end(name, which):
+    return value(f"{name}_{which}")
+
+
+CLAIMS = {
+    "ahead\nin lists on three splits and in stars on two": lambda: (ahead("ndcg@10"), ahead("rmse")) == (3, 2),
+    "By global time its lists cannot be told from implicit factorisation's": lambda: (
+        float(recorded("verdict").loc["by_time", "low"]) < 0 < float(recorded("verdict").loc["by_time", "high"])
+    ),
+    "is not beyond chance on\nthis test part": lambda: end("fading_difference", "low") < 0,
+    "no baseline is surely better than EASE": lambda: (
+        not (
+            (recorded("baseline_differences")["p_holm"].astype(float) < 0.05)
+            & (recorded("baseline_differences")["difference"].astype(float) < 0)
+        ).any()
+    ),
+    "which after correction is not sure": lambda: (
+        float(recorded("sequence_differences").loc["hybrid", "p_holm"]) > 0.05
+    ),
+    "the network loses to the simple rival": lambda: end("hidden_ridge_over_taught", "low") > 0,
+    "a negative result": lambda: end("attention_in_hybrid", "high") < 0,
+    "No learner beats the order by expected stars": lambda: leads("bandits", "clicks a visit") == ["by expected stars"],
+    "nothing is gained by asking": lambda: (
+        end("people_worth_stars", "low") < 0 and end("people_worth_lists", "low") < 0
+    ),
+    "Order explains most of the lead": lambda: 2 * value("fading_difference") < value("ease_difference"),
+}
+
+
+@pytest.mark.parametrize("sentence", CLAIMS)
+def test_what_the_text_says_in_words_holds_in_the_results(sentence):
+    assert " ".join(sentence.split()) in " ".join(TEX.split())
+    assert CLAIMS[sentence]()
