@@ -166,5 +166,5 @@ lock:  ## requirements.txt again from pyproject.toml (needs uv)
 
 clean:  ## everything that was made, but not the data
 	rm -rf .venv tests/benchmarks/.venv build report/generated report/figures *.egg-info
-	cd report && rm -f main.pdf mine.pdf main.aux main.bbl main.blg main.fdb_latexmk main.fls main.log main.out
+	cd report && rm -f main.pdf mine.pdf main.aux main.bbl main.blg main.fdb_latexmk main.fls main.log main.out main.upa main.upb
 	find . -name __pycache__ -prune -exec rm -rf {} +
