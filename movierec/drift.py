@@ -67,7 +67,7 @@ def record(folder: Path | str | None = None, *, only: list[str] | None = None) -
     """The names of the results copied from fresh to recorded.
 
     A recorded result without a fresh one stays, unless its notebook has run and left it out. One that came out the
-    same stays, too, and with it the commit that first made it.
+    same stays, too, and with it the commit that first made it, unless that was not committed ("+").
 
     Args:
         only: tables to copy, e.g. ["peers.csv"], and nothing else; None: everything.
@@ -113,14 +113,19 @@ def forget(notebook: str, folder: Path | str | None = None) -> list[str]:
 
 
 def _is_same(old: dict[str, str], new: dict[str, str]) -> bool:
-    return bool(old) and all(old.get(field) == new.get(field) for field in SAME)
+    return (
+        bool(old)
+        and not old.get("commit", "").endswith("+")
+        and all(old.get(field) == new.get(field) for field in SAME)
+    )
 
 
 def _keep(recorded: Path, fresh: Path) -> None:
     """A fresh table becomes the recorded one, unless only the commit or the data's checksum is another."""
     if recorded.exists():
         (old, said), (new, says) = read_table(recorded), read_table(fresh)
-        if old.equals(new) and {**said, "commit": "", "data": ""} == {**says, "commit": "", "data": ""}:
+        clean = not said.get("commit", "").endswith("+")
+        if clean and old.equals(new) and {**said, "commit": "", "data": ""} == {**says, "commit": "", "data": ""}:
             return
     write_file(recorded, fresh.read_bytes())
 

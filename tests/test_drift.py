@@ -197,6 +197,18 @@ def test_a_result_that_came_out_the_same_keeps_its_commit(record, folder):
     assert set(commits(folder).values()) == {"0000000"}
 
 
+def test_a_commit_that_was_never_made_gives_way_to_the_one_that_came_out_the_same(record, folder):
+    record_all(record)
+    drift.record()
+    recorded_earlier(folder)
+    for path in (folder / "results").glob("*.csv"):
+        path.write_text(path.read_text().replace("0000000", "0000000+"))
+    assert set(commits(folder).values()) == {"0000000+"}
+    record_all(record)
+    drift.record()
+    assert set(commits(folder).values()) == {"unknown"}  # of the run now: this checkout has no git
+
+
 def test_a_result_that_moved_takes_the_commit_of_its_run_and_the_others_keep_theirs(record, folder):
     record_all(record)
     record.table("same", RESULTS)
