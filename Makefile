@@ -7,7 +7,7 @@ NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 OTHER := $(filter-out ml-100k,$(MOVIEREC_DATASET))
 STAMPS := report/generated/$(if $(OTHER),$(OTHER)/generated/)notebooks
 RAN := $(NOTEBOOKS:notebooks/%.ipynb=$(STAMPS)/%.json)
-PACKAGE := $(wildcard movierec/*.py movierec/play/*.py)
+PACKAGE := $(wildcard movierec/*.py movierec/*/*.py)
 NBVAL := --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg
 RECORDED := $(wildcard report/results/*.csv)
 TEX_PACKAGES := latexmk texlive-publishers texlive-latex-recommended texlive-latex-extra \
@@ -55,7 +55,7 @@ setup: $(VENV) data latex  ## environment, data and LaTeX, nothing run yet
 	@touch $@
 
 data: $(VENV)  ## MovieLens-100K, or what MOVIEREC_DATASET names, fetched and checked (nothing if it is there)
-	@$(PYTHON) -c 'import movierec.datasets as d; print(d.load(d.chosen()))'
+	@$(PYTHON) -c 'import movierec.data.movielens as d; print(d.load(d.chosen()))'
 
 notebooks: $(RAN)  ## every notebook that is newer than its last run
 
@@ -128,10 +128,10 @@ app: $(VENV) data  ## what would it recommend to you? A page in your browser (PO
 
 serve: $(VENV) data  ## the recommender as a web service on this machine, /docs explains it (PORT=8000)
 	$(PYTHON) -m movierec.play.app
-	$(PYTHON) -m movierec.service --port $(or $(PORT),8000) $(if $(MOVIEREC_MODEL),--model "$(MOVIEREC_MODEL)")
+	$(PYTHON) -m movierec.serving.service --port $(or $(PORT),8000) $(if $(MOVIEREC_MODEL),--model "$(MOVIEREC_MODEL)")
 
 tune: $(VENV) data  ## every baseline's settings chosen again, with one budget, on validation (half an hour)
-	$(PYTHON) -m movierec.tuning
+	$(PYTHON) -m movierec.baselines.tuning
 
 ablation: $(VENV) data  ## what each part and setting of the hybrid is worth, on validation (half an hour)
 	$(PYTHON) tests/benchmarks/ablation.py

@@ -35,7 +35,7 @@ def pytest_collection_modifyitems(config, items):
 
     A notebook that is about to run has no stamp and no fresh results: what it does not write again is gone.
     """
-    items.sort(key=lambda item: item.nodeid.startswith("tests/test_report_build.py"))
+    items.sort(key=lambda item: item.nodeid.startswith("tests/report/test_report_build.py"))
     if config.option.collectonly:
         return
     for item in items:

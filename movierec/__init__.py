@@ -6,8 +6,8 @@ Light to import: TensorFlow is loaded when a model is first asked for, on Keras 
 import importlib
 
 from movierec import keras2 as keras2  # first: it must set the environment before TensorFlow is imported
-from movierec.datasets import MovieLens, load, read
-from movierec.splits import (
+from movierec.data.movielens import MovieLens, load, read
+from movierec.data.splits import (
     Split,
     split_by_time,
     split_by_user_time,
@@ -17,12 +17,12 @@ from movierec.splits import (
 )
 
 _LAZY = {
-    "fit_hybrid": "movierec.training",
-    "fit_ensemble": "movierec.training",
-    "fit_sequence": "movierec.sequential",
-    "load_model": "movierec.storage",
-    "Hybrid": "movierec.recommend",
-    "Ensemble": "movierec.ensemble",
+    "fit_hybrid": "movierec.training.fit",
+    "fit_ensemble": "movierec.training.fit",
+    "fit_sequence": "movierec.training.sequential",
+    "load_model": "movierec.recommend.storage",
+    "Hybrid": "movierec.recommend.recommender",
+    "Ensemble": "movierec.recommend.ensemble",
 }
 
 __all__ = ["MovieLens", "Split", "load", "read", "split_by_time", "split_by_user_time", "split_leave_last"]

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from movierec.datasets import COURSE, chosen, fingerprint
+from movierec.data.movielens import COURSE, chosen, fingerprint
 from movierec.drift import check, forget, record, told
 from movierec.results import (
     FIGURES,
@@ -49,8 +49,8 @@ from movierec.results import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from movierec.data.tables import MovieLens
     from movierec.plots import Picture
-    from movierec.tables import MovieLens
 
 __all__ = ["Recorder", "check", "forget", "main", "read_rows", "read_table", "record", "report_folder"]
 

@@ -28,7 +28,7 @@ FIGURES = ["name", "alt", *ORIGIN]  # of figures.csv
 RESERVED = {"numbers", "figures", "provenance"}  # names that files of the report have already
 COMMANDS = {  # what makes a result that no notebook makes
     "conftest.py": "make notebooks",
-    "movierec/tuning.py": "make tune",
+    "movierec/baselines/tuning.py": "make tune",
     "tests/benchmarks/ablation.py": "make ablation",
     "tests/benchmarks/people_and_films.py": "python tests/benchmarks/people_and_films.py",
     "tests/benchmarks/scale.py": "make benchmark SCALE=1",

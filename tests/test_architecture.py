@@ -262,7 +262,7 @@ def test_imports_follow_the_arrows(module):
 
 
 def test_the_parser_finds_the_arrows_that_are_known_to_be_there():
-    assert ("indices", False) in _arrows("baselines")  # from movierec.indices import …
+    assert ("indices", False) in _arrows("baselines")  # from movierec.data.indices import …
     assert ("metrics", False) in _arrows("evaluation")  # from movierec import metrics
     assert ("storage", True) in _arrows("recommend")  # inside a function
 

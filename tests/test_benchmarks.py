@@ -15,10 +15,10 @@ import pandas as pd
 import pytest
 
 import movierec
-from movierec.indices import make_indices
+from movierec.data.indices import make_indices
+from movierec.data.splits import Split, split_random5, split_stratified
+from movierec.models.settings import Settings
 from movierec.report import read_table
-from movierec.settings import Settings
-from movierec.splits import Split, split_random5, split_stratified
 
 FOLDER = Path(__file__).parent / "benchmarks"
 PINS = [

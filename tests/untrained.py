@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from movierec.baselines import Bias
-from movierec.features import make_weeks, movie_features, user_features
-from movierec.histories import make_history
-from movierec.models import HybridModel
-from movierec.settings import Settings
+from movierec.baselines.popularity_and_bias import Bias
+from movierec.data.features import make_weeks, movie_features, user_features
+from movierec.models.history import make_history
+from movierec.models.hybrid import HybridModel
+from movierec.models.settings import Settings
 
 
 def untrained(data, indices, heads, in_order=False, history=None, **settings):

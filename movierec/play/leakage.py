@@ -9,12 +9,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from movierec import metrics
-from movierec.datasets import MovieLens
-from movierec.evaluation import LIKED_FROM_STARS, evaluate_ranking, recommend_top_k
-from movierec.indices import UNKNOWN
-from movierec.ladder import Problem
-from movierec.splits import Split, split_by_user_time, split_random5
+from movierec.baselines.ladder import Problem
+from movierec.data.indices import UNKNOWN
+from movierec.data.movielens import MovieLens
+from movierec.data.splits import Split, split_by_user_time, split_random5
+from movierec.evaluation.full_ranking import LIKED_FROM_STARS, evaluate_ranking, metrics, recommend_top_k
 
 K = 10  # length of a list
 SAMPLED = 100  # films that a user's relevant ones are ranked among, where they are sampled
@@ -52,7 +51,7 @@ class Laboratory:
 
     Args:
         data: see `movierec.load`.
-        settings: {model: its settings}, see `movierec.tuning.chosen`.
+        settings: {model: its settings}, see `movierec.baselines.tuning.chosen`.
     """
 
     def __init__(self, data: MovieLens, settings: dict[str, dict] | None = None):

@@ -6,10 +6,10 @@ Taught in notebooks/11_people_and_films.
 import numpy as np
 import pandas as pd
 
-from movierec.cold import FromContent
-from movierec.content import genre_matrix
-from movierec.evaluation import Scorer, rated_pairs
-from movierec.indices import Indices
+from movierec.baselines.content import genre_matrix
+from movierec.data.indices import Indices
+from movierec.evaluation.cold import FromContent
+from movierec.evaluation.full_ranking import Scorer, rated_pairs
 
 YEARS_APART = 5.0  # as different as one genre
 

@@ -10,11 +10,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from movierec import plots
-from movierec.histories import Entries
-from movierec.indices import UNKNOWN
+from movierec.data.indices import UNKNOWN
 from movierec.keras2 import tf
-from movierec.layers import RANDOMNESS
-from movierec.models import HEADS, HybridModel
+from movierec.models.history import Entries
+from movierec.models.hybrid import HEADS, HybridModel
+from movierec.models.layers import RANDOMNESS
 
 HALVES = ("matrix factorisation", "deep")
 COLOURED_BY = ("genre", "year", "popularity")

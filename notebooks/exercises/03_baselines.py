@@ -8,9 +8,9 @@
 import numpy as np
 
 import movierec
-from movierec import evaluation
-from movierec.baselines import Popularity
-from movierec.indices import make_indices
+from movierec.baselines.popularity_and_bias import Popularity
+from movierec.data.indices import make_indices
+from movierec.evaluation import full_ranking as evaluation
 from movierec.play.check import attempt, check
 from movierec.play.quiz import Quiz
 

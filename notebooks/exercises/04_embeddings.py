@@ -8,7 +8,7 @@
 import numpy as np
 
 import movierec
-from movierec.indices import make_indices
+from movierec.data.indices import make_indices
 from movierec.play.check import attempt, check
 from movierec.play.quiz import Quiz
 

@@ -7,9 +7,9 @@
 # %%
 import numpy as np
 
+from movierec.models.settings import Settings
 from movierec.play.check import attempt, check
 from movierec.play.quiz import Quiz
-from movierec.settings import Settings
 
 rng = np.random.default_rng(0)
 settings = Settings()

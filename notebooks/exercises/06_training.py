@@ -7,7 +7,7 @@
 # %%
 import numpy as np
 
-from movierec.comparison import bootstrap_interval
+from movierec.evaluation.comparison import bootstrap_interval
 from movierec.play.check import attempt, check
 from movierec.play.quiz import Quiz
 

@@ -7,8 +7,8 @@
 # %%
 import numpy as np
 
-from movierec import off_policy, simulator
-from movierec.bandits import EpsilonGreedy, LinearBandit, LinUCB
+from movierec.feedback import off_policy, simulator
+from movierec.feedback.bandits import EpsilonGreedy, LinearBandit, LinUCB
 from movierec.play.check import attempt, check
 from movierec.play.quiz import Quiz
 

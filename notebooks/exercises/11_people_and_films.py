@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 
 import movierec
-from movierec import about, cold, evaluation, features, groups
-from movierec.baselines import Popularity
-from movierec.factors import Ease
-from movierec.indices import make_indices
+from movierec.baselines.factors import Ease
+from movierec.baselines.popularity_and_bias import Popularity
+from movierec.data import about, features
+from movierec.data.indices import make_indices
+from movierec.evaluation import cold, groups
+from movierec.evaluation import full_ranking as evaluation
 from movierec.play.check import attempt, check
 from movierec.play.quiz import Quiz
 

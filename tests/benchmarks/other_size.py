@@ -19,7 +19,7 @@ import nbformat
 import numpy as np
 import pandas as pd
 
-from movierec import datasets
+from movierec.data import movielens as datasets
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "ml-latest-small"

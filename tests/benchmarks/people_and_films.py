@@ -13,11 +13,13 @@ import numpy as np
 import pandas as pd
 
 import movierec
-from movierec import cold, comparison, evaluation, features
-from movierec.baselines import Popularity
-from movierec.content import ContentBased
-from movierec.factors import Ease, ImplicitAls
-from movierec.indices import make_indices
+from movierec.baselines.content import ContentBased
+from movierec.baselines.factors import Ease, ImplicitAls
+from movierec.baselines.popularity_and_bias import Popularity
+from movierec.data import features
+from movierec.data.indices import make_indices
+from movierec.evaluation import cold, comparison
+from movierec.evaluation import full_ranking as evaluation
 from movierec.report import Recorder
 
 SEEDS = (0, 1, 2)

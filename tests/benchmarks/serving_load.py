@@ -2,7 +2,7 @@
 
     python tests/benchmarks/serving_load.py --model data/cache/hybrid-ml-100k --rate 200 --seconds 30
 
-starts `python -m movierec.service` on a free port, asks at random moments whether or not it has answered yet (an open
+starts the service on a free port, asks at random moments whether or not it has answered yet (an open
 loop), checks every answer, kills the service with SIGKILL, and looks for every acknowledged event in its log. Latency
 counts from the moment at which a request was due, so that one slow answer is not hidden by fewer questions after it.
 
@@ -25,10 +25,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from movierec.datasets import data_folder
-from movierec.feedback import FeedbackLog
+from movierec.data.movielens import data_folder
 from movierec.report import Recorder
 from movierec.report import record as keep
+from movierec.serving.events import FeedbackLog
 
 GOAL_P99_MS = 50
 MIX = {"GET /recommend": 0.60, "POST /recommend": 0.15, "GET /similar": 0.10, "POST /feedback": 0.15}
@@ -204,7 +204,7 @@ def seen_by_user(folder: Path) -> dict[int, set]:
 
 
 def _arrays(folder: Path):
-    """Where `movierec.storage` keeps them, which is not asked: it would load TensorFlow, here, beside the service."""
+    """Where `storage` keeps them, which is not asked: it would load TensorFlow, here, beside the service."""
     version = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["version"]
     return np.load(folder / str(version) / "assets.extra" / "arrays.npz")
 
@@ -234,7 +234,7 @@ def run(
     requests, warm_up = make_requests(folder, rate, seconds), make_requests(folder, rate, 1.0, seed=1)
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / "feedback.jsonl"
-        command = command or [sys.executable, "-m", "movierec.service"]
+        command = command or [sys.executable, "-m", "movierec.serving.service"]
         process, port = start([*command, "--model", folder, "--port", "0", "--feedback", path])
         try:
             unseen = [one for one in warm_up if one.endpoint != "POST /feedback"]  # these leave no trace in answers

@@ -1,0 +1,187 @@
+"""The seven ways to make a hybrid of two recommenders, a few lines each over the scorers that are there already.
+
+Each is a scorer `user_index [U] -> float32 [U, num_movies]`; `first` and `second` are scorers fitted on the same train.
+Taught in notebooks/03_baselines.
+
+Source: Burke (2002), *Hybrid recommender systems: survey and experiments*; the classes keep his names.
+"""
+
+import numpy as np
+import pandas as pd
+
+from movierec.baselines.content import ContentBased
+from movierec.baselines.factors import Ease
+from movierec.baselines.popularity_and_bias import rated_matrix
+from movierec.data.indices import Indices
+from movierec.evaluation.top_k import keep_largest
+
+
+class Weighted:
+    """score = w · z(first) + (1 − w) · z(second): both say something, and their scores are added.
+
+    z is each user's score with mean 0 and deviation 1 over the catalogue, since scores of two models have two units.
+
+    Args:
+        weight: of `first`, 0..1.
+    """
+
+    def __init__(self, first, second, weight: float = 0.8):
+        _check_share("weight", weight)
+        self.first, self.second, self.weight = first, second, weight
+
+    def __call__(self, user_index: np.ndarray) -> np.ndarray:
+        return self.weight * standardised(self.first(user_index)) + (1 - self.weight) * standardised(
+            self.second(user_index)
+        )
+
+
+class Switching:
+    """score = first, for users with enough ratings in train; else second: whoever knows more speaks.
+
+    Args:
+        at_least: ratings in train from which `first` is asked.
+    """
+
+    def __init__(self, train: pd.DataFrame, indices: Indices, first, second, at_least: int = 20):
+        self.first, self.second = first, second
+        ratings = np.bincount(indices.user_index(train["user_id"]), minlength=indices.num_users)
+        self.asks_first = ratings >= at_least
+
+    def __call__(self, user_index: np.ndarray) -> np.ndarray:
+        first = self.asks_first[user_index][:, None]
+        return np.where(first, self.first(user_index), self.second(user_index)).astype(np.float32)
+
+
+class Mixed:
+    """Both lists side by side: of every `turn` places of the list, `second` fills one and `first` the others.
+
+    Args:
+        turn: 2 for turn and turn about; 10 gives `second` one place of ten.
+    """
+
+    def __init__(self, train: pd.DataFrame, indices: Indices, first, second, turn: int = 5):
+        if turn < 2:
+            raise ValueError(f"`turn` must be 2 or more places, got {turn}.")
+        self.first, self.second, self.turn = first, second, turn
+        self.seen = rated_matrix(train, indices)
+
+    def __call__(self, user_index: np.ndarray) -> np.ndarray:
+        seen = self.seen[user_index].toarray() > 0
+        firsts, seconds = (places(np.where(seen, -np.inf, model(user_index))) for model in (self.first, self.second))
+        # first's n-th movie stands at place n + n // (turn − 1), second's at every turn-th; who comes first counts.
+        at_first = firsts + firsts // (self.turn - 1)
+        at_second = seconds * self.turn + self.turn - 1
+        return -np.minimum(at_first, at_second).astype(np.float32)
+
+
+class FeatureCombination:
+    """Genres enter the collaborative model as more raters: EASE on the ratings with one row added a feature.
+
+    X' = [X; weight · Fᵀ], F `[num_movies, features]`: a genre is a user who "rated" the movies that have it.
+
+    Args:
+        vectors: float `[num_movies, features]`, what is known of each movie.
+        weight: of a feature beside a user.
+        regularisation: λ of `Ease`.
+
+    Source: also Jeunen et al. (2020), *Closed-form models for collaborative filtering with side-information*.
+    """
+
+    def __init__(self, train, indices: Indices, vectors: np.ndarray, regularisation: float = 150, weight: float = 0.3):
+        rated = rated_matrix(train, indices).toarray()
+        self.rated = rated
+        self.weights = Ease.solve(np.concatenate([rated, weight * vectors.T]), regularisation)
+
+    def __call__(self, user_index: np.ndarray) -> np.ndarray:
+        return (self.rated[user_index] @ self.weights).astype(np.float32)
+
+
+class Cascade:
+    """`first` chooses a short list, `second` puts it in order: a coarse sieve, then a fine one.
+
+    Args:
+        short_list: movies that pass; all others come after them, in the order of `first`.
+    """
+
+    def __init__(self, train: pd.DataFrame, indices: Indices, first, second, short_list: int = 200):
+        if not 1 <= short_list <= indices.num_movies:
+            raise ValueError(f"`short_list` must be 1 to {indices.num_movies:,}, the movies; got {short_list}.")
+        self.first, self.second, self.short_list = first, second, short_list
+        self.seen = rated_matrix(train, indices)
+
+    def __call__(self, user_index: np.ndarray) -> np.ndarray:
+        seen = self.seen[user_index].toarray() > 0
+        place = places(np.where(seen, -np.inf, self.first(user_index)))
+        second = places(self.second(user_index))
+        return -np.where(place < self.short_list, second, second.shape[1] + place).astype(np.float32)
+
+
+class FeatureAugmentation:
+    """What one model expects is the other's data: EASE on ratings whose gaps are filled by the content model.
+
+    X' = X + weight · (the `added` best content scores of each user, scaled to 0..1).
+
+    Args:
+        added: movies a user that the content model fills in.
+        weight: of a filled-in movie beside a rated one.
+        regularisation: λ of `Ease`.
+
+    Source: also Melville et al. (2002), content-boosted collaborative filtering.
+    """
+
+    def __init__(
+        self, train, indices: Indices, second, regularisation: float = 200, added: int = 50, weight: float = 0.2
+    ):
+        rated = rated_matrix(train, indices).toarray()
+        expected = np.where(rated > 0, 0, second(np.arange(indices.num_users))).clip(min=0)
+        keep_largest(expected, added)
+        largest = expected.max(axis=1, keepdims=True)
+        self.augmented = rated + weight * expected / np.where(largest > 0, largest, 1)
+        self.weights = Ease.solve(self.augmented, regularisation)
+
+    def __call__(self, user_index: np.ndarray) -> np.ndarray:
+        return (self.augmented[user_index] @ self.weights).astype(np.float32)
+
+
+class MetaLevel:
+    """The model that one learns is the other's input: users are neighbours if their content profiles point one way.
+
+    score(u, i) = Σ_{v near u} cosine(profile_u, profile_v)^power · rated_vi
+
+    Args:
+        content: a fitted `ContentBased`; its profiles, tf-idf vectors of users, are what is compared.
+        neighbours: users who are asked.
+        power: how much nearer neighbours count more.
+
+    Source: also Pazzani (1999), collaboration via content.
+    """
+
+    def __init__(self, train, indices: Indices, content: ContentBased, neighbours: int = 100, power: float = 2.0):
+        self.rated = rated_matrix(train, indices)
+        length = np.linalg.norm(content.profiles, axis=1, keepdims=True)
+        unit = content.profiles / np.where(length > 0, length, 1)
+        self.similarity = (unit @ unit.T).clip(min=0) ** power  # [num_users, num_users]
+        np.fill_diagonal(self.similarity, 0)
+        keep_largest(self.similarity, neighbours)
+
+    def __call__(self, user_index: np.ndarray) -> np.ndarray:
+        return np.asarray(self.similarity[user_index] @ self.rated, dtype=np.float32)
+
+
+def standardised(scores: np.ndarray) -> np.ndarray:
+    """Each row with mean 0 and deviation 1; a constant row becomes 0. float32, the shape of `scores`."""
+    deviation = scores.std(axis=1, keepdims=True)
+    return ((scores - scores.mean(axis=1, keepdims=True)) / np.where(deviation > 0, deviation, 1)).astype(np.float32)
+
+
+def places(scores: np.ndarray) -> np.ndarray:
+    """The place of each movie in its row's ranking, 0 for the best; ties in the order of the index. int `[U, M]`."""
+    order = np.argsort(-scores, axis=1, kind="stable")
+    place = np.empty_like(order)
+    np.put_along_axis(place, order, np.arange(scores.shape[1])[None, :], axis=1)
+    return place
+
+
+def _check_share(name: str, value: float) -> None:
+    if not 0 <= value <= 1:
+        raise ValueError(f"`{name}` must be a share, 0 to 1; got {value}.")

@@ -1,0 +1,154 @@
+"""Neighbours of movies and of users, for lists and for stars: who watched alike, and who was surprised alike.
+
+The user's side is the movie's side of the transposed table. Taught in notebooks/03_baselines.
+"""
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from movierec.baselines.popularity_and_bias import Bias, rated_matrix
+from movierec.data.indices import UNKNOWN, Indices
+from movierec.evaluation.top_k import keep_largest
+
+
+def cosine_of_columns(rated: sparse.csr_array, shrinkage: float, rarity: bool = False) -> np.ndarray:
+    """s_ij = n_ij / (√(n_i n_j) + shrinkage), 0 on the diagonal; n_ij the rows that have both columns. `[M, M]`.
+
+    With `rarity` a row counts log(M / its ratings) squared instead of 1: who rates everything says little.
+    """
+    _check_not_negative(shrinkage=shrinkage)
+    if rarity:
+        ratings = np.maximum(rated.sum(axis=1), 1)
+        rated = sparse.diags_array(np.log(rated.shape[1] / ratings).astype(np.float32)) @ rated
+    together = (rated.T @ rated).toarray()
+    counts = together.diagonal()
+    similarity = together / np.maximum(np.sqrt(np.outer(counts, counts)) + shrinkage, 1e-9)  # 0 / 0 is 0
+    np.fill_diagonal(similarity, 0)
+    return similarity
+
+
+class ItemKnn:
+    """score(u, i) = Σ_{j rated by u} s_ij, s the cosine of who rated i and j, shrunk, k nearest neighbours kept.
+
+    s_ij = n_ij / (√(n_i n_j) + shrinkage), with n_ij the users who rated both. Stars are not looked at: what somebody
+    chose to watch says more about what they will watch next than how they liked it.
+
+    Args:
+        neighbours: how many similar movies each movie keeps; None for all, best on ML-100K's validation part.
+        shrinkage: pull of rarely rated pairs towards 0, in ratings.
+        rarity: whether a user counts the less the more movies they rated: inverse user frequency.
+
+    Source: Sarwar et al. (2001); Deshpande and Karypis (2004) for top-N lists; Breese et al. (1998) for the rarity.
+    """
+
+    def __init__(
+        self, train: pd.DataFrame, indices: Indices, neighbours: int | None = None, shrinkage: float = 1,
+        rarity: bool = False,
+    ):  # fmt: skip
+        self.rated = rated_matrix(train, indices)
+        self.similarity = cosine_of_columns(self.rated, shrinkage, rarity)  # [num_movies, num_movies]
+        if neighbours is not None:
+            keep_largest(self.similarity, neighbours)
+
+    def __call__(self, user_index: np.ndarray) -> np.ndarray:
+        return np.asarray(self.rated[user_index] @ self.similarity.T, dtype=np.float32)
+
+
+class UserKnn:
+    """score(u, i) = Σ_{v who rated i} s_uv: the votes of the users who watched what u watched; `ItemKnn`, transposed.
+
+    Args:
+        neighbours: how many similar users each user keeps; None for all.
+        shrinkage: pull of pairs with little in common towards 0, in ratings.
+        rarity: whether a movie counts the less the more users rated it.
+
+    Source: Resnick et al. (1994) and Herlocker et al. (1999), with cosines of 0 / 1 for top-N lists.
+    """
+
+    def __init__(
+        self, train: pd.DataFrame, indices: Indices, neighbours: int | None = 100, shrinkage: float = 1,
+        rarity: bool = False,
+    ):  # fmt: skip
+        self.rated = rated_matrix(train, indices)
+        self.similarity = cosine_of_columns(self.rated.T.tocsr(), shrinkage, rarity)  # [num_users, num_users]
+        if neighbours is not None:
+            keep_largest(self.similarity, neighbours)
+
+    def __call__(self, user_index: np.ndarray) -> np.ndarray:
+        return np.asarray(self.similarity[user_index] @ self.rated, dtype=np.float32)
+
+
+class ItemKnnStars:
+    """r̂(u, i) = b_ui + Σ_j s_ij (r_uj − b_uj) / (Σ_j s_ij + pull): the user's surprises at similar movies.
+
+    b is `Bias`; s_ij the cosine of the residuals of i and j over the users who rated both, shrunk by n_ij / (n_ij +
+    shrinkage); only the k most similar movies that the user rated count, and only positive similarities.
+
+    Args:
+        neighbours: similar movies that count.
+        shrinkage: pull of rarely rated pairs towards 0, in ratings.
+        pull: of a sum of few or weak neighbours towards the biases, in units of similarity.
+        **bias: settings of `Bias`.
+
+    Source: Sarwar et al. (2001), adjusted cosine; Koren (2008), section 2.2, for the biases and the shrinkage.
+    """
+
+    by_movie = True
+
+    def __init__(
+        self, train, indices: Indices, neighbours: int = 40, shrinkage: float = 100, pull: float = 0.5, **bias
+    ):
+        if neighbours < 1:  # here, and not when the first stars are asked for
+            raise ValueError(f"`neighbours` must be 1 or more, got {neighbours}.")
+        _check_not_negative(shrinkage=shrinkage, pull=pull)
+        self.indices, self.neighbours, self.pull = indices, neighbours, pull
+        self.bias = Bias(train, indices, **bias)
+        residual = rated_matrix(train, indices, self.bias.residuals(train)).toarray()
+        rated = rated_matrix(train, indices).toarray()
+        # What is compared stands in the columns: movies, or after turning the table users.
+        self.residual, self.rated = (residual, rated) if self.by_movie else (residual.T, rated.T)
+        self.similarity = _cosine_of_surprises(self.residual, self.rated, shrinkage)
+
+    def predict(self, ratings: pd.DataFrame) -> np.ndarray:
+        """float32 stars `[N]` for rows of user_id, movie_id."""
+        user, movie = self.indices.user_index(ratings["user_id"]), self.indices.movie_index(ratings["movie_id"])
+        row, column = (user, movie) if self.by_movie else (movie, user)
+        stars = self.bias.unclipped(ratings)
+        known = (user != UNKNOWN) & (movie != UNKNOWN)
+        for r in np.unique(row[known]):
+            places = np.nonzero((row == r) & known)[0]
+            similar = self.similarity[column[places]] * self.rated[r]  # [places, columns]
+            keep_largest(similar, self.neighbours)
+            weight = np.maximum(similar.sum(axis=1) + self.pull, 1e-9)  # without pull and neighbours, 0 / 0 is 0
+            stars[places] += similar @ self.residual[r] / weight
+        return stars.clip(*self.bias.scale).astype(np.float32)
+
+
+class UserKnnStars(ItemKnnStars):
+    """r̂(u, i) = b_ui + Σ_v s_uv (r_vi − b_vi) / (Σ_v s_uv + pull): the surprises of similar users at the movie.
+
+    `ItemKnnStars` with the table turned: s_uv is the cosine of two users' residuals over the movies that both rated.
+
+    Source: Resnick et al. (1994), GroupLens; Herlocker et al. (1999) for the shrinkage.
+    """
+
+    by_movie = False
+
+
+def _cosine_of_surprises(residual: np.ndarray, rated: np.ndarray, shrinkage: float) -> np.ndarray:
+    """Cosine of each two columns over the rows that have both, shrunk; negative ones are 0, and the diagonal."""
+    together = rated.T @ rated
+    squares = residual**2
+    norms = np.sqrt(squares.T @ rated) * np.sqrt(rated.T @ squares)  # over the rows that have both
+    cosine = residual.T @ residual / np.maximum(norms, 1e-6)
+    similarity = np.maximum(cosine * together / np.maximum(together + shrinkage, 1e-9), 0)
+    np.fill_diagonal(similarity, 0)
+    return similarity
+
+
+def _check_not_negative(**settings) -> None:
+    for name, value in settings.items():
+        if not 0 <= value < np.inf:
+            unit = "ratings" if name == "shrinkage" else "units of similarity"
+            raise ValueError(f"`{name}` must be 0 or more {unit}, got {value}; leave it out for the default.")

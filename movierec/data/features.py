@@ -1,0 +1,228 @@
+"""Tables in, arrays and batches out: what the towers know of every user and movie, and the rows they train on.
+
+Taught in notebooks/02_preprocessing (indices, tf.data), notebooks/05_hybrid_model (features) and
+notebooks/11_people_and_films (tables of your own).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from movierec.data.indices import UNKNOWN, Indices
+from movierec.keras2 import tf
+
+AGE_EDGES_YEARS = (18, 25, 35, 45, 50, 56)  # the age groups that MovieLens 1M publishes
+SECONDS_PER_WEEK = 7 * 24 * 3600
+YEARS_PER_BIN = 5
+
+
+class Features(NamedTuple):
+    """What is known of each row of a tower, as numbers; a row's features sum to 1 per group (genres, year, age, …).
+
+    Attributes:
+        values: float32 `[rows, num_features]`.
+        names: num_features names such as "genre=Drama", "age=25-34".
+    """
+
+    values: np.ndarray
+    names: list[str]
+
+
+def movie_features(movies: pd.DataFrame | None, indices: Indices, about_movies: pd.DataFrame | None = None) -> Features:
+    """Genres and the release year in bins of five years, for every movie of `indices`; and what `about_movies` says.
+
+    A movie with three genres has 1/3 in each; one without genres or year, or missing in `movies`, has zeros there. The
+    table may lack either column. `about_movies`: any table with movie_id, see `table_features`.
+    """
+    if about_movies is not None:
+        more = table_features(about_movies, "movie_id", indices.movie_ids, "about_movies")
+        return _beside(movie_features(movies, indices), more, "about_movies")
+    if movies is None:
+        return Features(np.zeros((indices.num_movies, 0), np.float32), [])
+    known = _rows_of(movies, "movie_id", indices.movie_ids, "movies")
+    parts = []
+    if "genres" in known:
+        genres = known["genres"].fillna("").str.get_dummies("|")
+        genres = genres.drop(columns=[""], errors="ignore")
+        share = genres / genres.sum(axis=1).clip(lower=1).to_numpy()[:, None]
+        parts.append(share.add_prefix("genre="))
+    if "year" in known:
+        year = pd.to_numeric(known["year"], errors="coerce").astype("float64")
+        first_year = (year // YEARS_PER_BIN * YEARS_PER_BIN).rename("year")
+        parts.append(_one_hot(first_year.map(lambda y: f"{y:.0f}", na_action="ignore"), "year"))
+    return _join(parts) if parts else movie_features(None, indices)
+
+
+def user_features(users: pd.DataFrame | None, indices: Indices, about_users: pd.DataFrame | None = None) -> Features:
+    """Age group, gender and occupation of every user of `indices`; none if the data set has no table of users.
+
+    `about_users`: any table with user_id, see `table_features`.
+    """
+    if about_users is not None:
+        more = table_features(about_users, "user_id", indices.user_ids, "about_users")
+        return _beside(user_features(users, indices), more, "about_users")
+    if users is None:
+        return Features(np.zeros((indices.num_users, 0), np.float32), [])
+    known = _rows_of(users, "user_id", indices.user_ids, "users")
+    parts = []
+    if "age" in known:
+        edges = [0, *AGE_EDGES_YEARS, 200]
+        labels = [f"{low}-{high - 1}" for low, high in zip(edges[:-1], edges[1:], strict=True)]
+        age = pd.to_numeric(known["age"], errors="coerce")
+        parts.append(_one_hot(pd.cut(age, edges, right=False, labels=labels).astype(object), "age"))
+    parts += [_one_hot(known[column], column) for column in ("gender", "occupation") if column in known]
+    return _join(parts) if parts else user_features(None, indices)
+
+
+def table_features(table: pd.DataFrame, key: str, ids: np.ndarray, name: str = "table") -> Features:
+    """What any table says of the rows `ids`: each of its columns as numbers, joined on `key`.
+
+    A column of numbers is standardised over the rows that have one: (x − mean) / deviation. A column of text, or of
+    True and False, gets a feature for each value, and "fr|en" is half of each. A column of numbers whose name has "=",
+    as `title_words` and `content_vectors` make them, stays as it is. What is missing is 0 everywhere: unknown.
+
+    Args:
+        table: `key`, once each, and the columns; rows of other ids are left out.
+        key: "movie_id" or "user_id".
+        ids: the rows that are wanted, in their order.
+        name: of the table, in errors.
+
+    Raises:
+        ValueError: if `key` is missing or repeats, no row is known, or a column is neither numbers nor text.
+    """
+    known = _rows_of(table, key, ids, name)
+    if not table[key].isin(ids).any():
+        raise ValueError(
+            f"`{name}` must know some of the {len(ids):,} rows by their {key}; of its {len(table):,}, e.g. "
+            f"{table[key].head(3).tolist()}, none is one. Ids of another data set need its links first."
+        )
+    parts = [_numbers_of(known[column], str(column), name) for column in known]
+    return _join(parts) if parts else Features(np.zeros((len(ids), 0), np.float32), [])
+
+
+def _numbers_of(column: pd.Series, label: str, name: str) -> pd.DataFrame:
+    """The features that one column of `table_features` becomes."""
+    there = column.dropna()
+    is_bool = pd.api.types.is_bool_dtype(column) or (len(there) > 0 and there.map(type).eq(bool).all())
+    if pd.api.types.is_numeric_dtype(column) and not is_bool:
+        numbers = pd.to_numeric(column).astype("float64")
+        if np.isinf(numbers).any():
+            raise ValueError(f"`{name}` must have finite numbers; {label} has {np.isinf(numbers).sum():,} infinite.")
+        if "=" not in label:
+            deviation = numbers.std(ddof=0)
+            numbers = (numbers - numbers.mean()) / (deviation if deviation > 0 else 1)
+        return numbers.fillna(0).to_frame(label)
+    texts = there.astype(str) if is_bool else there
+    wrong = texts[~texts.map(lambda value: isinstance(value, str)).astype(bool)]
+    if len(wrong):
+        raise ValueError(
+            f"a column of `{name}` is numbers or text; {label} has {len(wrong):,} others, e.g. "
+            f'{wrong.head(3).tolist()}. Try {name}[{label!r}].astype(str), or "|".join(…) for lists.'
+        )
+    values = texts.str.get_dummies("|").drop(columns=[""], errors="ignore").reindex(column.index, fill_value=0)
+    return (values / values.sum(axis=1).clip(lower=1).to_numpy()[:, None]).add_prefix(f"{label}=")
+
+
+def _beside(features: Features, more: Features, name: str) -> Features:
+    """Both, side by side."""
+    twice = sorted(set(features.names) & set(more.names))
+    if twice:
+        raise ValueError(
+            f"`{name}` must bring features of other names; {len(twice)} are there already, e.g. {twice[:3]}. "
+            f"Rename its column."
+        )
+    return Features(np.hstack([features.values, more.values]), features.names + more.names)
+
+
+def catalogue(movies: pd.DataFrame | None, indices: Indices, popularity: np.ndarray) -> pd.DataFrame:
+    """movie_id, title, genres, year, popularity for every movie of `indices`; "movie 42" where there is no title."""
+    table = pd.DataFrame({"movie_id": indices.movie_ids})
+    known = movies.set_index("movie_id").reindex(indices.movie_ids) if movies is not None else pd.DataFrame()
+    fallback = np.array([f"movie {movie_id}" for movie_id in indices.movie_ids], object)
+    titles = known["title"].to_numpy(object) if "title" in known else fallback
+    table["title"] = np.where(pd.isna(titles), fallback, titles).astype(str)
+    genres = known["genres"].fillna("").to_numpy(str) if "genres" in known else ""
+    year = pd.to_numeric(known["year"], errors="coerce").array if "year" in known else pd.NA
+    return table.assign(genres=genres, year=pd.Series(year, table.index, "Int64"), popularity=popularity)
+
+
+def _rows_of(table: pd.DataFrame, key: str, ids: np.ndarray, name: str) -> pd.DataFrame:
+    """The rows of `table` in the order of `ids`, empty where it has none."""
+    if key not in table:
+        raise ValueError(f"`{name}` needs {key}; it has {', '.join(map(str, table.columns))}.")
+    twice = table[key][table[key].duplicated()]
+    if len(twice):
+        raise ValueError(
+            f"`{name}` must have one row for each {key}; {len(twice):,} of {len(table):,} rows repeat one, e.g. "
+            f'{twice.head(3).tolist()}. Try {name}.drop_duplicates("{key}").'
+        )
+    return table.set_index(key).reindex(ids)
+
+
+def _one_hot(column: pd.Series, name: str) -> pd.DataFrame:
+    return pd.get_dummies(column, prefix=name, prefix_sep="=")
+
+
+def _join(parts: list[pd.DataFrame]) -> Features:
+    table = pd.concat([part.reset_index(drop=True) for part in parts], axis=1)
+    return Features(table.to_numpy(np.float32), list(table.columns))
+
+
+class Weeks(NamedTuple):
+    """Weeks since the first rating of train, from 0; later ones count as the last, and no timestamp as UNKNOWN (-1)."""
+
+    first_timestamp: int
+    count: int
+
+    def index(self, ratings: pd.DataFrame) -> np.ndarray:
+        """int32 `[N]` for rows that may have a timestamp (Unix seconds)."""
+        if "timestamp" not in ratings:
+            return np.full(len(ratings), UNKNOWN, np.int32)
+        if ratings["timestamp"].dtype == np.int64:
+            week = (ratings["timestamp"].to_numpy() - self.first_timestamp) // SECONDS_PER_WEEK
+            return week.clip(0, self.count - 1, out=week).astype(np.int32)
+        seconds = ratings["timestamp"].to_numpy(np.float64, na_value=np.nan) - self.first_timestamp
+        week = (seconds // SECONDS_PER_WEEK).clip(0, self.count - 1)
+        return np.where(np.isnan(week), UNKNOWN, week).astype(np.int32)
+
+
+def make_weeks(train: pd.DataFrame) -> Weeks:
+    """The weeks that `train` spans."""
+    first, last = int(train["timestamp"].min()), int(train["timestamp"].max())
+    return Weeks(first, (last - first) // SECONDS_PER_WEEK + 1)
+
+
+def rating_rows(ratings: pd.DataFrame, indices: Indices, weeks: Weeks, residual: np.ndarray | None = None) -> dict:
+    """The columns a model reads, as arrays `[N]`: user, movie and week index, stars, and the residual if given."""
+    rows = {
+        "user_index": indices.user_index(ratings["user_id"]),
+        "movie_index": indices.movie_index(ratings["movie_id"]),
+        "week_index": weeks.index(ratings),
+    }
+    if "rating" in ratings:
+        rows["rating"] = ratings["rating"].to_numpy(np.float32)
+    if residual is not None:
+        rows["residual"] = residual.astype(np.float32)
+    return rows
+
+
+def batches(rows: dict, batch_size: int, seed: int) -> "tf.data.Dataset":
+    """Endless shuffled batches: every epoch is a fresh permutation, every batch a pure function of seed and step.
+
+    Batch first, then gather: shuffling numbers row by row costs three times the training step. The last incomplete
+    batch of an epoch is left out, so that all batches have one shape; the next permutation brings its rows back.
+    """
+    num_rows = len(rows["user_index"])
+    columns = {name: tf.constant(column) for name, column in rows.items()}
+    steps = max(num_rows // batch_size, 1)
+
+    def epoch(number):
+        order = tf.random.experimental.stateless_shuffle(tf.range(num_rows), seed=tf.stack([seed, number]))
+        starts = tf.data.Dataset.range(0, steps * batch_size, batch_size)
+        return starts.map(
+            lambda start: {name: tf.gather(c, order[start : start + batch_size]) for name, c in columns.items()}
+        )
+
+    epochs = tf.data.Dataset.counter(dtype=tf.int32).flat_map(epoch)
+    return epochs.prefetch(2)

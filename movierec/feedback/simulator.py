@@ -1,0 +1,152 @@
+"""A world in which lists get reactions: made of stars that the recommender has not seen, so that the truth is known.
+
+Taught in notebooks/09_learning_from_feedback.
+"""
+
+import numpy as np
+import pandas as pd
+
+from movierec.baselines.content import genre_matrix
+from movierec.baselines.factors import BiasedMF
+from movierec.data.indices import Indices
+
+CLICKED_FROM_STARS = 3.5  # where a film is as likely to be clicked as not, once it is looked at
+STARS_PER_E = 0.6  # so many stars more multiply the odds of a click by e
+
+
+def chance_of_click(stars: np.ndarray) -> np.ndarray:
+    """1 / (1 + exp(−(stars − 3.5) / 0.6)): how likely a film that is looked at is clicked. The shape of `stars`."""
+    return 1 / (1 + np.exp(-(np.asarray(stars, float) - CLICKED_FROM_STARS) / STARS_PER_E))
+
+
+def true_stars(ratings: pd.DataFrame, indices: Indices, seed: int = 0) -> np.ndarray:
+    """What each user thinks of each film, float32 `[num_users, num_movies]`: the stars, where all ratings have them.
+
+    Elsewhere a biased matrix factorisation of *all* ratings fills in, train and what was held out. So the world is
+    smoother than people are, and a recommender of the same kind has an easier life in it than outside.
+    """
+    filled = BiasedMF(ratings, indices, seed=seed)(np.arange(indices.num_users))
+    filled[indices.user_index(ratings["user_id"]), indices.movie_index(ratings["movie_id"])] = ratings["rating"]
+    return filled
+
+
+def examined(places: int, patience: float = 1.0) -> np.ndarray:
+    """The chance that somebody looks at each place of a list, 1 / place^patience; float64 `[places]`, the first is 1.
+
+    Source: Craswell et al. (2008), *An experimental comparison of click position-bias models*: the position-based
+    model, in which a click needs a look and a liking, and the two know nothing of each other.
+    """
+    return 1 / np.arange(1, places + 1) ** patience
+
+
+def offers(hybrid, candidates: int = 100, seed: int = 0) -> np.ndarray:
+    """Films that may be shown to each user, movie_index int64 `[num_users, candidates]`, none of them seen.
+
+    Half are those that the ranking head likes best, the best first; half are drawn from all others, so that a policy
+    can find out what the ranking head does not know.
+    """
+    best, rng = candidates // 2, np.random.default_rng(seed)
+    scores = hybrid.score(np.arange(hybrid.indices.num_users))
+    user, movie = (
+        index(hybrid.seen[name])
+        for index, name in ((hybrid.indices.user_index, "user_id"), (hybrid.indices.movie_index, "movie_id"))
+    )
+    scores[user, movie] = -np.inf
+    order, left = np.argsort(-scores, axis=1, kind="stable"), np.isfinite(scores).sum(axis=1)
+    if left.min() < candidates:
+        raise ValueError(
+            f"every user needs {candidates} unseen films; the fewest here are {left.min()} of {scores.shape[1]}. "
+            "Ask for fewer candidates."
+        )
+    others = [rng.choice(row[best:n], candidates - best, replace=False) for row, n in zip(order, left, strict=True)]
+    return np.concatenate([order[:, :best], np.stack(others)], axis=1)
+
+
+def features_of(hybrid, movie_index: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """What a policy knows of each candidate, float64 `[users, candidates, d]`, and the d names.
+
+    1; the ranking head's score and the logarithm of the film's ratings in train, each with mean 0 and deviation 1; the
+    expected stars above 3.5; and the film's genres, 1 or 0.
+    """
+    users, indices = np.arange(len(movie_index)), hybrid.indices
+    score = hybrid.score(users)[users[:, None], movie_index]
+    popularity = np.log1p(hybrid.movies["popularity"].to_numpy(float))[movie_index]
+    pairs = {
+        "user_id": np.repeat(indices.user_ids, movie_index.shape[1]),
+        "movie_id": indices.movie_ids[movie_index.ravel()],
+    }
+    stars = hybrid.predict(pd.DataFrame(pairs)).reshape(movie_index.shape) - CLICKED_FROM_STARS
+    genres = genre_matrix(hybrid.movies, indices)
+    columns = [np.ones_like(score), _standardised(score), _standardised(popularity), stars]
+    names = ["1", "score", "popularity", "stars", *hybrid.pipeline.genres]
+    return np.concatenate([np.stack(columns, axis=2), genres[movie_index]], axis=2).astype(float), names
+
+
+def _standardised(values: np.ndarray) -> np.ndarray:
+    return (values - values.mean()) / values.std()
+
+
+class World:
+    """Users who come again and again, look at a few places of a list, and click by a chance that we know.
+
+    Args:
+        chance: float `[users, candidates]`, of a click on a candidate that is looked at.
+        places: k, the length of a list.
+        patience: see `examined`.
+        once: whether what was clicked was watched, and is not wanted again: its chance is 0 from then on, for that
+            user. Else every visit is the first.
+
+    Attributes:
+        looks: float64 `[k]`, see `examined`.
+
+    Two policies with the same seed meet the same users in the same order, and the same luck.
+    """
+
+    def __init__(self, chance: np.ndarray, places: int = 5, patience: float = 1.0, once: bool = True):
+        chance = np.asarray(chance, float)
+        bad = ~((chance >= 0) & (chance <= 1))
+        if chance.ndim != 2 or bad.any():
+            raise ValueError(
+                f"`chance` must be a table [users, candidates] of chances, 0 to 1; found the shape {chance.shape}, and "
+                f"{bad.sum():,} that are none, e.g. {chance[bad][:3].tolist()}. `chance_of_click(stars)` makes chances."
+            )
+        if not 1 <= places <= chance.shape[1]:
+            raise ValueError(f"`places` must be 1 to {chance.shape[1]}, the candidates of a user; got {places}.")
+        self.chance, self.places, self.looks, self.once = chance, places, examined(places, patience), once
+
+    def play(self, policy, features: np.ndarray, rounds: int, seed: int) -> pd.DataFrame:
+        """A row a round: user, clicks, expected clicks, best (of the best slate), regret, first (what was at the top).
+
+        Args:
+            policy: has `slate(features [candidates, d], left bool [candidates], rng) -> int [k]`, and
+                `learn(features [k, d], clicks bool [k], looks float [k])`.
+            features: float `[users, candidates, d]`, what a policy knows.
+            rounds: visits.
+            seed: of who comes, of what is clicked, and, apart from these, of the policy's own draws.
+        """
+        if features.shape[:2] != self.chance.shape:
+            raise ValueError(
+                f"`features` must have a row for each of the {self.chance.shape} users and candidates; "
+                f"found the shape {features.shape}."
+            )
+        nature, own = np.random.default_rng([seed, 0]), np.random.default_rng([seed, 1])
+        chance, left = self.chance.copy(), np.ones(self.chance.shape, bool)
+        rows = []
+        for user in nature.integers(0, len(chance), rounds):
+            luck = nature.random(self.places)
+            if left[user].sum() < self.places:
+                raise ValueError(
+                    f"user {user} has watched all but {left[user].sum()} of the {left.shape[1]} candidates. Play fewer "
+                    "rounds, or offer more candidates."
+                )
+            slate = policy.slate(features[user], left[user], own)
+            expected = self.looks @ chance[user, slate]
+            best = self.looks @ np.sort(chance[user])[::-1][: self.places]
+            clicks = luck < self.looks * chance[user, slate]
+            policy.learn(features[user, slate], clicks, self.looks)
+            if self.once:
+                watched = slate[clicks]
+                chance[user, watched], left[user, watched] = 0, False
+            rows.append((user, int(clicks.sum()), expected, best, int(slate[0])))
+        table = pd.DataFrame(rows, columns=["user", "clicks", "expected", "best", "first"])
+        return table.assign(regret=table["best"] - table["expected"])

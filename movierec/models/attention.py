@@ -1,0 +1,229 @@
+"""Self-attention over a history: each film looks at those before it, and says what comes next.
+
+Built piece by piece in notebooks/08_self_attention.
+"""
+
+import math
+
+import numpy as np
+
+from movierec.keras2 import tf
+from movierec.models.layers import Draws, Dropout, mean_squared_length, small_random, start_at
+from movierec.models.sequences import NUM_GAPS
+from movierec.training.steps import LoopedModel
+
+NEVER = 1e9  # taken off what must not be chosen
+LOSSES = ("softmax", "bce")
+
+
+class CausalSelfAttention(tf.keras.layers.Layer):
+    """Each place asks (query), every place up to it answers (key), and the answers' values are averaged.
+
+    A = softmax(Q Kᵀ / √dim + mask),  output = A V,  with Q = x W_q, K = x W_k, V = x W_v
+
+    The mask is −∞ where a place would look into its future, or at a place without a film.
+
+    Source: Vaswani et al. (2017), *Attention is all you need*, with one head.
+    """
+
+    def __init__(self, dim: int):
+        super().__init__()
+        self.query, self.key, self.value = (tf.keras.layers.Dense(dim, use_bias=False) for _ in range(3))
+        self.sharpness = 1 / math.sqrt(dim)
+
+    def weights_of(self, x, is_film):
+        """A, float32 `[batch, length, length]`, rows sum to 1; of x `[batch, length, dim]`, bool `[batch, length]`."""
+        length = x.shape[1]
+        not_later = tf.linalg.band_part(tf.ones([length, length], tf.bool), -1, 0)
+        itself = tf.eye(length, dtype=tf.bool)  # where there is no film, or its row would be empty
+        may_look = (not_later & is_film[:, None, :]) | itself
+        logits = tf.matmul(self.query(x), self.key(x), transpose_b=True) * self.sharpness  # [batch, length, length]
+        return tf.nn.softmax(tf.where(may_look, logits, -NEVER))
+
+    def call(self, x, is_film):
+        """float32 `[batch, length, dim]`."""
+        return tf.matmul(self.weights_of(x, is_film), self.value(x))
+
+
+class AttentionBlock(tf.keras.layers.Layer):
+    """x ← x + dropout(attention(norm(x))), then x ← x + dropout(MLP(norm(x))): look around, then think.
+
+    The MLP is the same at every place. What comes in is kept and only added to, so a block can be left unused.
+    """
+
+    def __init__(self, dim: int, dropout: float, draws: Draws):
+        super().__init__()
+        self.attention = CausalSelfAttention(dim)
+        self.wide, self.narrow = tf.keras.layers.Dense(dim, activation="relu"), tf.keras.layers.Dense(dim)
+        self.norms = [tf.keras.layers.LayerNormalization(epsilon=1e-6) for _ in range(2)]
+        self.dropouts = [Dropout(dropout, draws) for _ in range(3)]
+
+    def call(self, x, is_film, training=False):
+        """float32 `[batch, length, dim]`."""
+        looked = self.attention(self.norms[0](x), is_film)
+        x = x + self.dropouts[0](looked, training=training)
+        thought = self.narrow(self.dropouts[1](self.wide(self.norms[1](x)), training=training))
+        return x + self.dropouts[2](thought, training=training)
+
+
+class AttentionEncoder(tf.keras.layers.Layer):
+    """Vectors of films in order in; at each place, a vector of all films up to there out.
+
+    h = norm(blocks(dropout(√dim · film + place + gap))), where `place` is counted from the newest film and `gap` says
+    how long before the film before was.
+
+    Args:
+        length: films that are read, the newest ones.
+        has_places, has_gaps: whether the order is known by places, by gaps; without both, only the mask tells.
+    """
+
+    def __init__(
+        self, length: int, dim: int, blocks: int, dropout: float, draws: Draws, has_places=True, has_gaps=True
+    ):  # fmt: skip
+        super().__init__()
+        self.length, self.scale = length, math.sqrt(dim)
+        self.place = self.add_weight("place", (length, dim), initializer=small_random()) if has_places else None
+        self.gap = self.add_weight("gap", (NUM_GAPS, dim), initializer=small_random()) if has_gaps else None
+        self.dropout = Dropout(dropout, draws)
+        self.blocks = [AttentionBlock(dim, dropout, draws) for _ in range(blocks)]
+        self.norm = tf.keras.layers.LayerNormalization(epsilon=1e-6)
+        nothing = tf.zeros([1, length], tf.int32)
+        self(tf.zeros([1, length, dim]), nothing, nothing == 0)  # makes all weights, so that they can be set
+
+    def begin(self, vectors, gap, is_film, training=False):
+        """What the first block reads, float32 `[batch, length, dim]`, of the films' vectors and int32 gaps."""
+        x = self.scale * vectors
+        if self.place is not None:
+            x += self.place
+        if self.gap is not None:
+            x += tf.gather(self.gap, gap)
+        return self.dropout(x, training=training) * tf.cast(is_film, tf.float32)[:, :, None]
+
+    def call(self, vectors, gap, is_film, training=False):
+        """h, float32 `[batch, length, dim]`."""
+        x = self.begin(vectors, gap, is_film, training)
+        for block in self.blocks:
+            x = block(x, is_film, training=training)
+        return self.norm(x)
+
+    def looks(self, vectors, gap, is_film):
+        """A of each block, float32 `[blocks, batch, length, length]`."""
+        x, found = self.begin(vectors, gap, is_film), []
+        for block in self.blocks:
+            found.append(block.attention.weights_of(block.norms[0](x), is_film))
+            x = block(x, is_film)
+        return tf.stack(found)
+
+
+class SequenceHead(tf.keras.layers.Layer):
+    """The score of every film as the next one: score_i = ⟨h, y_i⟩ + b_i,  y_i = id_i + Σ_g features_ig · g.
+
+    The same vectors y are read and answered with. b starts at log(1 + n_i): before its first step it is popularity.
+
+    Args:
+        count: ratings of each film in train, `[num_movies]`.
+        movie_features: float32 `[num_movies, num_features]`, which may be 0.
+        encoder: settings of `AttentionEncoder`, besides dim, dropout and draws.
+    """
+
+    def __init__(self, count: np.ndarray, movie_features, dim: int, dropout: float, draws: Draws, **encoder):
+        super().__init__(name="sequence")
+        self.num_movies, self.movie_features = len(count), movie_features
+        self.movie_id = self.add_weight("movie_id", (len(count), dim), initializer=small_random())
+        shape = movie_features.shape[1], dim
+        self.movie_feature = self.add_weight("movie_feature", shape, initializer=small_random())
+        self.movie_bias = self.add_weight("movie_bias", count.shape, initializer=start_at(np.log1p(count)))
+        self.encoder = AttentionEncoder(dim=dim, dropout=dropout, draws=draws, **encoder)
+
+    def movie_vectors(self):
+        """y, float32 `[num_movies, dim]`."""
+        return self.movie_id + self.movie_features @ self.movie_feature
+
+    def read(self, film, vectors):
+        """The films' vectors `[batch, length, dim]`, 0 where there is none; and where there is one, bool."""
+        is_film = film < self.num_movies
+        there = tf.gather(vectors, tf.minimum(film, self.num_movies - 1))
+        return there * tf.cast(is_film, tf.float32)[:, :, None], is_film
+
+    def states(self, film, gap, vectors, training=False):
+        """h at every place, float32 `[batch, length, dim]`, of int32 `[batch, length]`."""
+        there, is_film = self.read(film, vectors)
+        return self.encoder(there, gap, is_film, training=training)
+
+    def scores(self, states, vectors):
+        """float32 `[…, num_movies]` of `[…, dim]`."""
+        return tf.matmul(states, vectors, transpose_b=True) + self.movie_bias
+
+    def scores_of(self, states, vectors, film):
+        """Of one film each, float32 `[batch]`, of `[batch, dim]` and int32 `[batch]`."""
+        return tf.reduce_sum(states * tf.gather(vectors, film), axis=1) + tf.gather(self.movie_bias, film)
+
+    def call(self, film, gap):
+        """What comes after the last place: float32 `[batch, num_movies]`."""
+        vectors = self.movie_vectors()
+        return self.scores(self.states(film, gap, vectors)[:, -1], vectors)
+
+    def looks(self, film, gap):
+        """How much each place looks at each, `[blocks, batch, length, length]`."""
+        there, is_film = self.read(film, self.movie_vectors())
+        return self.encoder.looks(there, gap, is_film)
+
+
+class SequenceModel(LoopedModel):
+    """SASRec with a softmax over the catalogue: at every place of a window, which film came next?
+
+    softmax  mean of −log softmax_i score(h, i) for the next film i, among the films that were not yet in the window
+    bce      mean of −log σ(score of the next film) − log σ(−score of one film drawn at random), as it was published
+
+    Args:
+        count, movie_features, settings: see `SequenceHead`.
+        loss: one of `LOSSES`.
+        penalty: weight of the films' mean squared length.
+        dropout: share of the states that is set to 0 while training, in the encoder and before the scores.
+
+    Source: Kang and McAuley (2018), *Self-attentive sequential recommendation*; Klenitskiy and Vasilev (2023),
+    *Turning dross into gold loss: is BERT4Rec really better than SASRec?*, for the softmax.
+    """
+
+    def __init__(self, count, movie_features, loss: str, dim: int, dropout: float, penalty: float, **encoder):
+        super().__init__(("sequence",))
+        self.loss_name, self.penalty = loss, penalty
+        self.sequence = SequenceHead(count, movie_features, dim, dropout, self.draws, **encoder)
+        self.dropout, self.drawn_place = Dropout(dropout, self.draws), self.draws.new_place()
+        rows = tf.TensorSpec([None, encoder["length"]], tf.int32)
+        self.score_next = tf.function(self.sequence, input_signature=[rows, rows])
+
+    def compute_loss(self, batch, training=False):
+        """The loss of one batch of windows, in nats; `batch`: film, gap, next_film, int32 `[batch, length]`."""
+        head, next_film = self.sequence, batch["next_film"]
+        vectors = head.movie_vectors()
+        states = head.states(batch["film"], batch["gap"], vectors, training)
+        asked = tf.where(next_film < head.num_movies)  # [questions, 2], row and place of each
+        states = self.dropout(tf.gather_nd(states, asked), training=training)  # [questions, dim]
+        answer = tf.gather_nd(next_film, asked)
+        ask = self._softmax if self.loss_name == "softmax" else self._against_one
+        return ask(states, answer, vectors, batch["film"], asked) + self.penalty * mean_squared_length(vectors)
+
+    def _softmax(self, states, answer, vectors, film, asked):
+        """log Σ_i exp(score_i) − score of the answer: −log of its share."""
+        scores = self.sequence.scores(states, vectors)  # [questions, num_movies]
+        place = tf.cast(asked[:, 1:], tf.int32)
+        is_old = tf.gather(self._first_place(film), asked[:, 0]) <= place  # in the window before: no answer
+        every = tf.reduce_logsumexp(tf.where(is_old, -NEVER, scores), axis=1)
+        return tf.reduce_mean(every - self.sequence.scores_of(states, vectors, answer))
+
+    def _against_one(self, states, answer, vectors, film, asked):
+        """−log σ(score of the answer) − log σ(−score of a film drawn at random)."""
+        head, drawn = self.sequence, self.draws.uniform(self.drawn_place, tf.shape(answer))
+        other = tf.cast(drawn * head.num_movies, tf.int32)
+        right, wrong = head.scores_of(states, vectors, answer), head.scores_of(states, vectors, other)
+        return tf.reduce_mean(tf.nn.softplus(-right) + tf.nn.softplus(wrong))
+
+    def _first_place(self, film):
+        """The first place of each film in its window, int32 `[batch, num_movies]`; `length` if it is not there."""
+        num_rows, length = tf.shape(film)[0], film.shape[1]
+        row = tf.repeat(tf.range(num_rows), length)
+        cells = tf.stack([row, tf.reshape(film, [-1])], axis=1)
+        nowhere = tf.fill([num_rows, self.sequence.num_movies + 1], length)
+        first = tf.tensor_scatter_nd_min(nowhere, cells, tf.tile(tf.range(length), [num_rows]))
+        return first[:, :-1]

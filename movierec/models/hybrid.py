@@ -1,0 +1,137 @@
+"""The hybrid: matrix factorisation and a deep network in one `tfrs.Model`, for stars and for ranking.
+
+Built piece by piece in notebooks/04_embeddings and notebooks/05_hybrid_model; its two heads are in `stars_head` and
+`ranking_head`, its settings in `settings`.
+"""
+
+import numpy as np
+
+from movierec.baselines.popularity_and_bias import Bias
+from movierec.data.features import Features
+from movierec.keras2 import tf, tfrs
+from movierec.models.bags import make_bags
+from movierec.models.history import NUM_SESSION_FEATURES, History
+from movierec.models.layers import mean_squared_length
+from movierec.models.ranking import RankingHead
+from movierec.models.settings import Settings
+from movierec.models.stars import StarsHead
+from movierec.training.steps import LoopedModel, mean_over_workers, own_first
+
+HEADS = ("stars", "ranking")
+NO_ANSWER = 1e9  # taken off the logit of a film that is in the history
+DRAWN = 4  # hidden films of a user that are drawn for a batch, if sampled
+
+
+class HybridModel(LoopedModel):
+    """Two heads on one history: stars as an ordered choice, ranking by a softmax over the catalogue.
+
+    stars   = mean −Σ_k log P(r > level_k, or not) + penalties; or mean (r − r̂)² + penalties
+    ranking = mean over users of −Σ_i h_ui log softmax_i score(u, ·), weighted by √(hidden ratings), + penalties
+
+    For ranking, some of each user's ratings are hidden in every step and asked for, given the rest: h_ui is the weight
+    of a hidden rating, summing to 1; films of the rest are no answer. If `sampled`, the softmax runs only over films
+    drawn for the batch. Popular ones are drawn more often, and subtracting log q_i, the logarithm of a movie's share of
+    train, corrects for it. A penalty is a mean squared length.
+
+    Args:
+        history: of the users of train.
+        user_features, movie_features: what is known of each.
+        bias: μ, b_u and b_i to start from.
+        num_weeks: rows of the week table.
+        heads: which of `HEADS` to build; the other is None.
+        settings: see `Settings`.
+    """
+
+    def __init__(
+        self, history: History, user_features: Features, movie_features: Features, bias: Bias, num_weeks: int,
+        heads: tuple = HEADS, settings: Settings | None = None,
+    ):  # fmt: skip
+        super().__init__(HEADS)
+        self.settings = settings = settings or Settings()
+        self.past, self.user_features, self.movie_features = history, user_features, movie_features
+        known = user_features.values, movie_features.values
+        if "features" in settings.without:
+            known = tuple(values[:, :0] for values in known)
+        known = tuple(map(tf.constant, known))
+        bags = make_bags(history, settings.most_pairs, settings.most_raters)
+        self.stars = StarsHead(bags, *known, bias, num_weeks, settings, self.draws) if "stars" in heads else None
+        self.ranking = RankingHead(history, bags.lists, *known, settings, self.draws) if "ranking" in heads else None
+        count = np.bincount(history.movie_index, minlength=history.num_movies)
+        self.share = tf.constant(count / count.sum(), tf.float32)  # q_i [num_movies]
+        losses, total = tf.keras.losses, {"reduction": tf.keras.losses.Reduction.SUM}  # divided by the rows below
+        self.stars_task = tfrs.tasks.Ranking(loss=losses.MeanSquaredError(**total))
+        crossentropy = losses.CategoricalCrossentropy(from_logits=True, **total)
+        self.catalogue_task = tfrs.tasks.Ranking(loss=crossentropy)
+        self.sampled_task = tfrs.tasks.Retrieval(loss=crossentropy, remove_accidental_hits=True)
+        self.drawn_place = self.draws.new_place()
+        index = tf.TensorSpec([None], tf.int32)
+        columns = {name: index for name in ("user_index", "movie_index", "week_index")}
+        columns["session"] = tf.TensorSpec([None, NUM_SESSION_FEATURES], tf.float32)
+        self.predict_stars = tf.function(self.stars, input_signature=[columns]) if self.stars else None
+        self.score = tf.function(self.ranking, input_signature=[index]) if self.ranking else None
+
+    def compute_loss(self, batch, training=False):
+        """The loss of one batch: of ratings, see `stars_loss`, or else of users, see `ranking_loss`."""
+        return self.stars_loss(batch, training) if "rating" in batch else self.ranking_loss(batch, training)
+
+    def stars_loss(self, batch, training=False):
+        """The ordinal loss in nats, or squared error in stars², and the penalty on vectors and biases.
+
+        `batch`: rows user_index, movie_index, week_index, rating, residual, each `[batch]`, and session
+        `[batch, NUM_SESSION_FEATURES]`.
+        """
+        head, settings = self.stars, self.settings
+        batch = batch | {"session": tf.cast(batch["session"], tf.float32)}  # kept in half of the memory
+        x, y = head.vectors(batch, training)
+        total = tf.add_n(list(head.paths(batch, x, y, training).values()))
+        user_bias = tf.gather(head.user_bias, batch["user_index"])
+        movie_bias = tf.gather(head.movie_bias, batch["movie_index"])
+        penalty = settings.stars_penalty * (mean_squared_length(x) + mean_squared_length(y))
+        penalty += settings.bias_penalty * tf.reduce_mean(user_bias**2 + movie_bias**2)
+        if settings.ordinal:
+            return head.thresholds.loss(total, batch["rating"]) + penalty
+        squares = self.stars_task(labels=batch["rating"][:, None], predictions=total[:, None])
+        return squares / tf.cast(tf.size(total), tf.float32) + penalty
+
+    def ranking_loss(self, batch, training=False):
+        """Cross-entropy in nats of the hidden films, and the penalty on vectors; `batch`: user_index `[batch]`."""
+        head, settings, users = self.ranking, self.settings, batch["user_index"]
+        num_rows = tf.shape(users)[0]
+        entries = head.entries(users)
+        target, age = head.hide(entries, num_rows)
+        asked_from = tf.cast(target == 0, tf.float32)  # the rest of the history
+        x = head.bag(entries, asked_from * head.fade(age), num_rows, training=training) + head.known(users, training)
+        own = head.own(training)
+        y = head.movie_vectors(own)
+        queries, candidates = head.queries(x, training), head.candidates(y, own)
+
+        places, shape = tf.stack([entries.row, entries.movie], axis=1), [num_rows, self.past.num_movies]
+        target = tf.scatter_nd(places, target, shape)  # [batch, num_movies]
+        weight = tf.reduce_sum(target, axis=1)
+        if settings.sampled:
+            loss = self._sampled_loss(queries, candidates, target, weight) / (DRAWN * tf.cast(num_rows, tf.float32))
+        else:
+            logits = tf.matmul(queries, candidates, transpose_b=True)
+            logits -= NO_ANSWER * tf.scatter_nd(places, asked_from, shape)
+            if head.rated is not None:  # that nobody rated it is no reason to learn that nobody will
+                logits -= NO_ANSWER * (1 - head.rated[:, 0])
+            labels = tf.math.divide_no_nan(target, weight[:, None])
+            by_user = tf.math.divide_no_nan(tf.sqrt(weight), mean_over_workers(tf.reduce_mean(tf.sqrt(weight))))
+            loss = self.catalogue_task(labels=labels, predictions=logits, sample_weight=by_user)
+            loss /= tf.cast(num_rows, tf.float32)
+        return loss + settings.ranking_penalty * (mean_squared_length(x) + mean_squared_length(y))
+
+    def _sampled_loss(self, queries, candidates, target, weight):
+        """The sum over `DRAWN` hidden films of each user of the softmax among all that were drawn, by any worker."""
+        drawn = tf.random.stateless_categorical(
+            tf.math.log(target + 1e-9), DRAWN, self.draws.own_seed(self.drawn_place), dtype=tf.int32
+        )
+        drawn = tf.reshape(drawn, [-1])
+        everybodys = own_first(drawn)  # where row r of the queries has its answer at r
+        return self.sampled_task(
+            query_embeddings=tf.repeat(queries, DRAWN, axis=0),
+            candidate_embeddings=tf.gather(candidates, everybodys),
+            candidate_sampling_probability=tf.gather(self.share, everybodys),
+            candidate_ids=everybodys,
+            sample_weight=tf.repeat(tf.cast(weight > 0, tf.float32), DRAWN),  # of some nothing is hidden
+        )

@@ -1,0 +1,75 @@
+"""The k vectors with the largest products: exact by blocks, and where there are too many, by an approximate index.
+
+Taught in notebooks/10_serving.
+"""
+
+import numpy as np
+
+from movierec.evaluation.top_k import top_k
+
+EXACT_UP_TO = 100_000  # vectors; below, looking at all of them is as fast and misses nothing
+QUERIES_PER_BLOCK = 1024  # bounds memory at 1024 x (vectors + k x dim) x 4 bytes
+LINKS, EFFORT = 32, 256  # of the graph: neighbours of a vector, and how many are looked at in a search
+
+
+class Nearest:
+    """Finds, for each query q, the vectors v with the largest ⟨q, v⟩.
+
+    Up to EXACT_UP_TO vectors every product is computed. Beyond, a graph of near vectors is walked (HNSW); it may miss
+    some; its recall is measured in notebook 10. The graph is of distances, not of products: with one more coordinate,
+    √(max |v|² − |v|²), and 0 for the query, the nearest is the one with the largest product. Without it, long vectors
+    (popular films) hide the others and half of the best 100 are missed.
+
+    Source: Malkov and Yashunin (2018) for the graph, as faiss has it; Bachrach et al. (2014) for the coordinate.
+
+    Args:
+        vectors: float32 `[N, dim]`.
+        exact: True or False to choose; None by the number of vectors.
+    """
+
+    def __init__(self, vectors: np.ndarray, exact: bool | None = None):
+        self.vectors = np.ascontiguousarray(vectors, np.float32)
+        if self.vectors.ndim != 2 or not np.isfinite(self.vectors).all():
+            raise ValueError(f"`vectors` must be finite numbers [N, dim]; got the shape {self.vectors.shape}.")
+        self.is_exact = len(self.vectors) <= EXACT_UP_TO if exact is None else exact
+        self._index = None if self.is_exact else _graph(self.vectors)
+
+    def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """index int64 `[Q, k]` of the best, best first, and their products float32 `[Q, k]`.
+
+        Where the graph finds fewer than k, as among many equal vectors, index is -1 and the product -inf.
+
+        Raises:
+            ValueError: if k is not 1 to the number of vectors, or the queries have another length or are not finite.
+        """
+        queries = np.ascontiguousarray(queries, np.float32)
+        if queries.ndim != 2 or queries.shape[1] != self.vectors.shape[1]:
+            raise ValueError(f"`queries` must be [Q, {self.vectors.shape[1]}] like the vectors; got {queries.shape}.")
+        if not 1 <= k <= len(self.vectors):
+            raise ValueError(f"k must be 1 to {len(self.vectors):,}, the number of vectors; got {k}.")
+        if not np.isfinite(queries).all():
+            raise ValueError("`queries` must be finite numbers; there is a NaN or an infinity among them.")
+        index, products = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), np.float32)
+        for start in range(0, len(queries), QUERIES_PER_BLOCK):
+            block = slice(start, start + QUERIES_PER_BLOCK)
+            index[block] = self._best(queries[block], k)
+            products[block] = np.einsum("qd,qkd->qk", queries[block], self.vectors[index[block]])
+        products[index < 0] = -np.inf
+        return index, products
+
+    def _best(self, queries: np.ndarray, k: int) -> np.ndarray:
+        if self._index is None:
+            return top_k(queries @ self.vectors.T, k)
+        self._index.hnsw.efSearch = max(EFFORT, 2 * k)
+        return self._index.search(np.pad(queries, ((0, 0), (0, 1))), k)[1]
+
+
+def _graph(vectors: np.ndarray):
+    import faiss  # here: small catalogues do without
+
+    square = (vectors**2).sum(axis=1)
+    longer = np.column_stack([vectors, np.sqrt(square.max() - square)])
+    graph = faiss.IndexHNSWFlat(longer.shape[1], LINKS)
+    graph.hnsw.efConstruction = 2 * LINKS
+    graph.add(longer)
+    return graph

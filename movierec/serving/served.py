@@ -1,0 +1,119 @@
+"""A saved model in another program: TensorFlow's SavedModel with its lookups, and none of the Python of training.
+
+Taught in notebooks/10_serving.
+"""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from movierec.data.indices import UNKNOWN
+from movierec.data.movielens import find_movie
+from movierec.keras2 import tf
+from movierec.recommend.storage import ARRAYS, UNREADABLE, checked
+from movierec.serving.events import Event
+
+COLUMNS = ("movie_id", "title", "score", "predicted_stars")
+
+
+class Served:
+    """What a server asks: lists as rows, for known users, after their newest events, for newcomers, beside a film.
+
+    Ids must be known, stars on the scale and films named once, or the answer is wrong; the service checks that first.
+
+    Attributes:
+        manifest: of the folder.
+        movies: movie_id, title, in the order of the index.
+        genres: that a newcomer may name.
+        scale: fewest and most stars.
+        num_users, num_movies: of train.
+    """
+
+    def __init__(self, model, manifest: dict, arrays: dict):
+        self.model, self.manifest = model, manifest
+        self.movies = pd.DataFrame({"movie_id": arrays["movie_ids"], "title": arrays["titles"]})
+        self.num_users, self.num_movies = len(arrays["user_ids"]), len(arrays["movie_ids"])
+        self._user_ids, self._movie_ids = set(arrays["user_ids"].tolist()), set(arrays["movie_ids"].tolist())
+        prefix, names = "genre=", manifest["movie_feature_names"]
+        used = "features" not in manifest["settings"]["without"]
+        self.genres = [name.removeprefix(prefix) for name in names if used and name.startswith(prefix)]
+        self.scale = manifest["levels"][0], manifest["levels"][-1]
+
+    def has_user(self, user_id: int) -> bool:
+        """Whether the user has ratings in train."""
+        return user_id in self._user_ids
+
+    def has_movie(self, movie_id: int) -> bool:
+        """Whether the film is in the catalogue."""
+        return movie_id in self._movie_ids
+
+    def find(self, title: str) -> int:
+        """The movie_id of a title, natural or as published. See `find_movie` for what it raises."""
+        return find_movie(self.movies, title)
+
+    def recommend(self, user_id: int, k: int, events: tuple[Event, ...] = ()) -> list[dict]:
+        """rank, movie_id, title, score, predicted_stars of the k best films; events (oldest first) count at once.
+
+        A film that was viewed or given stars is not recommended again; one that was only clicked is.
+        """
+        known = [event for event in events if self.has_movie(event.movie_id)]  # the log may be older than the model
+        stars = [math.nan if event.stars is None else event.stars for event in known]
+        return self._rows(
+            "recommend_after",
+            user_id=tf.constant(user_id, tf.int64),
+            movie_id=tf.constant([event.movie_id for event in known], tf.int64),
+            stars=tf.constant(stars, tf.float32),
+            is_seen=tf.constant([event.kind != "click" for event in known], tf.bool),
+            k=tf.constant(k),
+        )
+
+    def recommend_new(self, stars: dict[int, float], genres: tuple[str, ...], k: int) -> list[dict]:
+        """The same for a newcomer: stars by movie_id, favourite genres, either of them or nothing."""
+        return self._rows(
+            "recommend_new",
+            movie_id=tf.constant(list(stars), tf.int64),
+            title=tf.constant([], tf.string),
+            stars=tf.constant(list(stars.values()), tf.float32),
+            genre=tf.constant(list(genres), tf.string),
+            k=tf.constant(k),
+        )
+
+    def similar(self, movie_id: int, k: int) -> list[dict]:
+        """rank, movie_id, title, score (cosine) of the k films most like this one."""
+        return self._rows("similar", movie_id=tf.constant(movie_id, tf.int64), k=tf.constant(k))
+
+    def _rows(self, signature: str, **question) -> list[dict]:
+        """The list, a dict a film; places where nothing is left are not there."""
+        # Signatures, not the functions of the same names: half the time of a call is gone, and they are what is served.
+        answer = self.model.signatures[signature](**question)
+        columns = {name: answer[name].numpy().ravel().tolist() for name in COLUMNS if name in answer}
+        columns = {"rank": range(1, 1 + len(columns["title"]))} | columns
+        rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+        for row in rows:
+            row["title"] = row["title"].decode()
+            if not math.isfinite(row.get("predicted_stars", 0)):
+                row["predicted_stars"] = None
+        return [row for row in rows if row["movie_id"] != UNKNOWN]
+
+
+def load_served(folder: str | Path) -> Served:
+    """The `Served` of a folder that `Hybrid.save` wrote; every file is checked first.
+
+    A SavedModel is a program: serve your own. `load_model` reads numbers only.
+
+    Raises:
+        FileNotFoundError: if `folder` has no saved model.
+        ValueError: if it is of another format, was cut short or changed, or was fitted without a ranking head.
+    """
+    manifest, place = checked(folder)
+    heads = manifest.get("heads")
+    if not isinstance(heads, list) or "ranking" not in heads:
+        raise ValueError(f"{folder} must have a ranking head to be served; it has {heads}. Fit it with both.")
+    try:
+        with np.load(place / ARRAYS, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in ("user_ids", "movie_ids", "titles")}
+        return Served(tf.saved_model.load(str(place)), manifest, arrays)
+    except UNREADABLE as error:
+        raise ValueError(f"{folder} cannot be served ({error}). Save the model again.") from error

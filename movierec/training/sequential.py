@@ -1,0 +1,204 @@
+"""A split in, a recommender of the next film out: self-attention trained as the hybrid is, epoch by epoch.
+
+Taught in notebooks/08_self_attention.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from movierec.baselines.popularity_and_bias import Bias
+from movierec.data import features
+from movierec.data.indices import UNKNOWN, Indices, make_indices
+from movierec.data.splits import Split
+from movierec.evaluation.full_ranking import evaluate_ranking
+from movierec.keras2 import tf
+from movierec.models.attention import LOSSES, SequenceModel
+from movierec.models.history import History, make_history
+from movierec.models.layers import one_at_a_time
+from movierec.models.sequences import newest, windows
+from movierec.training.epochs import Recipe, Watch, fit_head
+from movierec.training.steps import Stop, shuffled
+
+USERS_PER_BLOCK = 128  # whose histories are read at once
+AVERAGED = 0.5  # see `Recipe`
+
+
+class SequenceRecommender:
+    """A trained `SequenceModel` and the histories that it reads; its `score` is a scorer, as the hybrid's.
+
+    Attributes:
+        model: the `tfrs.Model`.
+        indices: order of users and movies.
+        past: the `History` of everybody, as it is read.
+        length: how many of the newest films are read.
+        history: one row an epoch: loss and validation NDCG@10.
+        best_epochs: {"sequence": the one that was kept}.
+    """
+
+    def __init__(self, model: SequenceModel, indices: Indices, past: History, length: int):
+        self.model, self.indices, self.past, self.length = model, indices, past, length
+        self.film, self.gap = newest(past, length)
+        self.history, self.best_epochs = None, {}
+
+    def __repr__(self) -> str:
+        return f"SequenceRecommender({self.indices.num_users:,} users, {self.indices.num_movies:,} movies)"
+
+    def score(self, user_index: np.ndarray) -> np.ndarray:
+        """Of every film as the next one, float32 `[U, num_movies]`, for int `[U]`."""
+        return self.score_next(self.film[user_index], self.gap[user_index])
+
+    def score_next(self, film: np.ndarray, gap: np.ndarray) -> np.ndarray:
+        """The score of every film after those of each row, float32 `[U, num_movies]`; see `sequences.newest`."""
+        blocks = range(0, len(film), USERS_PER_BLOCK)
+        rows = (slice(start, start + USERS_PER_BLOCK) for start in blocks)
+        found = [self.model.score_next(*map(tf.constant, (film[row], gap[row]))).numpy() for row in rows]
+        return np.concatenate(found) if found else np.zeros((0, self.indices.num_movies), np.float32)
+
+    def reading(self, ratings: pd.DataFrame) -> "SequenceRecommender":
+        """The same model after it has read other histories, e.g. train and validation; nothing is trained.
+
+        Raises:
+            ValueError: if somebody in `ratings` is not known from train, or a film is not.
+        """
+        for column, index in (("user_id", self.indices.user_index), ("movie_id", self.indices.movie_index)):
+            unknown = ratings[column][index(ratings[column]) == UNKNOWN].unique()
+            if len(unknown):
+                raise ValueError(
+                    f"every {column} must be known from train; {len(unknown):,} are not, e.g. "
+                    f"{unknown[:3].tolist()}. Leave their rows out, or fit again with them."
+                )
+        past = _history(ratings, self.indices)
+        other = SequenceRecommender(self.model, self.indices, past, self.length)
+        other.history, other.best_epochs = self.history, self.best_epochs
+        return other
+
+    def read_of(self, user_id: int, films: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """film and gap, `[1, length]` each, of the first `films` that are read of a user; None: all.
+
+        Raises:
+            ValueError: if the user is not known from train, or has fewer films.
+        """
+        index = int(self.indices.user_index(user_id))
+        if index == UNKNOWN:
+            raise ValueError(f"user_id {user_id} must be known from train; it is not. `indices.user_ids` lists them.")
+        film, gap = self.film[[index]], self.gap[[index]]
+        there = int((film < self.indices.num_movies).sum())
+        films = there if films is None else films
+        if not 1 <= films <= there:
+            raise ValueError(f"`films` must be 1 to {there}, what is read of user_id {user_id}; got {films}.")
+        later = there - films
+        film, gap = np.roll(film, later, axis=1), np.roll(gap, later, axis=1)
+        film[:, : self.length - films] = self.indices.num_movies
+        return film, gap
+
+    def looks(self, user_id: int, films: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """The films of a user that are read, movie_index `[n]`; and who looks at whom, float32 `[blocks, n, n]`.
+
+        Row q, column k: how much film q, when it says what comes next, takes from film k. Rows sum to 1, and films do
+        not look into their future. `films`: only the first so many are read.
+        """
+        film, gap = self.read_of(user_id, films)
+        weights = self.model.sequence.looks(tf.constant(film), tf.constant(gap)).numpy()[:, 0]
+        there = film[0] < self.indices.num_movies
+        return film[0][there], weights[:, there][:, :, there]
+
+    def expects(self, user_id: int, films: int | None = None) -> np.ndarray:
+        """The chance that the model gives each film to come next, float32 `[num_movies]`, 0 for those already read."""
+        film, gap = self.read_of(user_id, films)
+        scores = self.score_next(film, gap)[0]
+        scores[film[0][film[0] < self.indices.num_movies]] = -np.inf
+        chance = np.exp(scores - scores.max())
+        return chance / chance.sum()
+
+
+@one_at_a_time
+def fit_sequence(
+    split: Split,
+    movies: pd.DataFrame | None = None,
+    *,
+    seed: int = 0,
+    loss: str = "softmax",
+    length: int = 50,
+    dim: int = 64,
+    blocks: int = 2,
+    dropout: float = 0.3,
+    penalty: float = 0.0,
+    has_places: bool = True,
+    has_gaps: bool = True,
+    epochs: int = 40,
+    patience: int = 5,
+    batch_size: int = 128,
+    learning_rate: float = 0.006,
+    on_epoch: Callable[[dict], None] | None = None,
+    stop: Stop | None = None,
+    progress: bool = False,
+) -> SequenceRecommender:
+    """A self-attention recommender fitted on `split.train`, at its best epoch on `split.validation`.
+
+    What is judged is NDCG@10 of all films that come next, whatever stars they got. Same seed, same machine, same
+    result. Memory grows with length² and with batch_size x length x num_movies: 45 MB and 86 MB with the defaults.
+
+    Args:
+        split: in time; train, validation for early stopping, or None. Test is not touched.
+        movies: movie_id, year, genres; may be None.
+        seed: of the weights, the batches and dropout.
+        loss: "softmax" over all films, or "bce", one film drawn at random against each.
+        length: newest films of a history that are read; longer ones are cut into windows.
+        dim, blocks, dropout, penalty, has_places, has_gaps: see `SequenceModel` and `AttentionEncoder`.
+        epochs, patience: at most so many, and so many without a better validation value before stopping. Without a
+            validation part all of `epochs` are trained.
+        batch_size, learning_rate: windows in a step, and the rate of the optimiser, Adam.
+        on_epoch, stop, progress: as of `fit_hybrid`.
+
+    Raises:
+        ValueError: if the split is not in time, a setting is out of its range, or the loss stops being finite.
+    """
+    _check(split, loss, dropout, penalty)
+    above_zero = {"length": length, "dim": dim, "blocks": blocks, "epochs": epochs, "patience": patience}
+    for name, value in (above_zero | {"batch_size": batch_size, "learning_rate": learning_rate}).items():
+        if not value > 0:
+            raise ValueError(f"`{name}` must be above 0, got {value}.")
+    tf.keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
+    indices = make_indices(split.train, movies)
+    past = _history(split.train, indices)
+    about = tf.constant(features.movie_features(movies, indices).values)
+    encoder = {"length": length, "blocks": blocks, "has_places": has_places, "has_gaps": has_gaps}
+    count = np.bincount(past.movie_index, minlength=indices.num_movies)
+    model = SequenceModel(count, about, loss, dim, dropout, penalty, **encoder)
+    recommender = SequenceRecommender(model, indices, past, length)
+
+    def quality():
+        ranked = evaluate_ranking(recommender.score, split, indices, part="validation", liked_from=0)
+        return "ndcg@10", float(ranked["ndcg@10"].mean()), True
+
+    rows = windows(past, length)
+    recipe = Recipe(
+        rows._asdict(), lambda rng: shuffled(len(rows.film), batch_size, rng), "adam", learning_rate, epochs,
+        quality if split.validation is not None else None, AVERAGED, unit="window",
+    )  # fmt: skip
+    watch = Watch(on_epoch, stop, progress=progress)
+    recommender.history, best_epoch = fit_head(model, "sequence", recipe, patience, seed, watch)
+    recommender.best_epochs = {"sequence": best_epoch}
+    return recommender
+
+
+def _history(ratings: pd.DataFrame, indices: Indices) -> History:
+    return make_history(ratings, indices, Bias(ratings, indices), in_order=True)
+
+
+def _check(split: Split, loss: str, dropout: float, penalty: float) -> None:
+    if not isinstance(split, Split) or split.in_time is None:
+        found = f"{split}, which is not" if isinstance(split, Split) else type(split).__name__
+        raise ValueError(
+            f"`split` must be a Split in time, or nothing says what comes next; got {found}. "
+            "Try movierec.split_leave_last(data.ratings)."
+        )
+    if loss not in LOSSES:
+        raise ValueError(f"`loss` must be one of {', '.join(LOSSES)}; got {loss!r}.")
+    if not 0 <= dropout < 1:
+        raise ValueError(f"`dropout` must be a share, 0 to below 1, got {dropout}.")
+    if not penalty >= 0:
+        raise ValueError(f"`penalty` must be 0 or more, got {penalty}.")

@@ -1,0 +1,169 @@
+"""Learned weights and vectors: at the minimum their derivatives are zero, and what was built in is found."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from movierec.baselines.factors import BiasedMF, Ease, ImplicitAls
+from movierec.baselines.popularity_and_bias import Bias
+from movierec.data.indices import make_indices
+from movierec.evaluation.full_ranking import evaluate_ranking
+
+
+def _rated(train, indices):
+    rated = np.zeros((indices.num_users, indices.num_movies))
+    rated[indices.user_index(train["user_id"]), indices.movie_index(train["movie_id"])] = 1
+    return rated
+
+
+# ---- EASE
+
+
+def test_ease_is_a_ridge_regression_of_each_movie_on_all_others(tiny, tiny_indices):
+    ease = Ease(tiny.ratings, tiny_indices, regularisation=2)
+    x = _rated(tiny.ratings, tiny_indices)
+    for movie in range(5):
+        others = np.arange(5) != movie
+        a = x[:, others]
+        expected = np.linalg.solve(a.T @ a + 2 * np.eye(4), a.T @ x[:, movie])
+        np.testing.assert_allclose(ease.weights[others, movie], expected, atol=1e-6)
+    assert (ease.weights.diagonal() == 0).all()
+    scores = ease(np.array([5, 0]))
+    np.testing.assert_allclose(scores, x[[5, 0]] @ ease.weights, atol=1e-6)
+    assert scores.dtype == np.float32
+
+
+def test_ease_with_endless_regularisation_says_nothing(tiny, tiny_indices):
+    assert abs(Ease(tiny.ratings, tiny_indices, regularisation=1e9)(np.arange(6))).max() < 1e-6
+
+
+# ---- implicit ALS
+
+
+def _objective(als, rated, alpha, regularisation):
+    confidence = 1 + alpha * rated
+    lengths = (als.users**2).sum() + (als.movies**2).sum()
+    return (confidence * (rated - als.users @ als.movies.T) ** 2).sum() + regularisation * lengths
+
+
+def test_als_ends_where_the_derivative_by_the_movies_is_zero(split):
+    indices = make_indices(split.train)
+    rated = _rated(split.train, indices)
+    als = ImplicitAls(split.train, indices, factors=3, alpha=4, regularisation=2, sweeps=2)
+    error = (1 + 4 * rated) * (als.users @ als.movies.T - rated)
+    np.testing.assert_allclose(error.T @ als.users + 2 * als.movies, 0, atol=1e-9)
+
+
+def test_als_never_climbs(split):
+    indices = make_indices(split.train)
+    rated = _rated(split.train, indices)
+    values = [
+        _objective(ImplicitAls(split.train, indices, 3, 4, 2, sweeps=sweeps), rated, 4, 2) for sweeps in range(1, 8)
+    ]
+    assert (np.diff(values) <= 1e-9).all() and values[-1] < values[0]
+
+
+def test_als_knows_the_checkerboard_and_depends_on_its_seed_alone(split, checkerboard):
+    indices = make_indices(split.train, checkerboard.movies)
+    als = ImplicitAls(split.train, indices, factors=2, alpha=2, regularisation=1, seed=1)
+    assert evaluate_ranking(als, split, indices, k=3, liked_from=5)["recall@3"].mean() > 0.7
+    scores = als(np.arange(3))
+    assert scores.shape == (3, 30) and scores.dtype == np.float32
+    again = ImplicitAls(split.train, indices, factors=2, alpha=2, regularisation=1, seed=1)
+    np.testing.assert_array_equal(scores, again(np.arange(3)))
+    other = ImplicitAls(split.train, indices, factors=2, alpha=2, regularisation=1, sweeps=1, seed=2)
+    assert abs(scores - other(np.arange(3))).max() > 1e-6
+
+
+# ---- biased matrix factorisation
+
+
+def test_mf_ends_where_the_derivative_by_the_movies_is_zero(split):
+    indices = make_indices(split.train)
+    mf = BiasedMF(split.train, indices, factors=2, regularisation=3, damping_user=4, damping_movie=5, sweeps=3)
+    user, movie = indices.user_index(split.train["user_id"]), indices.movie_index(split.train["movie_id"])
+    x, b_u, y, b_i = mf.users[:, :-1], mf.users[:, -1], mf.movies[:, :-1], mf.movies[:, -1]
+    error = mf.mean + b_u[user] + b_i[movie] + (x[user] * y[movie]).sum(axis=1) - split.train["rating"].to_numpy()
+    np.testing.assert_allclose(np.bincount(movie, error) + 5 * b_i, 0, atol=1e-5)
+    for column in range(2):
+        np.testing.assert_allclose(np.bincount(movie, error * x[user, column]) + 3 * y[:, column], 0, atol=1e-5)
+
+
+def test_mf_finds_a_table_that_is_a_product():
+    """Stars 3 + a_u c_i with a, c = ±1: rank one, no bias. A fifth of the table is held out and is found."""
+    rng = np.random.default_rng(0)
+    a, c = rng.choice([-1, 1], 40), rng.choice([-1, 1], 30)
+    table = pd.DataFrame([(u, i, 3.0 + a[u] * c[i]) for u in range(40) for i in range(30)])
+    table.columns = ["user_id", "movie_id", "rating"]
+    held_out = rng.random(len(table)) < 0.2
+    train, test = table[~held_out], table[held_out]
+    mf = BiasedMF(train, make_indices(train), factors=1, regularisation=0.01)
+    assert abs(mf.predict(test) - test["rating"]).max() < 0.1
+    bias = Bias(train, make_indices(train))
+    assert abs(bias.predict(test) - test["rating"]).mean() > 0.7
+
+
+def test_mf_without_room_for_taste_is_the_biases(tiny, tiny_indices):
+    mf = BiasedMF(
+        tiny.ratings, tiny_indices, factors=1, regularisation=1e12, damping_user=2, damping_movie=3, sweeps=200
+    )
+    bias = Bias(tiny.ratings, tiny_indices, damping_user=2, damping_movie=3, passes=200)
+    np.testing.assert_allclose(mf.predict(tiny.ratings), bias.predict(tiny.ratings), atol=1e-5)
+    np.testing.assert_allclose(mf(np.arange(6)), bias(np.arange(6)), atol=1e-5)
+
+
+def test_mf_scores_are_its_stars_before_clipping(split):
+    indices = make_indices(split.train)
+    mf = BiasedMF(split.train, indices, factors=2)
+    rows = split.test.head(20)
+    user, movie = indices.user_index(rows["user_id"]), indices.movie_index(rows["movie_id"])
+    scores = mf(user)[np.arange(20), movie]
+    np.testing.assert_allclose(mf.predict(rows), scores.clip(2, 5), atol=1e-5)
+    assert mf.predict(rows).dtype == scores.dtype == np.float32
+
+
+def test_an_unknown_user_or_movie_has_no_bias_and_no_vector(tiny, tiny_indices):
+    mf = BiasedMF(tiny.ratings, tiny_indices, factors=2, regularisation=1)
+    strangers = pd.DataFrame({"user_id": [99, 1, 99], "movie_id": [999, 999, 10]})
+    expected = [mf.mean, mf.mean + mf.users[0, -1], mf.mean + mf.movies[0, -1]]
+    np.testing.assert_allclose(mf.predict(strangers), expected, atol=1e-6)
+
+
+def test_mf_without_damping_leaves_what_nobody_rated_at_zero(tiny, tiny_indices):
+    """Nobody rated 50: its regression has no row, and any bias would do. It is 0; of the others the errors sum to 0."""
+    mf = BiasedMF(tiny.ratings, tiny_indices, factors=2, regularisation=1, damping_user=0, damping_movie=0)
+    assert (mf.movies[4] == 0).all()
+    rated = _rated(tiny.ratings, tiny_indices)
+    stars = np.zeros_like(rated)
+    places = tiny_indices.user_index(tiny.ratings["user_id"]), tiny_indices.movie_index(tiny.ratings["movie_id"])
+    stars[places] = tiny.ratings["rating"]
+    np.testing.assert_allclose((rated * mf(np.arange(6)) - stars).sum(axis=0), 0, atol=1e-5)
+
+
+# ---- what is refused
+
+
+@pytest.mark.parametrize(
+    ("model", "setting"),
+    [
+        *[(Ease, "regularisation")],
+        *[(ImplicitAls, name) for name in ("factors", "alpha", "regularisation", "sweeps")],
+        *[(BiasedMF, name) for name in ("factors", "regularisation", "sweeps")],
+    ],
+)
+def test_settings_out_of_range_are_refused(tiny, tiny_indices, model, setting):
+    with pytest.raises(ValueError, match=f"`{setting}` must be above 0 and .*, got 0"):
+        model(tiny.ratings, tiny_indices, **{setting: 0})
+
+
+@pytest.mark.parametrize(("setting", "value"), [("factors", 2.5), ("sweeps", 1.5), ("regularisation", np.inf)])
+def test_what_is_not_whole_or_not_finite_is_refused(tiny, tiny_indices, setting, value):
+    for model in (ImplicitAls, BiasedMF):
+        with pytest.raises(ValueError, match=f"`{setting}` must be above 0 and .*, got {value}; leave it out"):
+            model(tiny.ratings, tiny_indices, **{setting: value})
+
+
+@pytest.mark.parametrize("setting", ["damping_user", "damping_movie"])
+def test_a_negative_damping_is_refused(tiny, tiny_indices, setting):
+    with pytest.raises(ValueError, match="`damping_movie` must be 0 or more ratings, got .*-3"):
+        BiasedMF(tiny.ratings, tiny_indices, **{setting: -3})

@@ -1,0 +1,215 @@
+"""Neighbours against slow loops: of movies, of users, for lists and for stars."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from movierec.baselines.neighbours import ItemKnn, ItemKnnStars, UserKnn, UserKnnStars
+from movierec.baselines.popularity_and_bias import Bias, Popularity
+from movierec.data.indices import make_indices
+from movierec.evaluation.full_ranking import evaluate_ranking, metrics
+
+
+def _pairs(*pairs):
+    return pd.DataFrame(pairs, columns=["user_id", "movie_id"])
+
+
+def _random_train(seed=0, users=30, movies=14):
+    rng = np.random.default_rng(seed)
+    rows = [
+        (user, movie, rng.integers(1, 6)) for user in range(users) for movie in rng.permutation(movies)[: 3 + user % 6]
+    ]
+    return pd.DataFrame(rows, columns=["user_id", "movie_id", "rating"]).astype({"rating": float})
+
+
+@pytest.mark.parametrize("neighbours", [3, 13, None])
+def test_item_knn_equals_a_slow_loop(neighbours):
+    train = _random_train()
+    indices = make_indices(train)
+    raters = [set(train["user_id"][train["movie_id"] == movie]) for movie in range(14)]
+    similarity = np.zeros((14, 14))
+    for i in range(14):
+        for j in range(14):
+            if i != j:
+                together = len(raters[i] & raters[j])
+                similarity[i, j] = together / (math.sqrt(len(raters[i]) * len(raters[j])) + 2)
+        for j in sorted(range(14), key=lambda j, i=i: -similarity[i, j])[neighbours or 14 :]:
+            similarity[i, j] = 0
+    expected = [[sum(similarity[i, j] for j in range(14) if u in raters[j]) for i in range(14)] for u in range(30)]
+    scores = ItemKnn(train, indices, neighbours=neighbours, shrinkage=2)(np.arange(30))
+    np.testing.assert_allclose(scores, expected, rtol=1e-5)
+    assert scores.dtype == np.float32
+
+
+def test_with_rarity_a_user_counts_by_the_logarithm_of_what_they_left_out(tiny, tiny_indices):
+    """10 and 20 share users 1 and 2, who rated three of five movies; 5 and 3, of one of them, three; 8, of 10, one."""
+    three, one = math.log(5 / 3) ** 2, math.log(5) ** 2
+    expected = 2 * three / (math.sqrt((3 * three + one) * (3 * three)) + 1)
+    knn = ItemKnn(tiny.ratings, tiny_indices, shrinkage=1, rarity=True)
+    assert knn.similarity[0, 1] == pytest.approx(expected, rel=1e-5)
+    assert knn(np.array([4]))[0].tolist() == pytest.approx(knn.similarity[0], abs=1e-6)  # votes count alike
+
+
+def test_item_knn_on_paper(tiny, tiny_indices):
+    """10 and 20 share users 1 and 2: 2 / (√(4 · 3) + 1). A movie is not its own neighbour; nobody rated 50."""
+    knn = ItemKnn(tiny.ratings, tiny_indices, shrinkage=1)
+    assert knn.similarity[0, 1] == pytest.approx(2 / (math.sqrt(12) + 1), abs=1e-6)
+    assert knn.similarity[0, 0] == 0
+    assert knn(np.array([4]))[0].tolist() == pytest.approx(knn.similarity[0], abs=1e-6)  # user 8 rated only 10
+    assert knn(np.array([4]))[0, 4] == 0
+
+
+def _loop_knn_stars(train, indices, neighbours, shrinkage, pull):
+    bias = Bias(train, indices)
+    residual = dict(zip(zip(train["user_id"], train["movie_id"], strict=True), bias.residuals(train), strict=True))
+    users, movies = range(30), range(14)
+
+    def similarity(i, j):
+        both = [u for u in users if (u, i) in residual and (u, j) in residual]
+        if not both:
+            return 0.0
+        dot = sum(residual[u, i] * residual[u, j] for u in both)
+        norms = [math.sqrt(sum(residual[u, m] ** 2 for u in both)) for m in (i, j)]
+        return max(dot / (norms[0] * norms[1]) * len(both) / (len(both) + shrinkage), 0.0)
+
+    expected = np.zeros((30, 14))
+    for u in users:
+        for i in movies:
+            others = [(similarity(i, j), residual[u, j]) for j in movies if j != i and (u, j) in residual]
+            best = sorted(others, key=lambda pair: -pair[0])[:neighbours]
+            surprise = sum(s * r for s, r in best) / (sum(s for s, _ in best) + pull)
+            expected[u, i] = np.clip(bias.mean + bias.user[u] + bias.movie[i] + surprise, 1, 5)
+    return expected
+
+
+@pytest.mark.parametrize("neighbours", [2, 40])
+def test_item_knn_for_stars_equals_a_slow_loop(neighbours):
+    train = _random_train(1)
+    indices = make_indices(train)
+    every = _pairs(*[(user, movie) for user in range(30) for movie in range(14)]).sample(frac=1, random_state=0)
+    knn = ItemKnnStars(train, indices, neighbours=neighbours, shrinkage=3, pull=0.5)
+    expected = _loop_knn_stars(train, indices, neighbours, 3, 0.5)
+    predicted = knn.predict(every)
+    np.testing.assert_allclose(predicted, expected[every["user_id"], every["movie_id"]], atol=2e-5)
+    assert predicted.dtype == np.float32
+    assert np.abs(predicted - knn.bias.predict(every)).max() > 0.1  # the neighbours do say something
+
+
+@pytest.mark.parametrize("model", [ItemKnnStars, UserKnnStars])
+def test_knn_for_stars_falls_back_to_the_biases(tiny, tiny_indices, model):
+    knn = model(tiny.ratings, tiny_indices)
+    strangers = _pairs((99, 10), (1, 999), (99, 999), (1, 50))  # 50 is known and has no neighbours
+    np.testing.assert_allclose(knn.predict(strangers), knn.bias.predict(strangers), atol=1e-6)
+
+
+def test_item_knn_knows_the_checkerboard_and_popularity_does_not(split, checkerboard):
+    indices = make_indices(split.train, checkerboard.movies)
+    knn = evaluate_ranking(ItemKnn(split.train, indices, neighbours=12), split, indices, k=3, liked_from=5)
+    popularity = evaluate_ranking(Popularity(split.train, indices), split, indices, k=3, liked_from=5)
+    assert knn["recall@3"].mean() > 0.7  # a liked movie is one of the three or so that are left
+    assert popularity["recall@3"].mean() < 0.4
+    stars = ItemKnnStars(split.train, indices, shrinkage=1).predict(split.test)
+    assert (
+        metrics.rmse(stars, split.test["rating"])
+        < 0.5
+        < metrics.rmse(Bias(split.train, indices).predict(split.test), split.test["rating"])
+    )
+
+
+def test_of_equally_similar_neighbours_the_first_are_kept_on_every_machine():
+    """Everybody rated all four movies: all similarities are equal, and two neighbours are 0 and 1, or 2 for these."""
+    train = _pairs(*[(user, movie) for user in range(3) for movie in range(4)])
+    kept = ItemKnn(train, make_indices(train), neighbours=2, shrinkage=0).similarity > 0
+    assert [np.nonzero(row)[0].tolist() for row in kept] == [[1, 2], [0, 2], [0, 1], [0, 1]]
+
+
+@pytest.mark.parametrize("model", [ItemKnn, ItemKnnStars, UserKnn, UserKnnStars])
+def test_without_a_neighbour_there_is_an_error(tiny, tiny_indices, model):
+    with pytest.raises(ValueError, match="`neighbours` must be 1 or more, got 0"):
+        knn = model(tiny.ratings, tiny_indices, neighbours=0)
+        knn.predict(tiny.ratings)
+
+
+# ---- users are the movies of the turned table
+
+
+def _turned(train):
+    return train.rename(columns={"user_id": "movie_id", "movie_id": "user_id"})
+
+
+@pytest.mark.parametrize("neighbours", [3, None])
+def test_user_knn_is_item_knn_of_the_turned_table(neighbours):
+    train = _random_train(2)
+    users, movies = make_indices(train), make_indices(_turned(train))
+    by_user = UserKnn(train, users, neighbours, shrinkage=2)
+    by_movie = ItemKnn(_turned(train), movies, neighbours, shrinkage=2)
+    np.testing.assert_allclose(by_user.similarity, by_movie.similarity)
+    np.testing.assert_allclose(by_user(np.arange(30)), by_movie(np.arange(14)).T, rtol=1e-5)
+
+
+def test_user_knn_on_paper(tiny, tiny_indices):
+    """User 8 has one rating, of 10, as have 1, 2 and 5, who have three: the cosine is 1 / √3, shrunk by 1."""
+    knn = UserKnn(tiny.ratings, tiny_indices, neighbours=None, shrinkage=1)
+    alike = 1 / (math.sqrt(3) + 1)
+    np.testing.assert_allclose(knn.similarity[4], [alike, alike, 0, alike, 0, 0], atol=1e-6)
+    # 1 rated 10 20 30, 2 rated 10 20 40, 5 rated 10 30 40.
+    np.testing.assert_allclose(knn(np.array([4]))[0], [3 * alike, 2 * alike, 2 * alike, 2 * alike, 0], rtol=1e-5)
+
+
+def test_user_knn_for_stars_is_item_knn_for_stars_of_the_turned_table():
+    """Without damping and passes the biases would turn, too; as they are fitted movies first, they are given."""
+    train = _random_train(3)
+    indices = make_indices(train)
+    knn = UserKnnStars(train, indices, neighbours=4, shrinkage=3)
+    residual = np.zeros((30, 14))
+    residual[train["user_id"], train["movie_id"]] = knn.bias.residuals(train)
+    rated = np.zeros((30, 14), bool)
+    rated[train["user_id"], train["movie_id"]] = True
+    user, movie = 5, 3
+
+    def similarity(v):
+        both = rated[user] & rated[v]
+        if not both.any() or v == user:
+            return 0.0
+        dot = residual[user, both] @ residual[v, both]
+        norms = np.linalg.norm(residual[user, both]) * np.linalg.norm(residual[v, both])
+        return max(dot / norms * both.sum() / (both.sum() + 3), 0)
+
+    raters = sorted(np.nonzero(rated[:, movie])[0], key=lambda v: -similarity(v))[:4]
+    weights = np.array([similarity(v) for v in raters])
+    surprise = weights @ residual[raters, movie] / (weights.sum() + 0.5)
+    expected = np.clip(knn.bias.mean + knn.bias.user[user] + knn.bias.movie[movie] + surprise, 1, 5)
+    assert knn.predict(_pairs((user, movie)))[0] == pytest.approx(expected, abs=2e-5)
+    assert abs(surprise) > 0.01
+
+
+def test_settings_of_the_biases_reach_them(tiny, tiny_indices):
+    knn = ItemKnnStars(tiny.ratings, tiny_indices, damping_movie=1, damping_user=2, passes=3)
+    expected = Bias(tiny.ratings, tiny_indices, damping_movie=1, damping_user=2, passes=3)
+    np.testing.assert_array_equal(knn.bias.user, expected.user)
+
+
+@pytest.mark.parametrize("model", [ItemKnn, UserKnn])
+def test_a_negative_shrinkage_is_refused(tiny, tiny_indices, model):
+    with pytest.raises(ValueError, match="`shrinkage` must be 0 or more ratings, got -1"):
+        model(tiny.ratings, tiny_indices, shrinkage=-1)
+
+
+@pytest.mark.parametrize("model", [ItemKnnStars, UserKnnStars])
+def test_settings_of_neighbours_for_stars_are_refused_when_it_is_made(tiny, tiny_indices, model):
+    with pytest.raises(ValueError, match="`neighbours` must be 1 or more, got 0"):
+        model(tiny.ratings, tiny_indices, neighbours=0)
+    with pytest.raises(ValueError, match="`shrinkage` must be 0 or more ratings, got -1; leave it out"):
+        model(tiny.ratings, tiny_indices, shrinkage=-1)
+    with pytest.raises(ValueError, match="`pull` must be 0 or more units of similarity, got nan"):
+        model(tiny.ratings, tiny_indices, pull=np.nan)
+
+
+@pytest.mark.parametrize("model", [ItemKnnStars, UserKnnStars])
+def test_without_pull_a_pair_without_neighbours_has_its_biases(tiny, tiny_indices, model):
+    """Nobody rated 50, and 0 / 0 neighbours add nothing."""
+    knn, pair = model(tiny.ratings, tiny_indices, pull=0), _pairs((1, 50))
+    np.testing.assert_allclose(knn.predict(pair), knn.bias.predict(pair))
+    assert np.isfinite(knn.predict(tiny.ratings)).all()

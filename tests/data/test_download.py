@@ -1,0 +1,303 @@
+"""`movierec.data.download`: every source, every way it fails, and what is left in the folder afterwards.
+
+The server is on 127.0.0.1, pip is replaced; nothing here needs the internet.
+"""
+
+import errno
+import hashlib
+import os
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import requests
+
+from movierec.data import download
+
+BODY = b"the bytes of an archive " * 100_000  # 2.4 MB: large enough for a progress bar
+NAME = "ml-1m"
+
+
+class Answers(BaseHTTPRequestHandler):
+    """Serves `pages`: path -> (status, declared length, body)."""
+
+    pages: dict = {}
+
+    def do_GET(self):
+        status, length, body = self.pages.get(self.path, (404, 0, b""))
+        self.send_response(status)
+        self.send_header("Content-Length", str(length))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """A GroupLens of our own; `server["/ml-1m.zip"] = body` publishes."""
+    pages = {}
+    handler = type("Handler", (Answers,), {"pages": pages})
+    http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True).start()
+    monkeypatch.setattr(download, "SERVER", f"http://127.0.0.1:{http.server_port}")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    yield pages
+    http.shutdown()
+    http.server_close()
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    """No server, and a pip that finds no index."""
+    monkeypatch.setattr(download, "SERVER", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(subprocess, "run", pip(stderr="WARNING: retrying\nERROR: No matching distribution"))
+
+
+def pip(wheel: bytes | None = None, stderr: str = ""):
+    """A replacement for `subprocess.run` that leaves `wheel` in the folder that the command names."""
+
+    def run(command, **_):
+        assert command[:4] == [sys.executable, "-m", "pip", "download"]
+        assert "recbole==1.2.1" in command and "--no-deps" in command
+        if wheel is not None:
+            Path(command[command.index("--dest") + 1], download.WHEEL).write_bytes(wheel)
+        return subprocess.CompletedProcess(command, 0 if wheel else 1, "", stderr)
+
+    return run
+
+
+def publish(monkeypatch, name=NAME, body=BODY):
+    monkeypatch.setitem(download.ARCHIVES, name, download.Archive(6, hashlib.md5(body).hexdigest()))
+
+
+def left_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.rglob("*"))
+
+
+def test_an_archive_is_fetched_checked_and_kept(server, monkeypatch, tmp_path, capsys):
+    publish(monkeypatch)
+    server["/ml-1m.zip"] = (200, len(BODY), BODY)
+    path = download.obtain(NAME, tmp_path / "new" / "raw")
+    assert path == tmp_path / "new" / "raw" / "ml-1m.zip"
+    assert path.read_bytes() == BODY
+    assert left_in(path.parent) == ["ml-1m.zip"]
+    server.clear()
+    assert download.obtain(NAME, path.parent) == path  # the second time no server is needed
+    assert capsys.readouterr() == ("", "")  # not a terminal: not a word
+
+
+def test_a_progress_bar_at_a_terminal_for_large_files_only(server, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    publish(monkeypatch)
+    server["/ml-1m.zip"] = (200, len(BODY), BODY)
+    download.obtain(NAME, tmp_path)
+    assert "ml-1m.zip: " in capsys.readouterr().err
+    publish(monkeypatch, body=b"small")
+    server["/ml-1m.zip"] = (200, 5, b"small")
+    download.obtain(NAME, tmp_path / "other")
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    "page, reason",
+    [
+        ((404, 0, b""), "answered 404 Not Found"),
+        ((200, len(BODY), BODY[:1000]), "the connection broke off before the last byte"),
+        ((200, 1000, BODY[:1000]), "sent 1,000 bytes with MD5 "),
+    ],
+    ids=["missing", "truncated", "wrong checksum"],
+)
+def test_a_bad_answer_is_told_and_leaves_nothing(server, monkeypatch, tmp_path, page, reason):
+    publish(monkeypatch)
+    server["/ml-1m.zip"] = page
+    with pytest.raises(download.DataUnavailable) as error:
+        download.obtain(NAME, tmp_path)
+    assert reason in str(error.value)
+    assert f"put it, as it is, at {tmp_path / 'ml-1m.zip'}" in str(error.value)
+    assert left_in(tmp_path) == []
+
+
+def test_offline_lists_every_source_and_the_way_by_hand(offline, tmp_path):
+    with pytest.raises(FileNotFoundError) as error:
+        download.obtain("ml-100k", tmp_path)
+    assert str(error.value).splitlines() == [
+        "ml-100k could not be had from any of its sources:",
+        f"  1. {tmp_path}: no ml-100k.zip, no ml-100k, no recbole-1.2.1-py3-none-any.whl",
+        "  2. http://127.0.0.1:9/ml-100k.zip: no connection",
+        "  3. pip download recbole==1.2.1: ERROR: No matching distribution",
+        'Run movierec.load("ml-100k") again with a connection, or download http://127.0.0.1:9/ml-100k.zip on '
+        f"another computer and put it, as it is, at {tmp_path / 'ml-100k.zip'}.",
+    ]
+    assert left_in(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "error, words",
+    [
+        (requests.exceptions.SSLError("…"), "its certificate was refused"),
+        (requests.exceptions.ConnectTimeout("…"), "no answer within 5 s"),
+        (requests.exceptions.TooManyRedirects("thirty"), "TooManyRedirects: thirty"),
+    ],
+)
+def test_other_failures_of_the_server(error, words, monkeypatch, tmp_path):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(requests, "get", fail)
+    with pytest.raises(download.DataUnavailable, match=words):
+        download.obtain(NAME, tmp_path)
+
+
+def test_the_wheel_is_the_last_resort_of_ml_100k_only(offline, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(download, "WHEEL_SHA256", hashlib.sha256(BODY).hexdigest())
+    monkeypatch.setattr(subprocess, "run", pip(BODY))
+    path = download.obtain("ml-100k", tmp_path)
+    assert (path.name, path.read_bytes()) == (download.WHEEL, BODY)
+    assert left_in(tmp_path) == [download.WHEEL]
+    assert capsys.readouterr() == ("", "")
+    with pytest.raises(download.DataUnavailable) as error:
+        download.obtain("ml-25m", tmp_path)
+    assert "pip" not in str(error.value)
+
+
+def test_the_fallback_is_announced_at_a_terminal(offline, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(download, "WHEEL_SHA256", hashlib.sha256(BODY).hexdigest())
+    monkeypatch.setattr(subprocess, "run", pip(BODY))
+    download.obtain("ml-100k", tmp_path)
+    assert capsys.readouterr().err == (
+        "http://127.0.0.1:9/ml-100k.zip: no connection. Next: pip download recbole==1.2.1\n"
+    )
+
+
+def test_another_wheel_is_refused(offline, monkeypatch, tmp_path):
+    monkeypatch.setattr(subprocess, "run", pip(b"another"))
+    with pytest.raises(download.DataUnavailable, match="the wheel has SHA-256 .*, not 9c9948202011f37e"):
+        download.obtain("ml-100k", tmp_path)
+    assert left_in(tmp_path) == []
+
+
+def test_a_pip_that_hangs_is_given_up(offline, monkeypatch, tmp_path):
+    def hang(command, timeout, **_):
+        raise subprocess.TimeoutExpired(command, timeout)
+
+    monkeypatch.setattr(subprocess, "run", hang)
+    with pytest.raises(download.DataUnavailable, match="no wheel within 300 s"):
+        download.obtain("ml-100k", tmp_path)
+
+
+def test_order_of_what_is_there(offline, monkeypatch, tmp_path):
+    publish(monkeypatch, "ml-100k")
+    monkeypatch.setattr(download, "WHEEL_SHA256", hashlib.sha256(BODY).hexdigest())
+    for path in [tmp_path / download.WHEEL, tmp_path / "ml-100k", tmp_path / "ml-100k.zip"]:
+        path.mkdir() if path.name == "ml-100k" else path.write_bytes(BODY)
+        assert download.obtain("ml-100k", tmp_path) == path
+    (tmp_path / "ml-10M100K").mkdir()  # as an unpacking browser calls ml-10m
+    assert download.obtain("ml-10m", tmp_path) == tmp_path / "ml-10M100K"
+
+
+@pytest.mark.parametrize("name, file", [(NAME, "ml-1m.zip"), ("ml-100k", download.WHEEL)])
+def test_a_damaged_archive_is_refused_with_both_checksums(offline, tmp_path, name, file):
+    (tmp_path / file).write_bytes(b"half an arch")
+    found = (hashlib.sha256 if file == download.WHEEL else hashlib.md5)(b"half an arch").hexdigest()
+    expected = download.WHEEL_SHA256 if file == download.WHEEL else "c4d9eecfca2ab87c1945afe126590906"
+    with pytest.raises(download.DataUnavailable) as error:
+        download.obtain(name, tmp_path)
+    assert str(error.value).startswith(f"{tmp_path / file} must be the published archive")
+    assert found in str(error.value) and expected in str(error.value) and "12 bytes" in str(error.value)
+    assert str(error.value).endswith(
+        f'Delete {tmp_path / file} and run movierec.load("{name}") again: the archive is fetched anew.'
+    )
+    assert left_in(tmp_path) == [file]  # the reader's file is the reader's to delete
+
+
+def test_a_changing_archive_is_checked_by_the_file_beside_it(server, tmp_path):
+    server["/ml-latest-small.zip"] = (200, len(BODY), BODY)
+    wrong = "MD5 (ml-latest-small.zip) = " + "0" * 32
+    for text, reason in [(wrong, "not 00000000"), ("<html>", "it holds '<html>'")]:
+        server["/ml-latest-small.zip.md5"] = (200, len(text), text.encode())
+        with pytest.raises(download.DataUnavailable, match=reason):
+            download.obtain("ml-latest-small", tmp_path)
+        assert left_in(tmp_path) == []
+    text = f"MD5 (ml-latest-small.zip) = {hashlib.md5(BODY).hexdigest()}\n"
+    server["/ml-latest-small.zip.md5"] = (200, len(text), text.encode())
+    assert download.obtain("ml-latest-small", tmp_path).read_bytes() == BODY
+
+
+def test_an_interruption_leaves_nothing(server, monkeypatch, tmp_path):
+    def stop_after_one_chunk(self, size):
+        yield BODY[:size]
+        assert len(left_in(tmp_path)) == 1  # the part is there, under another name than the archive's
+        assert left_in(tmp_path) != ["ml-1m.zip"]
+        raise KeyboardInterrupt
+
+    publish(monkeypatch)
+    server["/ml-1m.zip"] = (200, len(BODY), BODY)
+    monkeypatch.setattr(requests.Response, "iter_content", stop_after_one_chunk)
+    with pytest.raises(KeyboardInterrupt):
+        download.obtain(NAME, tmp_path)
+    assert left_in(tmp_path) == []
+
+
+def test_what_a_killed_process_left_is_swept_after_an_hour(server, monkeypatch, tmp_path):
+    publish(monkeypatch)
+    server["/ml-1m.zip"] = (200, len(BODY), BODY)
+    old, young, folder = (tmp_path / f".movierec-{number}.part" for number in (1, 2, 3))
+    old.write_bytes(b""), young.write_bytes(b""), folder.mkdir()
+    os.utime(old, (0, 0)), os.utime(folder, (0, 0))
+    download.obtain(NAME, tmp_path)
+    assert left_in(tmp_path) == [young.name, "ml-1m.zip"]  # the young one may be another process at work
+
+
+@pytest.mark.parametrize("source", ["GroupLens", "pip"])
+def test_a_full_disk_says_what_is_needed_and_leaves_nothing(source, server, monkeypatch, tmp_path):
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    if source == "GroupLens":
+        publish(monkeypatch, "ml-100k")
+        server["/ml-100k.zip"] = (200, len(BODY), BODY)
+        monkeypatch.setattr(os, "fsync", full)
+    else:
+        monkeypatch.setattr(subprocess, "run", pip(stderr="ERROR: [Errno 28] No space left on device\n"))
+    with pytest.raises(OSError, match=r"ml-100k needs [56] MB in .* MB are free there\. No") as error:
+        download.obtain("ml-100k", tmp_path)
+    assert error.value.errno == errno.ENOSPC
+    assert left_in(tmp_path) == []
+
+
+def test_a_folder_that_cannot_be_written(server, monkeypatch, tmp_path):
+    def refuse(*_, **__):  # root may write anywhere: file modes prove nothing here
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(PermissionError, match=r"raw must be a writable folder.*Permission denied.*MOVIEREC"):
+        download.obtain(NAME, tmp_path / "raw")
+
+
+def test_a_file_in_the_place_of_the_folder(server, tmp_path):
+    (tmp_path / "raw").write_text("")
+    with pytest.raises(FileExistsError, match="raw must be a writable folder"):
+        download.obtain(NAME, tmp_path / "raw")
+
+
+def test_two_at_once_do_not_disturb_each_other(server, monkeypatch, tmp_path):
+    publish(monkeypatch)
+    server["/ml-1m.zip"] = (200, len(BODY), BODY)
+    both, results = threading.Barrier(2), []
+
+    def one():
+        both.wait()
+        results.append(download._from_grouplens(NAME, tmp_path))
+
+    threads = [threading.Thread(target=one) for _ in range(2)]
+    [thread.start() for thread in threads], [thread.join() for thread in threads]
+    assert results == [tmp_path / "ml-1m.zip"] * 2
+    assert (tmp_path / "ml-1m.zip").read_bytes() == BODY
+    assert left_in(tmp_path) == ["ml-1m.zip"]

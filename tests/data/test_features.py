@@ -1,0 +1,275 @@
+"""Tables in, arrays and batches out, on tables small enough to write the answer beside them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from movierec.data.features import (
+    Weeks,
+    batches,
+    make_weeks,
+    movie_features,
+    rating_rows,
+    table_features,
+    user_features,
+)
+from movierec.data.indices import Indices
+
+WEEK = 7 * 24 * 3600  # seconds
+
+
+# ---- what is known of movies and users
+
+
+def test_genres_are_shares_and_years_are_bins_of_five(tiny, tiny_indices):
+    features = movie_features(tiny.movies, tiny_indices)
+    assert features.names == ["genre=Animation", "genre=Comedy", "genre=Crime", "year=1990", "year=1995"]
+    expected = [
+        [1 / 2, 1 / 2, 0, 0, 1],  # Animation|Comedy, 1995
+        [1, 0, 0, 1, 0],  # Animation, 1992
+        [0, 0, 1, 0, 1],
+        [0, 0, 1, 0, 1],
+        [0, 0, 0, 0, 0],  # neither genres nor a year
+    ]
+    np.testing.assert_array_equal(features.values, np.array(expected, np.float32))
+    assert features.values.dtype == np.float32
+
+
+def test_a_movie_that_the_table_lacks_has_zeros_and_rows_follow_the_indices(tiny):
+    shuffled = tiny.movies.iloc[[3, 0]]
+    features = movie_features(shuffled, Indices(np.array([1]), np.array([10, 30, 40])))
+    assert features.names == ["genre=Animation", "genre=Comedy", "genre=Crime", "year=1995"]
+    assert features.values.tolist() == [[0.5, 0.5, 0, 1], [0, 0, 0, 0], [0, 0, 1, 1]]
+
+
+@pytest.mark.parametrize("missing", [np.nan, None, ""])
+def test_missing_genres_are_no_genre(tiny, tiny_indices, missing):
+    movies = tiny.movies.assign(genres=["Animation", missing, missing, missing, missing])
+    features = movie_features(movies, tiny_indices)
+    assert [name for name in features.names if name.startswith("genre")] == ["genre=Animation"]
+    assert features.values[:, 0].tolist() == [1, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("dtype", ["Int64", "float64", "object"])
+def test_years_may_be_missing_in_any_type(tiny, tiny_indices, dtype):
+    features = movie_features(tiny.movies.assign(year=tiny.movies["year"].astype(dtype)), tiny_indices)
+    assert features.names[3:] == ["year=1990", "year=1995"]
+    assert features.values[:, 3:].tolist() == [[0, 1], [1, 0], [0, 1], [0, 1], [0, 0]]
+
+
+def test_age_groups_gender_and_occupation(tiny, tiny_indices):
+    features = user_features(tiny.users, tiny_indices)
+    names = ["age=0-17", "age=18-24", "age=56-199", "gender=F", "gender=M"]
+    assert features.names == [*names, "occupation=other", "occupation=student", "occupation=writer"]
+    expected = [
+        [1, 0, 0, 1, 0, 0, 0, 1],  # user 1: 17, F, writer
+        [0, 1, 0, 0, 1, 0, 1, 0],  # 18 begins a group …
+        [0, 1, 0, 1, 0, 0, 0, 1],  # … and 24 ends it
+        [0, 0, 1, 0, 1, 1, 0, 0],
+        [0, 0, 0, 1, 0, 1, 0, 0],  # user 8: no age
+        [0, 0, 0, 0, 0, 0, 0, 0],  # user 9 is not in the table
+    ]
+    assert features.values.tolist() == expected
+    assert features.values.dtype == np.float32
+
+
+def test_a_table_of_users_may_have_any_of_the_columns(tiny, tiny_indices):
+    assert user_features(tiny.users[["user_id", "gender"]], tiny_indices).names == ["gender=F", "gender=M"]
+    assert user_features(tiny.users[["user_id"]], tiny_indices).values.shape == (6, 0)
+
+
+def test_no_table_is_no_feature(tiny_indices):
+    assert user_features(None, tiny_indices).values.shape == (6, 0)
+    assert movie_features(None, tiny_indices).values.shape == (5, 0)
+    assert user_features(None, tiny_indices).names == movie_features(None, tiny_indices).names == []
+
+
+def test_a_table_of_movies_may_lack_genres_or_years(tiny, tiny_indices):
+    assert movie_features(tiny.movies.drop(columns="genres"), tiny_indices).names == ["year=1990", "year=1995"]
+    names = movie_features(tiny.movies.drop(columns="year"), tiny_indices).names
+    assert names == ["genre=Animation", "genre=Comedy", "genre=Crime"]
+    assert movie_features(tiny.movies[["movie_id", "title"]], tiny_indices).values.shape == (5, 0)
+
+
+def test_a_table_without_its_id_is_refused_with_what_it_has(tiny, tiny_indices):
+    with pytest.raises(ValueError, match="`movies` needs movie_id; it has title, year, genres"):
+        movie_features(tiny.movies.drop(columns="movie_id"), tiny_indices)
+    with pytest.raises(ValueError, match="`users` needs user_id; it has age, gender, occupation"):
+        user_features(tiny.users.drop(columns="user_id"), tiny_indices)
+
+
+def test_an_id_that_is_there_twice_is_refused_and_the_call_that_mends_it_mends_it(tiny, tiny_indices):
+    twice = pd.concat([tiny.movies, tiny.movies[1:2]])
+    with pytest.raises(ValueError, match=r"one row for each movie_id; 1 of 6 rows repeat one, e.g. \[20\]") as error:
+        movie_features(twice, tiny_indices)
+    assert 'Try movies.drop_duplicates("movie_id")' in str(error.value)
+    mended = movie_features(twice.drop_duplicates("movie_id"), tiny_indices)
+    np.testing.assert_array_equal(mended.values, movie_features(tiny.movies, tiny_indices).values)
+    with pytest.raises(ValueError, match="one row for each user_id; 5 of 10 rows"):
+        user_features(pd.concat([tiny.users, tiny.users]), tiny_indices)
+
+
+def test_ages_may_be_written_as_text(tiny, tiny_indices):
+    users = tiny.users.assign(age=["17", "18", "24", "56", "unknown"])
+    np.testing.assert_array_equal(
+        user_features(users, tiny_indices).values, user_features(tiny.users, tiny_indices).values
+    )
+
+
+def test_the_real_tables_sum_to_one_in_each_group(ml100k):
+    indices = Indices(ml100k.users["user_id"].to_numpy(), ml100k.movies["movie_id"].to_numpy())
+    users, movies = user_features(ml100k.users, indices), movie_features(ml100k.movies, indices)
+    np.testing.assert_allclose(users.values.sum(axis=1), 3)  # age, gender, occupation: nobody lacks one
+    assert len([name for name in movies.names if name.startswith("genre=")]) == 18
+    known = (ml100k.movies["genres"] != "").to_numpy().astype(int) + ml100k.movies["year"].notna().to_numpy()
+    np.testing.assert_allclose(movies.values.sum(axis=1), known, rtol=1e-6)
+
+
+# ---- history
+
+
+# ---- weeks
+
+
+def test_weeks_count_from_the_first_rating_and_stop_at_the_last():
+    weeks = make_weeks(pd.DataFrame({"timestamp": [1000 + 2 * WEEK, 1000, 1000 + WEEK - 1]}))
+    assert weeks == Weeks(1000, 3)
+    times = [1000, 1000 + WEEK - 1, 1000 + WEEK, 1000 + 2 * WEEK, 1000 + 99 * WEEK, 0]
+    index = weeks.index(pd.DataFrame({"timestamp": times}))
+    assert index.tolist() == [0, 0, 1, 2, 2, 0]  # later ones are the last week, earlier ones the first
+    assert index.dtype == np.int32
+
+
+def test_one_moment_is_one_week():
+    assert make_weeks(pd.DataFrame({"timestamp": [5, 5]})) == Weeks(5, 1)
+
+
+def test_without_a_timestamp_the_week_is_unknown():
+    weeks = Weeks(0, 3)
+    assert weeks.index(pd.DataFrame({"user_id": [1, 2]})).tolist() == [-1, -1]
+
+
+def test_a_missing_timestamp_in_a_row_is_an_unknown_week():
+    weeks = Weeks(0, 3)
+    times = [0.0, np.nan, 2.0 * WEEK]
+    assert weeks.index(pd.DataFrame({"timestamp": times})).tolist() == [0, -1, 2]
+    assert weeks.index(pd.DataFrame({"timestamp": pd.array([0, None], dtype="Int64")})).tolist() == [0, -1]
+
+
+# ---- rows and batches
+
+
+def test_rating_rows_have_the_columns_that_the_model_reads(tiny, tiny_indices):
+    weeks = make_weeks(tiny.ratings)
+    rows = rating_rows(tiny.ratings, tiny_indices, weeks, np.arange(14.0))
+    assert list(rows) == ["user_index", "movie_index", "week_index", "rating", "residual"]
+    assert rows["user_index"].tolist() == [0, 1, 2, 3, 4, 0, 5, 1, 2, 3, 0, 1, 2, 3]
+    assert rows["movie_index"].tolist() == [0, 0, 1, 0, 0, 1, 2, 1, 2, 2, 2, 3, 3, 3]
+    assert rows["week_index"].tolist() == [0] * 7 + [1] * 7  # one a day
+    assert [column.dtype for column in rows.values()] == [np.int32] * 3 + [np.float32] * 2
+    pairs = tiny.ratings[["user_id", "movie_id"]]
+    assert list(rating_rows(pairs, tiny_indices, weeks)) == ["user_index", "movie_index", "week_index"]
+
+
+def _steps(num_rows, batch_size, seed, count, skip=0):
+    rows = {"user_index": np.arange(num_rows, dtype=np.int32), "rating": np.arange(num_rows, dtype=np.float32) * 10}
+    return [
+        {name: column.tolist() for name, column in batch.items()}
+        for batch in batches(rows, batch_size, seed).skip(skip).take(count).as_numpy_iterator()
+    ]
+
+
+def test_every_epoch_covers_each_row_once_in_another_order():
+    steps = _steps(12, 4, seed=0, count=9)  # three epochs
+    epochs = [sum((batch["user_index"] for batch in steps[start : start + 3]), []) for start in (0, 3, 6)]
+    for epoch in epochs:
+        assert sorted(epoch) == list(range(12))
+    assert list(range(12)) not in epochs
+    assert epochs[0] != epochs[1] != epochs[2] != epochs[0]
+
+
+def test_columns_stay_together():
+    for batch in _steps(12, 4, seed=3, count=6):
+        assert batch["rating"] == [10.0 * user for user in batch["user_index"]]
+
+
+def test_the_same_seed_gives_the_same_batches_and_another_seed_others():
+    assert _steps(12, 4, seed=1, count=6) == _steps(12, 4, seed=1, count=6)
+    assert _steps(12, 4, seed=1, count=6) != _steps(12, 4, seed=2, count=6)
+
+
+def test_a_batch_is_a_function_of_the_step_alone():
+    assert _steps(12, 4, seed=1, count=1, skip=7) == _steps(12, 4, seed=1, count=8)[7:]
+
+
+def test_an_incomplete_last_batch_is_left_out_and_its_rows_come_back():
+    steps = _steps(11, 4, seed=0, count=2 * 40)
+    assert {len(batch["user_index"]) for batch in steps} == {4}
+    seen = [set(steps[2 * epoch]["user_index"] + steps[2 * epoch + 1]["user_index"]) for epoch in range(40)]
+    assert {len(rows) for rows in seen} == {8}  # 8 of 11 rows in an epoch, none twice …
+    assert set.union(*seen) == set(range(11))  # … and all of them in the long run
+
+
+def test_a_batch_larger_than_the_table_is_the_table():
+    (batch,) = _steps(5, 100, seed=0, count=1)
+    assert sorted(batch["user_index"]) == [0, 1, 2, 3, 4]
+
+
+# ---- a table of one's own
+
+MINE = pd.DataFrame(
+    {
+        "movie_id": [30, 10, 99],
+        "minutes": [100.0, 80.0, 1.0],
+        "language": ["en|fr", "en", "de"],
+        "colour": [True, False, True],
+        "tag=1": [0.5, np.nan, 7.0],
+    }
+)
+
+
+def test_numbers_are_standardised_text_is_a_feature_a_value_and_lists_are_shared(tiny_indices):
+    found = table_features(MINE, "movie_id", tiny_indices.movie_ids)
+    assert found.names == ["minutes", "language=en", "language=fr", "colour=False", "colour=True", "tag=1"]
+    expected = [
+        [-1, 1, 0, 1, 0, 0],  # 80 minutes: mean 90, deviation 10
+        [0, 0, 0, 0, 0, 0],  # not in the table
+        [1, 0.5, 0.5, 0, 1, 0.5],
+        [0, 0, 0, 0, 0, 0],
+        [0, 0, 0, 0, 0, 0],
+    ]  # movie 99 is not in the catalogue: neither its minutes nor its language count
+    np.testing.assert_allclose(found.values, expected)
+    assert found.values.dtype == np.float32
+
+
+def test_what_is_missing_is_zero_and_a_constant_says_nothing(tiny_indices):
+    mine = pd.DataFrame({"movie_id": [10, 20, 30], "minutes": [80, None, 100], "sort": [3, 3, 3]})
+    found = table_features(mine.astype({"minutes": "Int64"}), "movie_id", tiny_indices.movie_ids)
+    assert found.values.tolist() == [[-1, 0], [0, 0], [1, 0], [0, 0], [0, 0]]
+    text = pd.DataFrame({"movie_id": [10, 20], "studio": ["A", None]})
+    assert table_features(text, "movie_id", tiny_indices.movie_ids).values[:, 0].tolist() == [1, 0, 0, 0, 0]
+
+
+def test_a_table_stands_beside_what_is_known_already(tiny, tiny_indices):
+    found = movie_features(tiny.movies, tiny_indices, MINE[["movie_id", "language"]])
+    assert found.names[3:] == ["year=1990", "year=1995", "language=en", "language=fr"]
+    np.testing.assert_array_equal(found.values[:, :5], movie_features(tiny.movies, tiny_indices).values)
+    people = pd.DataFrame({"user_id": [1, 5], "city": ["Bonn", "Kyoto"]})
+    assert user_features(None, tiny_indices, people).names == ["city=Bonn", "city=Kyoto"]
+    assert user_features(tiny.users, tiny_indices, people).values.shape == (6, 10)
+
+
+@pytest.mark.parametrize(
+    ("mine", "says"),
+    [
+        (MINE.drop(columns="movie_id"), "`about_movies` needs movie_id; it has minutes, language"),
+        (MINE.assign(movie_id=[30, 30, 10]), "one row for each movie_id; 1 of 3 rows repeat one, e.g. \\[30\\]"),
+        (MINE.assign(movie_id=[1, 2, 3]), "of the 5 rows by their movie_id; of its 3, e.g. \\[1, 2, 3\\], none"),
+        (MINE.assign(minutes=[1, np.inf, 2]), "finite numbers; minutes has 1 infinite"),
+        (MINE.assign(cast=[["a"], ["b"], ["c"]]), "numbers or text; cast has 2 others"),
+        (MINE.assign(genre="Crime"), "of other names; 1 are there already, e.g. \\['genre=Crime'\\]"),
+    ],
+)
+def test_a_table_that_cannot_be_joined_is_refused(tiny, tiny_indices, mine, says):
+    with pytest.raises(ValueError, match=says):
+        movie_features(tiny.movies, tiny_indices, mine)

@@ -1,0 +1,340 @@
+"""Means, intervals and differences: on paper, against closed forms, and the bad cases."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from movierec.evaluation.comparison import (
+    bootstrap_interval,
+    bootstrap_means,
+    compare,
+    holm,
+    leaders,
+    rmse_interval,
+    summarize,
+)
+
+
+def _results(values, metric="ndcg", k=10):
+    """A tidy result from {(model, seed): one value per user}."""
+    tables = [
+        pd.DataFrame(
+            {"model": model, "seed": seed, "user_id": range(len(of_users)), "metric": metric, "value": of_users}
+        )
+        for (model, seed), of_users in values.items()
+    ]
+    return pd.concat(tables, ignore_index=True).assign(k=pd.array([k] * sum(map(len, tables)), dtype="Int64"))
+
+
+# ---- intervals
+
+
+def test_the_bootstrap_interval_is_that_of_the_normal_distribution():
+    values = np.random.default_rng(0).normal(5, 2, 1000)
+    low, high = bootstrap_interval(values)
+    half = 1.96 * values.std() / np.sqrt(1000)  # .12
+    assert low == pytest.approx(values.mean() - half, abs=0.012)
+    assert high == pytest.approx(values.mean() + half, abs=0.012)
+
+
+def test_the_bootstrap_interval_is_the_seeds():
+    values = np.arange(20.0)
+    assert bootstrap_interval(values, seed=1) == bootstrap_interval(values, seed=1)
+    assert bootstrap_interval(values, seed=1) != bootstrap_interval(values, seed=2)
+    assert bootstrap_interval(np.full(10, 3.0)) == (3.0, 3.0)
+
+
+def test_resampling_is_drawing_users_with_replacement():
+    """Of two users: both the first, both the second, or one of each: 1/4, 1/4, 1/2."""
+    means = bootstrap_means(np.array([0.0, 1.0]))
+    shares = [(means == value).mean() for value in (0, 0.5, 1)]
+    assert shares == pytest.approx([1 / 4, 1 / 2, 1 / 4], abs=0.04)  # standard error .011
+    assert set(means) == {0, 0.5, 1}
+
+
+def test_all_columns_are_resampled_alike():
+    values = np.random.default_rng(0).random(30)
+    means = bootstrap_means(np.stack([values, values + 1, -values], axis=1))
+    np.testing.assert_allclose(means[:, 1] - means[:, 0], 1)
+    np.testing.assert_allclose(means[:, 2], -means[:, 0])
+    np.testing.assert_allclose(means[:, 0], bootstrap_means(values))
+
+
+def test_blocks_of_resamples_change_nothing(monkeypatch):
+    values = np.random.default_rng(0).random(50)
+    at_once = bootstrap_means(values)
+    monkeypatch.setattr("movierec.evaluation.comparison.VALUES_PER_BLOCK", 50 * 300)
+    np.testing.assert_allclose(bootstrap_means(values), at_once)
+
+
+def test_a_users_weight_is_its_number_of_ratings():
+    """A user with weight 3 is three ratings that are drawn together: the weighted mean is theirs."""
+    values, weights = np.array([1.0, 5.0]), np.array([3.0, 1.0])
+    means = bootstrap_means(values, weights)
+    np.testing.assert_allclose(sorted(set(means.round(9))), [1, 2, 5])  # (3·1 + 1·5) / 4 = 2
+    low, high = bootstrap_interval(values, weights)
+    assert (low, high) == (1, 5)
+
+
+@pytest.mark.parametrize(("values", "found"), [([1.0, np.nan], "1 of 2 are NaN"), ([], "0 of 0")])
+def test_a_value_that_is_missing_is_refused(values, found):
+    with pytest.raises(ValueError, match=f"every user needs a value; {found}"):
+        bootstrap_interval(np.array(values))
+
+
+# ---- summaries
+
+
+def test_a_summary_averages_seeds_within_users_and_reports_their_spread():
+    results = _results({("a", 0): [0.0, 0.2], ("a", 1): [0.2, 0.4], ("b", 0): [1.0, 1.0]})
+    table = summarize(results).set_index("model")
+    assert list(table.index) == ["a", "b"]
+    assert table.loc["a", ["mean", "users", "seeds"]].tolist() == pytest.approx([0.2, 2, 2])
+    assert table.loc["a", "seed_deviation"] == pytest.approx(np.std([0.1, 0.3], ddof=1))
+    # Users' means over seeds are .1 and .3: the interval ends there, not at 0 and .4.
+    assert table.loc["a", ["low", "high"]].tolist() == pytest.approx([0.1, 0.3])
+    assert table.loc["b", ["seed_deviation", "low", "high"]].tolist() == [0, 1, 1]
+
+
+def test_a_metric_that_is_not_there_is_refused_with_those_that_are():
+    results = pd.concat([_results({("a", 0): [0.1]}), _results({("a", 0): [0.1]}, "auc", None)])
+    with pytest.raises(ValueError, match="no ndcg@5; it has auc, ndcg@10"):
+        summarize(results, k=5)
+    assert summarize(results, "auc", None)["mean"].tolist() == [0.1]
+
+
+# ---- comparisons
+
+
+def test_a_comparison_is_paired():
+    """Users differ by far more than models do; each user still says the same: a is better by 0.01 or 0.03."""
+    of_users = np.linspace(0, 1, 200)
+    gain = np.where(np.arange(200) % 2 == 0, 0.01, 0.03)
+    row = compare(_results({("a", 0): of_users + gain, ("b", 0): of_users}), "a").iloc[0]
+    assert row["against"] == "b" and row["users"] == 200
+    assert row["difference"] == pytest.approx(0.02)
+    assert row["effect_size"] == pytest.approx(0.02 / gain.std(ddof=1))
+    half = 1.96 * 0.01 / np.sqrt(200)
+    assert [row["low"], row["high"]] == pytest.approx([0.02 - half, 0.02 + half], abs=0.0003)
+    assert row["p"] == row["p_holm"] == 1 / 2001
+
+
+def test_models_that_are_equal_differ_by_luck():
+    rng = np.random.default_rng(0)
+    rows = [
+        compare(_results({("a", 0): rng.normal(size=60), ("b", 0): rng.normal(size=60)}), "a").iloc[0]
+        for _ in range(100)
+    ]
+    below = np.mean([row["p"] < 0.1 for row in rows])
+    assert 0.02 <= below <= 0.2  # a tenth is expected; standard error .03
+    outside = np.mean([not row["low"] <= 0 <= row["high"] for row in rows])
+    assert outside <= 0.13  # a twentieth is expected; standard error .022
+
+
+def test_a_model_equal_to_the_other_has_no_effect():
+    row = compare(_results({("a", 0): [0.1, 0.2], ("b", 0): [0.1, 0.2]}), "a").iloc[0]
+    assert row[["difference", "low", "high", "effect_size"]].tolist() == [0, 0, 0, 0]
+    assert row["p"] == 1
+
+
+def test_every_other_model_is_compared_and_p_is_corrected():
+    rng = np.random.default_rng(1)
+    base = rng.normal(size=100)
+    results = _results({(name, 0): base + rng.normal(shift, 1, 100) for name, shift in dict(a=0.4, b=0, c=0.3).items()})
+    table = compare(results, "a")
+    assert table["against"].tolist() == ["b", "c"]
+    assert table["p_holm"].tolist() == pytest.approx(holm(table["p"]).tolist())
+
+
+def test_models_measured_on_different_users_are_refused():
+    results = _results({("a", 0): [0.1, 0.2, 0.3], ("b", 0): [0.1, 0.2]})
+    with pytest.raises(ValueError, match=r"same users; of 3 users, 'b' lacks 1, e.g. user_id \[2\]"):
+        compare(results, "a")
+
+
+def test_an_unknown_model_and_a_lonely_one_are_refused():
+    results = _results({("a", 0): [0.1, 0.2]})
+    with pytest.raises(ValueError, match=r"must be one of \['a'\]; got 'z'"):
+        compare(results, "z")
+    with pytest.raises(ValueError, match="needs two models"):
+        compare(results, "a")
+
+
+def test_holm_by_hand():
+    # Sorted .01, .02, .04: times 3, 2, 1 gives .03, .04, .04
+    assert holm([0.02, 0.04, 0.01]).tolist() == pytest.approx([0.04, 0.04, 0.03])
+    assert holm([0.5, 0.6]).tolist() == [1, 1]  # never above 1
+    assert holm([0.03]).tolist() == [0.03]
+    # .01 · 2 = .02 and .015 · 1 = .015: no p falls below a smaller one's
+    assert holm([0.01, 0.015]).tolist() == pytest.approx([0.02, 0.02])
+
+
+# ---- leaders
+
+
+def _slow_leaders(by_user, sign=1, weights=None):
+    """The best, and each whose mean difference from it in 95 of 100 resamples is on both sides of 0, or at it."""
+    weights = np.ones(len(by_user)) if weights is None else weights
+    means = {name: sum(weights * by_user[name]) / sum(weights) for name in by_user}
+    best = max(means, key=lambda name: sign * means[name])
+    rng, found = np.random.default_rng(0), []
+    draws = [rng.integers(0, len(by_user), len(by_user)) for _ in range(2000)]
+    for name in by_user:
+        d = (by_user[name] - by_user[best]).to_numpy()
+        differences = [(weights[users] * d[users]).sum() / weights[users].sum() for users in draws]
+        low, high = np.quantile(differences, [0.025, 0.975])
+        found += [name] if low <= 0 <= high else []
+    return found
+
+
+def test_the_best_model_leads_alone_where_users_agree():
+    """Users differ by far more than models do; each user still says that b is better, by 0.01 or 0.03."""
+    of_users = np.linspace(0, 1, 200)
+    gain = np.where(np.arange(200) % 2 == 0, 0.01, 0.03)
+    table = pd.DataFrame({"a": of_users, "b": of_users + gain, "c": of_users - gain})
+    assert leaders(table) == ["b"]
+    assert leaders(table, lowest=True) == ["c"]
+
+
+def test_two_models_that_cannot_be_told_apart_lead_together():
+    """b − a is 1 for 52 users of 100 and −1 for 48: the mean .04 has the standard error .1."""
+    a = np.zeros(100)
+    b = np.where(np.arange(100) < 52, 1.0, -1.0)
+    table = pd.DataFrame({"a": a, "b": b, "c": a - 3})
+    assert leaders(table) == ["a", "b"]
+    # c − a is −3 for all; from a, the lowest but one, to c, the lowest, 3 is more than luck.
+    assert leaders(table, lowest=True) == ["c"]
+    # With 80 of 100, .6 and its standard error .08, b leads alone.
+    assert leaders(table.assign(b=np.where(np.arange(100) < 80, 1.0, -1.0))) == ["b"]
+
+
+def test_equal_models_lead_together_in_the_order_of_the_columns():
+    table = pd.DataFrame({"z": [0.1, 0.2, 0.7], "a": [0.1, 0.2, 0.7], "worse": [0.0, 0.1, 0.6]})
+    assert leaders(table) == ["z", "a"]
+    assert leaders(table, lowest=True) == ["worse"]
+
+
+def test_an_interval_that_ends_in_zero_holds_it():
+    """b is better for one user of 40, and equal for all others: (39 / 40)^40 = .36 of resamples lack that user."""
+    better = np.zeros(40)
+    better[0] = 1
+    assert leaders(pd.DataFrame({"a": np.zeros(40), "b": better})) == ["a", "b"]
+    # Of 10 such users of 40, (30 / 40)^40 = .00001 of resamples have none: the interval is above 0.
+    assert leaders(pd.DataFrame({"a": np.zeros(40), "b": (np.arange(40) < 10) * 1.0})) == ["b"]
+
+
+def test_weights_change_who_leads():
+    """a is better by 1 for 30 users with one rating, b for 10 users with 30: by users a, by ratings b."""
+    few = np.arange(40) < 30
+    table = pd.DataFrame({"a": few * 1.0, "b": ~few * 1.0})
+    ratings = np.where(few, 1, 30)
+    assert leaders(table) == ["a"]  # 30 : 10
+    assert leaders(table, weights=ratings) == ["b"]  # 30 : 300
+    assert leaders(table, lowest=True, weights=ratings) == ["a"]
+
+
+@pytest.mark.parametrize("lowest", [False, True])
+def test_leaders_are_those_of_a_slow_loop(lowest):
+    rng = np.random.default_rng(292)  # of a seed by which weights change the intervals, too
+    ratings = rng.integers(1, 20, 30)
+    shifts = {"a": 0, "b": 0.05, "c": 0.1, "d": 0.4, "e": 0.45, "f": -0.3, "g": -0.35}
+    table = pd.DataFrame({name: rng.normal(shift, 0.4, 30) for name, shift in shifts.items()})
+    sign = -1 if lowest else 1
+    by_users, by_ratings = _slow_leaders(table, sign), _slow_leaders(table, sign, ratings)
+    assert by_users != by_ratings and 1 < len(by_users) < len(table)
+    assert leaders(table, lowest=lowest) == by_users
+    assert leaders(table, lowest=lowest, weights=ratings) == by_ratings
+
+
+def test_one_model_leads():
+    assert leaders(pd.DataFrame({"only": [0.3, 0.1]})) == ["only"]
+
+
+def test_leaders_are_what_the_columns_are_called():
+    assert leaders(pd.DataFrame({0.25: [0.1, 0.1], 0.5: [0.5, 0.4]})) == [0.5]
+
+
+def test_who_leads_is_not_said_where_a_value_is_missing_or_nobody_was_asked():
+    for missing in ({"a": [0.1, np.nan], "b": [0.1, 0.2]}, {"a": [0.1, 0.2], "b": [np.nan, 0.2]}):
+        with pytest.raises(ValueError, match="every user needs a value; . of 4 are NaN"):
+            leaders(pd.DataFrame(missing))
+    with pytest.raises(ValueError, match="every user needs a value; 0 of 0"):
+        leaders(pd.DataFrame({"a": [], "b": []}, dtype=float))
+
+
+# ---- the interval of an RMSE
+
+
+def _errors_of(ratings_by_user):
+    """As `evaluate_stars` tells of each user's errors."""
+    rows = [(np.sqrt(np.mean(np.square(errors))), len(errors)) for errors in ratings_by_user]
+    index = pd.Index(np.arange(len(rows)) + 100, name="user_id")
+    return pd.DataFrame(rows, columns=["rmse", "ratings"], index=index)
+
+
+def _slow_interval(*models):
+    """Ratings of the drawn users laid side by side, their RMSE, or how far that of the second is above the first's."""
+    rng, found = np.random.default_rng(0), []
+    for _ in range(2000):
+        users = rng.integers(0, len(models[0]), len(models[0]))
+        squares = [np.concatenate([np.square(model[user]) for user in users]) for model in models]
+        roots = [np.sqrt(np.mean(each)) for each in squares]
+        found.append(roots[0] if len(models) == 1 else roots[1] - roots[0])
+    return tuple(np.quantile(found, [0.025, 0.975]))
+
+
+def test_the_interval_of_an_rmse_is_that_of_the_ratings_of_users_drawn_again():
+    rng = np.random.default_rng(0)
+    counts = rng.integers(1, 30, 25)
+    ours, theirs = ([rng.normal(0, spread, count) for count in counts] for spread in (0.9, 1.1))
+    assert rmse_interval(_errors_of(ours)) == pytest.approx(_slow_interval(ours), abs=1e-12)
+    difference = rmse_interval(_errors_of(ours), _errors_of(theirs))
+    assert difference == pytest.approx(_slow_interval(ours, theirs), abs=1e-12)
+    assert difference[0] > 0  # this model is better
+
+
+def test_the_interval_of_an_rmse_is_that_of_the_normal_distribution():
+    """With one rating a user, squares have the deviation s: the RMSE's standard error is s / (2 · RMSE · √n)."""
+    errors = np.random.default_rng(0).normal(0, 1, 2000)
+    rmse, s = np.sqrt(np.mean(errors**2)), np.std(errors**2)
+    half = 1.96 * s / (2 * rmse * np.sqrt(2000))  # .03
+    low, high = rmse_interval(_errors_of(errors[:, None]))
+    assert [low, high] == pytest.approx([rmse - half, rmse + half], abs=0.003)
+
+
+def test_a_user_with_more_ratings_counts_more():
+    """RMSE 1 over three ratings and 5 over one: a resample has 1, 5, or √((3 · 1 + 1 · 25) / 4) = √7 of both."""
+    assert rmse_interval(_errors_of([[1, -1, 1], [5]])) == (1, 5)
+    # Of 400 such users the interval lies around √7, not around √((1 + 25) / 2) = 3.6.
+    low, high = rmse_interval(_errors_of([[1, -1, 1], [5]] * 200))
+    assert low < np.sqrt(7) < high < 2.9
+
+
+def test_the_difference_is_paired():
+    """Errors that are all a tenth larger: in each resample the RMSE is, so the interval is a tenth of the RMSE's."""
+    rng = np.random.default_rng(0)
+    ours = [rng.normal(0, user + 1, 5) for user in range(10)]
+    theirs = [1.1 * errors for errors in ours]
+    low, high = rmse_interval(_errors_of(ours))
+    assert rmse_interval(_errors_of(ours), _errors_of(theirs)) == pytest.approx((low / 10, high / 10))
+    assert rmse_interval(_errors_of(theirs), _errors_of(ours)) == pytest.approx((-high / 10, -low / 10))
+    assert rmse_interval(_errors_of(ours), _errors_of(ours)) == (0, 0)
+
+
+def test_errors_of_other_users_or_ratings_are_refused():
+    errors = _errors_of([[1, 1], [2]])
+    others = {
+        "another user": errors.set_axis([100, 102]),
+        "one user less": errors.iloc[:1],
+        "other ratings": errors.assign(ratings=[1, 2]),
+    }
+    for other in others.values():
+        with pytest.raises(ValueError, match="two models are compared on the same ratings; found 2 and"):
+            rmse_interval(errors, other)
+    with pytest.raises(ValueError, match="found 2 and 1 users with 3 and 2 ratings"):
+        rmse_interval(errors, others["one user less"])
+
+
+def test_a_user_without_an_error_is_refused():
+    with pytest.raises(ValueError, match="every user needs a value; 1 of 2 are NaN"):
+        rmse_interval(_errors_of([[1.0], [np.nan]]))

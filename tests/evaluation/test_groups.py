@@ -1,0 +1,99 @@
+"""Gaps between groups, against numbers counted by hand and a second way to the same answer."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.optimize import minimize
+
+from movierec.evaluation.groups import by_group, gap_given, guess_group
+
+RNG = np.random.default_rng(0)
+VALUES = pd.Series(np.r_[RNG.normal(0, 1, 300), RNG.normal(1, 1, 100), RNG.normal(0, 1, 100)], np.arange(500) * 3)
+GROUPS = pd.Series(["a"] * 300 + ["b"] * 100 + ["c"] * 100, VALUES.index)
+
+
+def test_means_and_differences_are_those_of_the_users_inside_and_outside():
+    table = by_group(pd.Series([1.0, 2, 6, 9], [1, 2, 3, 4]), pd.Series(["x", "x", "y", "y"], [1, 2, 3, 4]), fewest=2)
+    assert table["group"].tolist() == ["x", "y"] and table["users"].tolist() == [2, 2]
+    assert table["mean"].tolist() == [1.5, 7.5] and table["difference"].tolist() == [-6, 6]
+
+
+def test_a_true_gap_is_found_and_no_gap_is_not():
+    table = by_group(VALUES, GROUPS).set_index("group")
+    assert table.loc["b", "p_holm"] < 0.01 and table.loc["b", "difference_low"] > 0.5
+    assert table.loc["b", "low"] < 1 < table.loc["b", "high"]
+    # The standard error of a difference, in closed form: half of the interval is about 1.96 of them.
+    inside, outside = VALUES[GROUPS == "b"], VALUES[GROUPS != "b"]
+    error = np.sqrt(inside.var() / len(inside) + outside.var() / len(outside))
+    half = (table.loc["b", "difference_high"] - table.loc["b", "difference_low"]) / 2
+    assert half == pytest.approx(1.96 * error, rel=0.08)
+
+
+def test_two_groups_are_one_comparison_seen_from_both_sides():
+    two = by_group(VALUES, GROUPS.replace({"c": "a"}))
+    assert two["difference"].tolist() == [-two["difference"][1], two["difference"][1]]
+    assert two["difference_low"][0] == -two["difference_high"][1] and two["p"][0] == two["p"][1] == two["p_holm"][0]
+    three = by_group(VALUES, GROUPS)
+    assert (three["p_holm"] >= three["p"]).all() and three["p_holm"].max() > three["p"].min()
+
+
+def test_small_groups_have_no_row_but_are_among_the_others_and_unnamed_users_are_left_out():
+    groups = GROUPS.copy()
+    groups.iloc[:10] = "rare"
+    table = by_group(VALUES, groups).set_index("group")
+    assert list(table.index) == ["a", "b", "c"]
+    assert table.loc["b", "difference"] == pytest.approx(VALUES[groups == "b"].mean() - VALUES[groups != "b"].mean())
+    nameless = by_group(VALUES, GROUPS.iloc[:400])
+    assert nameless["users"].sum() == 400
+
+
+def test_one_group_has_no_gap():
+    with pytest.raises(ValueError, match="two groups of 20 users or more; found 1"):
+        by_group(VALUES, GROUPS.where(GROUPS == "a"))
+
+
+def test_what_explains_a_gap_takes_it_away():
+    rng = np.random.default_rng(1)
+    inside = pd.Series(np.arange(400) < 200)
+    cause = pd.DataFrame({"length": rng.normal(inside.astype(float), 1)})
+    values = 2 * cause["length"] + rng.normal(0, 0.1, 400)
+    bare, given = gap_given(values, inside, cause).itertuples()
+    assert bare.given == "nothing" and given.given == "length"
+    assert bare.gap == pytest.approx(values[:200].mean() - values[200:].mean()) and bare.low > 1
+    assert abs(given.gap) < 0.05 and given.low < 0.03
+    reverse = gap_given(values, inside, pd.DataFrame({"noise": rng.normal(size=400)}))
+    assert reverse["gap"][1] == pytest.approx(reverse["gap"][0], abs=0.15)
+
+
+def test_what_cannot_be_compared_is_refused():
+    inside = pd.Series([True, False, True])
+    with pytest.raises(ValueError, match=r"each of the 3 users .*; 1 have none, e.g. user_id \[1\]"):
+        gap_given(pd.Series([1.0, 2, 3]), inside, pd.DataFrame({"x": [1.0, np.nan, 2]}))
+    with pytest.raises(ValueError, match="for some users and not for others; it holds for 3"):
+        gap_given(pd.Series([1.0, 2, 3]), inside | True, pd.DataFrame({"x": [1.0, 2, 2]}))
+
+
+def test_the_guess_is_the_penalised_logistic_regression():
+    rng = np.random.default_rng(2)
+    rated, is_group = rng.random((40, 6)) < 0.5, np.arange(40) % 3 == 0
+    guess = guess_group(rated, is_group, folds=4, pull=0.5, seed=3)
+    x = rated / np.maximum(np.linalg.norm(rated, axis=1, keepdims=True), 1e-12)
+    fold = np.random.default_rng(3).permutation(np.arange(40) % 4)
+    learn, ask = fold != 2, fold == 2
+
+    def loss(w):  # SciPy's minimiser, of the docstring's equation
+        odds = w[0] + x[learn] @ w[1:]
+        return np.logaddexp(0, odds).sum() - odds[is_group[learn]].sum() + 0.25 * w[1:] @ w[1:]
+
+    w = minimize(loss, np.zeros(7), tol=1e-10).x
+    np.testing.assert_allclose(guess[ask], w[0] + x[ask] @ w[1:], atol=1e-3)
+
+
+def test_nobody_is_guessed_by_their_own_answer():
+    rng = np.random.default_rng(4)
+    rated, is_group = rng.random((200, 300)) < 0.1, rng.random(200) < 0.5
+    guess = guess_group(rated, is_group)
+    above = (guess[is_group][:, None] > guess[~is_group][None]).mean()
+    assert 0.35 < above < 0.65  # groups by lot cannot be guessed, though 300 films would tell 200 users apart
+    with pytest.raises(ValueError, match="users of both kinds to learn from; 0 are in it"):
+        guess_group(rated, is_group & False)

@@ -1,0 +1,217 @@
+"""Metrics against sums on paper, and against a slow loop over random lists."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from movierec.evaluation import metrics
+
+# Three users, k = 4. The first has hits at ranks 1 and 3 of 3 relevant movies, the second none of 1, the third nothing
+# relevant at all.
+HITS = np.array([[1, 0, 1, 0], [0, 0, 0, 0], [0, 0, 0, 0]], bool)
+NUM_RELEVANT = np.array([3, 1, 0])
+
+LITERALS = {
+    "precision": 2 / 4,
+    "recall": 2 / 3,
+    "hit_rate": 1.0,
+    "reciprocal_rank": 1 / 1,
+    "average_precision": 5 / 9,  # (1/1 + 2/3) / 3
+    "ndcg": 0.70391809,  # (1/log2(2) + 1/log2(4)) / (1/log2(2) + 1/log2(3) + 1/log2(4)) = 1.5 / 2.13092975
+}
+
+
+def _loop(name, hits, num_relevant):
+    """One user, written from the definitions."""
+    k = len(hits)
+    if num_relevant == 0:
+        return math.nan
+    ranks = [rank for rank in range(1, k + 1) if hits[rank - 1]]
+    if name == "precision":
+        return len(ranks) / k
+    if name == "recall":
+        return len(ranks) / num_relevant
+    if name == "hit_rate":
+        return 1.0 if ranks else 0.0
+    if name == "reciprocal_rank":
+        return 1 / ranks[0] if ranks else 0.0
+    if name == "average_precision":
+        return sum(sum(other <= rank for other in ranks) / rank for rank in ranks) / num_relevant
+    ideal = sum(1 / math.log2(rank + 1) for rank in range(1, min(k, num_relevant) + 1))
+    return sum(1 / math.log2(rank + 1) for rank in ranks) / ideal
+
+
+@pytest.mark.parametrize("name", LITERALS)
+def test_metric_equals_its_value_on_paper(name):
+    values = getattr(metrics, name)(HITS, NUM_RELEVANT)
+    assert values[0] == pytest.approx(LITERALS[name], abs=1e-8)
+    assert values[1] == 0  # a user whose list misses counts, as 0 …
+    assert math.isnan(values[2])  # … a user without a relevant movie does not
+    assert values.shape == (3,) and values.dtype == np.float64
+
+
+@pytest.mark.parametrize("name", LITERALS)
+@pytest.mark.parametrize("k", [1, 3, 10])
+def test_metric_equals_a_slow_loop(name, k):
+    rng = np.random.default_rng(k)
+    hits = rng.random((300, k)) < 0.3
+    num_relevant = hits.sum(axis=1) + rng.integers(0, 12, 300)  # from "all in the list" to "few of many"
+    assert (num_relevant == 0).any() and (num_relevant > k).any()
+    expected = [_loop(name, *user) for user in zip(hits, num_relevant, strict=True)]
+    np.testing.assert_allclose(getattr(metrics, name)(hits, num_relevant), expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", LITERALS)
+def test_a_perfect_list_has_one_and_a_later_hit_is_worth_no_more(name):
+    metric = getattr(metrics, name)
+    assert metric(np.ones((1, 5), bool), np.array([5])) == pytest.approx(1, abs=1e-12)
+    one_hit = metric(np.eye(5, dtype=bool), np.ones(5, int))  # row r has its only hit at rank r + 1
+    assert (np.diff(one_hit) <= 0).all()
+    by_rank = name in ("reciprocal_rank", "average_precision", "ndcg")
+    assert (one_hit[4] < one_hit[0]) == by_rank
+
+
+def test_ndcg_is_one_when_all_relevant_movies_lead_the_list_or_fill_it():
+    assert metrics.ndcg(np.array([[1, 1, 0, 0]], bool), np.array([2])) == pytest.approx(1, abs=1e-12)
+    assert metrics.ndcg(np.ones((1, 4), bool), np.array([99])) == pytest.approx(1, abs=1e-12)
+
+
+def test_average_precision_divides_by_the_relevant_movies_not_by_the_list():
+    # Two hits in a list of two, of four relevant movies: (1 + 1) / 4, as Microsoft Recommenders does; not / min(2, 4).
+    assert metrics.average_precision(np.ones((1, 2), bool), np.array([4])) == pytest.approx(0.5, abs=1e-12)
+
+
+@pytest.mark.parametrize("k", [5, 20])
+def test_random_order_has_the_recall_and_precision_of_its_closed_form(k):
+    num_movies, relevant, users = 50, 5, 4000
+    rng = np.random.default_rng(1)
+    hits = np.argsort(rng.random((users, num_movies)), axis=1)[:, :k] < relevant  # movies 0 … 4 are relevant
+    num_relevant = np.full(users, relevant)
+    # Standard error of recall: √(.4 · .6 / 5 / 4000) = .0035 at most
+    assert metrics.recall(hits, num_relevant).mean() == pytest.approx(k / num_movies, abs=0.01)
+    assert metrics.precision(hits, num_relevant).mean() == pytest.approx(relevant / num_movies, abs=0.01)
+
+
+def test_star_errors_on_paper():
+    predicted, actual = [1.0, 2.0, 5.0, 3.0], [2.0, 2.0, 3.0, 4.0]  # errors −1, 0, 2, −1
+    assert metrics.rmse(predicted, actual) == pytest.approx(math.sqrt(6 / 4), abs=1e-15)
+    assert metrics.mae(predicted, actual) == 1.0
+    assert isinstance(metrics.rmse(predicted, actual), float)
+
+
+def test_star_errors_are_summed_in_double_precision():
+    # In float32, 100,000 squares of .1 sum to a mean that is off in the sixth digit.
+    predicted = np.full(100_000, 0.1, np.float32)
+    assert metrics.rmse(predicted, np.zeros(100_000, np.float32)) == pytest.approx(float(np.float32(0.1)), rel=1e-12)
+
+
+# ---- the whole order
+
+
+def _loop_auc(scores, relevant, num_relevant):
+    unseen = [movie for movie in range(len(scores)) if scores[movie] > -math.inf]
+    good = [movie for movie in unseen if relevant[movie]]
+    others = [movie for movie in unseen if not relevant[movie]]
+    won = sum((scores[i] > scores[j]) + 0.5 * (scores[i] == scores[j]) for i in good for j in others)
+    return won / (num_relevant * len(others))
+
+
+def test_auc_equals_a_slow_loop():
+    rng = np.random.default_rng(0)
+    scores = rng.integers(0, 6, (40, 25)).astype(float)  # many ties
+    relevant = rng.random((40, 25)) < 0.2
+    scores[(rng.random((40, 25)) < 0.3) & ~relevant] = -np.inf  # seen
+    num_relevant = relevant.sum(axis=1) + (np.arange(40) % 4 == 0)  # some have one more, outside the catalogue
+    expected = [_loop_auc(*user) if user[2] else math.nan for user in zip(scores, relevant, num_relevant, strict=True)]
+    np.testing.assert_allclose(metrics.auc(scores, relevant, num_relevant), expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("relevant_movies", [1, metrics.FEW, metrics.FEW + 1, 200])
+def test_auc_of_few_and_of_many_relevant_movies_equals_a_slow_loop(relevant_movies):
+    rng = np.random.default_rng(relevant_movies)
+    scores = rng.integers(0, 30, (4, 250)).astype(np.float32)
+    relevant = np.zeros((4, 250), bool)
+    relevant[:, :relevant_movies] = True
+    scores[:, 240:] = -np.inf  # seen
+    scores[1:, 0] = -np.inf  # relevant, and never recommended: beats nobody
+    num_relevant = np.full(4, relevant_movies)
+    expected = [_loop_auc(*user) for user in zip(scores, relevant, num_relevant, strict=True)]
+    np.testing.assert_allclose(metrics.auc(scores, relevant, num_relevant), expected, rtol=0, atol=1e-12)
+
+
+def test_auc_of_a_model_that_says_nothing_is_one_half():
+    relevant = np.array([[1, 0, 0, 1, 0]], bool)
+    assert metrics.auc(np.zeros((1, 5)), relevant, np.array([2])) == 0.5
+    assert metrics.auc(relevant.astype(float), relevant, np.array([2])) == 1
+    assert metrics.auc(-relevant.astype(float), relevant, np.array([2])) == 0
+    assert np.isnan(metrics.auc(np.zeros((1, 5)), np.zeros((1, 5), bool), np.array([0])))
+    assert metrics.auc(np.array([[1.0, -np.inf]]), np.array([[True, False]]), np.array([1])) == 1  # nobody to beat
+
+
+# ---- beyond accuracy
+
+LISTS = np.array([[0, 1], [1, 3], [2, -1]])  # of a catalogue of five; the third user has one movie left
+COUNTS = np.array([8, 4, 2, 1, 0])  # ratings in train, of 16 users
+
+
+def test_coverage_by_hand():
+    assert metrics.coverage(LISTS, 5) == 4 / 5
+    assert metrics.coverage(np.array([[0, -1], [0, -1]]), 10) == 1 / 10  # -1 is no movie
+
+
+def test_gini_by_hand_and_at_its_ends():
+    # Times 1, 2, 1, 1, 0; sorted 0, 1, 1, 1, 2: (−4·0 − 2·1 + 0·1 + 2·1 + 4·2) / (5 · 5)
+    assert metrics.gini(LISTS, 5) == pytest.approx(8 / 25)
+    assert metrics.gini(np.arange(6).reshape(3, 2), 6) == 0
+    assert metrics.gini(np.zeros((7, 1), int), 6) == pytest.approx(1 - 1 / 6)
+
+
+def test_novelty_by_hand():
+    # −log2 of 8/16, 4/16, 2/16, 1/16 is 1, 2, 3, 4
+    assert metrics.novelty(LISTS, COUNTS, 16).tolist() == [1.5, 3, 3]
+    assert metrics.novelty(np.array([[4, 4], [-1, -1]]), COUNTS, 16)[0] == 4  # unrated: as if one user had
+    assert np.isnan(metrics.novelty(np.array([[-1, -1]]), COUNTS, 16)[0])
+
+
+def test_popularity_lift_by_hand():
+    history = np.array([[0, 0, 1, 0, 0], [1, 1, 0, 0, 0], [0, 0, 0, 0, 0]], bool)
+    lift = metrics.popularity_lift(LISTS, COUNTS, history)
+    assert lift[:2].tolist() == [6 / 2 - 1, 2.5 / 6 - 1] and np.isnan(lift[2])
+
+
+def test_diversity_by_hand():
+    vectors = np.array([[1, 0], [1, 1], [0, 1], [0, 0], [2, 0]], float)
+    assert metrics.diversity(np.array([[0, 1]]), vectors)[0] == pytest.approx(1 - 1 / math.sqrt(2))
+    assert metrics.diversity(np.array([[0, 4]]), vectors)[0] == pytest.approx(0)  # the same direction
+    assert metrics.diversity(np.array([[0, 2]]), vectors)[0] == pytest.approx(1)
+    assert metrics.diversity(np.array([[0, 3]]), vectors)[0] == pytest.approx(1)  # like no other
+    assert np.isnan(metrics.diversity(np.array([[2, -1]]), vectors)[0])
+
+
+def test_diversity_equals_a_slow_loop():
+    rng = np.random.default_rng(0)
+    vectors, lists = rng.random((12, 4)), np.array([rng.permutation(12)[:5] for _ in range(20)])
+    lists[:5, 4] = -1
+    expected = []
+    for movies in lists:
+        there = [movie for movie in movies if movie >= 0]
+        cosines = [
+            vectors[i] @ vectors[j] / (np.linalg.norm(vectors[i]) * np.linalg.norm(vectors[j]))
+            for i, j in itertools.combinations(there, 2)
+        ]
+        expected.append(1 - np.mean(cosines))
+    np.testing.assert_allclose(metrics.diversity(lists, vectors), expected, rtol=0, atol=1e-12)
+
+
+def test_miscalibration_by_hand():
+    genres = np.array([[1, 0], [0, 1], [1, 1], [0, 0]], float)
+    history = np.array([[1, 1, 0, 0]] * 4, bool)  # half of each genre
+    lists = np.array([[0, 1], [2, -1], [0, -1], [3, -1]])
+    values = metrics.miscalibration(lists, history, genres)
+    assert values[:2].tolist() == pytest.approx([0, 0], abs=1e-12)  # half of each as well
+    # Only the first genre: q̃ = (.99 + .005, .005): .5 log(.5 / .995) + .5 log(.5 / .005)
+    assert values[2] == pytest.approx(0.5 * math.log(0.5 / 0.995) + 0.5 * math.log(100), abs=1e-12)
+    assert np.isnan(values[3])  # a list without a genre
+    assert np.isnan(metrics.miscalibration(lists[:1], np.zeros((1, 4), bool), genres)[0])  # no history

@@ -1,0 +1,155 @@
+"""The ruler against others': a second library on random lists, and Microsoft's published figures on MovieLens-100K."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+
+import movierec
+from movierec.baselines.factors import BiasedMF
+from movierec.baselines.ladder import Problem
+from movierec.baselines.neighbours import ItemKnn, ItemKnnStars
+from movierec.baselines.popularity_and_bias import Bias, Popularity
+from movierec.baselines.tuning import chosen
+from movierec.data.indices import make_indices
+from movierec.data.splits import Split
+from movierec.evaluation.full_ranking import evaluate_ranking, metrics
+
+
+@pytest.fixture(scope="module")
+def random_case():
+    """60 users and 80 movies, scores without ties: ranx breaks ties otherwise."""
+    rng = np.random.default_rng(0)
+    parts = [], []
+    for user in range(60):
+        movies = rng.permutation(80)
+        num_train, num_test = rng.integers(1, 40), rng.integers(1, 25)
+        parts[0].extend((user, movie, 3.0, 1) for movie in movies[:num_train])
+        parts[1].extend((user, movie, 4.0, 2) for movie in movies[num_train : num_train + num_test])
+    train, test = (pd.DataFrame(rows, columns=["user_id", "movie_id", "rating", "timestamp"]) for rows in parts)
+    scores = rng.permutation(60 * 80).reshape(60, 80).astype(np.float32)
+    return Split(train, None, test), scores
+
+
+@pytest.mark.filterwarnings("ignore:unsafe cast from uint64 to int64")  # numba's, compiling ranx
+@pytest.mark.parametrize("k", [1, 5, 10])
+def test_ranx_says_the_same(random_case, k):
+    import ranx  # compiled as it is imported: half a minute the first time
+
+    split, scores = random_case
+    table = evaluate_ranking(lambda user: scores[user], split, make_indices(split.train), k=k)
+    seen = split.train.groupby("user_id")["movie_id"].agg(set)
+    qrels = ranx.Qrels({str(u): {str(m): 1 for m in rows["movie_id"]} for u, rows in split.test.groupby("user_id")})
+    run = ranx.Run({str(u): {str(m): float(scores[u, m]) for m in range(80) if m not in seen[u]} for u in range(60)})
+    names = ["ndcg", "recall", "precision", "map", "mrr", "hit_rate"]
+    theirs = ranx.evaluate(qrels, run, [f"{name}@{k}" for name in names], return_mean=False, make_comparable=True)
+    order = [list(run.run).index(str(user)) for user in table.index]
+    for name in names:
+        np.testing.assert_allclose(table[f"{name}@{k}"], theirs[f"{name}@{k}"][order], rtol=0, atol=1e-9, err_msg=name)
+
+
+def _sar(train, indices, half_life_days=30.0):
+    """Microsoft's Smart Adaptive Recommendations, from their description; scorer `[U] -> [U, num_movies]`.
+
+    affinity(u, j) = r_uj · 2^(−age in days / 30); similarity(i, j) = Jaccard of who rated i and j; score = affinity @
+    similarity. A movie is as similar to itself as can be: 1.
+    """
+    places = indices.user_index(train["user_id"]), indices.movie_index(train["movie_id"])
+    age_days = (train["timestamp"].max() - train["timestamp"]) / 86_400
+    shape = indices.num_users, indices.num_movies
+    affinity = sparse.csr_array((train["rating"] * 0.5 ** (age_days / half_life_days), places), shape=shape)
+    rated = sparse.csr_array((np.ones(len(train)), places), shape=shape)
+    together = (rated.T @ rated).toarray()
+    n = together.diagonal()
+    jaccard = together / (n[:, None] + n[None, :] - together)
+    return lambda user_index: affinity[user_index] @ jaccard
+
+
+def test_sar_has_the_figures_that_microsoft_publishes(ml100k):
+    """That split and metrics are theirs: recommenders-team/recommenders, notebook sar_movielens, MovieLens-100K."""
+    split = movierec.split_stratified(ml100k.ratings)
+    indices = make_indices(split.train)
+    table = evaluate_ranking(_sar(split.train, indices), split, indices, liked_from=0)
+    means = table[["map@10", "ndcg@10", "precision@10", "recall@10"]].mean().round(4)
+    assert means.to_dict() == {"map@10": 0.1140, "ndcg@10": 0.3938, "precision@10": 0.3406, "recall@10": 0.1854}
+
+
+# ---- deterministic, so that a figure that moves says that the split or the metric has moved
+
+
+def _means(scorer, split, indices, **settings):
+    return evaluate_ranking(scorer, split, indices, **settings).drop(columns="movie_index").mean().to_dict()
+
+
+def test_popularity_has_the_published_figures_of_microsofts_benchmark(ml100k):
+    """NDCG@10 .2523, MAP .0560, precision .2287, recall .1132 on their split: theirs, to the last published digit."""
+    split = movierec.split_stratified(ml100k.ratings)
+    indices = make_indices(split.train)
+    table = evaluate_ranking(Popularity(split.train, indices), split, indices, liked_from=0)
+    assert len(table) == 943
+    assert table["ndcg@10"].mean() == pytest.approx(0.2523, abs=2e-4)
+    assert table["map@10"].mean() == pytest.approx(0.0560, abs=2e-4)
+    assert table["precision@10"].mean() == pytest.approx(0.2287, abs=2e-4)
+    assert table["recall@10"].mean() == pytest.approx(0.1132, abs=2e-4)
+    knn = _means(ItemKnn(split.train, indices, neighbours=100, shrinkage=10), split, indices, liked_from=0)
+    assert knn["ndcg@10"] == pytest.approx(0.4362, abs=1e-4)  # between SAR's .3938 and EASE's .4806
+
+
+@pytest.fixture(scope="module")
+def course(ml100k):
+    split = movierec.split_by_user_time(ml100k.ratings)
+    return split, make_indices(split.train, ml100k.movies)
+
+
+def test_popularity_on_the_courses_split(course):
+    split, indices = course
+    table = evaluate_ranking(Popularity(split.train, indices), split, indices)
+    assert (len(table), table.attrs["users_without_relevant"], table.attrs["users_unknown"]) == (833, 110, 0)
+    measured = table.drop(columns="movie_index").mean().to_dict()
+    literals = {"ndcg@10": 0.0784, "recall@10": 0.0914, "precision@10": 0.0474}
+    literals |= {"map@10": 0.0378, "mrr@10": 0.1333, "hit_rate@10": 0.3157}
+    literals |= {"auc": 0.8354, "novelty@10": 1.3238, "popularity_lift@10": 1.3659}
+    assert measured == pytest.approx(literals, abs=1e-4)
+    on_validation = _means(Popularity(split.train, indices), split, indices, part="validation")
+    assert on_validation["ndcg@10"] == pytest.approx(0.0604, abs=1e-4)
+
+
+def test_item_knn_on_the_courses_split(course):
+    measured = _means(ItemKnn(course[0].train, course[1], neighbours=100, shrinkage=10), *course)
+    assert measured["ndcg@10"] == pytest.approx(0.1117, abs=1e-4)
+    assert measured["recall@10"] == pytest.approx(0.1325, abs=1e-4)
+
+
+def test_star_errors_on_the_courses_split(course):
+    split, indices = course
+    actual = split.test["rating"]
+    bias = Bias(split.train, indices).predict(split.test)
+    assert metrics.rmse(bias, actual) == pytest.approx(1.0210, abs=1e-4)
+    assert metrics.mae(bias, actual) == pytest.approx(0.8160, abs=1e-4)
+    neighbours = ItemKnnStars(split.train, indices, neighbours=40, shrinkage=50).predict(split.test)
+    assert metrics.rmse(neighbours, actual) == pytest.approx(1.0040, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "figure"),
+    [
+        (Bias, {"damping_movie": 3, "passes": 5}, 0.9404),
+        (ItemKnnStars, {"damping_movie": 3, "passes": 2}, 0.9112),
+        (BiasedMF, {}, 0.9095),
+    ],
+)
+def test_star_errors_on_random_folds_are_the_literatures(ml100k, model, settings, figure):
+    """Tuned: damped biases .9404, item-kNN on their residuals .9112, and the best tuned SVD of Surprise .9095."""
+    errors = []
+    for fold in movierec.split_random5(ml100k.ratings):
+        predicted = model(fold.train, make_indices(fold.train), **settings).predict(fold.test)
+        errors.append(metrics.rmse(predicted, fold.test["rating"]))
+    assert np.mean(errors) == pytest.approx(figure, abs=0.003)
+
+
+@pytest.mark.parametrize(("name", "figure"), [("EASE", 0.4806), ("implicit ALS", 0.4885)])
+def test_learned_models_reach_the_best_known_figures_on_microsofts_benchmark(ml100k, name, figure):
+    """With the settings that were chosen on a validation part of its train part."""
+    split = movierec.split_stratified(ml100k.ratings)
+    problem = Problem(split.train, ml100k, chosen("stratified"))
+    assert _means(problem.fit(name), split, problem.indices, liked_from=0)["ndcg@10"] >= figure - 0.004

@@ -1,0 +1,68 @@
+"""Two heads in one model: which is there, which is trained, which loss a batch has."""
+
+import numpy as np
+import pytest
+from untrained import untrained
+
+from movierec.baselines.popularity_and_bias import Bias
+from movierec.data.features import make_weeks, rating_rows
+from movierec.keras2 import tf, tfrs
+from movierec.models.history import make_history, session_features
+
+SMALL = dict(dim=3, ranking_dim=4, hidden=(5,), ranking_hidden=(5,), dropout=0.0, ranking_dropout=0.0)
+
+
+@pytest.fixture
+def build(tiny, tiny_indices):
+    def build(*heads):
+        return untrained(tiny, tiny_indices, heads, **SMALL)
+
+    return build
+
+
+@pytest.fixture
+def ratings(tiny, tiny_indices):
+    history = make_history(tiny.ratings, tiny_indices, Bias(tiny.ratings, tiny_indices))
+    by_user = tiny.ratings.sort_values(["user_id", "timestamp"])
+    rows = rating_rows(by_user, tiny_indices, make_weeks(tiny.ratings), history.residual)
+    rows["session"] = session_features(history)
+    return {name: tf.constant(column) for name, column in rows.items()}
+
+
+def test_the_batch_decides_whose_loss_it_is(build, ratings):
+    model, users = build("stars", "ranking"), {"user_index": tf.range(6)}
+    assert isinstance(model, tfrs.Model)
+    assert model.compute_loss(ratings).numpy() == model.stars_loss(ratings).numpy()
+    tf.keras.utils.set_random_seed(0)
+    expected = model.ranking_loss(users).numpy()
+    tf.keras.utils.set_random_seed(0)
+    assert model.compute_loss(users).numpy() == expected
+
+
+def test_a_head_that_is_not_asked_for_is_not_built(build):
+    stars, lists = build("stars"), build("ranking")
+    assert stars.ranking is None and stars.score is None and stars.stars is not None
+    assert lists.stars is None and lists.predict_stars is None and lists.ranking is not None
+
+
+def test_training_one_head_leaves_the_other_as_it_is(build, ratings):
+    model = build("stars", "ranking")
+    for head, other, batch in (
+        ("stars", "ranking", ratings),
+        ("ranking", "stars", {"user_index": tf.range(6)}),
+    ):
+        before = {name: getattr(model, name).get_weights() for name in (head, other)}
+        model.train_only((head,))
+        model.compile(optimizer=tf.keras.optimizers.legacy.Adam(0.1))
+        model.train_steps(batch, tf.range(len(batch["user_index"]))[None])
+        moved = {
+            name: any(
+                not np.array_equal(a, b) for a, b in zip(before[name], getattr(model, name).get_weights(), strict=True)
+            )
+            for name in (head, other)
+        }
+        assert moved == {head: True, other: False}
+
+
+def test_share_is_of_train(build):
+    np.testing.assert_allclose(build("ranking").share, np.array([4, 3, 4, 3, 0]) / 14)

@@ -1,0 +1,328 @@
+"""Neural collaborative filtering: the equation by hand, whom the negatives belong to, what is learned and repeated."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import movierec
+from movierec.baselines.popularity_and_bias import Popularity
+from movierec.data.features import movie_features, user_features
+from movierec.data.indices import make_indices
+from movierec.evaluation.full_ranking import evaluate_ranking
+from movierec.keras2 import tf, tfrs
+from movierec.models.ncf import USERS_PER_BLOCK, DeepHybrid, FusedModel, NeuMF, draw_epoch, draw_negatives
+
+SMALL = dict(dim=2, hidden=(8,), dropout=0.0, learning_rate=0.02, batch_size=128, epochs=8)
+EVERYBODY = np.arange(40)
+
+
+@pytest.fixture(scope="module")
+def indices(split, checkerboard):
+    return make_indices(split.train, checkerboard.movies)
+
+
+@pytest.fixture(scope="module")
+def neumf(split, indices):
+    return NeuMF(split.train, indices, seed=3, **SMALL)
+
+
+@pytest.fixture(scope="module")
+def hybrid(split, indices, checkerboard):
+    return DeepHybrid(split.train, indices, checkerboard.movies, checkerboard.users, seed=3, **SMALL)
+
+
+def _known(rows, width):
+    return np.random.default_rng(rows).random((rows, width), np.float32)
+
+
+READS = {
+    "learned": None,
+    "given": (_known(3, 2), _known(4, 5)),
+    "one side": (_known(3, 0), _known(4, 5)),
+    "nothing": (_known(3, 0), _known(4, 0)),
+}
+
+
+def _build(read, hidden=(4, 2), penalty=0.0, dropout=0.0, num_users=3, num_movies=4):
+    """Three users, four movies, large weights everywhere: nothing is small enough to be overlooked."""
+    model = FusedModel(num_users, num_movies, read, 3, hidden, dropout, penalty)
+    rng = np.random.default_rng(0)
+    model.set_weights([rng.normal(0, 0.7, weight.shape) for weight in model.get_weights()])
+    return model
+
+
+def _vectors(model, u, i):
+    return [np.asarray(table)[row] for table, row in ((model.p, u), (model.q, i), (model.a, u), (model.b, i))]
+
+
+def _logit(model, u, i):
+    """The docstring's equation for one pair."""
+    p, q, a, b = _vectors(model, u, i)
+    x = np.concatenate([a, b])
+    for layer in model.mlp.layers:
+        if layer.weights:
+            kernel, bias = (weight.numpy() for weight in layer.weights)
+            x = np.maximum(x @ kernel + bias, 0)
+    w, c = (weight.numpy() for weight in model.fuse.weights)
+    return (np.concatenate([p * q, x]) @ w + c)[0]
+
+
+# ---- the equation
+
+
+@pytest.mark.parametrize("hidden", [(4, 2), ()])
+@pytest.mark.parametrize("read", READS.values(), ids=READS)
+def test_scores_equal_a_slow_loop_over_the_whole_catalogue(read, hidden):
+    model = _build(read, hidden)
+    expected = [[_logit(model, u, i) for i in range(4)] for u in (2, 0, 2)]
+    np.testing.assert_allclose(model.score(tf.constant([2, 0, 2])), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("read", "learned"), [("learned", 4), ("given", 2)])
+def test_the_loss_is_cross_entropy_by_hand_and_the_lengths_of_what_is_learned(read, learned):
+    model = _build(READS[read], penalty=0.3)
+    pairs = [(0, 1, 1), (0, 3, 0), (2, 1, 0)]
+    logits = np.array([_logit(model, u, i) for u, i, _ in pairs])
+    right = 1 / (1 + np.exp(-np.where([label for *_, label in pairs], logits, -logits)))  # of what is so
+    lengths = np.mean([[(v**2).sum() for v in _vectors(model, u, i)] for u, i, _ in pairs], axis=0)
+    expected = -np.log(right).mean() + 0.3 * lengths[:learned].sum()
+    columns = zip(*pairs, strict=True)
+    batch = dict(zip(("user_index", "movie_index", "label"), map(tf.constant, columns), strict=True))
+    assert model.compute_loss(batch).numpy() == pytest.approx(expected, rel=1e-5)
+    assert isinstance(model, tfrs.Model)
+
+
+def test_without_a_network_and_with_weights_of_one_it_is_plain_matrix_factorisation():
+    model = _build(READS["nothing"], hidden=())
+    model.fuse.set_weights([np.ones((3, 1)), np.zeros(1)])
+    np.testing.assert_allclose(model.score(tf.range(3)), model.p.numpy() @ model.q.numpy().T, rtol=1e-5)
+
+
+def test_with_no_weight_on_the_products_the_deep_hybrid_knows_features_only():
+    """Users 0 and 2 are alike but for their id, and so are movies 1 and 3: they have the same scores."""
+    user, movie = np.float32([[1, 0], [0, 1], [1, 0]]), np.float32([[1], [2], [3], [2]])
+    model = _build((user, movie))
+    before = model.score(tf.range(3)).numpy()
+    w, c = model.fuse.get_weights()
+    w[:3] = 0
+    model.fuse.set_weights([w, c])
+    scores = model.score(tf.range(3)).numpy()
+    np.testing.assert_array_equal(scores[0], scores[2])
+    np.testing.assert_array_equal(scores[:, 1], scores[:, 3])
+    assert np.abs(before[0] - before[2]).max() > 0.01 < np.abs(before[:, 1] - before[:, 3]).max()
+
+
+def test_dropout_is_for_training_only():
+    model = _build(None, hidden=(64,), dropout=0.5)
+    batch = {"user_index": tf.range(3), "movie_index": tf.range(3), "label": tf.ones(3)}
+    assert model.compute_loss(batch).numpy() == model.compute_loss(batch).numpy()
+    assert model.compute_loss(batch, training=True).numpy() != model.compute_loss(batch, training=True).numpy()
+
+
+# ---- negatives
+
+
+def test_negatives_are_what_that_user_has_not_rated_each_equally_often():
+    """User 0 has movies 1 and 3 left, user 1 only 2, user 2 all five. 6,000 draws: one deviation is 1 % or less."""
+    rated = np.array([[1, 0, 1, 0, 1], [1, 1, 0, 1, 1], [0, 0, 0, 0, 0]], bool)
+    user = np.tile([2, 0, 1, 0], 1500)  # not in order: each row's movies must be its own user's
+    drawn = draw_negatives(rated, user, 2, np.random.default_rng(0))
+    assert drawn.shape == (6000, 2)
+    for u, left in ((0, [1, 3]), (1, [2]), (2, [0, 1, 2, 3, 4])):
+        movies, counts = np.unique(drawn[user == u], return_counts=True)
+        assert movies.tolist() == left
+        np.testing.assert_allclose(counts / counts.sum(), 1 / len(left), atol=0.03)
+    own = drawn[user == 0].reshape(-1, 2, 2)  # user 0 is there twice in a row of four: drawn anew each time
+    assert (own[:, 0] != own[:, 1]).any(axis=1).mean() == pytest.approx(0.75, abs=0.05)
+
+
+def _batches(rated, negatives, batch_size, rng):
+    """The batches of an epoch, columns `[steps, batch]`."""
+    columns, order = draw_epoch(rated, negatives, batch_size, rng)
+    return {name: column[order] for name, column in columns.items()}
+
+
+def test_an_epoch_has_every_rating_once_and_its_negatives_beside_it():
+    rated = np.random.default_rng(1).random((7, 30)) < 0.4
+    rows = _batches(rated, 3, 10_000, np.random.default_rng(0))  # a batch larger than the epoch: all of it
+    shape = (1, 4 * rated.sum())
+    assert {name: column.shape for name, column in rows.items()} == dict.fromkeys(
+        ["user_index", "movie_index", "label"], shape
+    )
+    assert rows["label"].dtype == np.float32
+    assert np.array_equal(rated[rows["user_index"], rows["movie_index"]], rows["label"] == 1)
+    positive = rows["label"] == 1
+    pairs = set(zip(rows["user_index"][positive], rows["movie_index"][positive], strict=True))
+    assert len(pairs) == positive.sum() == rated.sum()
+    assert np.bincount(rows["user_index"][0]).tolist() == (4 * rated.sum(axis=1)).tolist()
+    assert 0.1 < rows["label"][0, :100].mean() < 0.4  # shuffled: a quarter anywhere, 4 % is one deviation
+
+
+def test_an_incomplete_batch_is_left_out_and_others_next_time():
+    rated = np.ones((2, 4), bool)
+    rated[:, 3] = False
+    rng = np.random.default_rng(0)
+    epochs = [_batches(rated, 1, 5, rng) for _ in range(200)]  # 12 rows: two batches of 5
+    assert {epoch["label"].shape for epoch in epochs} == {(2, 5)}
+    pairs = [4 * epoch["user_index"] + epoch["movie_index"] for epoch in epochs]
+    counts = np.bincount(np.ravel(pairs), minlength=8)
+    # Of 12 rows 10 are kept: a rating in 5 / 6 of the epochs, its user's one negative three times that.
+    np.testing.assert_allclose(counts / 200, [5 / 6] * 3 + [2.5] + [5 / 6] * 3 + [2.5], atol=0.15)
+
+
+def test_negatives_and_batches_are_seeded_and_new_in_each_epoch():
+    rated = np.random.default_rng(1).random((7, 30)) < 0.4
+    rng = np.random.default_rng(0)
+    first, second = (_batches(rated, 2, 50, rng)["movie_index"] for _ in range(2))
+    assert not np.array_equal(first, second)
+    assert np.array_equal(first, _batches(rated, 2, 50, np.random.default_rng(0))["movie_index"])
+    assert not np.array_equal(first, _batches(rated, 2, 50, np.random.default_rng(9))["movie_index"])
+
+
+def test_an_epoch_is_one_step_of_the_optimiser_for_each_batch(tiny, tiny_indices):
+    """14 ratings with one negative each are 28 rows: two batches of 10 an epoch. The loss is the mean of the steps'."""
+    model = NeuMF(tiny.ratings, tiny_indices, epochs=3, negatives=1, batch_size=10).model
+    assert model.optimizer.iterations.numpy() == 6
+    frozen = _build(None, penalty=0.3)
+    frozen.compile(optimizer=tf.keras.optimizers.legacy.SGD(0.0))
+    columns = {"user_index": [0, 1, 2, 0], "movie_index": [3, 1, 0, 2], "label": [1.0, 0.0, 0.0, 1.0]}
+    columns = {name: tf.constant(column) for name, column in columns.items()}
+    order = np.array([[0, 1], [2, 3]])
+    each = [frozen.compute_loss({name: tf.gather(c, rows) for name, c in columns.items()}) for rows in order]
+    np.testing.assert_allclose(frozen.train_steps(columns, order), each, rtol=1e-5)
+
+
+def test_an_epoch_equals_the_loop_of_keras():
+    rated = np.random.default_rng(1).random((20, 30)) < 0.3
+    weights = []
+    for train in (
+        lambda model, columns, order: model.train_steps(columns, order),
+        lambda model, columns, order: model.fit(
+            tf.data.Dataset.from_tensor_slices({name: column[order] for name, column in columns.items()}), verbose=0
+        ),
+    ):
+        model, rng = _build(None, penalty=0.1, num_users=20, num_movies=30), np.random.default_rng(0)
+        model.compile(optimizer=tf.keras.optimizers.legacy.Adam(0.05))
+        for _ in range(2):
+            train(model, *draw_epoch(rated, 2, 100, rng))
+        weights.append(model.get_weights())
+    for here, there in zip(*weights, strict=True):
+        np.testing.assert_allclose(here, there, atol=1e-5)
+
+
+def test_who_rated_the_whole_catalogue_is_left_out_of_training(tiny):
+    """With user 77, who knows all films, and without: the others' vectors get the same steps, 77's none at all."""
+    everything = pd.DataFrame({"user_id": 77, "movie_id": [10, 20, 30, 40, 50]})
+    train = pd.concat([tiny.ratings[["user_id", "movie_id"]], everything])
+    indices = make_indices(train)
+    settings = dict(dim=2, hidden=(2,), epochs=2, dropout=0.0, penalty=0.0)
+    model, without = NeuMF(train, indices, **settings), NeuMF(tiny.ratings, indices, **settings)
+    users = np.arange(7)
+    assert np.isfinite(model(users)).all()
+    np.testing.assert_array_equal(model(users), without(users))  # in `without` 77 has no rating, so no step either
+
+
+def test_if_everybody_rated_everything_there_is_nothing_to_learn():
+    train = pd.DataFrame({"user_id": [1, 1, 2, 2], "movie_id": [5, 6, 5, 6]})
+    with pytest.raises(
+        ValueError, match=r"all 2 users rated all 2 movies of `indices`\. Use make_indices\(train, movies\)"
+    ):
+        NeuMF(train, make_indices(train))
+
+
+# ---- what is fitted
+
+
+@pytest.mark.parametrize("name", ["neumf", "hybrid"])
+def test_it_is_a_scorer(name, request):
+    model = request.getfixturevalue(name)
+    scores = model(EVERYBODY)
+    assert isinstance(scores, np.ndarray) and scores.shape == (40, 30) and scores.dtype == np.float32
+    assert USERS_PER_BLOCK < 40  # two blocks, of two sizes
+    np.testing.assert_allclose(model(np.array([39, 5, 5])), scores[[39, 5, 5]], rtol=1e-5, atol=1e-6)
+    assert model(np.array([], np.int32)).shape == (0, 30)
+
+
+@pytest.mark.parametrize("name", ["neumf", "hybrid"])
+def test_it_learns_the_checkerboard_which_popularity_cannot(name, request, split, indices):
+    """Each user has about five liked movies left, three of them held out; the other eleven are of no interest."""
+    model = request.getfixturevalue(name)
+    held_out = movierec.Split(split.train, None, pd.concat([split.validation, split.test]))
+    floor, ours = (
+        evaluate_ranking(scorer, held_out, indices, k=3, liked_from=5)["ndcg@3"].mean()
+        for scorer in (Popularity(split.train, indices), model)
+    )
+    assert ours > 0.4 > 2 * floor
+
+
+def test_the_same_seed_gives_the_same_scores_to_the_bit_whatever_ran_before(
+    neumf, hybrid, split, indices, checkerboard, capfd
+):
+    """Stars and timestamps are not looked at; nothing is said, though the fifth model would be called "retracing"."""
+    np.random.rand(5)
+    tf.random.normal((5,))
+    pairs = split.train[["user_id", "movie_id"]]
+    again = NeuMF(pairs, indices, seed=3, **SMALL)
+    np.testing.assert_array_equal(again(EVERYBODY), neumf(EVERYBODY))
+    again = DeepHybrid(pairs, indices, checkerboard.movies, checkerboard.users, seed=3, **SMALL)
+    np.testing.assert_array_equal(again(EVERYBODY), hybrid(EVERYBODY))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_another_seed_gives_other_scores(neumf, split, indices):
+    assert np.abs(NeuMF(split.train, indices, seed=4, **SMALL)(EVERYBODY) - neumf(EVERYBODY)).max() > 0.01
+
+
+def test_the_deep_hybrid_reads_the_features_of_the_course(hybrid, checkerboard, indices):
+    np.testing.assert_array_equal(hybrid.model.a, user_features(checkerboard.users, indices).values)
+    np.testing.assert_array_equal(hybrid.model.b, movie_features(checkerboard.movies, indices).values)
+    assert hybrid.model.mlp.layers[1].weights[0].shape == (hybrid.model.a.shape[1] + hybrid.model.b.shape[1], 8)
+
+
+@pytest.mark.parametrize("which", [(), ("movies",), ("users",)])
+def test_either_table_may_be_none(which, split, indices, checkerboard):
+    tables = {name: getattr(checkerboard, name) for name in which}
+    scores = DeepHybrid(split.train, indices, **tables, **SMALL | {"epochs": 1})(EVERYBODY)
+    assert scores.shape == (40, 30) and np.isfinite(scores).all() and scores.std() > 0
+
+
+# ---- what stops it
+
+
+@pytest.mark.parametrize("name", ["dim", "negatives", "epochs", "learning_rate", "batch_size"])
+@pytest.mark.parametrize("value", [0, -1, float("nan")])
+def test_settings_must_be_above_zero(tiny, tiny_indices, name, value):
+    with pytest.raises(ValueError, match=f"`{name}` must be above 0, got {value}"):
+        NeuMF(tiny.ratings, tiny_indices, **{name: value})
+
+
+@pytest.mark.parametrize("hidden", [(4, 0), (-1,), 16, (2.5,)])
+def test_hidden_layers_have_units(tiny, tiny_indices, hidden):
+    with pytest.raises(ValueError, match=r"`hidden` must be units of each layer.*e\.g\. \(32, 16\)") as error:
+        DeepHybrid(tiny.ratings, tiny_indices, hidden=hidden)
+    assert repr(hidden) in str(error.value)
+
+
+@pytest.mark.parametrize("bad", [{"dropout": 1.0}, {"dropout": -0.1}, {"penalty": -1}, {"penalty": float("nan")}])
+def test_dropout_and_penalty_have_a_range(tiny, tiny_indices, bad):
+    with pytest.raises(ValueError, match="`dropout` must be a share, 0 to below 1, `penalty` 0 or more; got"):
+        NeuMF(tiny.ratings, tiny_indices, **bad)
+
+
+def test_an_unknown_setting_is_refused(tiny, tiny_indices):
+    with pytest.raises(TypeError, match="dimension"):
+        NeuMF(tiny.ratings, tiny_indices, dimension=8)
+
+
+def test_a_rating_outside_the_indices_is_refused(tiny):
+    """Index -1 would be the last user's row: somebody else's rating."""
+    few = make_indices(tiny.ratings[tiny.ratings["user_id"] != 9])
+    with pytest.raises(
+        ValueError, match=r"every user and movie of train must be in `indices`; 1 of 14 .*\[\[9, 30\]\]"
+    ):
+        NeuMF(tiny.ratings, few)
+
+
+def test_a_loss_that_is_not_finite_is_an_error_that_says_what_to_try(split, indices):
+    with pytest.raises(ValueError, match="loss must be finite; in epoch 2 it is nan. Lower the learning_rate"):
+        NeuMF(split.train, indices, learning_rate=1e30, epochs=3)  # one step an epoch

@@ -1,0 +1,200 @@
+"""Contrast of the pictures that are stored in the notebooks, and of the style they are drawn in, as WCAG 2 has it.
+
+Measured where a colour fills patches of 3 by 3 pixels: the edges of letters and lines are mixtures (antialiasing),
+and hairlines such as the grid, which carry no data, are thinner.
+"""
+
+import base64
+import io
+import json
+import re
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from PIL import Image
+from scipy import ndimage
+
+from movierec import plots
+from tests.contrast import contrast
+
+NOTEBOOKS = sorted(Path(__file__).resolve().parents[2].glob("notebooks/*.ipynb"))
+LEAST_DRAWN = 3.0  # WCAG 2.2, 1.4.11: parts of pictures that are needed to understand them
+LEAST_WRITTEN = 4.5  # WCAG 2.2, 1.4.3: text of this size
+SHARE = 50  # pixels within such patches, of some 400,000
+MANY_COLOURS = 12  # patches of more colours than any palette here are a colour map; its numbers are in its cells
+CELL = 1000  # pixels of a cell of a colour map, at least
+TINT = 6 / 255  # how far from the line between a colour and the background a tint of it may be
+TEXT = {  # a colour of text, and the one it takes after unless it has its own
+    **{"text.color": "text.color", "axes.titlecolor": "text.color", "legend.labelcolor": "text.color"},
+    **{"xtick.labelcolor": "xtick.color", "ytick.labelcolor": "ytick.color", "axes.labelcolor": "axes.labelcolor"},
+}
+
+
+def pictures(notebook):
+    """(cell, alternative text, RGB `[height, width, 3]` in 0 to 255) of each picture."""
+    for number, cell in enumerate(notebook["cells"]):
+        for output in cell.get("outputs", []):
+            page = "".join(output.get("data", {}).get("text/html", ""))
+            for words, data in re.findall(r'<img alt="([^"]*)"[^>]*src="data:image/png;base64,([^"]*)"', page):
+                image = Image.open(io.BytesIO(base64.b64decode(data))).convert("RGBA")
+                white = Image.new("RGBA", image.size, "white")
+                yield number, words, np.asarray(Image.alpha_composite(white, image).convert("RGB"))
+
+
+def patches(picture):
+    """{(r, g, b): pixels in the middle of 3 by 3 of the same colour}, those with a share of the picture, most first."""
+    packed = picture.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
+    middle = packed[1:-1, 1:-1]
+    same = np.ones(middle.shape, bool)
+    for down in (0, 1, 2):
+        for across in (0, 1, 2):
+            same &= packed[down : down + middle.shape[0], across : across + middle.shape[1]] == middle
+    colours, counts = np.unique(middle[same], return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    return {
+        (int(colours[i]) >> 16, int(colours[i]) >> 8 & 255, int(colours[i]) & 255): int(counts[i])
+        for i in order
+        if counts[i] >= SHARE
+    }
+
+
+def is_map(picture):
+    return len(patches(picture)) > MANY_COLOURS
+
+
+def name(colour):
+    """#rrggbb."""
+    return "#{:02x}{:02x}{:02x}".format(*colour)
+
+
+def is_tint(colour, other, background):
+    """Whether `colour` is `other`, let through (alpha) on the background."""
+    whole = np.subtract(other, background) / 255
+    part = np.subtract(colour, background) / 255
+    share = part @ whole / max(whole @ whole, 1e-9)
+    return 0 < share < 1 and np.abs(part - share * whole).max() <= TINT
+
+
+def too_pale(picture):
+    """(colour, contrast) of what is drawn too pale; nothing of a colour map. Tints of a drawn colour do not count."""
+    if is_map(picture):
+        return
+    background, *drawn = patches(picture)
+    ratios = {colour: contrast(name(colour), name(background)) for colour in drawn}
+    dark = [colour for colour in drawn if ratios[colour] >= LEAST_DRAWN]
+    for colour in drawn:
+        if colour not in dark and not any(is_tint(colour, other, background) for other in dark):
+            yield name(colour), round(ratios[colour], 2)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_what_is_drawn_stands_out(path):
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    pale = [(cell, words[:50], list(too_pale(picture))) for cell, words, picture in pictures(notebook)]
+    assert [row for row in pale if row[2]] == []
+
+
+def hard_to_read(picture):
+    """(colour of a cell, contrast of the number in it) in a colour map, where that is too low."""
+    packed = picture.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
+    for colour in list(patches(picture))[1:] if is_map(picture) else []:
+        cells, _ = ndimage.label(packed == np.array(colour) @ [65536, 256, 1])
+        for cell in ndimage.find_objects(cells):
+            inside = packed[cell][2:-2, 2:-2]
+            if inside.size < CELL or (colours := np.unique(inside)).size == 1:  # no number
+                continue
+            written = max(contrast(f"#{other:06x}", name(colour)) for other in colours)
+            if written < LEAST_WRITTEN:
+                yield name(colour), round(written, 2)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_numbers_on_a_colour_map_can_be_read(path):
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    pale = [(cell, words[:50], list(hard_to_read(picture))) for cell, words, picture in pictures(notebook)]
+    assert [row for row in pale if row[2]] == []
+
+
+def unreadable(style):
+    """Colours of text of a Matplotlib style that are too pale on its paper."""
+    with plt.rc_context(style):
+        for which, instead in TEXT.items():
+            colour = plt.rcParams[which]
+            colour = plt.rcParams[instead] if colour in ("auto", "inherit", "None", None) else colour
+            if contrast(colour, plt.rcParams["axes.facecolor"]) < LEAST_WRITTEN:
+                yield which
+
+
+def test_what_is_written_can_be_read():
+    assert list(unreadable(plots.STYLE)) == []
+
+
+# ---- the measure at work
+
+
+def drawn(draw):
+    """The pixels of a figure of the course, as a notebook would show it."""
+    with plt.rc_context(plots.STYLE):
+        fig, ax = plt.subplots()
+        draw(ax)
+        ax.set(title="A finding", xlabel="a quantity")
+        page = plots.alt(fig, "A picture")._repr_html_()
+    (row,) = pictures({"cells": [{"outputs": [{"data": {"text/html": [page]}}]}]})
+    return row[2]
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda ax: ax.bar([1, 2], [3, 4], color="#ffa90e"),
+        lambda ax: ax.plot([0, 3, 1], color="#92dadd"),
+        lambda ax: ax.plot([0, 3, 1], "o", linestyle="", color="#b9ac70"),
+        lambda ax: ax.fill_between([0, 1, 2], [0, 2, 0], color="#3f90da", alpha=0.3),
+    ],
+    ids=["bars", "a line", "markers", "a band alone"],
+)
+def test_pale_colours_are_found(draw):
+    assert list(too_pale(drawn(draw)))
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda ax: ax.plot([0, 3, 1], color="#bd1f01"),
+        lambda ax: [
+            ax.plot([0, 3, 1], color="#3f90da"),
+            ax.fill_between([0, 1, 2], [0, 2, 0], color="#3f90da", alpha=0.2),
+        ],
+        lambda ax: ax.imshow(np.arange(25).reshape(5, 5), cmap="cividis"),
+        lambda ax: None,
+    ],
+    ids=["a dark line", "a band around a line", "a colour map", "axes and a grid alone"],
+)
+def test_dark_colours_their_tints_and_colour_maps_are_not(draw):
+    assert list(too_pale(drawn(draw))) == []
+
+
+def numbered(colour):
+    """A colour map of 5 by 5 cells with numbers, each of the colour that `colour` gives for its value in 0 to 24."""
+
+    def draw(ax):
+        ax.grid(visible=False)
+        ax.imshow(np.arange(25).reshape(5, 5), cmap="cividis", aspect="auto")
+        for value in range(25):
+            ax.text(value % 5, value // 5, value, ha="center", va="center", fontsize=7, color=colour(value))
+
+    return drawn(draw)
+
+
+def test_numbers_on_a_colour_map_are_read_if_black_on_light_and_white_on_dark():
+    assert list(hard_to_read(numbered(lambda value: "black" if value >= 12 else "white"))) == []
+
+
+def test_pale_numbers_on_a_colour_map_are_found():
+    assert list(hard_to_read(numbered(lambda value: "white")))
+
+
+def test_pale_text_is_found():
+    assert list(unreadable(plots.STYLE | {"xtick.color": "0.5"})) == ["xtick.labelcolor"]

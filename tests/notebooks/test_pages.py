@@ -1,0 +1,43 @@
+"""The pages beside the notebooks: messages that exist, terms in order, links that lead somewhere."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted(ROOT.glob("notebooks/*.md"))
+SOURCES = "\n".join(
+    path.read_text(encoding="utf-8") for path in [*sorted(ROOT.glob("movierec/**/*.py")), ROOT / "Makefile"]
+)
+
+
+def squeezed(text):
+    """Without what stands between the parts of a message in code: quotes, line ends, backslashes; names become …"""
+    joined = re.sub(r"[\"']\s*\\?\n?\s*f?[\"']", "", re.sub(r"\{[^\s{}][^{}\n]*\}", "…", text))
+    return re.sub(r"[\s\"'`\\]", "", joined)
+
+
+def test_each_message_of_the_troubleshooting_page_is_one_that_can_come():
+    page = (ROOT / "notebooks/troubleshooting.md").read_text(encoding="utf-8")
+    before = page.split("## JupyterLab")[0]
+    messages = re.findall(r"^\| (?:`` (.+?) ``|`(.+?)`) \|", before, re.MULTILINE)
+    assert len(messages) >= 15
+    source = squeezed(SOURCES)
+    for message in (one or other for one, other in messages):
+        for part in filter(None, (squeezed(part) for part in message.split("…"))):
+            assert part.strip(";,.") in source, f"no code says {part!r} (of {message!r})"
+
+
+def test_the_glossary_is_in_order_and_each_term_is_there_once():
+    page = (ROOT / "notebooks/glossary.md").read_text(encoding="utf-8")
+    terms = re.findall(r"^\* \*\*(.+?)\*\*", page, re.MULTILINE)
+    assert len(terms) >= 40 and len(set(terms)) == len(terms)
+    letters = [term[0].casefold() for term in terms]
+    assert letters == sorted(letters)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
+def test_every_link_leads_somewhere(page):
+    links = re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not link.startswith("http") and not (page.parent / link).exists()] == []

@@ -1,0 +1,331 @@
+"""Every number in the prose of the course is tied to something that is checked.
+
+A number is tied by an output or a constant of its own notebook, by the report's recorded results, or by
+`prose_numbers.toml`: there, "= …" is a formula over the recorded results, anything else says where the number is from.
+"""
+
+import ast
+import csv
+import html
+import json
+import pkgutil
+import re
+import tomllib
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = ROOT / "report" / "results"
+PAGES = [*sorted(ROOT.glob("notebooks/*.ipynb")), *sorted(ROOT.glob("notebooks/*.md"))]
+LISTED = tomllib.loads((ROOT / "tests" / "prose_numbers.toml").read_text(encoding="utf-8"))
+ENOUGH_DIGITS = 3  # with fewer, a number is found in a large table by chance
+LONGEST_NAME = 5  # columns that may be needed to name a row of a recorded table
+SMALL = 10  # whole numbers up to this are mostly words
+
+
+class Number(NamedTuple):
+    text: str  # as written, "1,682" or ".02"
+    value: float  # without its sign
+    decimals: int
+    percent: bool
+
+
+class Found(NamedTuple):
+    """What a page, or the report, can say about a number; without signs."""
+
+    values: frozenset
+    percents: frozenset  # 42.7 where "42.7%" is written
+
+
+NUMBER = re.compile(
+    r"(?<![\w.@,])(?P<text>(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+)(?P<power>e[+-]?\d+)?(?P<percent>\s?\\?%)?"
+    r"(?![\w]|\.\d)"
+)
+
+
+def numbers(text):
+    for match in NUMBER.finditer(text):
+        digits = match["text"]
+        decimals = len(digits.partition(".")[2])
+        if match["power"]:
+            decimals -= int(match["power"][1:])
+        value = float(digits.replace(",", "") + (match["power"] or ""))
+        yield Number(digits + (match["power"] or ""), value, max(decimals, 0), bool(match["percent"]))
+
+
+# ---- what is read
+
+
+NOT_PROSE = [
+    (r"^```.*?^```", ""),  # fenced code
+    (r"``.*?``|`[^`\n]*`", ""),  # code
+    (r"<code>.*?</code>", ""),
+    (r"<[^<>]+>", ""),  # tags, with what stands in them
+    (r"\]\([^()\s]*\)", "]"),  # targets of links
+    (r"https?://\S+", ""),
+    (r"^\s*\d+\.\s", ""),  # 1. of a list
+    (r"\b[Ee]xercise \d\d\.\d\b", ""),  # exercise 06.5
+    (r"(?<![\d.,])0\d(?![\d%]|\.\d)", ""),  # notebook 06
+    (r"\b(?:19|20)\d\d(?=[);\]])", ""),  # (Steck, 2019; …), or [2019] as a link
+]
+
+
+def prose(markdown):
+    for pattern, instead in NOT_PROSE:
+        markdown = re.sub(pattern, instead, markdown, flags=re.DOTALL | re.MULTILINE)
+    return markdown
+
+
+def texts(path):
+    """(where, prose) of a notebook's Markdown cells, or of a page."""
+    if path.suffix == ".md":
+        yield "the page", prose(path.read_text(encoding="utf-8"))
+        return
+    for number, cell in enumerate(_cells(path)):
+        if cell["cell_type"] == "markdown":
+            text = "".join(cell["source"])
+            if number == 0:
+                text = re.sub(r"^\|.*$", "", text, flags=re.MULTILINE)  # what it needs, and minutes
+            yield f"cell {number}", prose(text)
+
+
+def _cells(path):
+    return json.loads(path.read_text(encoding="utf-8"))["cells"]
+
+
+# ---- what ties it
+
+
+def shown(cells):
+    """Numbers in outputs, but for alternative texts and years of films; and constants of the code."""
+    values, percents = set(), set()
+    for cell in cells:
+        if cell["cell_type"] != "code":
+            continue
+        for output in cell["outputs"]:
+            data = output.get("data", {})
+            text = "".join(data.get("text/html") or data.get("text/plain") or output.get("text", ""))
+            text = html.unescape(re.sub(r"<style.*?</style>|<[^<>]+>", " ", text, flags=re.DOTALL))
+            for number in numbers(re.sub(r"\(\d{4}\)", "", text)):
+                (percents if number.percent else values).add(number.value)
+        source = "".join(line for line in cell["source"] if not re.match(r"\s*[%!]", line))
+        try:
+            tree = ast.parse(source)
+        except SyntaxError:  # on purpose
+            continue
+        constants = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+        values |= {float(value) for value in constants if type(value) in (int, float)}
+    return Found(frozenset(values), frozenset(percents))
+
+
+def read_results(folder=RESULTS):
+    """{(table, row, column): value}; of numbers.csv (name, "value") as ("numbers", name, "value").
+
+    A row is named by its first column, or by as many as it takes to be the only one, joined with "|".
+    """
+    found, twice = {}, set()
+    for path in sorted(folder.glob("*.csv")):
+        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+        for row in csv.DictReader(lines):
+            names = list(row.values())
+            for column, cell in row.items():
+                try:
+                    value = float(cell)
+                except ValueError:
+                    continue
+                for length in range(1, min(len(names), LONGEST_NAME) + 1):
+                    key = (path.stem, "|".join(names[:length]), column)
+                    if key in found:
+                        twice.add(key)
+                    found[key] = value
+    return {key: value for key, value in found.items() if key not in twice}
+
+
+def recorded(results):
+    """Every value of the report; trials of tuning are too many to tie anything."""
+    values = {key: abs(value) for key, value in results.items() if not key[0].startswith("tuning_")}
+    percents = [value for (_, name, _), value in values.items() if "percent" in name or name == "top_tenth_share"]
+    return Found(frozenset(values.values()), frozenset(percents))
+
+
+def formula(text, results):
+    """The value of "= …": arithmetic, `name` in numbers.csv, `table: row: column`, `movierec.module:NAME`."""
+
+    def value(match):
+        if match[1].startswith("movierec."):
+            return repr(pkgutil.resolve_name(match[1]))
+        parts = [part.strip() for part in match[1].split(":")]
+        key = tuple(parts) if len(parts) == 3 else ("numbers", parts[0], "value")
+        if key not in results:
+            raise KeyError(f"{match[0]} is not in report/results")
+        return repr(results[key])
+
+    return _arithmetic(ast.parse(re.sub(r"`([^`]+)`", value, text.removeprefix("=")).strip(), mode="eval").body)
+
+
+def _arithmetic(node):
+    if isinstance(node, ast.Constant):
+        return node.value
+    if isinstance(node, ast.UnaryOp):
+        return -_arithmetic(node.operand)
+    left, right = _arithmetic(node.left), _arithmetic(node.right)
+    results = {ast.Add: left + right, ast.Sub: left - right, ast.Mult: left * right, ast.Div: right and left / right}
+    return results[type(node.op)]
+
+
+def _equal(number, values):
+    """Equal after rounding to the decimals of the prose; a whole number must be one there, too."""
+    if number.decimals == 0 and not number.percent:
+        return number.value in values
+    return any(abs(value - number.value) <= 0.5 * 10**-number.decimals + 1e-9 for value in values)
+
+
+def _is_in(number, found):
+    if not number.percent:
+        return _equal(number, found.values)
+    return _equal(number, found.percents | {100 * value for value in found.values if value < 1})
+
+
+def tie(number, here, report, listed, results):
+    """What ties the number, or ""; the list comes first, so that it can name the source where chance finds another."""
+    if number.text in listed:
+        why = listed[number.text]
+        if not why.startswith("="):
+            return "listed"
+        value = abs(formula(why, results))
+        return "formula" if _equal(number, {value}) or abs(value - number.value) < 1e-9 else ""
+    if number.decimals == 0 and not number.percent and number.value <= SMALL:
+        return "small"
+    if _is_in(number, here):
+        return "notebook"
+    digits = len(number.text.split("e")[0].replace(",", "").replace(".", "").lstrip("0"))
+    return "report" if digits >= ENOUGH_DIGITS and _is_in(number, report) else ""
+
+
+# ---- the rules
+
+
+def numbers_are_tied(path, listed, results):
+    here = shown(_cells(path)) if path.suffix == ".ipynb" else Found(frozenset(), frozenset())
+    report = recorded(results)
+    for where, text in texts(path):
+        for number in numbers(text):
+            if not tie(number, here, report, listed, results):
+                why = listed.get(number.text, "in no output, constant, result or list")
+                yield f"{where}: {number.text}{' %' if number.percent else ''} ({why})"
+
+
+def entries_are_alive(path, listed):
+    used = {number.text for _, text in texts(path) for number in numbers(text)}
+    for text in listed:
+        if text not in used:
+            yield f"{text} is listed, and no prose has it"
+
+
+@pytest.fixture(scope="module")
+def results():
+    return read_results()
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_every_number_in_the_prose_is_tied(path, results):
+    assert list(numbers_are_tied(path, LISTED.get(path.stem, {}), results)) == []
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_every_listed_number_is_still_in_the_prose(path):
+    assert list(entries_are_alive(path, LISTED.get(path.stem, {}))) == []
+
+
+def test_every_table_of_the_list_is_of_a_page():
+    assert set(LISTED) <= {path.stem for path in PAGES}
+
+
+# ---- the rules at work
+
+
+RECORDED = {
+    ("numbers", "ease_ndcg", "value"): 0.12467,
+    ("numbers", "popularity_ndcg", "value"): 0.0784,
+    ("numbers", "women_percent", "value"): 28.95,
+    ("baselines", "EASE", "coverage"): 0.26932,
+}
+
+
+@pytest.fixture
+def page(tmp_path):
+    """A writer of a notebook of one sentence, with one output and one constant."""
+
+    def write(sentence):
+        table = "<style>td { width: 777px }</style><table><td>0.573</td><td>1,352</td><td>Alien (1979)</td></table>"
+        picture = '<img alt="A bar of 12.5" src="data:image/png;base64,AA">'
+        outputs = [{"data": {"text/html": [table]}}, {"data": {"text/html": [picture]}}, {"text": ["42.7% of all\n"]}]
+        code = {"cell_type": "code", "source": ["# 99 of them\n", "K = 25\n", "%xmode Minimal"], "outputs": outputs}
+        cells = [{"cell_type": "markdown", "source": ["# 01 · T\n"]}, {"cell_type": "markdown", "source": [sentence]}]
+        path = tmp_path / "page.ipynb"
+        path.write_text(json.dumps({"cells": [*cells, code]}), encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        *[".57", "0.573", "57 %", "57.3 %", "1,352", "43 %", "42.7 %", "k = 25", "twice, 2 times or 10"],
+        *["0.125", ".0784", "28.95 %", "26.9 %", "95 %", "1.6 times", "$w = 0.573$", "−.57"],
+        *[
+            "Steck (2019), and (Koren 2008; in short), [2020]",
+            "Notebook 03, [07](07_x.ipynb) and exercise 06.5",
+            "`fade=0.99`",
+        ],
+        *["<code>DIM = 64</code>", "NDCG@20 of ML-100K", "<details><summary>Hint</summary>So.</details>"],
+        *["11. Do it.", "```\ncurl -p 8501\n```"],
+    ],
+)
+def test_a_number_may_come_from_an_output_a_constant_the_report_or_the_list(page, sentence):
+    listed = {"95": "the width of every interval", "1.6": "= `ease_ndcg` / `numbers: popularity_ndcg: value`"}
+    assert list(numbers_are_tied(page(sentence), listed, RECORDED)) == []
+
+
+@pytest.mark.parametrize(
+    ("sentence", "why"),
+    [
+        (".58", "in nothing"),
+        ("58 %", "nor as a share"),
+        ("1,353 opinions", "whole numbers are not rounded"),
+        ("12.5", "an alternative text is prose, too"),
+        ("99", "so is a comment"),
+        ("777 wide", "style is not a result"),
+        ("the year 1979", "nor is the year of a film"),
+        (".12", "two digits are in a large table by chance"),
+        ("1.7 times", "the formula gives 1.6"),
+        ("2.5e-3", "in nothing"),
+    ],
+    ids=lambda value: value,
+)
+def test_a_number_that_nothing_ties_is_found(page, sentence, why):
+    listed = {"1.7": "= `ease_ndcg` / `popularity_ndcg`"}
+    assert list(numbers_are_tied(page(sentence), listed, RECORDED)), why
+
+
+def test_an_entry_that_no_prose_uses_is_found(page):
+    assert list(entries_are_alive(page("K is 25."), {"25": "a setting", "26": "another"})) == [
+        "26 is listed, and no prose has it"
+    ]
+
+
+def test_a_formula_names_what_is_recorded():
+    assert formula("= 100 * (`baselines: EASE: coverage` - 0.2)", RECORDED) == pytest.approx(6.932)
+    assert formula("= 1 - `movierec.models.settings:Settings.fade_floor`", {}) == pytest.approx(0.85)
+    with pytest.raises(KeyError, match="ease_mae"):
+        formula("= `ease_mae` - 1", RECORDED)
+
+
+def test_rows_are_named_by_as_many_columns_as_it_takes(tmp_path):
+    (tmp_path / "t.csv").write_text('# {"notebook": "x"}\nhead,variant,value\nstars,a,1\nstars,b,2\n')
+    found = read_results(tmp_path)
+    assert (found["t", "stars|a", "value"], found["t", "stars|b", "value"]) == (1.0, 2.0)
+    assert ("t", "stars", "value") not in found  # which?

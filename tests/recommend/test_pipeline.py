@@ -1,0 +1,198 @@
+"""From histories to lists: what events change, against people whose history is the same in another way."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import movierec
+from movierec.baselines.popularity_and_bias import Bias
+from movierec.data.indices import UNKNOWN
+from movierec.keras2 import tf
+from movierec.models.history import make_history
+from movierec.recommend.pipeline import GENRE_WEIGHT, POPULAR_DAYS, popular_lately
+
+NAN = float("nan")
+
+
+@pytest.fixture
+def pipeline(fitted):
+    return fitted.pipeline
+
+
+def after(pipeline, user_id, events, k=30):
+    """The list of `recommend_after` as a DataFrame; events: (movie_id, stars, is_seen)."""
+    movie_id, stars, is_seen = zip(*events, strict=True) if events else ((), (), ())
+    answer = pipeline.recommend_after(
+        tf.constant(user_id, tf.int64), tf.constant(movie_id, tf.int64), tf.constant(stars, tf.float32),
+        tf.constant(is_seen, tf.bool), k,
+    )  # fmt: skip
+    table = pd.DataFrame({name: values[0].numpy() for name, values in answer.items()})
+    return table[table["movie_id"] != UNKNOWN]
+
+
+def entries_of(person):
+    return [column.numpy().tolist() for column in person.entries[1:]]
+
+
+def person_after(fitted, user_id, events):
+    movie_id, stars, is_seen = zip(*events, strict=True) if events else ((), (), ())
+    movie = tf.constant(fitted.indices.movie_index(np.array(movie_id, int)))
+    index = tf.constant(fitted.indices.user_index([user_id]))
+    return fitted.pipeline.after(index, movie, tf.constant(stars, tf.float32), tf.constant(is_seen, tf.bool))
+
+
+# ---- known users
+
+
+def test_no_events_change_nothing(fitted, pipeline):
+    for user_id in (100, 117):
+        table, expected = after(pipeline, user_id, []), fitted.recommend([user_id], k=30)
+        assert table["movie_id"].tolist() == expected["movie_id"].tolist()
+        np.testing.assert_allclose(table["score"], expected["score"], atol=1e-5)
+
+
+def test_a_new_rating_is_the_newest_of_the_history_and_the_film_leaves_the_list(fitted, pipeline):
+    movie_id = int(fitted.recommend([100], k=1)["movie_id"][0])
+    before, person = person_after(fitted, 100, []), person_after(fitted, 100, [(movie_id, 2.0, True)])
+    index = int(fitted.indices.movie_index(movie_id))
+    assert person.entries.movie.numpy().tolist() == [*before.entries.movie.numpy().tolist(), index]
+    assert person.entries.age.numpy().tolist() == list(range(len(person.entries.age)))[::-1]
+    bias, count = fitted.bias, len(before.entries.movie)
+    above = 2.0 - bias.mean - bias.movie[index]
+    own = (bias.user[0] * (bias.damping_user + count) + above) / (bias.damping_user + count + 1)
+    assert float(person.bias[0]) == pytest.approx(own, abs=1e-5)
+    assert float(person.entries.residual[-1]) == pytest.approx(above - own, abs=1e-5)
+    table = after(pipeline, 100, [(movie_id, 2.0, True)])
+    assert movie_id not in table["movie_id"].tolist()
+    assert len(table) == len(after(pipeline, 100, [])) - 1
+
+
+def test_watched_without_stars_is_no_surprise_and_moves_no_bias(fitted):
+    before, person = person_after(fitted, 100, []), person_after(fitted, 100, [(10, NAN, True)])
+    assert float(person.entries.residual[-1]) == 0 and float(person.bias[0]) == float(before.bias[0])
+
+
+def test_a_click_speaks_but_the_film_may_still_be_recommended(fitted, pipeline):
+    movie_id = int(fitted.recommend([100], k=30)["movie_id"].iloc[-1])
+    plain, clicked = after(pipeline, 100, []), after(pipeline, 100, [(movie_id, NAN, False)])
+    assert movie_id in clicked["movie_id"].tolist()
+    assert not np.allclose(plain.sort_values("movie_id")["score"], clicked.sort_values("movie_id")["score"])
+
+
+def test_to_look_at_a_film_again_takes_no_stars_back(fitted, split):
+    own = int(split.train.loc[split.train["user_id"] == 100, "movie_id"].iloc[0])
+    for user_id, events in ((100, [(10, 2.0, True)]), (9999, [(10, 5.0, True), (50, 2.0, True)])):
+        plain = person_after(fitted, user_id, events)
+        again = person_after(fitted, user_id, [*events, (events[-1][0], NAN, True)])
+        assert entries_of(again) == entries_of(plain) and float(again.bias[0]) == float(plain.bias[0])
+    clicked, before = person_after(fitted, 100, [(own, NAN, False)]), person_after(fitted, 100, [])
+    residual = dict(zip(before.entries.movie.numpy(), before.entries.residual.numpy(), strict=True))
+    assert clicked.entries.movie.numpy()[-1] == fitted.indices.movie_index(own)  # its place is the last …
+    assert float(clicked.entries.residual[-1]) == pytest.approx(
+        residual[int(fitted.indices.movie_index(own))], abs=1e-5
+    )
+
+
+def test_a_film_that_comes_twice_counts_as_it_came_last(fitted, split):
+    own = int(split.train.loc[split.train["user_id"] == 100, "movie_id"].iloc[0])  # in the history already
+    index = int(fitted.indices.movie_index(own))
+    person = person_after(fitted, 100, [(own, 2.0, True), (10, 5.0, True), (own, 5.0, True)])
+    movies = person.entries.movie.numpy().tolist()
+    assert movies.count(index) == 1 and movies[-1] == index
+    assert len(movies) == len(set(movies))
+    assert float(person.entries.residual[-1]) == pytest.approx(
+        5.0 - fitted.bias.mean - fitted.bias.movie[index] - float(person.bias[0]), abs=1e-5
+    )
+
+
+# ---- newcomers
+
+
+def test_events_of_somebody_unknown_are_a_newcomers_stars_with_ages(fitted):
+    events = [(10, 5.0, True), (50, 4.0, True), (20, 2.0, True)]
+    person = person_after(fitted, 9999, events)
+    films = tf.constant(fitted.indices.movie_index([10, 50, 20]))
+    newcomer = fitted.pipeline.newcomer(films, tf.constant([5.0, 4.0, 2.0]), tf.constant([], tf.int32))
+    assert float(person.bias[0]) == float(newcomer.bias[0])
+    assert person.entries.residual.numpy().tolist() == newcomer.entries.residual.numpy().tolist()
+    assert person.entries.age.numpy().tolist() == [2, 1, 0] and newcomer.entries.age.numpy().tolist() == [0, 0, 0]
+    assert int(person.is_seen.numpy().sum()) == 3  # and nothing of the user whose row stood in for theirs
+
+
+def test_a_title_or_an_id_and_published_titles_only(fitted, pipeline):
+    def ask(movie_id, title, stars, genre=()):
+        values = (movie_id, tf.int64), (title, tf.string), (stars, tf.float32), (genre, tf.string)
+        return pipeline.recommend_new(*(tf.constant(value, kind) for value, kind in values), 5)["movie_id"].numpy()
+
+    by_id, by_title = ask([10, 20], [], [5.0, 2.0]), ask([10], ["Film 1 (1980)"], [5.0, 2.0])
+    assert by_id.tolist() == by_title.tolist()
+    for wrong, says in (
+        (([], ["Film 1"], [5.0]), "every title must be that of one film"),
+        (([9999], [], [5.0]), "every movie_id must be in the catalogue"),
+        (([10], [], [5.0], ["Comedi"]), "every genre must be known"),
+    ):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=says):
+            ask(*wrong)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="every user_id must have ratings in train"):
+        pipeline.recommend(tf.constant([100, 9999], tf.int64), 5)
+    for k in (0, -1, 31):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="k must be 1 to 30"):
+            pipeline.recommend(tf.constant([100], tf.int64), k)
+
+
+def test_a_title_of_two_films_names_neither(checkerboard, split, small):
+    movies = checkerboard.movies.assign(title=["Twins (1980)"] * 2 + checkerboard.movies["title"].tolist()[2:])
+    model = movierec.fit_hybrid(split, movies, epochs=1, heads=("ranking",), **small)
+    assert model.pipeline.title_table.lookup(tf.constant(["Twins (1980)", "Film 3 (1981)"])).numpy().tolist() == [-1, 3]
+
+
+def test_seen_films_outside_the_catalogue_are_no_error(split, small):
+    """Without a table of movies, validation may have films that train lacks."""
+    validation = split.validation.copy()
+    validation.iloc[0, validation.columns.get_loc("movie_id")] = 999_999
+    model = movierec.fit_hybrid(movierec.Split(split.train, validation, split.test, "user"), epochs=1, **small)
+    assert len(model.recommend([validation["user_id"].iloc[0]], k=3)) == 3
+
+
+def test_a_favourite_genre_adds_the_log_of_its_rarity_to_its_films(fitted, pipeline, split):
+    none = tf.constant([], tf.int32)
+    titles = fitted.movies.set_index("movie_id")["genres"]
+
+    def added(*genres):
+        rows = pipeline.genre_table.lookup(tf.constant(genres, tf.string))
+        person = pipeline.newcomer(none, tf.constant([]), rows)
+        bare = fitted.model.ranking.score_people(person.entries, person.user_index, rows).numpy()[0]
+        return pipeline.retrieval(person).numpy()[0] - bare
+
+    share = titles[split.train["movie_id"]].str.contains("Comedy").mean()
+    is_comedy = titles.str.contains("Comedy").to_numpy()
+    assert 0.2 < share < 0.8
+    expected = GENRE_WEIGHT * np.log(1 / share) * is_comedy
+    np.testing.assert_allclose(added("Comedy"), expected, atol=1e-4)
+    np.testing.assert_allclose(added("Comedy", "Drama"), expected, atol=1e-4)  # all are dramas, which says nothing
+    np.testing.assert_allclose(added(), 0 * expected, atol=1e-6)
+
+
+def test_what_was_liked_lately_forgets_and_counts_no_dislikes(tiny, tiny_indices):
+    bias = Bias(tiny.ratings, tiny_indices)
+    found = popular_lately(make_history(tiny.ratings, tiny_indices, bias), bias)
+    above = tiny.ratings[tiny.ratings["rating"] > 3.5]
+    weight = pd.Series(np.exp(-(13 - above.index) / POPULAR_DAYS), above.index)  # one rating a day, fourteen of them
+    expected = [weight[above["movie_id"] == movie_id].sum() for movie_id in tiny_indices.movie_ids]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert found[-1] == 0  # nobody rated it
+
+
+# ---- as a file for other programs
+
+
+def test_the_saved_functions_answer_to_the_bit_as_the_model_does(fitted, pipeline, tmp_path):
+    fitted.save(tmp_path)
+    again = tf.saved_model.load(str(tmp_path / "1"))
+    users = tf.constant(fitted.indices.user_ids, tf.int64)
+    for name, column in pipeline.recommend(users, 7).items():
+        np.testing.assert_array_equal(again.signatures["recommend"](user_id=users, k=tf.constant(7))[name], column)
+        np.testing.assert_array_equal(again.recommend(users, tf.constant(7))[name], column)
+    similar = again.signatures["similar"](movie_id=tf.constant(50, tf.int64), k=tf.constant(3))
+    assert similar["movie_id"].numpy().tolist() == fitted.similar(50, k=3)["movie_id"].tolist()
+    assert set(again.signatures) == {"recommend", "recommend_after", "recommend_new", "similar"}

@@ -1,0 +1,516 @@
+"""Playlists against sums on paper, slow loops over random candidates, and all orders of a few films."""
+
+import itertools
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from movierec.evaluation import metrics
+from movierec.recommend import playlist
+from movierec.recommend.playlist import gains, genre_shares, in_order, make_playlist, relevance
+
+GENRES = ["Action", "Comedy", "Crime", "Drama", "Western"]
+
+
+def _candidates(num: int, seed: int, dim: int = 6) -> tuple[pd.DataFrame, np.ndarray]:
+    """Candidates with whole scores, hence many ties, 0 to 2 genres, and every seventh without a year; best first."""
+    rng = np.random.default_rng(seed)
+    drawn = [rng.choice(GENRES, rng.integers(0, 3), replace=False) for _ in range(num)]
+    year = pd.array(rng.integers(1940, 1999, num), dtype="Int64")
+    year[::7] = pd.NA
+    table = pd.DataFrame(
+        {
+            "movie_id": 10 * rng.permutation(num) + 1,
+            "title": [f"Film {row}" for row in range(num)],
+            "score": np.sort(rng.integers(-20, 20, num))[::-1].astype("float32"),
+            "genres": ["|".join(sorted(genres)) for genres in drawn],
+            "year": year,
+            "popularity": rng.integers(0, 500, num),
+        }
+    )
+    return table, rng.normal(size=(num, dim)).astype("float32")
+
+
+def _films(score, popularity=None, **columns) -> pd.DataFrame:
+    """Candidates A, B, C, … with movie_id 1, 2, 3, …; all as popular and without genres unless said otherwise."""
+    num = len(score)
+    columns = {"genres": [""] * num, "year": pd.array([1990] * num, dtype="Int64")} | columns
+    titles = list("ABCDEFGHIJKLMNOPQRSTUVWXYZ"[:num])
+    popularity = [100] * num if popularity is None else popularity
+    ids = range(1, num + 1)
+    return pd.DataFrame({"movie_id": ids, "title": titles, "score": score, "popularity": popularity} | columns)
+
+
+def _rows(candidates: pd.DataFrame, table: pd.DataFrame) -> np.ndarray:
+    """The films of the playlist as one list for `metrics`, int `[1, k]`."""
+    return np.flatnonzero(candidates["movie_id"].isin(table["movie_id"]))[None]
+
+
+def _flags(candidates: pd.DataFrame) -> np.ndarray:
+    return np.array([[genre in film.split("|") for genre in GENRES] for film in candidates["genres"]], float)
+
+
+def _titles(table: pd.DataFrame) -> str:
+    return "".join(sorted(table["title"]))
+
+
+# ---- the objective
+
+
+def test_mmr_by_hand():
+    vectors = np.array([[1, 0], [1, 1], [0, 2], [0, 0]])
+    worth = np.array([1, 0.9, 0.5, 0.25])
+    first = gains([], worth, vectors, diversity=0.5)
+    assert first.tolist() == [0.5, 0.45, 0.25, 0.125]  # like no other: half of the relevance
+    second = gains([0], worth, vectors, diversity=0.5)  # cosines with the first: 1, √½, 0, and 0 for no direction
+    assert second.tolist() == pytest.approx([0, 0.45 - 0.5 * math.sqrt(0.5), 0.25, 0.125], abs=1e-6)
+    third = gains([0, 2], worth, vectors, diversity=0.25)  # the larger cosine counts: 1, √½, 1, 0
+    assert third.tolist() == pytest.approx([0.5, 0.675 - 0.25 * math.sqrt(0.5), 0.125, 0.1875], abs=1e-6)
+
+
+def test_the_second_film_is_the_one_that_mmr_prefers():
+    films, vectors = _films([1.0, 0.9, 0.5, 0.0]), np.array([[1, 0], [1, 0.1], [0, 1], [-1, 0]], "float32")
+    # Second, with λ: B has .9 (1 − λ) − λ · .995, C .5 (1 − λ); C is ahead from λ = .4 / 1.395 = .287 on, and D, which
+    # has +λ, from .5 (1 − λ) < λ, λ = 1/3 on
+    chosen = {share: _titles(make_playlist(films, vectors, count=2, diversity=share)) for share in (0, 0.28, 0.3, 0.35)}
+    assert chosen == {0: "AB", 0.28: "AB", 0.3: "AC", 0.35: "AD"}
+
+
+def test_calibration_by_hand():
+    genres = np.array([[1, 0], [0, 1], [1, 1], [0, 0]])
+    half = np.array([0.5, 0.5])
+    alone = gains([], np.ones(4), np.eye(4), diversity=0, calibration=1, genres=genres, history=half)
+    # One genre of two: q̃ = .99 + .005 and .005. No genre at all: q̃ = α p, so log(1 / α)
+    one_sided = 0.5 * math.log(0.5 / 0.995) + 0.5 * math.log(0.5 / 0.005)
+    assert (-alone).tolist() == pytest.approx([one_sided, one_sided, 0, math.log(100)], abs=1e-12)
+    after = gains([0], np.ones(4), np.eye(4), diversity=0, calibration=0.5, genres=genres, history=half)
+    # With the first film in the list, the third makes q = 3/4, 1/4; the fourth changes nothing
+    skewed = 0.5 * math.log(0.5 / (0.99 * 0.75 + 0.005)) + 0.5 * math.log(0.5 / (0.99 * 0.25 + 0.005))
+    divergence = [one_sided, 0, skewed, one_sided]
+    assert after.tolist() == pytest.approx([0.5 - 0.5 * value for value in divergence], abs=1e-12)
+
+
+def _objective(films, worth, vectors, genres, p, diversity, calibration):
+    """J of a list, written from its definition."""
+    total, q = 0.0, np.zeros(len(p))
+    for place, i in enumerate(films):
+        cosines = [
+            vectors[i] @ vectors[j] / np.linalg.norm(vectors[i]) / np.linalg.norm(vectors[j]) for j in films[:place]
+        ]
+        total += (1 - diversity) * worth[i] - diversity * max(cosines, default=0)
+        if genres[i].any():
+            q += genres[i] / genres[i].sum()
+    q = q / q.sum() if q.any() else q
+    divergence = sum(p[g] * math.log(p[g] / (0.99 * q[g] + 0.01 * p[g])) for g in range(len(p)) if p[g])
+    return (1 - calibration) * total - calibration * divergence
+
+
+@pytest.mark.parametrize(("diversity", "calibration"), [(0, 0), (0.4, 0), (0, 0.7), (0.6, 0.3), (1, 1)])
+def test_what_a_film_brings_is_what_the_objective_gains(diversity, calibration):
+    rng = np.random.default_rng(3)
+    worth, vectors, genres = rng.random(12), rng.normal(size=(12, 4)), rng.integers(0, 2, (12, 5))
+    p = np.array([0.5, 0.3, 0.2, 0, 0])
+    for chosen in ([], [7], [2, 9, 4]):
+        brought = gains(chosen, worth, vectors, diversity=diversity, calibration=calibration, genres=genres, history=p)
+        others = [film for film in range(12) if film not in chosen]
+        objective = [_objective([*chosen, film], worth, vectors, genres, p, diversity, calibration) for film in others]
+        constant = objective[0] - brought[others[0]]  # what the films in the list have, the same for all
+        np.testing.assert_allclose(objective, brought[others] + constant, rtol=0, atol=2e-6)
+
+
+def test_relevance_by_hand():
+    scores, popularity = np.array([14.0, 13, 10]), np.array([0, 9, 99])  # scaled: 1, ¾, 0; and log 1, 10, 100: 0, ½, 1
+    assert relevance(scores, popularity).tolist() == [1, 0.75, 0]
+    assert relevance(scores, popularity, 1).tolist() == pytest.approx([0, 1, 0])  # 1, 1¼, 1
+    assert relevance(scores, popularity, 0).tolist() == pytest.approx([1, 0.625, 0])  # 1, ¼, −1
+    assert relevance(scores, popularity, 0.75).tolist() == pytest.approx([1, 1, 0])  # 1, 1, ½
+    assert relevance(np.array([3.0, 3]), np.array([5, 5]), 0.9).tolist() == [0, 0]  # all equal
+
+
+def test_genre_shares_by_hand():
+    history = pd.Series(["Animation|Comedy", "Comedy", "", "Drama|Comedy|War"])
+    shares = genre_shares(history)  # of three films with genres: ½ + 1 + ⅓ Comedy, ½ Animation, ⅓ each of the others
+    expected = {"Animation": 1 / 6, "Comedy": 11 / 18, "Drama": 1 / 9, "War": 1 / 9}
+    assert shares.to_dict() == pytest.approx(expected, abs=1e-12) and list(shares.index) == sorted(expected)
+    weighted = genre_shares(history, [4, 0, 5, 0])  # the film without genres counts nowhere, whatever its weight
+    assert weighted.to_dict() == {"Animation": 0.5, "Comedy": 0.5, "Drama": 0, "War": 0}
+
+
+@pytest.mark.parametrize("weights", [[1.0], [1, -1], [1, math.nan], [[1, 1]]])
+def test_genre_shares_refuse_weights_that_are_none(weights):
+    with pytest.raises(ValueError, match="`weights` must be 2 finite numbers of 0 or more"):
+        genre_shares(pd.Series(["Drama", "War"]), weights)
+
+
+@pytest.mark.parametrize(("genres", "weights"), [(["", ""], None), (["Drama", ""], [0, 1]), ([], None)])
+def test_genre_shares_need_a_film_with_a_genre(genres, weights):
+    with pytest.raises(ValueError, match=f"a history needs a film with a genre and weight; none of {len(genres)} has"):
+        genre_shares(pd.Series(genres, dtype="str"), weights)
+
+
+# ---- what is chosen
+
+
+@pytest.mark.parametrize("k", [1, 2, 4, 9, 30])
+@pytest.mark.parametrize("seed", range(5))
+def test_without_any_wish_the_films_are_the_top_k_and_ties_fall_in_row_order(k, seed):
+    candidates, vectors = _candidates(30, seed)
+    assert candidates["score"].nunique() < 30
+    chosen = make_playlist(candidates, vectors, count=k, familiarity=0.5, diversity=0, calibration=0)
+    assert set(chosen["movie_id"]) == set(candidates["movie_id"].head(k)) and len(chosen) == k
+
+
+def test_rows_may_come_in_any_order_and_ties_still_fall_in_row_order():
+    candidates, vectors = _candidates(300, 0)
+    mixed_up = np.random.default_rng(1).permutation(300)
+    candidates = candidates.iloc[mixed_up].reset_index(drop=True)
+    chosen = make_playlist(candidates, vectors[mixed_up], count=20, diversity=0)
+    best = sorted(range(300), key=lambda row: -candidates["score"][row])[:20]  # Python's sort keeps the order of ties
+    assert set(chosen["movie_id"]) == set(candidates["movie_id"][best])
+
+
+@pytest.mark.parametrize("wishes", [{}, {"diversity": 0.8, "calibration": 0.4, "familiarity": 0.2}])
+def test_the_choice_is_greedy_by_the_objective(wishes):
+    candidates, vectors = _candidates(20, 1)
+    p = pd.Series([0.4, 0.3, 0.2, 0.1, 0], GENRES)
+    table = make_playlist(candidates, vectors, count=3, genre_shares=p, **wishes)  # three: no mix
+    wishes = {"diversity": 0.3, "calibration": 0, "familiarity": 0.5} | wishes
+    worth = relevance(candidates["score"].to_numpy(), candidates["popularity"].to_numpy(), wishes.pop("familiarity"))
+    genres, films = _flags(candidates), []
+    for _ in range(3):
+        left = [film for film in range(20) if film not in films]
+        value = {film: _objective([*films, film], worth, vectors, genres, p.to_numpy(), **wishes) for film in left}
+        films.append(max(left, key=value.get))
+    assert set(table["movie_id"]) == set(candidates["movie_id"][films])
+    assert table["movie_id"][0] == candidates["movie_id"][max(films, key=lambda film: worth[film])]
+
+
+def test_it_answers_the_same_twice_and_leaves_what_it_is_given_alone():
+    candidates, vectors = _candidates(40, 2)
+    before = candidates.copy(), vectors.copy()
+    wishes = dict(count=9, diversity=0.5, calibration=0.3, genre_shares={"Drama": 1.0}, exclude=["Western"])
+    first = make_playlist(candidates, vectors, **wishes)
+    order = in_order(vectors[:5])
+    expected = order.tolist()
+    order[:] = -1  # must not reach what is kept for the next call
+    assert in_order(vectors[:5]).tolist() == expected
+    pd.testing.assert_frame_equal(make_playlist(candidates, vectors, **wishes), first)
+    pd.testing.assert_frame_equal(candidates, before[0])
+    np.testing.assert_array_equal(vectors, before[1])
+    other_index = candidates.set_axis(np.arange(40) % 3)  # a table that has been filtered or joined
+    pd.testing.assert_frame_equal(make_playlist(other_index, vectors, **wishes), first)
+
+
+def test_the_table_has_places_reasons_and_the_columns_it_was_given():
+    candidates, vectors = _candidates(10, 0)
+    table = make_playlist(candidates.assign(predicted_stars=3.5), vectors, count=4)
+    new = ["place", "movie_id", "title", "score", "why", "minutes"]
+    assert list(table) == [*new, "genres", "year", "popularity", "predicted_stars"]
+    assert table["place"].tolist() == list(table.index + 1) == [1, 2, 3, 4]
+    assert table["minutes"].tolist() == [playlist.MINUTES_PER_FILM] * 4
+    same = candidates.set_index("movie_id").loc[table["movie_id"], ["title", "score", "genres", "year", "popularity"]]
+    pd.testing.assert_frame_equal(table.set_index("movie_id")[list(same)], same)
+
+
+@pytest.mark.parametrize("count", [5, 10])
+def test_more_diversity_makes_the_playlist_more_diverse(count):
+    def mean_diversity(share):
+        values = []
+        for seed in range(20):
+            candidates, vectors = _candidates(60, seed)
+            table = make_playlist(candidates, vectors, count=count, diversity=share)
+            values.append(metrics.diversity(_rows(candidates, table), vectors))
+        return np.mean(values)
+
+    values = [mean_diversity(share) for share in (0, 0.25, 0.5, 0.75, 1)]
+    assert (np.diff(values) > 0).all() and values[-1] - values[0] > 0.08  # measured .17 and .10
+
+
+@pytest.mark.parametrize("count", [5, 10])
+def test_more_calibration_brings_the_genres_nearer_to_the_history(count):
+    def mean_miscalibration(share):
+        values = []
+        for seed in range(20):
+            candidates, vectors = _candidates(60, seed)
+            history = np.random.default_rng(100 + seed).random(60) < 0.15  # some of the same films stand for the past
+            p = genre_shares(candidates["genres"][history])
+            table = make_playlist(candidates, vectors, count=count, calibration=share, genre_shares=p)
+            values.append(metrics.miscalibration(_rows(candidates, table), history[None], _flags(candidates)))
+        return np.mean(values)
+
+    assert (np.diff([mean_miscalibration(share) for share in (0, 0.25, 0.5, 0.75, 1)]) < -0.01).all()
+
+
+def test_shares_of_genres_count_in_proportion():
+    candidates, vectors = _candidates(40, 5)
+    wishes = dict(count=6, calibration=0.5)
+    small, large = ({"Crime": factor, "Drama": 2 * factor} for factor in (0.01, 100))
+    table = make_playlist(candidates, vectors, genre_shares=small, **wishes)
+    pd.testing.assert_frame_equal(make_playlist(candidates, vectors, genre_shares=large, **wishes), table)
+    assert _titles(table) != _titles(make_playlist(candidates, vectors, count=6))
+
+
+def test_more_familiarity_makes_the_films_better_known():
+    for seed in range(10):
+        candidates, vectors = _candidates(60, seed)
+        shares = (0, 0.25, 0.5, 0.75, 1)
+        tables = [make_playlist(candidates, vectors, count=8, familiarity=f, diversity=0) for f in shares]
+        logs = [np.log1p(table["popularity"]).mean() for table in tables]
+        assert (np.diff(logs) >= -1e-12).all() and logs[0] + 0.5 < logs[-1]  # top k of s + w · log: never falls with w
+
+
+# ---- an evening
+
+
+def test_an_evening_takes_what_fits_and_then_smaller_films():
+    films = _films([5.0, 4, 3, 2], minutes=[60, 50, 40, 30])
+    vectors = np.eye(4)
+    # 100: B does not fit after A, C does. 130: A and B leave 20, in which nothing fits
+    evenings = {30: "D", 59: "B", 60: "A", 100: "AC", 130: "AB", 150: "ABC", 180: "ABCD"}
+    for minutes, chosen in evenings.items():
+        assert _titles(make_playlist(films, vectors, minutes=minutes, diversity=0)) == chosen
+
+
+def test_without_running_times_every_film_takes_the_constant():
+    films, vectors = _films([5.0, 4, 3]), np.eye(3)
+    for minutes, chosen in {110: "A", 219: "A", 220: "AB", 10_000: "ABC"}.items():
+        assert _titles(make_playlist(films, vectors, minutes=minutes, diversity=0)) == chosen
+    some = films.assign(minutes=pd.array([200, None, 90], dtype="Int64"))
+    table = make_playlist(some, vectors, minutes=200, diversity=0.1)
+    assert dict(zip(table["title"], table["minutes"], strict=True)) == {"A": 200}
+    table = make_playlist(some, vectors, minutes=310, diversity=0)
+    assert dict(zip(table["title"], table["minutes"], strict=True)) == {"A": 200, "B": 110}
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_no_candidate_that_is_left_fits_into_the_rest_of_the_evening(seed):
+    candidates, vectors = _candidates(30, seed)
+    candidates["minutes"] = np.random.default_rng(seed).integers(70, 200, 30)
+    table = make_playlist(candidates, vectors, minutes=480)
+    rest = 480 - table["minutes"].sum()
+    left = candidates[~candidates["movie_id"].isin(table["movie_id"])]
+    assert 0 <= rest < left["minutes"].min()
+
+
+# ---- the mix
+
+
+def test_safe_is_at_or_above_the_median_of_all_candidates():
+    films = _films([5.0, 4, 3, 2, 1], [10, 20, 30, 40, 50], genres=["War", "War", "", "", ""])
+    why = make_playlist(films, np.eye(5), count=5).set_index("title")["why"].sort_index()
+    assert why.tolist() == ["adventurous", "adventurous", "safe", "safe", "safe"]
+    assert make_playlist(films, np.eye(5), count=2, include="War")["why"].tolist() == ["adventurous"] * 2
+
+
+@pytest.mark.parametrize("well_known_first", [True, False])
+@pytest.mark.parametrize("count", [4, 5, 7])
+def test_a_playlist_holds_both_kinds_if_there_are_both(count, well_known_first):
+    popularity = [80, 70, 60, 50, 80, 90, 70, 80, 3, 1, 2, 4, 5, 6, 7, 8]
+    popularity = popularity if well_known_first else [100 - value for value in popularity]
+    films, vectors = _films(np.arange(16.0)[::-1], popularity), np.eye(16)
+    # All directions differ, so MMR is the ranking; the last place goes to the best film of the other kind, the ninth
+    table = make_playlist(films, vectors, count=count, diversity=0.3)
+    assert _titles(table) == "ABCDEFG"[: count - 1] + "I"
+    assert (table["why"] == "safe").sum() == (count - 1 if well_known_first else 1)
+
+
+def test_nobody_gets_a_mix_who_did_not_ask_for_one():
+    films, vectors = _films(np.arange(8.0)[::-1], [9, 9, 9, 9, 1, 1, 1, 1]), np.eye(8)
+    assert _titles(make_playlist(films, vectors, count=4, diversity=0)) == "ABCD"
+    assert _titles(make_playlist(films, vectors, count=4, familiarity=1)) == "ABCD"
+    gems_first = films.assign(popularity=[1, 1, 1, 1, 9, 9, 9, 9])
+    assert _titles(make_playlist(gems_first, vectors, count=4, familiarity=0)) == "ABCD"
+    assert _titles(make_playlist(gems_first, vectors, count=4, familiarity=0.1)) == "ABCE"
+    assert _titles(make_playlist(films, vectors, count=3)) == "ABC"
+    assert _titles(make_playlist(films.assign(popularity=7), vectors, count=4)) == "ABCD"  # all are safe
+    few = films.assign(genres=["War"] * 4 + ["Drama"] * 4)
+    assert _titles(make_playlist(few, vectors, count=4, include="War")) == "ABCD"  # the filter leaves one kind
+
+
+def test_the_mix_keeps_to_the_evening():
+    films = _films(np.arange(6.0)[::-1], [9, 9, 9, 9, 1, 1], minutes=[50, 50, 50, 50, 51, 30])
+    table = make_playlist(films, np.eye(6), minutes=200)
+    assert _titles(table) == "ABCF" and table["minutes"].sum() == 180  # E is better than F, and a minute too long
+    table = make_playlist(films.assign(minutes=[50] * 4 + [51, 60]), np.eye(6), minutes=200)
+    assert _titles(table) == "ABCD"  # neither fits
+    table = make_playlist(films.assign(minutes=[50, 50, 50, 50, 20, 30]), np.eye(6), minutes=200)
+    assert _titles(table) == "ABCEF"  # what the exchange sets free is used
+
+
+# ---- the filters
+
+
+def _left_by(films, **wanted):
+    return _titles(make_playlist(films, np.eye(len(films)), count=len(films), **wanted))
+
+
+def test_filters_by_hand():
+    year = pd.array([1979, 1980, 1999, 2000, None], dtype="Int64")
+    films = _films([5.0, 4, 3, 2, 1], genres=["Drama", "Drama|War", "War", "", "Comedy"], year=year)
+    assert _left_by(films) == "ABCDE"
+    assert _left_by(films, years=(1980, 1999)) == "BC" == _left_by(films, years=[1980, 1999])
+    assert _left_by(films, years=(1900, 2100)) == "ABCD"  # E has no year
+    assert _left_by(films, include=("Drama", "Comedy")) == "ABE" == _left_by(films, include={"Drama", "Comedy"})
+    assert _left_by(films, include="War") == "BC"
+    assert _left_by(films, exclude=("War",)) == "ADE"
+    assert _left_by(films, include=["War"], exclude=["Drama"], years=(1990, 1999)) == "C"
+    assert _left_by(films, exclude=["Western"], genre_shares={"Western": 1.0}) == "ABCDE"  # known from the history
+    years_missing = films.assign(year=[None] * 5, genres=[None, "War", None, "", "War"])
+    assert _left_by(years_missing, include="War") == "BE"
+
+
+def test_filters_change_nothing_of_the_films_they_leave():
+    films = _films([5.0, 4, 3, 2, 1], [1, 100, 1, 50, 100], genres=["Drama", "War", "War", "War", "Drama"])
+    # Relevance of all five, before it is scaled again: B .75 + .5, C .5 + 0, D .25 + .5 · .83. Were the three War films
+    # scaled among themselves, C would have .5 and D .41
+    table = make_playlist(films, np.eye(5), count=2, include="War", familiarity=0.75, diversity=0)
+    assert table["title"].tolist() == ["B", "D"] and table["why"].tolist() == ["safe", "safe"]
+    assert table["score"].tolist() == [4, 2]
+
+
+def test_filters_that_leave_nothing_say_what_each_leaves():
+    films = _films([3.0, 2, 1], genres=["Drama", "War", "War"])
+    with pytest.raises(ValueError, match="the filters leave none of 3 films, each alone") as error:
+        _left_by(films, include="Drama", years=(1980, 1985))
+    assert "include=['Drama'] 1" in str(error.value) and "years=(1980, 1985) 0" in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["include", "exclude"])
+def test_an_unknown_genre_is_an_error_that_lists_the_genres(name):
+    films = _films([3.0, 2, 1], genres=["Drama", "War", ""])
+    with pytest.raises(
+        ValueError, match=rf"`{name}` must be known; \['Horor'\] is not: the genres here are Drama, War"
+    ):
+        _left_by(films, **{name: ["War", "Horor"]})
+
+
+# ---- the order
+
+
+def _largest_of_neighbours(vectors, order):
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return max((unit[a] @ unit[b] for a, b in itertools.pairwise(order)), default=-1)
+
+
+@pytest.mark.parametrize("n", range(1, 8))
+def test_the_order_of_a_few_films_is_the_best_of_all(n):
+    for seed in range(5 if n < 7 else 1):
+        vectors = np.random.default_rng(seed).normal(size=(n, 3))
+        order = in_order(vectors)
+        assert order[0] == 0 and sorted(order) == list(range(n)) and order.dtype == np.int64
+        everything = ((0, *rest) for rest in itertools.permutations(range(1, n)))
+        best = min(_largest_of_neighbours(vectors, other) for other in everything)
+        assert _largest_of_neighbours(vectors, order) == pytest.approx(best, abs=1e-6)
+
+
+@pytest.mark.parametrize("n", [9, 12, 25])
+def test_the_order_of_many_films_is_never_worse_than_the_ranking_and_mostly_far_better(n):
+    parted = []
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        vectors = rng.normal(size=(3, 8))[rng.integers(0, 3, n)] + 0.7 * rng.normal(size=(n, 8))  # three kinds of film
+        order = in_order(vectors)
+        assert order[0] == 0 and sorted(order) == list(range(n))
+        before, after = (_largest_of_neighbours(vectors, way) for way in (range(n), order))
+        assert after <= before + 1e-6
+        parted.append(before - after)
+        for start, end in itertools.combinations(range(1, n + 1), 2):  # no stretch is worth turning round any more
+            turned = [*order[:start], *order[start:end][::-1], *order[end:]]
+            assert _largest_of_neighbours(vectors, turned) >= after - 1e-6
+    assert np.mean(parted) > 0.3  # in cosine; measured .5 to .6
+
+
+@pytest.mark.parametrize("n", [8, 10, 20])
+def test_two_kinds_of_film_alternate(n):
+    vectors = np.repeat(np.eye(2), n // 2, axis=0)  # all of one kind, then all of the other
+    assert _largest_of_neighbours(vectors, in_order(vectors)) == 0
+
+
+def test_films_that_are_all_alike_keep_their_order():
+    for n in (3, 8, 12):
+        assert in_order(np.ones((n, 2))).tolist() == list(range(n))
+        same_direction = np.outer(1 + np.arange(n) / 7, [0.1, 0.7, 0.3])  # cosines of 1, give or take a rounding
+        assert in_order(same_direction).tolist() == list(range(n))
+    assert in_order(np.array([[1, 0], [0, 0], [1, 0]])).tolist() == [0, 1, 2]  # no direction is like no other
+
+
+def test_a_playlist_is_in_that_order():
+    films, vectors = _films([4.0, 3, 2, 1]), np.repeat(np.eye(2), 2, axis=0)
+    assert make_playlist(films, vectors, count=4, diversity=0)["title"].tolist() == ["A", "C", "B", "D"]
+    gems = films.assign(popularity=[100, 90, 0, 80])  # scaled scores less scaled log: 1 − 1, ⅔ − .98, ⅓ − 0, 0 − .95
+    assert make_playlist(gems, vectors, count=4, familiarity=0)["title"][0] == "C"
+
+
+# ---- what is refused
+
+
+@pytest.mark.parametrize(
+    ("wishes", "message"),
+    [
+        ({}, "exactly one of count and minutes must be given; got count=None, minutes=None"),
+        ({"count": 3, "minutes": 100}, "exactly one of count and minutes must be given; got count=3, minutes=100"),
+        ({"count": 0}, r"`count` must be a whole number, 1 to 6 \(the candidates\); got 0"),
+        ({"count": 7}, "got 7"),
+        ({"count": 2.0}, "got 2.0"),
+        ({"minutes": 0}, "`minutes` must be a number above 0; got 0"),
+        ({"minutes": math.nan}, "got nan"),
+        ({"minutes": math.inf}, "got inf"),
+        ({"minutes": "long"}, "got 'long'"),
+        ({"minutes": 109}, "the evening must hold 110 minutes, the shortest of 6 films; got minutes=109"),
+        ({"count": 2, "familiarity": 1.1}, "`familiarity` must be a number from 0 to 1; got 1.1. Try familiarity=0.5"),
+        ({"count": 2, "diversity": -0.1}, "`diversity` must be a number from 0 to 1; got -0.1"),
+        ({"count": 2, "calibration": math.nan}, "`calibration` must be a number from 0 to 1; got nan"),
+        ({"count": 2, "diversity": None}, "got None"),
+        ({"count": 2, "calibration": 0.5}, "for calibration above 0 one of them above 0; got {}"),
+        ({"count": 2, "calibration": 0.5, "genre_shares": {"War": 0}}, "one of them above 0; got {'War': 0.0}"),
+        ({"count": 2, "genre_shares": {"War": -1, "Drama": 2}}, "`genre_shares` must be finite and 0 or more"),
+        ({"count": 2, "genre_shares": {"War": math.nan}}, "`genre_shares` must be finite"),
+        ({"count": 2, "years": (1999, 1980)}, r"`years` must be \(first, last\) in this order; got \(1999, 1980\)"),
+        ({"count": 2, "years": (1980,)}, "`years` must be"),
+        ({"count": 2, "years": 1980}, "`years` must be"),
+        ({"count": 2, "years": (None, 1980)}, "`years` must be"),
+        ({"count": 2, "years": ("1980", "1990")}, "`years` must be"),
+    ],
+)
+def test_a_wish_that_cannot_be_met_is_refused(wishes, message):
+    with pytest.raises(ValueError, match=message):
+        make_playlist(*_candidates(6, 0), **wishes)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda films: films.iloc[:0], "and a row; nothing is missing, and it has 0 rows"),
+        (lambda films: films.drop(columns=["genres", "year"]), "genres, year is missing, and it has 6 rows"),
+        (lambda films: films.assign(movie_id=[1, 2, 3, 4, 2, 1]), r"2 rows repeat a movie_id, e.g. \[2, 1\]"),
+        (
+            lambda films: films.assign(score=[3, 2, math.nan, 1, 0, -1]),
+            "every score must be finite, -inf or more; 1 of 6",
+        ),
+        (lambda films: films.assign(score=[math.inf, 2, 1, 1, 0, -math.inf]), "every score must be finite.*2 of 6"),
+        (lambda films: films.assign(popularity=[-1] * 6), "every popularity must be finite, 0 or more; 6 of 6"),
+        (lambda films: films.assign(popularity=pd.array([1, None] * 3, "Int64")), "every popularity .* 3 of 6 are not"),
+        (
+            lambda films: films.assign(minutes=[90, 0, 90, 90, None, 90]),
+            "every minutes must be finite, 1 or more; 1 of 6",
+        ),
+    ],
+)
+def test_candidates_that_cannot_be_ranked_are_refused(change, message):
+    films = change(_films([6.0, 5, 4, 3, 2, 1]))
+    with pytest.raises(ValueError, match=message):
+        make_playlist(films, np.eye(6)[: len(films)], count=2)
+
+
+@pytest.mark.parametrize("vectors", [np.eye(5), np.eye(7), np.ones(6), np.full((6, 2), math.nan), np.ones((6, 2, 2))])
+def test_vectors_that_are_not_of_the_candidates_are_refused(vectors):
+    with pytest.raises(ValueError, match=r"`vectors` must be finite, one row a film: \(6, dim\); got shape"):
+        make_playlist(*_candidates(6, 0)[:1], vectors, count=2)
+
+
+@pytest.mark.parametrize("vectors", [np.ones((0, 3)), np.ones(4), np.array([[math.inf, 1]])])
+def test_no_films_have_no_order(vectors):
+    with pytest.raises(ValueError, match="`vectors` must be finite, one row a film"):
+        in_order(vectors)

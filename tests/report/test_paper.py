@@ -1,0 +1,216 @@
+r"""The paper's text: no digit that was typed by hand, no estimate without its interval, no winner without a test.
+
+A number of the paper is a macro, `\HybridRmse`, or with its interval `\HybridRmseInterval`; see `movierec.latex`.
+"""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from movierec import latex, results
+
+ROOT = Path(__file__).resolve().parents[2]
+TEX = (ROOT / "report/main.tex").read_text(encoding="utf-8")
+DECLARED = tomllib.loads((ROOT / "report/tables.toml").read_text(encoding="utf-8"))
+NAMES = [  # digits that belong to a name, or define what is measured
+    (r"MovieLens-100K", "the data set"),
+    (r"(?:NDCG|HR)@10|Recall@20", "a metric"),
+    (r"95\\,\\%", "the width of every interval"),
+    (r"99 of 100", "a quantile"),
+]
+NOT_PROSE = [
+    r"(?<!\\)%.*",  # comments
+    r"\A.*?\\begin\{document\}",
+    r"\\begin\{(equation|align|tikzpicture|tabular)\}.*?\\end\{\1\}",  # formulas, and the table of symbols
+    r"\\(?:cite|ref|label|input|plotted|texttt|bibliographystyle|bibliography|begin|end|parbox|bstctlcite)\{[^}]*\}",
+    r"\\fbox\{\\parbox\{[^}]*\}",
+    r"\$(?=[^$]*[a-zA-Z])[^$.]*\$",  # a formula without decimals; a number alone between dollars is prose
+]
+COUNTED = {  # numbers without an interval: counted, timed or set, not estimated
+    **dict.fromkeys(
+        ["num_ratings", "num_users", "num_movies", "women_percent", "top_tenth_share"], "counts of the data"
+    ),
+    **dict.fromkeys(["rare_movies_percent", "one_day_users_percent", "same_second_percent"], "counts of the data"),
+    **dict.fromkeys(["cleaning_problems", "cleaning_removed", "random_split_leak_percent"], "counts of the data"),
+    **dict.fromkeys(["alone_by_three_percent", "hidden_share_due", "baseline_count"], "counts"),
+    **dict.fromkeys(["hybrid_coverage_percent", "popularity_coverage_percent"], "shares of the whole catalogue"),
+    **dict.fromkeys(["ranking_stars_weight", "serving_requests_per_second", "exact_up_to"], "settings"),
+    **dict.fromkeys(["scale_users", "scale_movies", "scale_ratings"], "settings of made data"),
+    **dict.fromkeys(["hybrid_fit_seconds", "serving_usual_ms", "serving_slow_ms"], "timed once, on shared cores"),
+    **dict.fromkeys(["ranks_cpu_seconds", "ranks_tfrs_times", "whole_run_minutes"], "timed once, on shared cores"),
+    **dict.fromkeys(["speed_small_fair_times", "speed_large_fair_times"], "ratios of times whose range the table has"),
+    **dict.fromkeys(["training_gb"], "measured once"),
+    **dict.fromkeys(["serving_requests_wrong", "serving_requests_lost"], "counts"),
+    **dict.fromkeys(["seed_deviation_rmse", "seed_deviation_ndcg"], "a deviation itself"),
+    "ease_effect_size": "stands beside the difference and its interval",
+    "off_policy_truth": "the truth of a simulator",
+    "flattering_leaks_ndcg": "a number that is wrong on purpose",
+    **dict.fromkeys(["loop_top_ease", "loop_top_chance", "loop_top_popularity"], "counts of one simulated loop"),
+}
+WITHOUT_WINNER = {
+    "movielens_sizes": "describes",
+    "splits": "describes",
+    "verdict": "each row is a test: a difference with its interval",
+    "speed": "times, with the range of repeated runs",
+}
+
+
+def prose(tex):
+    """What is left of LaTeX for a reader to read, with macros as they are."""
+    for pattern in NOT_PROSE:
+        tex = re.sub(pattern, " ", tex, flags=re.DOTALL if "begin" in pattern else 0)
+    return tex
+
+
+def typed_digits(tex):
+    """Digits in the prose, each with the words around it."""
+    text = prose(tex)
+    for pattern, _ in NAMES:
+        text = re.sub(pattern, "", text)
+    return [" ".join(text[max(0, m.start() - 40) : m.end() + 20].split()) for m in re.finditer(r"\d[\d.,\\]*", text)]
+
+
+def without_interval(tex, counted):
+    """Names of the numbers in the text that are estimates and stand there alone."""
+    used = latex._macros(prose(tex))
+    return [name for name in used if not name.endswith(latex.INTERVAL) and name not in counted]
+
+
+def test_no_digit_in_the_text_was_typed_by_hand():
+    assert typed_digits(TEX) == []
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "An error of 0.946 stars.",
+        "It has 943 users.",
+        r"By $0.021$.",
+        r"It is $12$.",
+        r"2\,000 rounds",
+        r"$\sigma + 0.75\,r$",
+    ],
+)
+def test_a_typed_digit_is_found(sentence):
+    assert typed_digits(r"\begin{document}" + sentence)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        *[
+            r"NDCG@10 is \HybridNdcgInterval{} on MovieLens-100K.",
+            r"95\,\% intervals",
+            r"\texttt{random5}~\cite{koren2009}",
+        ],
+        *[r"place $p$ is looked at with chance $1/p$", r"\begin{equation} 2 \end{equation}", "% 0.946 in a comment"],
+        r"Fig.~\ref{fig:x1}",
+    ],
+)
+def test_digits_of_names_and_formulas_are_not(sentence):
+    assert typed_digits(r"\begin{document}" + sentence) == []
+
+
+def test_every_estimate_in_the_text_has_its_interval():
+    assert without_interval(TEX, COUNTED) == []
+
+
+def test_an_estimate_without_its_interval_is_found():
+    text = r"\begin{document} \HybridRmse{} stars, \EaseDifferenceInterval{} above, \NumUsers{} users"
+    assert without_interval(text, COUNTED) == ["hybrid_rmse"]
+
+
+def test_no_number_is_excused_that_the_paper_does_not_use():
+    assert sorted(set(COUNTED) - set(latex._macros(prose(TEX)))) == []
+
+
+def test_no_number_is_excused_that_has_an_interval():
+    rows = results.read_rows(ROOT / "report/results/numbers.csv")
+    assert [name for name in COUNTED if f"{name}_low" in rows] == []
+
+
+def test_every_table_says_by_a_test_who_wins():
+    used = [name for name in latex.TABLE.findall(TEX) if name not in results.RESERVED]
+    assert len(used) >= 12
+    silent = [name for name in used if not any(spec.get("best") for spec in DECLARED[name])]
+    assert sorted(silent) == sorted(WITHOUT_WINNER)
+
+
+def test_every_mean_with_a_winner_has_an_interval_or_stands_beside_one():
+    """A column in bold without an interval of its own is beside a column of the same table that has one."""
+    for name, columns in DECLARED.items():
+        if any(spec.get("best") for spec in columns):
+            assert any("interval" in spec or spec["header"] == "±" for spec in columns), name
+
+
+def test_every_figure_and_table_is_spoken_of_and_described():
+    labels = re.findall(r"\\label\{((?:fig|tab):\w+)\}", TEX)
+    assert len(labels) == len(set(labels)) >= 20
+    assert [label for label in labels if rf"\ref{{{label}}}" not in TEX] == []
+    figures = re.findall(r"\\begin\{figure\*?\}.*?\\end\{figure\*?\}", TEX, re.DOTALL)
+    assert [figure for figure in figures if r"\plotted" not in figure and r"\described" not in figure] == []
+
+
+def test_a_label_is_named_as_the_result_it_shows():
+    for figure in latex.FIGURE.findall(TEX):
+        assert rf"\label{{fig:{figure}}}" in TEX
+    for table in set(latex.TABLE.findall(TEX)):
+        assert rf"\label{{tab:{table}}}" in TEX
+
+
+# ---- sentences that count or compare, and the recorded results that they rest on
+
+
+def recorded(name):
+    table, _ = results.read_table(ROOT / f"report/results/{name}.csv")
+    return table.set_index(table.columns[0])
+
+
+def ahead(metric):
+    verdict = recorded("verdict")
+    return (verdict.loc[verdict["metric"] == metric, "low"].astype(float) > 0).sum()
+
+
+def leads(table, column):
+    return results.read_table(ROOT / f"report/results/{table}.csv")[1]["best"][column]
+
+
+def value(name):
+    return float(results.read_rows(ROOT / "report/results/numbers.csv")[name]["value"])
+
+
+def end(name, which):
+    return value(f"{name}_{which}")
+
+
+CLAIMS = {
+    "ahead\nin lists on three splits and in stars on two": lambda: (ahead("ndcg@10"), ahead("rmse")) == (3, 2),
+    "By global time its lists cannot be told from implicit factorisation's": lambda: (
+        float(recorded("verdict").loc["by_time", "low"]) < 0 < float(recorded("verdict").loc["by_time", "high"])
+    ),
+    "is not beyond chance on\nthis test part": lambda: end("fading_difference", "low") < 0,
+    "no baseline is surely better than EASE": lambda: (
+        not (
+            (recorded("baseline_differences")["p_holm"].astype(float) < 0.05)
+            & (recorded("baseline_differences")["difference"].astype(float) < 0)
+        ).any()
+    ),
+    "which after correction is not sure": lambda: (
+        float(recorded("sequence_differences").loc["hybrid", "p_holm"]) > 0.05
+    ),
+    "the network loses to the simple rival": lambda: end("hidden_ridge_over_taught", "low") > 0,
+    "a negative result": lambda: end("attention_in_hybrid", "high") < 0,
+    "No learner beats the order by expected stars": lambda: leads("bandits", "clicks a visit") == ["by expected stars"],
+    "nothing is gained by asking": lambda: (
+        end("people_worth_stars", "low") < 0 and end("people_worth_lists", "low") < 0
+    ),
+    "Order explains most of the lead": lambda: 2 * value("fading_difference") < value("ease_difference"),
+}
+
+
+@pytest.mark.parametrize("sentence", CLAIMS)
+def test_what_the_text_says_in_words_holds_in_the_results(sentence):
+    assert " ".join(sentence.split()) in " ".join(TEX.split())
+    assert CLAIMS[sentence]()

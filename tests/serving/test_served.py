@@ -1,0 +1,120 @@
+"""The saved model in another program: the same lists as the model that was saved, and its own checks."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import movierec
+from movierec.serving.events import Event
+from movierec.serving.served import load_served
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def folder(fitted, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("served")
+    fitted.save(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def served(folder):
+    return load_served(folder)
+
+
+def event(movie_id, kind="stars", stars=None, user_id=100):
+    return Event(user_id, movie_id, kind, stars, 0)
+
+
+def rows_of(table):
+    """The rows of a table of `Hybrid` as the server has them."""
+    return table.drop(columns="user_id", errors="ignore").to_dict("records")
+
+
+def assert_equal(found, expected):
+    assert [list(row) for row in found] == [list(row) for row in expected]
+    for one, other in zip(found, expected, strict=True):
+        assert one == pytest.approx(other, abs=1e-4)  # titles are compared as they are
+
+
+def test_what_is_served_says_what_it_is(served, fitted):
+    assert (served.num_users, served.num_movies, served.scale) == (40, 30, (2.0, 5.0))
+    assert served.genres == ["Comedy", "Drama"] and served.manifest["seed"] == 0
+    assert served.movies["title"].tolist() == fitted.movies["title"].tolist()
+    assert served.has_user(100) and not served.has_user(9999)
+    assert served.has_movie(10) and not served.has_movie(9999)
+    assert served.find("film 4") == 50
+    with pytest.raises(ValueError, match="None is near"):
+        served.find("'; DROP TABLE movies; --")
+
+
+def test_lists_are_those_of_the_model(served, fitted):
+    for user_id in (100, 117):
+        assert_equal(served.recommend(user_id, 7), rows_of(fitted.recommend([user_id], k=7)))
+    stars = {10: 5.0, 20: 2.0}
+    new = served.recommend_new(stars, ("Comedy",), 6)
+    assert_equal(new, rows_of(fitted.recommend_new(stars, k=6, genres=("Comedy",))))
+    assert_equal(served.recommend_new({}, (), 4), rows_of(fitted.recommend_new(k=4)))
+    assert_equal(served.similar(50, 3), rows_of(fitted.similar(50, k=3)))
+
+
+def test_who_has_seen_nearly_all_gets_a_short_list(served):
+    events = [event(int(movie_id), stars=5.0) for movie_id in served.movies["movie_id"][1:]]
+    assert [row["movie_id"] for row in served.recommend(9999, 10, events)] == [10]
+    assert served.recommend(9999, 10, [*events, event(10, "view")]) == []
+
+
+def test_a_list_reacts_to_each_kind_of_event(served):
+    before = served.recommend(100, 30)
+    first = before[0]["movie_id"]
+    after = {
+        kind: served.recommend(100, 30, [event(first, kind, stars)])
+        for kind, stars in (("view", None), ("click", None), ("stars", 2.0))
+    }
+    assert first not in [row["movie_id"] for row in after["view"] + after["stars"]]
+    assert first in [row["movie_id"] for row in after["click"]]
+    scores = {kind: {row["movie_id"]: row["score"] for row in rows} for kind, rows in after.items()}
+    assert scores["view"] != scores["stars"] and len(after["view"]) == len(before) - 1
+    assert served.recommend(100, 30, [event(9999, "view")]) == before  # a film that this model does not know
+
+
+def test_the_newest_stars_hold(served):
+    changed = served.recommend(9999, 5, [event(10, stars=5.0), event(50, stars=5.0), event(10, stars=2.0)])
+    assert changed == served.recommend(9999, 5, [event(50, stars=5.0), event(10, stars=2.0)])
+
+
+def test_a_fresh_process_serves_the_same_to_the_bit(served, folder):
+    code = f"""
+import json
+from movierec.serving.served import load_served
+served = load_served({str(folder)!r})
+print(json.dumps([served.recommend(100, 5), served.recommend_new({{10: 5.0}}, (), 5), served.similar(10, 3)]))
+"""
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert (run.returncode, run.stderr) == (0, "")
+    here = [served.recommend(100, 5), served.recommend_new({10: 5.0}, (), 5), served.similar(10, 3)]
+    assert json.loads(run.stdout) == here
+
+
+def test_without_a_stars_head_there_are_no_stars_and_without_a_ranking_head_there_is_nothing(split, small, tmp_path):
+    movierec.fit_hybrid(split, heads=("ranking",), epochs=1, **small).save(tmp_path / "lists")
+    lists = load_served(tmp_path / "lists")
+    assert {row["predicted_stars"] for row in lists.recommend(100, 3)} == {None} and lists.genres == []
+    movierec.fit_hybrid(split, heads=("stars",), epochs=1, **small).save(tmp_path / "stars")
+    with pytest.raises(ValueError, match=r"must have a ranking head to be served; it has \['stars'\]"):
+        load_served(tmp_path / "stars")
+
+
+def test_a_folder_that_is_not_whole_is_not_served(folder, tmp_path):
+    with pytest.raises(FileNotFoundError, match="must hold manifest.json"):
+        load_served(tmp_path)
+    spoilt = shutil.copytree(folder, tmp_path / "spoilt")
+    with open(spoilt / "1/saved_model.pb", "ab") as file:
+        file.write(b"more")
+    with pytest.raises(ValueError, match="saved_model.pb was cut short, changed"):
+        load_served(spoilt)

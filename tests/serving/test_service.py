@@ -1,0 +1,613 @@
+"""The service over a model that can be counted out by hand: good answers, refusals that help, no inside shown."""
+
+import asyncio
+import concurrent.futures
+import errno
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import httpx
+import pandas as pd
+import pytest
+
+from movierec.data.movielens import find_movie
+from movierec.serving.events import Event, FeedbackLog
+from movierec.serving.service import make_app
+
+HERE = Path(__file__).parent
+JSON = {"content-type": "application/json"}
+TITLES = ["Toy Story (1995)", "Aladdin (1992)", "Fargo (1996)", "Léon (1994)", "Hamlet (1948)", "Hamlet (1996)"]
+
+
+class Served:
+    """Six films 10 … 60, users 1 and 2, of whom 1 has seen film 10; a list is the rest in the order of movie_id."""
+
+    num_users, num_movies, scale, genres = 2, 6, (1.0, 5.0), ["Comedy", "Crime"]
+    manifest = {"data": "six films", "metrics": {"ndcg@10": 0.5}, "versions": {}, "seed": 0, "format": "not told"}
+
+    def __init__(self):
+        self.movies = pd.DataFrame({"movie_id": range(10, 70, 10), "title": TITLES})
+        self.asked = []
+
+    def has_user(self, user_id):
+        return user_id in (1, 2)
+
+    def has_movie(self, movie_id):
+        return movie_id in range(10, 70, 10)
+
+    def find(self, title):
+        return find_movie(self.movies, title)
+
+    def recommend(self, user_id, k, events=()):
+        self.asked.append((user_id, k, events))
+        return self._list({event.movie_id for event in events} | ({10} if user_id == 1 else set()), k)
+
+    def recommend_new(self, stars, genres, k):
+        self.asked.append((stars, genres, k))
+        return self._list(stars, k)
+
+    def similar(self, movie_id, k):
+        return [
+            {name: film[name] for name in ("rank", "movie_id", "title", "score")} for film in self._list([movie_id], k)
+        ]
+
+    def _list(self, without, k):
+        films = [row for row in self.movies.itertuples() if row.movie_id not in without][:k]
+        return [
+            {"rank": rank, "movie_id": film.movie_id, "title": film.title, "score": -rank, "predicted_stars": None}
+            for rank, film in enumerate(films, start=1)
+        ]
+
+
+def load_served(folder):
+    """What `movierec.serving.served` has, for the processes below."""
+    if Path(folder).name == "missing":
+        raise FileNotFoundError(f"{folder} must hold a model;\nit does not.")
+    if Path(folder).name == "broken":
+        raise ValueError(f"{folder} was cut short.")
+    return Served()
+
+
+@pytest.fixture
+def log(tmp_path):
+    with FeedbackLog(tmp_path / "feedback.jsonl") as log:
+        yield log
+
+
+@pytest.fixture
+def served():
+    return Served()
+
+
+class Client:
+    """Asks the application in this process, without a socket: `client.get("/health")`."""
+
+    def __init__(self, app):
+        self.app = app
+
+    def request(self, method, target, **options):
+        async def ask():
+            transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+            async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+                return await client.request(method, target, **options)
+
+        return asyncio.run(ask())
+
+    def get(self, target, **options):
+        return self.request("GET", target, **options)
+
+    def post(self, target, body=None, **options):
+        return self.request("POST", target, **({"json": body} | options if body is not None else options))
+
+
+@pytest.fixture
+def client(served, log):
+    return Client(make_app(served, log))
+
+
+def _films(answer):
+    assert answer.status_code == 200, answer.text
+    return [film["movie_id"] for film in answer.json()["movies"]]
+
+
+def _refused(answer, status, *parts):
+    """A `Problem`, and nothing else, with these parts in its text."""
+    assert (answer.status_code, answer.headers["content-type"], list(answer.json())) == (
+        status,
+        "application/json",
+        ["detail"],
+    ), answer.text
+    assert [part for part in parts if part not in answer.json()["detail"]] == [], answer.text
+
+
+# ---- lists
+
+
+def test_a_user_gets_what_the_model_says(client):
+    answer = client.get("/recommend/1?k=2")
+    assert answer.status_code == 200
+    film = {"rank": 1, "movie_id": 20, "title": "Aladdin (1992)", "score": -1.0, "predicted_stars": None}
+    other = {"rank": 2, "movie_id": 30, "title": "Fargo (1996)", "score": -2.0, "predicted_stars": None}
+    assert answer.json() == {"based_on": "history", "movies": [film, other]}
+
+
+def test_ten_films_unless_another_number_is_asked_for(client, served, log):
+    assert _films(client.get("/recommend/2?k=3")) == [10, 20, 30]
+    assert _k_schema(client) == _k_schema(client) | {"default": 6, "minimum": 1, "maximum": 6}
+    assert _films(client.get("/recommend/2")) == [10, 20, 30, 40, 50, 60]  # there are no ten
+    served.num_movies = 1_000
+    large = Client(make_app(served, log))
+    assert _k_schema(large) == _k_schema(large) | {"default": 10, "minimum": 1, "maximum": 100}
+    large.get("/recommend/2")
+    assert served.asked[-1] == (2, 10, [])
+
+
+def _k_schema(client):
+    parameters = client.get("/openapi.json").json()["paths"]["/similar/{movie_id}"]["get"]["parameters"]
+    return next(one["schema"] for one in parameters if one["name"] == "k")
+
+
+@pytest.mark.parametrize(
+    "body, based_on, asked",
+    [
+        ({}, "popularity", ({}, (), 6)),
+        ({"stars": [], "genres": []}, "popularity", ({}, (), 6)),
+        ({"stars": [{"movie_id": 10, "stars": 5}]}, "stars", ({10: 5.0}, (), 6)),
+        ({"genres": ["Crime", "Comedy"], "k": 2}, "genres", ({}, ("Crime", "Comedy"), 2)),
+        (
+            {"stars": [{"title": "fargo", "stars": 1}, {"title": "Léon", "stars": 4.5}], "genres": ["Crime"]},
+            "stars and genres",
+            ({30: 1.0, 40: 4.5}, ("Crime",), 6),
+        ),
+    ],
+)
+def test_a_newcomer_gets_a_list_and_is_told_what_it_is_based_on(client, served, body, based_on, asked):
+    answer = client.post("/recommend", body)
+    assert (answer.status_code, answer.json()["based_on"]) == (200, based_on)
+    assert served.asked == [asked]
+
+
+def test_films_like_a_film(client):
+    answer = client.get("/similar/20?k=1")
+    film = {"rank": 1, "movie_id": 10, "title": "Toy Story (1995)", "score": -1.0}
+    assert answer.json() == {"movies": [film]}
+
+
+def test_health_says_who_answers(client, log):
+    log.append(Event(1, 10, "view", None, 0))
+    assert client.get("/health").json() == {
+        "status": "ok",
+        "users": 2,
+        "movies": 6,
+        "events": 1,
+        "model": {"data": "six films", "metrics": {"ndcg@10": 0.5}, "versions": {}, "seed": 0},
+    }
+
+
+# ---- feedback
+
+
+def test_feedback_is_kept_and_the_next_list_knows_it(client, served, log):
+    before = int(time.time())
+    answer = client.post("/feedback", {"user_id": 1, "movie_id": 20, "kind": "stars", "stars": 4.5})
+    assert answer.status_code == 201
+    [event] = log.of(1)
+    assert answer.json() == event._asdict()
+    assert event[:4] == (1, 20, "stars", 4.5) and before <= event.time <= time.time()
+    answer = client.get("/recommend/1?k=2")
+    assert (answer.json()["based_on"], _films(answer)) == ("history and feedback", [30, 40])
+    assert served.asked == [(1, 2, [event])]
+
+
+def test_somebody_new_is_known_from_the_first_event_on(client):
+    _refused(client.get("/recommend/77"), 404, "user_id 77 is not one of the 2 users", "POST /recommend")
+    assert client.post("/feedback", {"user_id": 77, "movie_id": 10, "kind": "view"}).status_code == 201
+    answer = client.get("/recommend/77?k=1")
+    assert (answer.json()["based_on"], _films(answer)) == ("feedback", [20])
+
+
+def test_events_of_films_that_the_model_no_longer_knows_are_left_out(client, served, log):
+    log.append(Event(77, 999, "view", None, 0))
+    _refused(client.get("/recommend/77"), 404)
+    log.append(Event(77, 10, "view", None, 0))
+    assert client.get("/recommend/77").status_code == 200
+    assert [event.movie_id for event in served.asked[0][2]] == [10]
+
+
+def test_what_cannot_be_kept_is_not_acknowledged(client, log, monkeypatch):
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device", "/secret/path")
+
+    monkeypatch.setattr(os, "fsync", full)
+    answer = client.post("/feedback", {"user_id": 1, "movie_id": 20, "kind": "view"})
+    _refused(answer, 503, "the event was not kept (No space left on device)")
+    assert "secret" not in answer.text and log.of(1) == []
+
+
+@pytest.mark.parametrize(
+    "body, part",
+    [
+        ({"kind": "stars"}, "'stars' has None"),
+        ({"kind": "view", "stars": 3}, "'view' has 3.0"),
+        ({"kind": "like"}, "Input should be 'view', 'click' or 'stars'"),
+        ({"kind": "stars", "stars": 5.5}, "less than or equal to 5"),
+        ({"kind": "view", "mood": "good"}, "body.mood: Extra inputs are not permitted"),
+        ({"kind": "view", "user_id": 2**63}, "body.user_id: Input should be less than"),
+        ({"kind": "view", "user_id": "1"}, "valid integer"),
+        ({"kind": "view", "user_id": True}, "valid integer"),
+        ({}, "body.kind: Field required"),
+    ],
+)
+def test_feedback_that_makes_no_sense_is_refused(client, log, body, part):
+    _refused(client.post("/feedback", {"user_id": 1, "movie_id": 20} | body), 422, part)
+    assert len(log) == 0
+
+
+# ---- refusals
+
+
+@pytest.mark.parametrize("target", ["/recommend/1", "/similar/10"])
+@pytest.mark.parametrize("k", ["0", "-1", "7", "x", "", "1e1", "nan", str(2**63), "9" * 5_000])
+def test_k_must_be_one_to_the_number_of_films(client, target, k):
+    _refused(client.get(f"{target}?k={k}"), 422, "query.k: ")
+    if k in ("0", "-1", "7"):
+        _refused(client.post("/recommend", {"k": int(k)}), 422, "body.k: Input should be")
+
+
+def test_unknown_ids_are_not_found(client):
+    for answer in (
+        client.get("/similar/11"),
+        client.post("/recommend", {"stars": [{"movie_id": 11, "stars": 5}]}),
+        client.post("/feedback", {"user_id": 1, "movie_id": 11, "kind": "view"}),
+    ):
+        _refused(answer, 404, "movie_id 11 is not in the catalogue of 6 films")
+
+
+@pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 10**400, "9" * 5_000, "x", "1.5", "%00", "'; DROP TABLE"])
+def test_ids_that_are_no_number_of_64_bits_are_refused(client, number):
+    _refused(client.get(f"/recommend/{number}"), 422, "path.user_id: ")
+    _refused(client.get(f"/similar/{number}"), 422, "path.movie_id: ")
+
+
+@pytest.mark.parametrize("number", [2**63 - 1, -(2**63)])
+def test_the_largest_ids_are_ids(client, number):
+    _refused(client.get(f"/recommend/{number}"), 404, str(number))
+
+
+@pytest.mark.parametrize(
+    "stars, part",
+    [
+        ([{"movie_id": 10, "stars": 5.5}], "body.stars.0.stars: Input should be less than or equal to 5"),
+        ([{"movie_id": 10, "stars": 0.5}], "greater than or equal to 1"),
+        ([{"movie_id": 10, "stars": "5"}], "valid number"),
+        ([{"movie_id": 10, "stars": True}], "valid number"),
+        ([{"movie_id": 10, "stars": None}], "valid number"),
+        ([{"movie_id": 10}], "body.stars.0.stars: Field required"),
+        ([{"stars": 5}], "a film needs either movie_id or title"),
+        ([{"movie_id": 10, "title": "Fargo", "stars": 5}], "a film needs either movie_id or title"),
+        ([{"movie_id": 10.5, "stars": 5}], "valid integer"),
+        ([{"movie_id": 2**63, "stars": 5}], "less than 9223372036854775808"),
+        ([{"movie_id": 10, "stars": 5, "seen": 1}], "body.stars.0.seen: Extra inputs are not permitted"),
+        ([{"movie_id": 10, "stars": 5}] * 2, "every film must be named once; [10] are named more often"),
+        ([{"movie_id": 30, "stars": 5}, {"title": "Fargo", "stars": 1}], "every film must be named once; [30]"),
+        ({"10": 5}, "body.stars: Input should be a valid list"),
+        ([{"movie_id": 10, "stars": 5}] * 201, "at most 200 items"),
+        ([{"title": "Farggo", "stars": 5}], "Nearest: 'Fargo (1996)' (movie_id 30)"),
+        ([{"title": "Hamlet", "stars": 5}], "2 have 'Hamlet': 'Hamlet (1948)' (movie_id 50), 'Hamlet (1996)'"),
+        ([{"title": "'; DROP TABLE movies; --", "stars": 5}], "none of 6 titles is \"'; DROP TABLE"),
+        ([{"title": "千と千尋の神隠し", "stars": 5}], "千と千尋の神隠し"),
+        ([{"title": "", "stars": 5}], "none of 6 titles is ''"),
+        ([{"title": "\0\r\n", "stars": 5}], r"'\x00\r\n'"),
+        ([{"title": "x" * 301, "stars": 5}], "at most 300 characters"),
+        ([{"title": "x" * 300, "stars": 5}], "none of 6 titles"),
+    ],
+)
+def test_films_of_a_newcomer_that_cannot_be_understood_are_refused(client, served, stars, part):
+    _refused(client.post("/recommend", {"stars": stars}), 422, part)
+    assert served.asked == []
+
+
+@pytest.mark.parametrize(
+    "genres, part",
+    [
+        (["Comedies"], "body.genres.0: Input should be 'Comedy' or 'Crime'"),
+        (["comedy"], "Input should be 'Comedy' or 'Crime'"),
+        (["Comedy", "Comedy"], "every genre must be named once; ['Comedy']"),
+        (["Comedy", "Crime", "Comedy"], "at most 2 items"),
+        ("Comedy", "valid list"),
+    ],
+)
+def test_genres_that_are_not_there_or_named_twice_are_refused(client, genres, part):
+    _refused(client.post("/recommend", {"genres": genres}), 422, part)
+
+
+def test_a_model_without_genres_takes_none(served, log):
+    served.genres = []
+    client = Client(make_app(served, log))
+    _refused(client.post("/recommend", {"genres": ["Comedy"]}), 422, "at most 0 items")
+    assert client.post("/recommend", {"genres": []}).status_code == 200
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_stars_that_are_no_number_are_refused(client, number):
+    body = f'{{"stars":[{{"movie_id":10,"stars":{number}}}]}}'
+    _refused(client.post("/recommend", content=body, headers=JSON), 422, "body.stars.0.stars: Input should be")
+    body = f'{{"user_id":1,"movie_id":10,"kind":"stars","stars":{number}}}'
+    _refused(client.post("/feedback", content=body, headers=JSON), 422, "body.stars: Input should be")
+
+
+def test_unknown_fields_and_parameters_are_refused(client):
+    _refused(client.post("/recommend", {"star": []}), 422, "body.star: Extra inputs are not permitted")
+    _refused(client.get("/recommend/1?K=5"), 422, "query.K: Extra inputs are not permitted")
+
+
+@pytest.mark.parametrize("endpoint", ["/recommend", "/feedback"])
+@pytest.mark.parametrize(
+    "body, status",
+    [
+        (b"{", 422),
+        (b"not JSON", 422),
+        (b"[]", 422),
+        (b"null", 422),
+        (b'"\xc3\xa9"', 422),
+        (b"", 422),
+        (b'{"k": \xff\xfe}', 400),
+        (b"\xff", 400),
+        (b"[" * 50_000, 400),
+        (b'{"k": 1' + b"0" * 5_000 + b"}", 400),
+        (rb'{"\ud800": 1}', 422),
+        (rb'{"stars": [{"title": "\ud800", "stars": 5}], "kind": "\ud800"}', 422),
+    ],
+)
+def test_bodies_that_are_no_json_object_are_refused(client, endpoint, body, status):
+    _refused(client.post(endpoint, content=body, headers=JSON), status)
+
+
+def test_json_must_be_called_json(client):
+    """Else a form on any web page could post feedback in the name of who looks at it."""
+    _refused(client.post("/recommend", content=b"{}", headers={"content-type": "text/plain"}), 422, "body: ")
+
+
+def test_a_long_wrong_field_is_not_sent_back_whole(client):
+    answer = client.post("/recommend", {"x" * 60_000: 1})
+    _refused(answer, 422, "body.xxx")
+    assert len(answer.content) < 1_100
+
+
+def test_other_addresses_and_methods_are_problems_too(client):
+    _refused(client.get("/nothing"), 404)
+    _refused(client.get("/recommend/"), 404)
+    answer = client.request("DELETE", "/recommend/1")
+    _refused(answer, 405)
+    assert answer.headers["allow"] == "GET"
+
+
+# ---- long bodies
+
+
+def _chunks(size, count):
+    async def parts():
+        for _ in range(count):
+            yield b" " * size
+
+    return parts()
+
+
+def test_a_body_may_have_as_many_bytes_as_said_and_not_one_more(served, log):
+    client = Client(make_app(served, log, most_bytes=100))
+    for body in (b"{}" + 98 * b" ", _padded(2, 98)):
+        assert client.post("/recommend", content=body, headers=JSON).status_code == 200
+    for body in (b"{}" + 99 * b" ", _padded(2, 99), _chunks(1, 101), _chunks(1_000, 1_000)):
+        _refused(client.post("/recommend", content=body, headers=JSON), 413, "at most 100 bytes")
+    _refused(client.post("/nothing", content=b" " * 101), 413)
+
+
+async def _padded(parts, spaces):
+    yield b"{"
+    for _ in range(parts - 1):
+        yield b"}" + b" " * spaces
+
+
+def test_only_as_much_is_read_as_is_needed_to_refuse(client):
+    read = []
+
+    async def endless():
+        while True:
+            read.append(1_000)
+            yield b" " * 1_000
+
+    _refused(client.post("/feedback", content=endless(), headers=JSON), 413, "at most 65,536 bytes")
+    assert sum(read) == 66_000  # the first thousand above the limit
+    told = {"content-length": str(10**30), **JSON}
+    _refused(client.post("/feedback", content=_chunks(1, 1), headers=told), 413)
+
+
+# ---- no inside shown
+
+
+@pytest.mark.parametrize("error", [RuntimeError, ValueError, KeyError, OSError])
+def test_an_error_of_ours_is_logged_and_not_shown(client, served, monkeypatch, error):
+    def fail(*_):
+        raise error("/secret/path")
+
+    for name in ("recommend", "recommend_new", "similar"):
+        monkeypatch.setattr(served, name, fail)
+    for answer in (client.get("/recommend/1"), client.post("/recommend", {}), client.get("/similar/10")):
+        assert (answer.status_code, answer.json()) == (500, {"detail": "internal error"})
+
+
+# ---- documentation
+
+
+def test_every_refusal_is_documented_as_a_problem(client):
+    schema = client.get("/openapi.json").json()
+    statuses = {
+        (path, method): sorted(operation["responses"])
+        for path, operations in schema["paths"].items()
+        for method, operation in operations.items()
+    }
+    assert statuses == {
+        ("/recommend/{user_id}", "get"): ["200", "404", "422", "500"],
+        ("/recommend", "post"): ["200", "400", "404", "413", "422", "500"],
+        ("/similar/{movie_id}", "get"): ["200", "404", "422", "500"],
+        ("/feedback", "post"): ["201", "400", "404", "413", "422", "500", "503"],
+        ("/health", "get"): ["200", "422", "500"],
+    }
+    refusals = {
+        json.dumps(response["content"]["application/json"]["schema"])
+        for operations in schema["paths"].values()
+        for operation in operations.values()
+        for status, response in operation["responses"].items()
+        if status >= "400"
+    }
+    assert refusals == {'{"$ref": "#/components/schemas/Problem"}'}
+    assert "HTTPValidationError" not in schema["components"]["schemas"]
+    assert client.get("/docs").status_code == 200
+
+
+def test_requests_made_from_the_documentation_find_no_hole(served, log):
+    """Schemathesis: hundreds of requests, half of them against the rules; each answer must be as documented."""
+    import hypothesis
+    import schemathesis
+    from schemathesis import checks, openapi
+    from schemathesis.specs.openapi import checks as documented
+
+    wanted = [checks.not_a_server_error, documented.status_code_conformance, documented.content_type_conformance]
+    wanted += [documented.response_schema_conformance, documented.negative_data_rejection]
+    served.has_user = served.has_movie = lambda number: number % 2 == 0  # any even number, so that some are right
+    served.find = len
+    schema = openapi.from_asgi("/openapi.json", make_app(served, log))
+    statuses = Counter()
+    for operation in (result.ok() for result in schema.get_all_operations()):
+        modes = ("positive", "negative") if operation.path != "/health" else ("positive",)  # nothing to get wrong
+        for mode in modes:
+
+            @hypothesis.settings(max_examples=60, deadline=None, derandomize=True, database=None)
+            @hypothesis.given(case=operation.as_strategy(generation_mode=schemathesis.GenerationMode(mode)))
+            def ask(case):
+                statuses[case.call_and_validate(checks=wanted).status_code] += 1
+
+            ask()
+    assert min(statuses[status] for status in (200, 201, 404, 422)) > 10, statuses
+
+
+# ---- as a process
+
+PROCESS = """
+import sys, types
+sys.path.insert(0, {here!r})
+sys.modules["movierec.serving.served"] = __import__("test_service")
+from movierec.serving.served import service
+sys.exit(service.main())
+"""
+
+
+def _command(*arguments):
+    return [sys.executable, "-c", PROCESS.format(here=str(HERE)), *map(str, arguments)]
+
+
+def _start(*arguments):
+    process = subprocess.Popen(
+        _command(*arguments), cwd=HERE.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    line = process.stdout.readline()
+    if not line.startswith("ready: http://127.0.0.1:"):
+        process.kill()
+        pytest.fail(f"{line}{process.communicate()[1]}")
+    return process, line.removeprefix("ready: ").removesuffix("/docs\n")
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    """The service as its users start it."""
+    process, address = _start("--model", "m", "--port", 0, "--feedback", tmp_path_factory.mktemp("log") / "log.jsonl")
+    yield address
+    process.kill()
+    process.communicate()
+
+
+def test_an_answer_over_the_network_takes_milliseconds(address):
+    """40 ms would be Nagle's algorithm waiting for an acknowledgement that the other side delays."""
+    with httpx.Client(base_url=address) as client:
+        seconds = []
+        for _ in range(40):
+            started = time.perf_counter()
+            assert client.get("/recommend/1").status_code == 200
+            seconds.append(time.perf_counter() - started)
+    assert sorted(seconds)[10] < 0.03  # the quartile: this machine may be busy
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_ten_megabytes_are_refused_quickly_and_the_service_lives_on(address, chunked):
+    body = b" " * 10_000_000
+    content = (body[at : at + 100_000] for at in range(0, len(body), 100_000)) if chunked else body
+    started = time.perf_counter()
+    with httpx.Client(base_url=address, timeout=20) as client:
+        answer = client.post("/recommend", content=content, headers=JSON)
+        assert (answer.status_code, list(answer.json())) == (413, ["detail"])
+        assert time.perf_counter() - started < 3
+        assert client.get("/health").status_code == 200
+
+
+def test_nonsense_instead_of_http_does_no_harm(address):
+    host, port = address.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(b"\x16\x03\x01 hello\r\n\r\n")
+        assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
+    assert httpx.get(f"{address}/health").status_code == 200
+
+
+def test_many_at_once_all_get_their_own_answer(address):
+    def one(number):
+        with httpx.Client(base_url=address, timeout=20) as client:
+            sent = client.post("/feedback", json={"user_id": 1_000 + number, "movie_id": 10, "kind": "click"})
+            return sent.json()["user_id"], client.get(f"/recommend/{1_000 + number}?k=1").json()["based_on"]
+
+    before = httpx.get(f"{address}/health").json()["events"]
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        assert list(pool.map(one, range(64))) == [(1_000 + number, "feedback") for number in range(64)]
+    assert httpx.get(f"{address}/health").json()["events"] == before + 64
+
+
+def test_feedback_outlives_kill_nine_and_lists_react_after_a_restart(tmp_path):
+    arguments = ("--model", "m", "--port", 0, "--feedback", tmp_path / "log.jsonl")
+    process, address = _start(*arguments)
+    told = httpx.post(f"{address}/feedback", json={"user_id": 1, "movie_id": 20, "kind": "view"})
+    process.kill()
+    process.communicate()
+    assert told.status_code == 201
+    process, address = _start(*arguments)
+    answer = httpx.get(f"{address}/recommend/1?k=1")
+    process.send_signal(signal.SIGINT)
+    out, errors = process.communicate(timeout=20)
+    assert (answer.json()["based_on"], _films(answer)) == ("history and feedback", [30])
+    assert (process.returncode, out, errors) == (0, "", "")
+
+
+def _refused_start(*arguments):
+    run = subprocess.run(_command(*arguments), cwd=HERE.parent, capture_output=True, text=True, timeout=60)
+    assert (run.returncode, run.stdout, run.stderr.count("\n")) == (1, "", 1), run.stderr
+    return run.stderr
+
+
+def test_a_service_that_cannot_start_says_why_in_one_line(tmp_path):
+    log = tmp_path / "log.jsonl"
+    free = ("--port", 0, "--feedback", log)
+    assert "missing must hold a model; it does not." in _refused_start("--model", tmp_path / "missing", *free)
+    assert "broken was cut short." in _refused_start("--model", tmp_path / "broken", *free)
+    with FeedbackLog(log):
+        assert "another has it open. Stop that service" in _refused_start("--model", "m", *free)
+    log.write_text("something else\n")
+    assert "Name another file" in _refused_start("--model", "m", *free)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        told = _refused_start("--model", "m", "--port", port, "--feedback", tmp_path / "other.jsonl")
+    assert f"port {port} of 127.0.0.1 must be free; Address already in use" in told
+    assert "port 70000" in _refused_start("--model", "m", "--port", 70_000, "--feedback", tmp_path / "other.jsonl")

@@ -1,0 +1,140 @@
+"""The recommender of the next film: it learns an order, says the same twice, and refuses what it cannot know."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import movierec
+from movierec.evaluation.full_ranking import evaluate_ranking
+from movierec.models.sequences import MarkovChain
+from movierec.training import sequential
+
+DAY, FILMS = 86_400, 12
+SMALL = dict(length=6, dim=8, blocks=1, dropout=0.0, batch_size=16, learning_rate=0.03, patience=3)
+
+
+@pytest.fixture(scope="module")
+def rings():
+    """60 users walk round a ring of 12 films, one a day: even users step by one film, odd ones by five.
+
+    What comes next depends on the last two films: after film 0 it is 1 or 5, by where the user came from. Each walks 8
+    films from a place of their own, so no film is more popular than another by much.
+    """
+    rows = []
+    for user in range(60):
+        step = 1 if user % 2 == 0 else 5
+        rows += [(user, (user // 2 + step * day) % FILMS, 3.0, DAY * day) for day in range(8)]
+    table = pd.DataFrame(rows, columns=["user_id", "movie_id", "rating", "timestamp"])
+    return movierec.split_leave_last(table)
+
+
+@pytest.fixture(scope="module")
+def walker(rings):
+    return sequential.fit_sequence(rings, seed=0, epochs=40, **SMALL)
+
+
+def hit_rate(scorer, split, indices, part="test"):
+    return evaluate_ranking(getattr(scorer, "score", scorer), split, indices, part=part, k=1, liked_from=0)[
+        "hit_rate@1"
+    ].mean()
+
+
+def test_it_learns_what_a_chain_of_one_film_cannot(rings, walker):
+    """The film before says whose step it is. From one film, two answers are equally good, so half are right."""
+    read = walker.reading(pd.concat([rings.train, rings.validation]))
+    assert hit_rate(read, rings, walker.indices) > 0.7
+    chain = MarkovChain(pd.concat([rings.train, rings.validation]), walker.indices)
+    assert 0.4 < hit_rate(chain, rings, walker.indices) < 0.6
+
+
+def test_reading_is_what_makes_the_difference_between_validation_and_test(rings, walker):
+    """Without the validation film its next film is two steps away, and validation itself is one."""
+    assert hit_rate(walker, rings, walker.indices, "validation") > 0.7
+    assert hit_rate(walker, rings, walker.indices) < 0.3
+    assert walker.reading(rings.train).film.tolist() == walker.film.tolist()
+
+
+def test_the_best_epoch_is_kept_and_the_same_seed_says_the_same(rings, walker):
+    history = walker.history
+    assert list(history) == ["epoch", "train_sequence_loss", "validation_ndcg@10"]
+    assert history["validation_ndcg@10"].idxmax() + 1 == walker.best_epochs["sequence"]
+    assert history["train_sequence_loss"].iloc[-1] < history["train_sequence_loss"].iloc[0] / 2
+    settings = SMALL | {"epochs": 3}
+    one, again, other = (
+        sequential.fit_sequence(rings, seed=seed, **settings).score(np.arange(60)) for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(one, again)
+    assert np.abs(one - other).max() > 1e-3
+
+
+def test_who_looks_at_whom(walker, rings):
+    film, weights = walker.looks(3)
+    expected = rings.train[rings.train["user_id"] == 3].sort_values("timestamp")["movie_id"].tolist()
+    assert walker.indices.movie_ids[film].tolist() == expected and weights.shape == (1, 6, 6)
+    np.testing.assert_allclose(weights.sum(axis=2), 1, atol=1e-5)
+    assert not np.triu(weights[0], 1).any()
+
+
+def test_a_history_can_be_read_up_to_a_film(walker):
+    film, gap = walker.read_of(3, films=2)
+    assert film[0, 4:].tolist() == walker.film[3, :2].tolist() and gap[0, 4:].tolist() == walker.gap[3, :2].tolist()
+    assert (film[0, :4] == FILMS).all()
+    few, weights = walker.looks(3, films=2)
+    assert len(few) == 2 and weights.shape == (1, 2, 2)
+    chance = walker.expects(3, films=2)
+    scores = walker.score_next(film, gap)[0]
+    left = np.setdiff1d(np.arange(FILMS), few)
+    np.testing.assert_allclose(chance[left], np.exp(scores[left]) / np.exp(scores[left]).sum(), rtol=1e-4)
+    assert not chance[few].any()
+    with pytest.raises(ValueError, match="user_id 77 must be known"):
+        walker.looks(77)
+    for films in (0, 7):
+        with pytest.raises(ValueError, match=f"`films` must be 1 to 6, what is read of user_id 3; got {films}"):
+            walker.expects(3, films=films)
+
+
+def test_it_is_a_scorer_of_known_and_of_new_histories(walker):
+    scores = walker.score(np.array([4, 0]))
+    assert scores.shape == (2, FILMS) and scores.dtype == np.float32
+    np.testing.assert_allclose(walker.score_next(walker.film[[0]], walker.gap[[0]])[0], scores[1], atol=1e-5)
+    assert walker.score_next(walker.film[:0], walker.gap[:0]).shape == (0, FILMS)
+    assert repr(walker) == "SequenceRecommender(60 users, 12 movies)"
+
+
+def test_whom_it_does_not_know_it_cannot_read(walker, rings):
+    for column in ("user_id", "movie_id"):
+        strange = rings.test.assign(**{column: 1000})
+        with pytest.raises(
+            ValueError, match=f"every {column} must be known from train; 1 are not, e.g. .1000."
+        ) as error:
+            walker.reading(strange)
+        assert "fit again" in str(error.value)
+
+
+def test_without_a_validation_part_all_epochs_are_trained(rings):
+    split = movierec.Split(rings.train, None, rings.test, "user")
+    found = sequential.fit_sequence(split, epochs=2, **SMALL)
+    assert found.best_epochs == {"sequence": 2} and list(found.history) == ["epoch", "train_sequence_loss"]
+
+
+@pytest.mark.parametrize("loss", ["softmax", "bce"])
+def test_movies_may_be_described_and_films_nobody_rated_have_a_score(split, checkerboard, loss):
+    found = sequential.fit_sequence(split, checkerboard.movies, loss=loss, epochs=2, **SMALL)
+    assert found.model.sequence.movie_features.shape[1] > 0
+    assert np.isfinite(found.score(np.arange(40))).all() and len(found.history) == 2
+
+
+def test_bad_settings_are_refused(rings, split):
+    for name in ("length", "dim", "blocks", "epochs", "patience", "batch_size", "learning_rate"):
+        with pytest.raises(ValueError, match=f"`{name}` must be above 0, got 0"):
+            sequential.fit_sequence(rings, **{name: 0})
+    with pytest.raises(ValueError, match="`loss` must be one of softmax, bce; got 'hinge'"):
+        sequential.fit_sequence(rings, loss="hinge")
+    with pytest.raises(ValueError, match="`dropout` must be a share"):
+        sequential.fit_sequence(rings, dropout=1.0)
+    with pytest.raises(ValueError, match="`penalty` must be 0 or more"):
+        sequential.fit_sequence(rings, penalty=-1)
+    unordered = movierec.Split(rings.train, None, rings.test)
+    for bad in (unordered, rings.train):
+        with pytest.raises(ValueError, match="must be a Split in time.*split_leave_last"):
+            sequential.fit_sequence(bad)
