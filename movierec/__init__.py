@@ -6,9 +6,11 @@ Light to import: TensorFlow is loaded when a model is first asked for, on Keras 
 import importlib
 
 from movierec import keras2 as keras2  # first: it must set the environment before TensorFlow is imported
-from movierec.data.movielens import MovieLens, load, read
-from movierec.data.splits import (
+from movierec.data import (
+    MovieLens,
     Split,
+    load,
+    read,
     split_by_time,
     split_by_user_time,
     split_leave_last,

@@ -9,11 +9,11 @@ python -m movierec train DATA FOLDER     from ratings to a saved model; --help s
 def main(arguments: list[str]) -> int:
     """The exit code of the command: 0 or 1; 2 if there is none of that name."""
     if arguments == ["doctor"]:
-        from movierec.play.doctor import main as doctor
+        from movierec.play import main as doctor
 
         return doctor()
     if arguments[:1] == ["train"]:
-        from movierec.training.command import main as train
+        from movierec.training import main as train
 
         return train(arguments[1:])
     print(USAGE, file=sys.stderr)

@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from movierec.data.movielens import COURSE, chosen
+from movierec.data import COURSE, chosen
 from movierec.printed import Style, cells, declared_tables, header, rounded
 from movierec.results import (
     RESERVED,

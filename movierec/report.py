@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from movierec.data.movielens import COURSE, chosen, fingerprint
+from movierec.data import COURSE, chosen, fingerprint
 from movierec.drift import check, forget, record, told
 from movierec.results import (
     FIGURES,
@@ -49,7 +49,7 @@ from movierec.results import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from movierec.data.tables import MovieLens
+    from movierec.data import MovieLens
     from movierec.plots import Picture
 
 __all__ = ["Recorder", "check", "forget", "main", "read_rows", "read_table", "record", "report_folder"]

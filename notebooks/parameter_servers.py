@@ -10,9 +10,9 @@ import subprocess
 import sys
 
 import movierec
-from movierec.data.indices import make_indices
+from movierec.data import make_indices
 from movierec.keras2 import tf
-from movierec.training.workers import free_ports
+from movierec.training import free_ports
 
 DIM, BATCH, STEPS, EPOCHS = 32, 1024, 80, 4
 RATE = 0.1  # of Adagrad, which moves only the rows of the batch

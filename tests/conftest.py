@@ -9,7 +9,7 @@ import pytest
 
 import movierec
 from movierec import results
-from movierec.data.indices import make_indices
+from movierec.data import make_indices
 
 DAY = 86_400  # seconds
 START = 900_000_000  # July 1998, Unix seconds

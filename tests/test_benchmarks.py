@@ -15,9 +15,8 @@ import pandas as pd
 import pytest
 
 import movierec
-from movierec.data.indices import make_indices
-from movierec.data.splits import Split, split_random5, split_stratified
-from movierec.models.settings import Settings
+from movierec.data import Split, make_indices, split_random5, split_stratified
+from movierec.models import Settings
 from movierec.report import read_table
 
 FOLDER = Path(__file__).parent / "benchmarks"

@@ -2,11 +2,9 @@
 
 import numpy as np
 
-from movierec.baselines.popularity_and_bias import Bias
-from movierec.data.features import make_weeks, movie_features, user_features
-from movierec.models.history import make_history
-from movierec.models.hybrid import HybridModel
-from movierec.models.settings import Settings
+from movierec.baselines import Bias
+from movierec.data import make_weeks, movie_features, user_features
+from movierec.models import HybridModel, Settings, make_history
 
 
 def untrained(data, indices, heads, in_order=False, history=None, **settings):

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import sync_playwright
 
-from movierec.play.doctor import BROWSERS
+from movierec.play import BROWSERS
 
 ROOT = Path(__file__).resolve().parents[1]
 READY_SECONDS = 90

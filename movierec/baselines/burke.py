@@ -12,8 +12,8 @@ import pandas as pd
 from movierec.baselines.content import ContentBased
 from movierec.baselines.factors import Ease
 from movierec.baselines.popularity_and_bias import rated_matrix
-from movierec.data.indices import Indices
-from movierec.evaluation.top_k import keep_largest
+from movierec.data import Indices
+from movierec.evaluation import keep_largest
 
 
 class Weighted:

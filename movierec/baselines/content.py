@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from movierec.baselines.popularity_and_bias import Bias
-from movierec.data.indices import UNKNOWN, Indices
+from movierec.data import UNKNOWN, Indices
 
 
 def genre_matrix(movies: pd.DataFrame, indices: Indices) -> np.ndarray:

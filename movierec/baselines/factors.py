@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from movierec.baselines.popularity_and_bias import rated_matrix
-from movierec.data.indices import UNKNOWN, Indices
+from movierec.data import UNKNOWN, Indices
 
 
 class Ease:

@@ -15,8 +15,7 @@ from movierec.baselines.content import ContentBased, genre_matrix
 from movierec.baselines.factors import BiasedMF, Ease, ImplicitAls
 from movierec.baselines.neighbours import ItemKnn, ItemKnnStars, UserKnn, UserKnnStars
 from movierec.baselines.popularity_and_bias import Bias, Popularity
-from movierec.data.indices import Indices, make_indices
-from movierec.data.movielens import MovieLens
+from movierec.data import Indices, MovieLens, make_indices
 
 
 class Recommender(NamedTuple):

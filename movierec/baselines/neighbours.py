@@ -8,8 +8,8 @@ import pandas as pd
 from scipy import sparse
 
 from movierec.baselines.popularity_and_bias import Bias, rated_matrix
-from movierec.data.indices import UNKNOWN, Indices
-from movierec.evaluation.top_k import keep_largest
+from movierec.data import UNKNOWN, Indices
+from movierec.evaluation import keep_largest
 
 
 def cosine_of_columns(rated: sparse.csr_array, shrinkage: float, rarity: bool = False) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from movierec.data.indices import Indices
+from movierec.data import Indices
 
 
 def rated_matrix(train: pd.DataFrame, indices: Indices, values: np.ndarray | None = None) -> sparse.csr_array:

@@ -20,10 +20,8 @@ import pandas as pd
 
 from movierec import report
 from movierec.baselines.ladder import CHEAP_RANKERS, RECOMMENDERS, STAR_PREDICTORS, Problem
-from movierec.data import splits
-from movierec.data.movielens import MovieLens, load
-from movierec.data.splits import Split
-from movierec.evaluation.full_ranking import LIKED_FROM_STARS, evaluate_ranking, evaluate_stars
+from movierec.data import MovieLens, Split, load, splits
+from movierec.evaluation import LIKED_FROM_STARS, evaluate_ranking, evaluate_stars
 
 BUDGET_TRIALS = 20  # for every model
 PROTOCOLS = {  # name -> how to split, what counts as liked, who is tuned there

@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import svds
 
-from movierec.baselines.content import known_tags
+from movierec.baselines import known_tags
 
 FEWEST_MOVIES = 5  # with a word or a tag: of fewer nothing could be learned
 LITTLE_WORDS = frozenset(

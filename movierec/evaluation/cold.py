@@ -8,8 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from movierec.data.indices import UNKNOWN, Indices
-from movierec.data.splits import Split
+from movierec.data import UNKNOWN, Indices, Split
 from movierec.evaluation.full_ranking import LIKED_FROM_STARS, Scorer, evaluate_ranking
 
 FEWEST_RATINGS = 5  # of a film that is hidden: fewer would not say whether it was ranked well

@@ -11,8 +11,7 @@ import pandas as pd
 from scipy import sparse
 from tqdm import tqdm
 
-from movierec.data.indices import UNKNOWN, Indices
-from movierec.data.splits import Split
+from movierec.data import UNKNOWN, Indices, Split
 from movierec.evaluation import metrics
 from movierec.evaluation.top_k import top_k
 

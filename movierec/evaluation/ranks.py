@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from movierec.data.indices import UNKNOWN, Indices
+from movierec.data import UNKNOWN, Indices
 from movierec.evaluation.full_ranking import (
     LIKED_FROM_STARS,
     RANKING_METRICS,

@@ -6,9 +6,8 @@ Taught in notebooks/09_learning_from_feedback.
 import numpy as np
 import pandas as pd
 
-from movierec.baselines.content import genre_matrix
-from movierec.baselines.factors import BiasedMF
-from movierec.data.indices import Indices
+from movierec.baselines import BiasedMF, genre_matrix
+from movierec.data import Indices
 
 CLICKED_FROM_STARS = 3.5  # where a film is as likely to be clicked as not, once it is looked at
 STARS_PER_E = 0.6  # so many stars more multiply the odds of a click by e

@@ -1,1 +1,18 @@
 """The models room."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "attention": ["CausalSelfAttention", "LOSSES", "SequenceModel"],
+        "bags": ["Lists", "Matrix"],
+        "history": ["Entries", "History", "SESSION_SECONDS", "make_history", "session_features"],
+        "hybrid": ["HEADS", "HybridModel"],
+        "layers": ["Draws", "RANDOMNESS", "one_at_a_time"],
+        "ranking": ["RankingHead"],
+        "sequences": ["GAP_EDGES_SECONDS", "MarkovChain", "newest", "windows"],
+        "settings": ["Settings"],
+        "stars": ["Tower"],
+    },
+)

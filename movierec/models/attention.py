@@ -10,7 +10,7 @@ import numpy as np
 from movierec.keras2 import tf
 from movierec.models.layers import Draws, Dropout, mean_squared_length, small_random, start_at
 from movierec.models.sequences import NUM_GAPS
-from movierec.training.steps import LoopedModel
+from movierec.training import LoopedModel
 
 NEVER = 1e9  # taken off what must not be chosen
 LOSSES = ("softmax", "bce")

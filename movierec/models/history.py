@@ -8,9 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from movierec.baselines.popularity_and_bias import Bias
-from movierec.data.indices import UNKNOWN, Indices
-from movierec.data.keys import order_by_user_and_time
+from movierec.baselines import Bias
+from movierec.data import UNKNOWN, Indices, order_by_user_and_time
 
 SESSION_SECONDS = (5.0, 60.0, 300.0, 3600.0)  # a page of films, a minute, five minutes, an hour
 SESSION_DAMPINGS = (1.0, 4.0)  # ratings' worth of pull towards 0

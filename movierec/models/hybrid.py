@@ -6,8 +6,8 @@ Built piece by piece in notebooks/04_embeddings and notebooks/05_hybrid_model; i
 
 import numpy as np
 
-from movierec.baselines.popularity_and_bias import Bias
-from movierec.data.features import Features
+from movierec.baselines import Bias
+from movierec.data import Features
 from movierec.keras2 import tf, tfrs
 from movierec.models.bags import make_bags
 from movierec.models.history import NUM_SESSION_FEATURES, History
@@ -15,7 +15,7 @@ from movierec.models.layers import mean_squared_length
 from movierec.models.ranking import RankingHead
 from movierec.models.settings import Settings
 from movierec.models.stars import StarsHead
-from movierec.training.steps import LoopedModel, mean_over_workers, own_first
+from movierec.training import LoopedModel, mean_over_workers, own_first
 
 HEADS = ("stars", "ranking")
 NO_ANSWER = 1e9  # taken off the logit of a film that is in the history

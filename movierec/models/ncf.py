@@ -6,11 +6,10 @@ Both are fitted when made, and scorers `user_index [U] -> float32 [U, num_movies
 import numpy as np
 import pandas as pd
 
-from movierec.data.features import movie_features, user_features
-from movierec.data.indices import UNKNOWN, Indices
+from movierec.data import UNKNOWN, Indices, movie_features, user_features
 from movierec.keras2 import tf, tfrs
 from movierec.models.layers import mean_squared_length, small_random
-from movierec.training.steps import LoopedModel, shuffled
+from movierec.training import LoopedModel, shuffled
 
 USERS_PER_BLOCK = 32  # scored at once: 32 users x 1,682 movies is 54,000 pairs through the network, about 30 MB
 

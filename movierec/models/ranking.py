@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from movierec.baselines.factors import Ease
-from movierec.data.indices import UNKNOWN
+from movierec.baselines import Ease
+from movierec.data import UNKNOWN
 from movierec.keras2 import tf
 from movierec.models.attention import AttentionEncoder
 from movierec.models.bags import Lists, sparse

@@ -8,8 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from movierec.data.indices import Indices
-from movierec.data.keys import order_by_user_and_time
+from movierec.data import Indices, order_by_user_and_time
 from movierec.models.history import History
 
 GAP_EDGES_SECONDS = (1, 60, 600, 3600, 86_400, 604_800)  # same second, minute, ten minutes, hour, day, week, longer

@@ -5,8 +5,8 @@ Built piece by piece in notebooks/04_embeddings and 05_hybrid_model.
 
 import numpy as np
 
-from movierec.baselines.popularity_and_bias import Bias
-from movierec.data.indices import UNKNOWN
+from movierec.baselines import Bias
+from movierec.data import UNKNOWN
 from movierec.keras2 import tf
 from movierec.models.bags import Bags, sums
 from movierec.models.history import NUM_SESSION_FEATURES, Entries

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import movierec
-from movierec.data.movielens import chosen, data_folder
+from movierec.data import chosen, data_folder
 
 FOLDER = "MOVIEREC_MODEL"  # environment variable: the folder of another model
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from movierec import plots
-from movierec.feedback.bandits import EpsilonGreedy, InOrder, LinearBandit, LinUCB, ThompsonSampling
+from movierec.feedback import EpsilonGreedy, InOrder, LinearBandit, LinUCB, ThompsonSampling
 from movierec.play.parts import LABEL, STYLE, WIDE, as_html
 
 POLICIES = ("greedy", "ε-greedy", "LinUCB", "Thompson sampling")

@@ -143,7 +143,7 @@ def _model() -> Iterator[Finding]:
     from movierec.play.app import model_folder
 
     try:
-        from movierec.recommend.storage import checked  # here: it loads TensorFlow
+        from movierec.recommend import checked  # here: it loads TensorFlow
 
         manifest, _ = checked(model_folder())
         yield Finding("trained model", f"{manifest['data']['ratings']:,} ratings, seed {manifest['seed']}")

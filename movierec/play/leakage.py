@@ -9,11 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from movierec.baselines.ladder import Problem
-from movierec.data.indices import UNKNOWN
-from movierec.data.movielens import MovieLens
-from movierec.data.splits import Split, split_by_user_time, split_random5
-from movierec.evaluation.full_ranking import LIKED_FROM_STARS, evaluate_ranking, metrics, recommend_top_k
+from movierec.baselines import Problem
+from movierec.data import UNKNOWN, MovieLens, Split, split_by_user_time, split_random5
+from movierec.evaluation import LIKED_FROM_STARS, evaluate_ranking, metrics, recommend_top_k
 
 K = 10  # length of a list
 SAMPLED = 100  # films that a user's relevant ones are ranked among, where they are sampled

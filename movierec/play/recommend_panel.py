@@ -10,7 +10,7 @@ import ipywidgets as widgets
 
 from movierec.play.parts import LABEL, STYLE, WIDE, as_html
 from movierec.play.visitor import Visitor, evening, recommended, search_titles
-from movierec.recommend.playlist import MINUTES_PER_FILM
+from movierec.recommend import MINUTES_PER_FILM
 
 LIST = {"rank": "", "title": "Film", "genres": "Genres", "predicted_stars": "Expected", "because": "Why"}
 EVENING = {"place": "", "title": "Film", "genres": "Genres", "why": "Choice", "minutes": "Minutes"}

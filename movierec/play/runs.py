@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from movierec.data.movielens import COURSE, chosen, data_folder
+from movierec.data import COURSE, chosen, data_folder
 from movierec.play.knobs import COURSE_LOSS, LOSSES, METRICS, SETTINGS, default_settings, shown
 from movierec.report import report_folder
 
@@ -105,7 +105,7 @@ def train(
         ValueError: if a setting is unknown or out of range, or there is no validation part.
         training.Stopped: if it was stopped within its first epoch.
     """
-    from movierec.training.fit import Stop, fit_hybrid  # here: who only reads runs does not wait for TensorFlow
+    from movierec.training import Stop, fit_hybrid  # here: who only reads runs does not wait for TensorFlow
 
     settings = default_settings(loss) | settings
     settings["hidden"] = tuple(settings["hidden"])

@@ -10,11 +10,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from movierec import plots
-from movierec.data.indices import UNKNOWN
+from movierec.data import UNKNOWN
 from movierec.keras2 import tf
-from movierec.models.history import Entries
-from movierec.models.hybrid import HEADS, HybridModel
-from movierec.models.layers import RANDOMNESS
+from movierec.models import HEADS, RANDOMNESS, Entries, HybridModel
 
 HALVES = ("matrix factorisation", "deep")
 COLOURED_BY = ("genre", "year", "popularity")

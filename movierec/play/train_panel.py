@@ -13,7 +13,7 @@ from movierec.play import runs as book
 from movierec.play.curves import as_picture
 from movierec.play.knobs import LOSSES, METRICS, SETTINGS, UNITS, default_settings, shown
 from movierec.play.parts import LABEL, STYLE, WIDE
-from movierec.training.fit import Stop, Stopped
+from movierec.training import Stop, Stopped
 
 SECONDS_BETWEEN_PICTURES = 1.0  # a picture takes a fifth of a second, which the training waits for
 ONE_AT_A_TIME = threading.Lock()  # a second training would wait, and nobody would know for what

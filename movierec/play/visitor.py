@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from movierec.recommend.playlist import make_playlist
+from movierec.recommend import make_playlist
 
 CANDIDATES = 100  # films that a playlist is chosen from
 

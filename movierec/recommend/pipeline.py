@@ -8,11 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from movierec.baselines.popularity_and_bias import Bias
-from movierec.data.indices import UNKNOWN, Indices
+from movierec.baselines import Bias
+from movierec.data import UNKNOWN, Indices
 from movierec.keras2 import tf
-from movierec.models.history import Entries, History
-from movierec.models.hybrid import HybridModel
+from movierec.models import Entries, History, HybridModel
 
 CANDIDATES = 100  # films that retrieval hands to ranking, or k if that is more
 STARS_WEIGHT = 0.75  # of the expected stars in the final score; chosen on validation (notebook 07)

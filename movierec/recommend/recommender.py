@@ -9,13 +9,10 @@ import numbers
 import numpy as np
 import pandas as pd
 
-from movierec.baselines.popularity_and_bias import Bias
-from movierec.data import features
-from movierec.data.indices import UNKNOWN, Indices
-from movierec.data.movielens import find_movie
+from movierec.baselines import Bias
+from movierec.data import UNKNOWN, Indices, features, find_movie
 from movierec.keras2 import tf
-from movierec.models.history import session_features
-from movierec.models.hybrid import HybridModel
+from movierec.models import HybridModel, session_features
 from movierec.recommend.explain import explain, reasons
 from movierec.recommend.pipeline import Pipeline
 

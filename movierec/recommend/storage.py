@@ -20,13 +20,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from movierec.baselines.popularity_and_bias import Bias
-from movierec.data.features import Features, Weeks
-from movierec.data.indices import Indices
+from movierec.baselines import Bias
+from movierec.data import Features, Indices, Weeks
 from movierec.keras2 import tf
-from movierec.models.history import History
-from movierec.models.hybrid import HEADS, HybridModel
-from movierec.models.settings import Settings
+from movierec.models import HEADS, History, HybridModel, Settings
 from movierec.recommend.recommender import Hybrid
 
 FORMAT = "movierec-hybrid-3"

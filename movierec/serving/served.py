@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from movierec.data.indices import UNKNOWN
-from movierec.data.movielens import find_movie
+from movierec.data import UNKNOWN, find_movie
 from movierec.keras2 import tf
-from movierec.recommend.storage import ARRAYS, UNREADABLE, checked
+from movierec.recommend import ARRAYS, UNREADABLE, checked
 from movierec.serving.events import Event
 
 COLUMNS = ("movie_id", "title", "score", "predicted_stars")

@@ -26,7 +26,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.exceptions import HTTPException
 
-from movierec.data.movielens import chosen, data_folder
+from movierec.data import chosen, data_folder
 from movierec.serving.events import INT64, KINDS, Event, FeedbackLog, checked
 
 MOST_BYTES = 65_536  # of a body; 200 films with long titles fit

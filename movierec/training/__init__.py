@@ -1,1 +1,14 @@
 """The training room."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "epochs": ["Stopped"],
+        "fit": ["MOST_PASSES", "fit_hybrid", "stars_rows"],
+        "optimizers": ["LazyAdam", "OPTIMIZERS"],
+        "steps": ["LoopedModel", "Stop", "mean_over_workers", "own_first", "shuffled", "shuffled_groups"],
+        "workers": ["free_ports", "main"],
+    },
+)

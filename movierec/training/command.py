@@ -46,8 +46,7 @@ def _parser() -> argparse.ArgumentParser:
 def train(options: argparse.Namespace, strategy) -> None:
     """Nothing; the model is in `options.folder`, and the lines are printed by the first of several workers."""
     import movierec  # TensorFlow comes with fit_hybrid, and must not before the strategy
-    from movierec.evaluation.metrics import rmse
-    from movierec.evaluation.ranks import evaluate_ranks, held_out_ranks
+    from movierec.evaluation import evaluate_ranks, held_out_ranks, rmse
 
     log = _Log(workers.is_first())
     own = options.data.endswith(".csv")

@@ -11,23 +11,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from movierec.baselines.popularity_and_bias import Bias
-from movierec.data import features
-from movierec.data.indices import make_indices
-from movierec.data.keys import order_by_user_and_time
-from movierec.data.splits import Split
+from movierec.baselines import Bias
+from movierec.data import Split, features, make_indices, order_by_user_and_time
+from movierec.evaluation import evaluate_ranks, held_out_ranks, metrics
 from movierec.evaluation import full_ranking as evaluation
-from movierec.evaluation import metrics
-from movierec.evaluation.ranks import evaluate_ranks, held_out_ranks
 from movierec.keras2 import tf
-from movierec.models.bags import Lists
-from movierec.models.history import make_history, session_features
-from movierec.models.hybrid import HEADS, HybridModel
-from movierec.models.layers import one_at_a_time
-from movierec.models.settings import Settings
-from movierec.recommend.ensemble import Ensemble
-from movierec.recommend.recommender import Hybrid
-from movierec.recommend.storage import sha256_of
+from movierec.models import HEADS, HybridModel, Lists, Settings, make_history, one_at_a_time, session_features
+from movierec.recommend import Ensemble, Hybrid, sha256_of
 from movierec.training.checkpoints import Checkpoint
 from movierec.training.epochs import Recipe, Stopped, Watch, fit_head
 from movierec.training.optimizers import OPTIMIZERS

@@ -8,16 +8,11 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from movierec.baselines.popularity_and_bias import Bias
-from movierec.data import features
-from movierec.data.indices import UNKNOWN, Indices, make_indices
-from movierec.data.splits import Split
-from movierec.evaluation.full_ranking import evaluate_ranking
+from movierec.baselines import Bias
+from movierec.data import UNKNOWN, Indices, Split, features, make_indices
+from movierec.evaluation import evaluate_ranking
 from movierec.keras2 import tf
-from movierec.models.attention import LOSSES, SequenceModel
-from movierec.models.history import History, make_history
-from movierec.models.layers import one_at_a_time
-from movierec.models.sequences import newest, windows
+from movierec.models import LOSSES, History, SequenceModel, make_history, newest, one_at_a_time, windows
 from movierec.training.epochs import Recipe, Watch, fit_head
 from movierec.training.steps import Stop, shuffled
 

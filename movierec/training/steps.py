@@ -7,7 +7,7 @@ as if it had not been. Taught in notebooks/05_hybrid_model and, for what is larg
 import numpy as np
 
 from movierec.keras2 import tf, tfrs
-from movierec.models.layers import Draws
+from movierec.models import Draws
 
 
 class Stop:

@@ -7,9 +7,9 @@
 # %%
 import numpy as np
 
-from movierec.models.settings import Settings
+from movierec.models import Settings
+from movierec.play import Quiz
 from movierec.play.check import attempt, check
-from movierec.play.quiz import Quiz
 
 rng = np.random.default_rng(0)
 settings = Settings()

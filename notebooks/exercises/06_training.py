@@ -7,9 +7,9 @@
 # %%
 import numpy as np
 
-from movierec.evaluation.comparison import bootstrap_interval
+from movierec.evaluation import bootstrap_interval
+from movierec.play import Quiz
 from movierec.play.check import attempt, check
-from movierec.play.quiz import Quiz
 
 rng = np.random.default_rng(0)
 

@@ -8,10 +8,9 @@
 import numpy as np
 
 import movierec
-from movierec.play.app import load_or_train
+from movierec.play import Quiz, load_or_train
 from movierec.play.check import attempt, check
-from movierec.play.quiz import Quiz
-from movierec.recommend.pipeline import STARS_WEIGHT
+from movierec.recommend import STARS_WEIGHT
 
 data = movierec.load("ml-100k")
 model = load_or_train()

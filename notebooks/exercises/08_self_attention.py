@@ -8,11 +8,11 @@
 import numpy as np
 
 import movierec
-from movierec.data.indices import make_indices
+from movierec.data import make_indices
 from movierec.evaluation import full_ranking as evaluation
-from movierec.models.sequences import MarkovChain
+from movierec.models import MarkovChain
+from movierec.play import Quiz
 from movierec.play.check import attempt, check
-from movierec.play.quiz import Quiz
 
 data = movierec.load("ml-100k")
 split = movierec.split_leave_last(data.ratings)

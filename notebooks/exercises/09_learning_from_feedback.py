@@ -7,10 +7,9 @@
 # %%
 import numpy as np
 
-from movierec.feedback import off_policy, simulator
-from movierec.feedback.bandits import EpsilonGreedy, LinearBandit, LinUCB
+from movierec.feedback import EpsilonGreedy, LinearBandit, LinUCB, off_policy, simulator
+from movierec.play import Quiz
 from movierec.play.check import attempt, check
-from movierec.play.quiz import Quiz
 
 # %% [markdown]
 # ## Three questions first

@@ -10,9 +10,8 @@ import tempfile
 import numpy as np
 
 from movierec.keras2 import tf
-from movierec.play.app import load_or_train
+from movierec.play import Quiz, load_or_train
 from movierec.play.check import attempt, check
-from movierec.play.quiz import Quiz
 
 model = load_or_train()
 with tempfile.TemporaryDirectory() as folder:

@@ -9,14 +9,12 @@ import numpy as np
 import pandas as pd
 
 import movierec
-from movierec.baselines.factors import Ease
-from movierec.baselines.popularity_and_bias import Popularity
-from movierec.data import about, features
-from movierec.data.indices import make_indices
+from movierec.baselines import Ease, Popularity
+from movierec.data import about, features, make_indices
 from movierec.evaluation import cold, groups
 from movierec.evaluation import full_ranking as evaluation
+from movierec.play import Quiz
 from movierec.play.check import attempt, check
-from movierec.play.quiz import Quiz
 
 data = movierec.load("ml-100k")
 split = movierec.split_by_user_time(data.ratings)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from movierec.baselines import burke
-from movierec.data.indices import make_indices
+from movierec.data import make_indices
 
 TRAIN = pd.DataFrame({"user_id": [1, 1, 1, 2, 3], "movie_id": [10, 20, 30, 10, 50]})
 MOVIES = pd.DataFrame({"movie_id": [10, 20, 30, 40, 50, 60]})

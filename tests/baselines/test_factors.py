@@ -6,8 +6,8 @@ import pytest
 
 from movierec.baselines.factors import BiasedMF, Ease, ImplicitAls
 from movierec.baselines.popularity_and_bias import Bias
-from movierec.data.indices import make_indices
-from movierec.evaluation.full_ranking import evaluate_ranking
+from movierec.data import make_indices
+from movierec.evaluation import evaluate_ranking
 
 
 def _rated(train, indices):

@@ -9,8 +9,8 @@ import pytest
 from movierec import report
 from movierec.baselines import ladder, tuning
 from movierec.baselines.ladder import RANKERS, RECOMMENDERS, STAR_PREDICTORS, Problem
-from movierec.data.splits import Split
-from movierec.evaluation.full_ranking import evaluate_ranking
+from movierec.data import Split
+from movierec.evaluation import evaluate_ranking
 
 SMALL = {  # settings for forty users and thirty movies
     **{name: {"neighbours": 5} for name in ("user-kNN", "item-kNN", "user-kNN for stars", "item-kNN for stars")},

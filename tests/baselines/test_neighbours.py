@@ -8,8 +8,8 @@ import pytest
 
 from movierec.baselines.neighbours import ItemKnn, ItemKnnStars, UserKnn, UserKnnStars
 from movierec.baselines.popularity_and_bias import Bias, Popularity
-from movierec.data.indices import make_indices
-from movierec.evaluation.full_ranking import evaluate_ranking, metrics
+from movierec.data import make_indices
+from movierec.evaluation import evaluate_ranking, metrics
 
 
 def _pairs(*pairs):

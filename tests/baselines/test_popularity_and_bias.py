@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from movierec.baselines.popularity_and_bias import Bias, Popularity
-from movierec.data.indices import make_indices
+from movierec.data import make_indices
 
 
 def _pairs(*pairs):

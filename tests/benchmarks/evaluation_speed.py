@@ -9,10 +9,10 @@ import time
 import numpy as np
 
 import movierec
-from movierec.data.indices import make_indices
+from movierec.data import make_indices
 from movierec.evaluation import full_ranking as evaluation
 from movierec.evaluation.top_k import top_k
-from movierec.play.recommend_panel import RecommendPanel
+from movierec.play import RecommendPanel
 
 REPEATS = 5
 GOAL_SECONDS = 0.5

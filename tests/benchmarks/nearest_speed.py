@@ -10,7 +10,7 @@ import time
 import faiss
 import numpy as np
 
-from movierec.recommend.nearest import EFFORT, Nearest
+from movierec.recommend import EFFORT, Nearest
 from movierec.report import Recorder
 
 NUM_VECTORS, DIM, NUM_QUERIES, K = 200_000, 64, 200, 100

@@ -7,7 +7,7 @@ the "course" has it as it is taught. Nothing is chosen on test.
 
 from dataclasses import dataclass, field, replace
 
-from movierec.baselines.tuning import chosen
+from movierec.baselines import chosen
 
 COURSE, TFRS = "movierec", "tensorflow-recommenders"
 OWN = (COURSE, TFRS)  # run in the course's own environment

@@ -13,11 +13,8 @@ import numpy as np
 import pandas as pd
 
 import movierec
-from movierec.baselines.content import ContentBased
-from movierec.baselines.factors import Ease, ImplicitAls
-from movierec.baselines.popularity_and_bias import Popularity
-from movierec.data import features
-from movierec.data.indices import make_indices
+from movierec.baselines import ContentBased, Ease, ImplicitAls, Popularity
+from movierec.data import features, make_indices
 from movierec.evaluation import cold, comparison
 from movierec.evaluation import full_ranking as evaluation
 from movierec.report import Recorder

@@ -6,8 +6,7 @@ report/results/runs.jsonl has them, one line each.
 import os
 
 import movierec
-from movierec.play.knobs import COURSE_LOSS, default_settings
-from movierec.play.runs import append_run, shipped_path, train
+from movierec.play import COURSE_LOSS, append_run, default_settings, shipped_path, train
 
 GRID = {  # what is shipped: the surface of each head, and single settings beside the course's
     COURSE_LOSS["ranking"]: {"dim": (8, 32, 64, 128), "learning_rate": (0.001, 0.002, 0.004, 0.02)},

@@ -30,9 +30,9 @@ from evaluation_speed import answer_numbers, evaluation_seconds
 from peers import OURS, OWN, PEERS, Peer
 
 import movierec
-from movierec.data.indices import Indices, make_indices
+from movierec.data import Indices, make_indices
+from movierec.evaluation import bootstrap_means
 from movierec.evaluation import full_ranking as evaluation
-from movierec.evaluation.comparison import bootstrap_means
 from movierec.report import Recorder, read_table, record, report_folder
 
 HERE = Path(__file__).parent

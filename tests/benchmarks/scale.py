@@ -39,7 +39,7 @@ def folder(ratings: int) -> Path:
     """Where the CSV files of this size are; made if they are not there."""
     place = datasets.data_folder() / "cache/scale" / str(ratings)
     if not (place / "movies.csv").exists():
-        from movierec.data.synthetic import make_movielens, write_csv
+        from movierec.data import make_movielens, write_csv
 
         place.mkdir(parents=True, exist_ok=True)
         data = make_movielens(*SIZES[ratings], ratings)
@@ -88,10 +88,9 @@ def read(ratings: int, who: str) -> list[dict]:
 
 def history(ratings: int):
     """The history, the columns to train on, and what a model needs besides, of made data of this size."""
-    from movierec.baselines.popularity_and_bias import Bias
-    from movierec.data.features import movie_features, user_features
-    from movierec.data.indices import make_indices
-    from movierec.models.history import make_history, session_features
+    from movierec.baselines import Bias
+    from movierec.data import make_indices, movie_features, user_features
+    from movierec.models import make_history, session_features
 
     place = folder(ratings)
     data = datasets.read(place / "ratings.csv", place / "movies.csv", folder=place / "data", step=0.5)
@@ -114,10 +113,8 @@ def history(ratings: int):
 def train(ratings: int, kind: str) -> list[dict]:
     """An epoch of "MF + MLP", "hybrid, stars" or "hybrid, lists"; extrapolated from `STEPS` steps."""
     from movierec.keras2 import tf
-    from movierec.models.hybrid import HybridModel
-    from movierec.models.settings import Settings
-    from movierec.training.optimizers import LazyAdam
-    from movierec.training.steps import shuffled, shuffled_groups
+    from movierec.models import HybridModel, Settings
+    from movierec.training import LazyAdam, shuffled, shuffled_groups
 
     past, columns, known = history(ratings)
     head = "ranking" if kind == "hybrid, lists" else "stars"
@@ -201,8 +198,8 @@ def tutorial(ratings: int, batch: str) -> list[dict]:
 
 def ranks(num_users: int, movies: str) -> list[dict]:
     """The exact rank of a held-out movie of each user, among all movies, from 32 factors."""
-    from movierec.data.indices import Indices
-    from movierec.evaluation.ranks import held_out_ranks
+    from movierec.data import Indices
+    from movierec.evaluation import held_out_ranks
 
     num_movies, rng = int(movies), np.random.default_rng(0)
     queries, candidates = (rng.normal(size=(n, DIM)).astype(np.float32) for n in (num_users, num_movies))
@@ -218,7 +215,7 @@ def ranks(num_users: int, movies: str) -> list[dict]:
 
 def products(num_users: int, movies: str) -> list[dict]:
     """The scores alone, in blocks of the same size: what no counting could save."""
-    from movierec.evaluation.full_ranking import users_per_block_of
+    from movierec.evaluation import users_per_block_of
 
     num_movies, rng = int(movies), np.random.default_rng(0)
     queries, candidates = (rng.normal(size=(n, DIM)).astype(np.float32) for n in (num_users, num_movies))

@@ -25,10 +25,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from movierec.data.movielens import data_folder
+from movierec.data import data_folder
 from movierec.report import Recorder
 from movierec.report import record as keep
-from movierec.serving.events import FeedbackLog
+from movierec.serving import FeedbackLog
 
 GOAL_P99_MS = 50
 MIX = {"GET /recommend": 0.60, "POST /recommend": 0.15, "GET /similar": 0.10, "POST /feedback": 0.15}

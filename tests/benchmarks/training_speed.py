@@ -21,16 +21,12 @@ import pandas as pd
 from runners.tfrs import LEARNING_RATE, MovielensModel, RetrievalModel
 
 import movierec
-from movierec.baselines.popularity_and_bias import Bias
-from movierec.data.features import Features
-from movierec.data.indices import Indices
+from movierec.baselines import Bias
+from movierec.data import Features, Indices
 from movierec.keras2 import tf
-from movierec.models.history import History
-from movierec.models.hybrid import HybridModel
+from movierec.models import History, HybridModel
 from movierec.report import Recorder, read_table, record, report_folder
-from movierec.training.fit import MOST_PASSES, stars_rows
-from movierec.training.optimizers import LazyAdam
-from movierec.training.steps import shuffled
+from movierec.training import MOST_PASSES, LazyAdam, shuffled, stars_rows
 
 COSTS = ["cpu_us_per_example", "wall_us_per_example", "times_less_cpu"]
 COLUMNS = ["tables", "model", "library", *COSTS, "times low", "times high", "repeats", "note"]

@@ -18,8 +18,8 @@ from peers import PEERS, Peer
 from run import PROTOCOLS, fit_one, quality, write_fold
 
 import movierec
-from movierec.baselines.tuning import settings_to_try
-from movierec.data.indices import make_indices
+from movierec.baselines import settings_to_try
+from movierec.data import make_indices
 
 SPACES = {
     "implicit ALS": {

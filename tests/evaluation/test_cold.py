@@ -3,10 +3,8 @@
 import numpy as np
 import pytest
 
-from movierec.baselines.factors import ImplicitAls
-from movierec.baselines.popularity_and_bias import Popularity
-from movierec.data.indices import make_indices
-from movierec.data.splits import split_by_user_time
+from movierec.baselines import ImplicitAls, Popularity
+from movierec.data import make_indices, split_by_user_time
 from movierec.evaluation.cold import FromContent, evaluate_hidden, hidden_share, hide_movies
 from movierec.evaluation.full_ranking import evaluate_ranking
 

@@ -4,9 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from movierec.baselines.popularity_and_bias import Bias
-from movierec.data.indices import Indices, make_indices
-from movierec.data.splits import Split
+from movierec.baselines import Bias
+from movierec.data import Indices, Split, make_indices
 from movierec.evaluation import full_ranking as evaluation
 from movierec.evaluation.full_ranking import evaluate_ranking, evaluate_stars, metrics, rank, recommend_top_k, tidy
 

@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from movierec.data.indices import Indices, make_indices
-from movierec.data.splits import Split
+from movierec.data import Indices, Split, make_indices
 from movierec.evaluation.full_ranking import evaluate_ranking, rank
 from movierec.evaluation.ranks import evaluate_ranks, held_out_ranks
 

@@ -6,13 +6,8 @@ import pytest
 from scipy import sparse
 
 import movierec
-from movierec.baselines.factors import BiasedMF
-from movierec.baselines.ladder import Problem
-from movierec.baselines.neighbours import ItemKnn, ItemKnnStars
-from movierec.baselines.popularity_and_bias import Bias, Popularity
-from movierec.baselines.tuning import chosen
-from movierec.data.indices import make_indices
-from movierec.data.splits import Split
+from movierec.baselines import Bias, BiasedMF, ItemKnn, ItemKnnStars, Popularity, Problem, chosen
+from movierec.data import Split, make_indices
 from movierec.evaluation.full_ranking import evaluate_ranking, metrics
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from movierec.data.indices import make_indices
+from movierec.data import make_indices
 from movierec.feedback import simulator
 from movierec.feedback.bandits import InOrder
 from movierec.feedback.simulator import World

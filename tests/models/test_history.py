@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from movierec.baselines.popularity_and_bias import Bias
-from movierec.data.indices import UNKNOWN, make_indices
+from movierec.baselines import Bias
+from movierec.data import UNKNOWN, make_indices
 from movierec.models import history as histories
 from movierec.models.history import (
     NUM_SESSION_FEATURES,

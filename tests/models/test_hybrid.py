@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from untrained import untrained
 
-from movierec.baselines.popularity_and_bias import Bias
-from movierec.data.features import make_weeks, rating_rows
+from movierec.baselines import Bias
+from movierec.data import make_weeks, rating_rows
 from movierec.keras2 import tf, tfrs
 from movierec.models.history import make_history, session_features
 

@@ -5,10 +5,9 @@ import pandas as pd
 import pytest
 
 import movierec
-from movierec.baselines.popularity_and_bias import Popularity
-from movierec.data.features import movie_features, user_features
-from movierec.data.indices import make_indices
-from movierec.evaluation.full_ranking import evaluate_ranking
+from movierec.baselines import Popularity
+from movierec.data import make_indices, movie_features, user_features
+from movierec.evaluation import evaluate_ranking
 from movierec.keras2 import tf, tfrs
 from movierec.models.ncf import USERS_PER_BLOCK, DeepHybrid, FusedModel, NeuMF, draw_epoch, draw_negatives
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from untrained import randomise, untrained
 
-from movierec.baselines.factors import Ease
-from movierec.data.indices import UNKNOWN, make_indices
+from movierec.baselines import Ease
+from movierec.data import UNKNOWN, make_indices
 from movierec.keras2 import tf
 from movierec.models.history import Entries
 from movierec.models.hybrid import DRAWN

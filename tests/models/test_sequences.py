@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from movierec.baselines.popularity_and_bias import Bias
-from movierec.data.indices import make_indices
+from movierec.baselines import Bias
+from movierec.data import make_indices
 from movierec.models.history import make_history
 from movierec.models.sequences import NUM_GAPS, MarkovChain, gaps, newest, windows
 

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from untrained import randomise, untrained
 
-from movierec.baselines.popularity_and_bias import Bias
-from movierec.data.features import make_weeks, rating_rows
-from movierec.data.indices import make_indices
+from movierec.baselines import Bias
+from movierec.data import make_indices, make_weeks, rating_rows
 from movierec.keras2 import tf
 from movierec.models.history import NUM_SESSION_FEATURES, make_history, session_features
 from movierec.models.stars import Thresholds

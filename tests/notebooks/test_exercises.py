@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from movierec.play import Quiz, read_questions
 from movierec.play.check import attempt, check
-from movierec.play.quiz import Quiz, read_questions
 
 SCRIPT = Path(__file__).resolve().parents[2] / "notebooks/exercises/make.py"
 spec = importlib.util.spec_from_file_location("make_exercises", SCRIPT)

@@ -7,14 +7,14 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from playwright.sync_api import expect
 
-from movierec.data.movielens import data_folder
+from movierec.data import data_folder
 from tests.web import READY_SECONDS, screenshot, web_server
 
 CELLS = [
     """import movierec
 from movierec import plots
-from movierec.play.runs_panel import ResponseSurface, RunTable
-from movierec.play.train_panel import TrainPanel
+from movierec.play import ResponseSurface, RunTable
+from movierec.play import TrainPanel
 
 plots.use_style()
 data = movierec.load("ml-100k")

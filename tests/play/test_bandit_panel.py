@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from movierec.feedback.bandits import EpsilonGreedy, InOrder, LinearBandit, LinUCB, ThompsonSampling
-from movierec.feedback.simulator import World
+from movierec.feedback import EpsilonGreedy, InOrder, LinearBandit, LinUCB, ThompsonSampling, World
 from movierec.play import bandit_panel
 from movierec.play.bandit_panel import BanditPanel
 

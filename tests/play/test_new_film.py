@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from movierec.baselines.popularity_and_bias import Popularity
-from movierec.data.indices import make_indices
+from movierec.baselines import Popularity
+from movierec.data import make_indices
 from movierec.play.new_film import NewFilm
 from movierec.play.new_film_panel import NewFilmPanel
 

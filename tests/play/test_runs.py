@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import movierec
-from movierec.models.settings import Settings
+from movierec.models import Settings
 from movierec.play import knobs, runs
 from movierec.play.curves import as_picture, draw_curves
 from movierec.play.runs import Run

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 
 import movierec
-from movierec.baselines.popularity_and_bias import Bias
-from movierec.data.indices import UNKNOWN
+from movierec.baselines import Bias
+from movierec.data import UNKNOWN
 from movierec.keras2 import tf
-from movierec.models.history import make_history
+from movierec.models import make_history
 from movierec.recommend.pipeline import GENRE_WEIGHT, POPULAR_DAYS, popular_lately
 
 NAN = float("nan")

@@ -5,9 +5,8 @@ import pandas as pd
 import pytest
 
 import movierec
-from movierec.data.features import catalogue
-from movierec.data.indices import Indices
-from movierec.models.history import Entries
+from movierec.data import Indices, catalogue
+from movierec.models import Entries
 from movierec.recommend.ensemble import Ensemble
 from movierec.recommend.pipeline import CANDIDATES, POPULAR_DAYS, STARS_WEIGHT
 from movierec.recommend.recommender import COLUMNS, Hybrid

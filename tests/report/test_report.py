@@ -12,7 +12,7 @@ import pypdf
 import pytest
 
 from movierec import plots, report
-from movierec.data.movielens import fingerprint
+from movierec.data import fingerprint
 
 matplotlib.use("agg")
 import matplotlib.pyplot as plt

@@ -17,7 +17,7 @@ import httpx
 import pandas as pd
 import pytest
 
-from movierec.data.movielens import find_movie
+from movierec.data import find_movie
 from movierec.serving.events import Event, FeedbackLog
 from movierec.serving.service import make_app
 

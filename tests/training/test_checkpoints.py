@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 import movierec
-from movierec.data.splits import Split
+from movierec.data import Split
 from movierec.training import fit as training
 from movierec.training.checkpoints import FILE, Checkpoint, State
 

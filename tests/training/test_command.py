@@ -7,7 +7,7 @@ import pytest
 
 import movierec
 from movierec.__main__ import main
-from movierec.data.synthetic import write_csv
+from movierec.data import write_csv
 from movierec.training import command as train
 from movierec.training import workers
 

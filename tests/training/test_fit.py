@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 import movierec
-from movierec.baselines.popularity_and_bias import Popularity
-from movierec.data.splits import Split
+from movierec.baselines import Popularity
+from movierec.data import Split
 from movierec.evaluation import full_ranking as evaluation
 from movierec.evaluation import metrics
 from movierec.keras2 import tf

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from movierec.keras2 import tf
-from movierec.models.layers import Draws
+from movierec.models import Draws
 from movierec.training.steps import LoopedModel, shuffled, shuffled_groups
 
 

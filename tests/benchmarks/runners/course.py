@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 import movierec
-from movierec.data.indices import make_indices
+from movierec.data import make_indices
 
 IDS = {"user_index": "user_id", "movie_index": "movie_id"}  # here the index serves as the id
 
