@@ -96,7 +96,7 @@ def test_load_warns_of_what_it_removed(small, tmp_path):
     assert [str(warning.message) for warning in caught] == [
         "Cleaning ml-latest-small removed rows: 1 ratings off the scale; 1 ratings of unknown movies; "
         "1 ratings by a user who rated the movie again later. All decisions: "
-        '`movierec.data.movielens.clean(movierec.data.movielens.read_raw("ml-latest-small"))[1]`.'
+        '`movielens.clean(movielens.read_raw("ml-latest-small"))[1]`.'
     ]
     assert caught[0].filename == __file__
     assert rows(data.ratings) == [(1, 11, 4.0, 964982703), (2, 9, 1.0, 1537799251)]
