@@ -21,7 +21,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 COLUMN_WIDTH_IN = 3.5  # one column of the IEEE conference class, inches
-FIGURE_HEIGHT_IN = 2.2  # inches; a figure takes about a quarter of a column
+FIGURE_HEIGHT_IN = 2.2  # a figure takes about a quarter of a column
 SCREEN_DPI = 120  # pixels an inch in a notebook: 8 pt reads like the text around it ...
 PNG_DPI = 240  # ... stored at twice that, for dense screens
 COLOURS = ["#3f90da", "#bd1f01", "#717581", "#a96b59", "#e76300", "#832db6"]  # the first two differ in grey, too
@@ -91,10 +91,8 @@ def alt(fig: Figure, text: str) -> Picture:
     """
     text = " ".join(text.split())
     if not text:
-        raise ValueError(
-            "alt text must say what the figure shows; found none. "
-            'Write e.g. plots.alt(fig, "A few movies have most of the ratings.")'
-        )
+        advice = 'Write e.g. plots.alt(fig, "A few movies have most of the ratings.")'
+        raise ValueError(f"alt text must say what the figure shows; found none. {advice}")
     buffer = io.BytesIO()
     fig.savefig(buffer, format="png", dpi=PNG_DPI)
     plt.close(fig)
@@ -123,12 +121,11 @@ def plot_counts_by_rank(ratings: pd.DataFrame, *, title: str = "") -> Figure:
     """Plot ratings per movie_id and per user_id against rank, both axes logarithmic: the long tail."""
     _need(ratings, ["user_id", "movie_id"], "ratings", 'movierec.load("ml-100k").ratings is such a table.')
     fig, ax = plt.subplots()
-    for column, style in (("movie_id", LINE_STYLES[0]), ("user_id", LINE_STYLES[1])):
-        counts = ratings[column].value_counts().to_numpy()  # most first
-        label = f"{len(counts):,} {column.removesuffix('_id')}s"
-        ax.loglog(np.arange(1, len(counts) + 1), counts, linestyle=style, label=label)
+    for who, style in (("movie", LINE_STYLES[0]), ("user", LINE_STYLES[1])):
+        counts = ratings[f"{who}_id"].value_counts().to_numpy()  # most first
+        ax.loglog(np.arange(1, len(counts) + 1), counts, linestyle=style, label=f"{len(counts):,} {who}s")
     ax.set(xlabel="rank (most ratings first)", ylabel="ratings")
-    _title(ax, title)
+    ax.set_title(textwrap.fill(title, TITLE_CHARS))
     ax.legend()
     return fig
 
@@ -143,7 +140,7 @@ def plot_rating_distribution(ratings: pd.DataFrame, *, title: str = "") -> Figur
     bars = ax.bar(stars, share, width=0.8 * step, color=COLOURS[0])
     ax.bar_label(bars, fmt="%.0f", fontsize=7, padding=1)
     ax.set(xlabel="stars", ylabel="share of ratings (%)", xticks=stars)
-    _title(ax, title)
+    ax.set_title(textwrap.fill(title, TITLE_CHARS))
     ax.margins(y=0.12)  # room for the labels
     ax.grid(visible=False, axis="x")
     return fig
@@ -200,15 +197,12 @@ def plot_model_comparison(table: pd.DataFrame, metric: str, *, ours: str = "hybr
         metric: Its name, for the axis; RMSE, MAE and losses are best where lowest.
         ours: Models whose name contains this, in any case, get a filled diamond and bold type.
     """
-    advice = "evaluate each model per user, then give its mean and interval."
-    _need(table, ["model", "mean", "low", "high"], "table", advice)
+    _need(table, ["model", "mean", "low", "high"], "table", "Evaluate each model per user; take mean and interval.")
     outside = table[(table["mean"] < table["low"]) | (table["mean"] > table["high"])]
     if len(outside):
-        names = list(outside["model"][:3])
-        raise ValueError(
-            f"low <= mean <= high must hold; {len(outside)} of {len(table)} rows break it, e.g. {names}. "
-            "They are the ends of the interval, not distances from the mean."
-        )
+        found = f"{len(outside)} of {len(table)} rows break it, e.g. {list(outside['model'][:3])}"
+        advice = "They are the ends of the interval, not distances from the mean."
+        raise ValueError(f"low <= mean <= high must hold; {found}. {advice}")
     rows = table.sort_values("mean", ascending=not _lower_is_better(metric), kind="stable")
     fig, ax = plt.subplots(figsize=(COLUMN_WIDTH_IN, 0.7 + 0.22 * len(rows)))
     own = rows["model"].astype(str).str.contains(ours, case=False, regex=False).to_numpy()
@@ -221,13 +215,9 @@ def plot_model_comparison(table: pd.DataFrame, metric: str, *, ours: str = "hybr
     for label, is_own in zip(ax.get_yticklabels(), own, strict=True):
         label.set_fontweight("bold" if is_own else "normal")
     ax.set(xlabel=f"{metric} (mean, 95 % interval)", ylim=(-0.6, len(rows) - 0.4))
-    _title(ax, title, TITLE_CHARS - 14)  # the models' names take their part of the width
+    ax.set_title(textwrap.fill(title, TITLE_CHARS - 14))  # the models' names take their part of the width
     ax.grid(visible=False, axis="y")
     return fig
-
-
-def _title(ax: Axes, title: str, chars: int = TITLE_CHARS) -> None:
-    ax.set_title(textwrap.fill(title, chars))
 
 
 def _lower_is_better(name: str) -> bool:
