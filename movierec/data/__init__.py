@@ -15,11 +15,10 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "Features", "Weeks", "batches", "catalogue", "genre_flags", "make_weeks", "movie_features", "rating_rows",
             "table_features", "user_features",
         ],
-        "indices": ["Indices", "UNKNOWN", "make_indices"],
+        "indices": ["Indices", "UNKNOWN", "make_indices", "order_by_user_and_time"],
         "movielens": ["COURSE", "chosen", "data_folder", "fingerprint", "load", "read"],
         "splits": [
-            "Split", "order_by_user_and_time", "split_by_time", "split_by_user_time", "split_leave_last",
-            "split_random5", "split_stratified",
+            "Split", "split_by_time", "split_by_user_time", "split_leave_last", "split_random5", "split_stratified",
         ],
         "synthetic": ["make_movielens", "write_csv"],
         "tables": ["MovieLens"],

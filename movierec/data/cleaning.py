@@ -12,6 +12,7 @@ import time
 
 import pandas as pd
 
+from movierec.data.indices import pair_repeats
 from movierec.data.tables import RATINGS, MovieLens
 
 LOG = ["problem", "found", "decision", "removed"]  # columns
@@ -90,11 +91,10 @@ def _keep(rows: pd.DataFrame, wanted: pd.Series, problem: str, log: list) -> pd.
 
 def _latest(ratings: pd.DataFrame) -> pd.Series:
     """Return False where the same user rates the same movie again later, or in a later row at the same time."""
-    pair = ["user_id", "movie_id"]
-    if not ratings.duplicated(pair).any():  # as in MovieLens
+    if not pair_repeats(ratings):  # as in MovieLens
         return pd.Series(True, ratings.index)
     in_time = ratings.sort_values("timestamp", kind="stable")
-    return ~in_time.duplicated(pair, keep="last").reindex(ratings.index)
+    return ~in_time.duplicated(["user_id", "movie_id"], keep="last").reindex(ratings.index)
 
 
 def natural_title(title: str) -> str:

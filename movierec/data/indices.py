@@ -69,3 +69,42 @@ def _positions(known: pd.Index, ids) -> np.ndarray:
         raise ValueError(f"ids are whole numbers as published, got {ids.dtype}, e.g. {ids.ravel()[:3].tolist()}.")
     found = known.get_indexer(ids.ravel())  # UNKNOWN where an id is missing
     return found.astype(np.int32).reshape(ids.shape)
+
+
+def pair_key(first: np.ndarray, second: np.ndarray) -> np.ndarray | None:
+    """Return int64 `[N]` that sorts as (first, second) do and is equal only where both are.
+
+    key = (first − min first) · (max second − min second + 1) + second − min second
+
+    Twenty million pairs sort in a second as one column; as two columns, or hashed, they take five to ten.
+
+    Args:
+        first, second: `[N]`, signed integers; for others, and where the key does not fit into 63 bits: None.
+    """
+    if not len(first) or first.dtype.kind != "i" or second.dtype.kind != "i":
+        return None
+    low = int(first.min())
+    other_low = int(second.min())
+    width = int(second.max()) - other_low + 1
+    if (int(first.max()) - low + 1) * width >= 2**63:
+        return None
+    key = first.astype(np.int64) - low
+    key *= width
+    key += second
+    key -= other_low
+    return key
+
+
+def pair_repeats(ratings: pd.DataFrame) -> bool:
+    """Return whether a user and a movie are together in two rows of `ratings`."""
+    key = pair_key(ratings["user_id"].to_numpy(), ratings["movie_id"].to_numpy())
+    if key is None:
+        return bool(ratings.duplicated(["user_id", "movie_id"]).any())
+    key.sort()
+    return bool((key[1:] == key[:-1]).any())
+
+
+def order_by_user_and_time(user: np.ndarray, time: np.ndarray) -> np.ndarray:
+    """Return the rows by user, and each user's by time: int64 `[N]`; ties as they stand, NaN last."""
+    key = pair_key(user, time)
+    return np.lexsort((time, user)) if key is None else np.argsort(key, kind="stable")

@@ -10,22 +10,19 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from movierec.data.indices import order_by_user_and_time, pair_repeats
+
 RATING_COLUMNS = ("user_id", "movie_id", "rating", "timestamp")
 PAIR = ["user_id", "movie_id"]
 PARTS = ("train", "validation", "test")
 IN_TIME = ("user", "everyone", None)
 
 
-def order_by_user_and_time(user: np.ndarray, time: np.ndarray) -> np.ndarray:
-    """Return the rows by user, and each user's by time: int64 `[N]`; ties as they stand, NaN last."""
-    return np.lexsort((time, user))
-
-
 def check_ratings(ratings: pd.DataFrame, name: str = "ratings") -> None:
     """Raise ValueError unless `ratings` has rows of user_id, movie_id, rating, timestamp, each pair once."""
     _check_columns(ratings, name)
-    repeated = ratings.duplicated(PAIR).to_numpy()
-    if repeated.any():
+    if pair_repeats(ratings):
+        repeated = ratings.duplicated(PAIR).to_numpy()
         raise ValueError(
             f"`{name}` must hold each user's rating of a movie once; {repeated.sum():,} of {len(ratings):,} rows "
             f"repeat one, e.g. {ratings[repeated][PAIR].head(3).to_numpy().tolist()}. "
@@ -91,7 +88,7 @@ class Split:
         parts = self._parts()
         for name, part in parts.items():
             _check_columns(part, name)
-        if pd.concat([part[PAIR] for part in parts.values()]).duplicated().any():  # find out which pair, and where
+        if pair_repeats(pd.concat([part[PAIR] for part in parts.values()])):  # find out which pair, and where
             for name, part in parts.items():
                 check_ratings(part, name)
             for first, second in combinations(parts, 2):

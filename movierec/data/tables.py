@@ -99,8 +99,7 @@ def read_rows(file: Path | zipfile.Path, table: Table) -> pd.DataFrame:
     if fault := find_fault(file, table, most=1):  # pandas would take the first of too many fields for an index
         raise Unreadable("a line does not fit", fault)
     try:
-        with file.open("rb") as stream:
-            rows = _parse(stream, table)
+        rows = _parse_whole(file, table)
     except (ValueError, OverflowError) as error:
         raise Unreadable(str(error), _second_look(file, table)) from error
     last = list(table.columns)[-1]
@@ -108,9 +107,19 @@ def read_rows(file: Path | zipfile.Path, table: Table) -> pd.DataFrame:
     if cut_off and (fault := find_fault(file, table)):
         raise Unreadable("a line is too short", fault)
     wanted = [name for name, dtype in table.columns.items() if dtype != "skip"]
-    ids = [name for name in wanted if name.endswith("_id") and table.columns[name] == "int64"]
+    return rows if list(rows) == wanted else rows[wanted]
+
+
+def _parse_whole(file: Path | zipfile.Path, table: Table) -> pd.DataFrame:
+    """Return the rows, ids as int32; if that is too small for one of them, those that fit."""
+    ids = [name for name, dtype in table.columns.items() if name.endswith("_id") and dtype == "int64"]
+    narrow = table._replace(columns=table.columns | dict.fromkeys(ids, "int32"))
+    with contextlib.suppress(ValueError, OverflowError), file.open("rb") as stream:
+        return _parse(stream, narrow)
+    with file.open("rb") as stream:
+        rows = _parse(stream, table)
     small = [name for name in ids if rows[name].between(-(2**31), 2**31 - 1).all()]
-    return rows[wanted].astype(dict.fromkeys(small, "int32"))
+    return rows.astype(dict.fromkeys(small, "int32"))
 
 
 def _second_look(file: Path | zipfile.Path, table: Table) -> Fault | None:
@@ -251,7 +260,7 @@ def _keep(entry: Path, tables: dict[str, pd.DataFrame]) -> None:
         place.mkdir()
         files = {f"{name}.feather": table for name, table in tables.items()}
         for name, table in files.items():
-            table.to_feather(place / name)
+            table.to_feather(place / name, compression="uncompressed")  # four times as fast to read
             flush_to_disk(place / name)
         write_atomically(place / MANIFEST, json.dumps({name: sha256_of_file(place / name) for name in files}).encode())
         try:
