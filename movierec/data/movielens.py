@@ -17,8 +17,9 @@ import pandas as pd
 import platformdirs
 
 from movierec.data import download, formats, own_tables
+from movierec.data.cache import cached
 from movierec.data.cleaning import clean
-from movierec.data.tables import RATINGS, MovieLens, cached
+from movierec.data.tables import RATINGS, MovieLens
 
 COURSE = "ml-100k"  # what the sentences of the notebooks and the report's numbers are about
 

@@ -172,13 +172,6 @@ def _place_in_history(ratings: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     return n, newer
 
 
-def _newest(time: np.ndarray, count: int) -> np.ndarray:
-    """Return bool `[N]`, True at the `count` newest rows; of equal times the last ones of the table."""
-    newest = np.zeros(len(time), bool)
-    newest[np.argsort(time, kind="stable")[len(time) - count :]] = True
-    return newest
-
-
 def _split(ratings: pd.DataFrame, in_validation: np.ndarray, in_test: np.ndarray, in_time: str | None) -> Split:
     validation = ratings[in_validation] if in_validation.any() else None
     return Split(ratings[~in_validation & ~in_test], validation, ratings[in_test], in_time)
@@ -209,7 +202,8 @@ def split_by_user_time(ratings: pd.DataFrame, validation: float = 0.1, test: flo
     _check_shares(validation, test)
     n, newer = _place_in_history(ratings)
     every_n = np.arange(n.max() + 1)
-    n_test, n_validation = (_floor(share, every_n).astype(np.int32)[n] for share in (test, validation))
+    n_test = _floor(test, every_n)[n]
+    n_validation = _floor(validation, every_n)[n]
     if not n_test.any():
         raise ValueError(
             f"nobody can be tested: a test share of {test} needs a user with {int(np.ceil(1 / test - 1e-9))} ratings, "
@@ -239,10 +233,12 @@ def split_by_time(ratings: pd.DataFrame, validation: float = 0.1, test: float = 
     """
     check_ratings(ratings)
     _check_shares(validation, test)
-    n_test, n_validation = _floor(test, len(ratings)), _floor(validation, len(ratings))
-    time = ratings["timestamp"].to_numpy()
-    in_test = _newest(time, n_test)
-    return _split(ratings, ~in_test & _newest(time, n_test + n_validation), in_test, "everyone")
+    n_test = _floor(test, len(ratings))
+    n_validation = _floor(validation, len(ratings))
+    newer = np.empty(len(ratings), int)  # how many ratings are newer
+    newer[np.argsort(ratings["timestamp"].to_numpy(), kind="stable")] = np.arange(len(ratings))[::-1]
+    in_test = newer < n_test
+    return _split(ratings, ~in_test & (newer < n_test + n_validation), in_test, "everyone")
 
 
 def split_leave_last(ratings: pd.DataFrame) -> Split:
