@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+PAIR = ["user_id", "movie_id"]
 UNKNOWN = -1  # the index of an id that is not known
 
 
@@ -99,7 +100,7 @@ def pair_repeats(ratings: pd.DataFrame) -> bool:
     """Return whether a user and a movie are together in two rows of `ratings`."""
     key = pair_key(ratings["user_id"].to_numpy(), ratings["movie_id"].to_numpy())
     if key is None:
-        return bool(ratings.duplicated(["user_id", "movie_id"]).any())
+        return bool(ratings.duplicated(PAIR).any())
     key.sort()
     return bool((key[1:] == key[:-1]).any())
 

@@ -10,55 +10,11 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from movierec.data.indices import order_by_user_and_time, pair_repeats
+from movierec.data.indices import PAIR, order_by_user_and_time, pair_repeats
+from movierec.data.tables import check_columns, check_ratings
 
-RATING_COLUMNS = ("user_id", "movie_id", "rating", "timestamp")
-PAIR = ["user_id", "movie_id"]
 PARTS = ("train", "validation", "test")
 IN_TIME = ("user", "everyone", None)
-
-
-def check_ratings(ratings: pd.DataFrame, name: str = "ratings") -> None:
-    """Raise ValueError unless `ratings` has rows of user_id, movie_id, rating, timestamp, each pair once."""
-    _check_columns(ratings, name)
-    if pair_repeats(ratings):
-        repeated = ratings.duplicated(PAIR).to_numpy()
-        raise ValueError(
-            f"`{name}` must hold each user's rating of a movie once; {repeated.sum():,} of {len(ratings):,} rows "
-            f"repeat one, e.g. {ratings[repeated][PAIR].head(3).to_numpy().tolist()}. "
-            'Try ratings.drop_duplicates(["user_id", "movie_id"], keep="last").'
-        )
-
-
-def _check_columns(ratings: pd.DataFrame, name: str) -> None:
-    if not isinstance(ratings, pd.DataFrame):
-        raise ValueError(
-            f"`{name}` must be a DataFrame, got {type(ratings).__name__}. "
-            '`movierec.load("ml-100k").ratings` is such a table.'
-        )
-    missing = [column for column in RATING_COLUMNS if column not in ratings]
-    if missing:
-        raise ValueError(
-            f"`{name}` needs {', '.join(RATING_COLUMNS)}; {', '.join(f'`{c}`' for c in missing)} is missing. "
-            '`movierec.load("ml-100k").ratings` is such a table.'
-        )
-    if ratings.empty:
-        raise ValueError(f"`{name}` has no row. A split needs ratings in train and in test.")
-    for column, unit in (("rating", "stars"), ("timestamp", "Unix seconds")):
-        values = ratings[column]
-        is_number = pd.api.types.is_numeric_dtype(values)
-        bad = ~np.isfinite(values.to_numpy(float, na_value=np.nan)) if is_number else np.ones(len(values), bool)
-        if bad.any():
-            raise ValueError(
-                f"every {column} in `{name}` must be a number ({unit}); {bad.sum():,} of {len(ratings):,} are not, "
-                f"e.g. {values[bad].head(3).tolist()}. Drop or mend them."
-            )
-    for column in PAIR:
-        if not pd.api.types.is_integer_dtype(ratings[column]):
-            raise ValueError(
-                f"{column} in `{name}` must be whole numbers; found {ratings[column].dtype}, "
-                f"e.g. {ratings[column].head(3).tolist()}. pandas.factorize makes numbers of names."
-            )
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -87,7 +43,7 @@ class Split:
             raise ValueError(f"`in_time` must be one of {IN_TIME}, got {self.in_time!r}.")
         parts = self._parts()
         for name, part in parts.items():
-            _check_columns(part, name)
+            check_columns(part, name)
         if pair_repeats(pd.concat([part[PAIR] for part in parts.values()])):  # find out which pair, and where
             for name, part in parts.items():
                 check_ratings(part, name)

@@ -12,6 +12,8 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 import pandas as pd
 
+from movierec.data.indices import PAIR, pair_repeats
+
 RATINGS = {"user_id": "int64", "movie_id": "int64", "rating": "float32", "timestamp": "int64"}
 MOVIES = {"movie_id": "int64", "title": "str", "genres": "str"}
 USERS = {"user_id": "int64", "age": "int64", "gender": "str", "occupation": "str", "zip_code": "str"}
@@ -41,6 +43,50 @@ def movie_table(movie_id: pd.Series | np.ndarray, title: pd.Series, genres: pd.S
     """Return movie_id, title, year, genres; the year is the last in parentheses of the title, or <NA>."""
     year = pd.to_numeric(title.str.extract(YEAR, expand=False)).astype("Int64")
     return pd.DataFrame({"movie_id": movie_id, "title": title, "year": year, "genres": genres})
+
+
+def check_ratings(ratings: pd.DataFrame, name: str = "ratings") -> None:
+    """Raise ValueError unless `ratings` has rows of user_id, movie_id, rating, timestamp, each pair once."""
+    check_columns(ratings, name)
+    if pair_repeats(ratings):
+        repeated = ratings.duplicated(PAIR).to_numpy()
+        raise ValueError(
+            f"`{name}` must hold each user's rating of a movie once; {repeated.sum():,} of {len(ratings):,} rows "
+            f"repeat one, e.g. {ratings[repeated][PAIR].head(3).to_numpy().tolist()}. "
+            'Try ratings.drop_duplicates(["user_id", "movie_id"], keep="last").'
+        )
+
+
+def check_columns(ratings: pd.DataFrame, name: str) -> None:
+    """Raise ValueError unless `ratings` has rows of whole ids and finite stars and times."""
+    if not isinstance(ratings, pd.DataFrame):
+        raise ValueError(
+            f"`{name}` must be a DataFrame, got {type(ratings).__name__}. "
+            '`movierec.load("ml-100k").ratings` is such a table.'
+        )
+    missing = [column for column in RATINGS if column not in ratings]
+    if missing:
+        raise ValueError(
+            f"`{name}` needs {', '.join(RATINGS)}; {', '.join(f'`{c}`' for c in missing)} is missing. "
+            '`movierec.load("ml-100k").ratings` is such a table.'
+        )
+    if ratings.empty:
+        raise ValueError(f"`{name}` has no row. A split needs ratings in train and in test.")
+    for column, unit in (("rating", "stars"), ("timestamp", "Unix seconds")):
+        values = ratings[column]
+        is_number = pd.api.types.is_numeric_dtype(values)
+        bad = ~np.isfinite(values.to_numpy(float, na_value=np.nan)) if is_number else np.ones(len(values), bool)
+        if bad.any():
+            raise ValueError(
+                f"every {column} in `{name}` must be a number ({unit}); {bad.sum():,} of {len(ratings):,} are not, "
+                f"e.g. {values[bad].head(3).tolist()}. Drop or mend them."
+            )
+    for column in PAIR:
+        if not pd.api.types.is_integer_dtype(ratings[column]):
+            raise ValueError(
+                f"{column} in `{name}` must be whole numbers; found {ratings[column].dtype}, "
+                f"e.g. {ratings[column].head(3).tolist()}. pandas.factorize makes numbers of names."
+            )
 
 
 class Table(NamedTuple):
