@@ -3,7 +3,7 @@
     python tests/benchmarks/people_and_films.py [people] [films]
 
 A quarter of an hour on two cores; notebook 11 has a part of it. Writes people.csv and hidden_films.csv to
-report/generated/results, to be kept by `python -m movierec.report record`. Nothing is chosen here: λ and
+report/generated/results, to be kept by `python -m report.build record`. Nothing is chosen here: λ and
 `content_share` were chosen on the hidden sets 100 and 101, which are not among these, and everything else before.
 """
 
@@ -17,7 +17,7 @@ from movierec.baselines import ContentBased, Ease, ImplicitAls, Popularity
 from movierec.data import features, make_indices
 from movierec.evaluation import cold, comparison
 from movierec.evaluation import full_ranking as evaluation
-from movierec.report import Recorder
+from movierec.record import Recorder
 
 SEEDS = (0, 1, 2)
 SETS = (0, 1, 2, 3, 4)  # seeds of `hide_movies`

@@ -1,6 +1,6 @@
 r"""The paper's text: no digit that was typed by hand, no estimate without its interval, no winner without a test.
 
-A number of the paper is a macro, `\HybridRmse`, or with its interval `\HybridRmseInterval`; see `movierec.latex`.
+A number of the paper is a macro, `\HybridRmse`, or with its interval `\HybridRmseInterval`; see `report.build.latex`.
 """
 
 import re
@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from movierec import latex, results
+from movierec.record import RESERVED
+from report.build import latex
+from report.build.results import read_recorded
 
 ROOT = Path(__file__).resolve().parents[2]
 TEX = (ROOT / "report/main.tex").read_text(encoding="utf-8")
+RECORDED = read_recorded(ROOT / "report")
 DECLARED = tomllib.loads((ROOT / "report/tables.toml").read_text(encoding="utf-8"))
 NAMES = [  # digits that belong to a name, or define what is measured
     (r"MovieLens-100K", "the data set"),
@@ -74,7 +77,7 @@ def typed_digits(tex):
 
 def without_interval(tex, counted):
     """Names of the numbers in the text that are estimates and stand there alone."""
-    used = latex._macros(prose(tex))
+    used = latex.macros(prose(tex))
     return [name for name in used if not name.endswith(latex.INTERVAL) and name not in counted]
 
 
@@ -123,16 +126,15 @@ def test_an_estimate_without_its_interval_is_found():
 
 
 def test_no_number_is_excused_that_the_paper_does_not_use():
-    assert sorted(set(COUNTED) - set(latex._macros(prose(TEX)))) == []
+    assert sorted(set(COUNTED) - set(latex.macros(prose(TEX)))) == []
 
 
 def test_no_number_is_excused_that_has_an_interval():
-    rows = results.read_rows(ROOT / "report/results/numbers.csv")
-    assert [name for name in COUNTED if f"{name}_low" in rows] == []
+    assert [name for name in COUNTED if f"{name}_low" in RECORDED.numbers] == []
 
 
 def test_every_table_says_by_a_test_who_wins():
-    used = [name for name in latex.TABLE.findall(TEX) if name not in results.RESERVED]
+    used = [name for name in latex.TABLE.findall(TEX) if name not in RESERVED]
     assert len(used) >= 12
     silent = [name for name in used if not any(spec.get("best") for spec in DECLARED[name])]
     assert sorted(silent) == sorted(WITHOUT_WINNER)
@@ -164,7 +166,7 @@ def test_a_label_is_named_as_the_result_it_shows():
 
 
 def recorded(name):
-    table, _ = results.read_table(ROOT / f"report/results/{name}.csv")
+    table, _ = RECORDED.tables[name]
     return table.set_index(table.columns[0])
 
 
@@ -174,11 +176,11 @@ def ahead(metric):
 
 
 def leads(table, column):
-    return results.read_table(ROOT / f"report/results/{table}.csv")[1]["best"][column]
+    return RECORDED.tables[table][1]["best"][column]
 
 
 def value(name):
-    return float(results.read_rows(ROOT / "report/results/numbers.csv")[name]["value"])
+    return float(RECORDED.numbers[name]["value"])
 
 
 def end(name, which):
