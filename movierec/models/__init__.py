@@ -11,7 +11,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "hybrid": ["HEADS", "HybridModel"],
         "layers": ["Draws", "RANDOMNESS", "one_at_a_time"],
         "ranking": ["RankingHead"],
-        "sequences": ["GAP_EDGES_SECONDS", "MarkovChain", "newest", "windows"],
+        "sequences": ["GAP_EDGES_SECONDS", "newest", "windows"],
         "settings": ["Settings"],
         "stars": ["Tower"],
     },

@@ -6,6 +6,7 @@ Both are fitted when made, and scorers `user_index [U] -> float32 [U, num_movies
 import numpy as np
 import pandas as pd
 
+from movierec.baselines.ladder import Problem, Recommender
 from movierec.data import UNKNOWN, Indices, movie_features, user_features
 from movierec.keras2 import tf, tfrs
 from movierec.models.layers import mean_squared_length, small_random
@@ -188,3 +189,25 @@ def _check_settings(hidden, dropout: float, penalty: float, **sizes) -> None:
         raise ValueError(f"`hidden` must be units of each layer, whole numbers above 0, e.g. (32, 16); got {hidden!r}.")
     if not (0 <= dropout < 1 and penalty >= 0):
         raise ValueError(f"`dropout` must be a share, 0 to below 1, `penalty` 0 or more; got {dropout} and {penalty}.")
+
+
+def _fit_neumf(problem: Problem, seed: int, **settings) -> NeuMF:
+    return NeuMF(problem.train, problem.indices, seed=seed, **settings)
+
+
+def _fit_deep_hybrid(problem: Problem, seed: int, **settings) -> DeepHybrid:
+    tables = problem.data.movies, problem.data.users
+    return DeepHybrid(problem.train, problem.indices, *tables, seed=seed, **settings)
+
+
+SPACE = {
+    "dim": [16, 32, 64],
+    "hidden": [[16], [32, 16], [64, 32, 16]],
+    "penalty": [0.003, 0.005, 0.01],
+    "learning_rate": [0.002, 0.003, 0.005],
+    "epochs": [8, 12, 18],
+}
+NETWORKS = {  # the last two rungs of `baselines.ladder`: `RECOMMENDERS | NETWORKS` has all of them
+    "NeuMF": Recommender(_fit_neumf, SPACE, seeds=3),
+    "deep hybrid": Recommender(_fit_deep_hybrid, SPACE, seeds=3),
+}

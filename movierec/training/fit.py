@@ -13,8 +13,7 @@ import pandas as pd
 
 from movierec.baselines import Bias
 from movierec.data import Split, features, make_indices, order_by_user_and_time
-from movierec.evaluation import evaluate_ranks, held_out_ranks, metrics
-from movierec.evaluation import full_ranking as evaluation
+from movierec.evaluation import LIKED_FROM_STARS, evaluate_ranks, held_out_ranks, metrics
 from movierec.keras2 import tf
 from movierec.models import HEADS, HybridModel, Lists, Settings, make_history, one_at_a_time, session_features
 from movierec.recommend import Ensemble, Hybrid, sha256_of
@@ -48,7 +47,7 @@ def fit_hybrid(
     learning_rate: float = 0.001,
     users_per_batch: int = 256,
     ranking_learning_rate: float = 0.004,
-    liked_from: float = evaluation.LIKED_FROM_STARS,
+    liked_from: float = LIKED_FROM_STARS,
     stars_epochs: int = STARS_EPOCHS,
     ranking_epochs: int = RANKING_EPOCHS,
     on_epoch: Callable[[dict], None] | None = None,

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from movierec.data import Indices, Split, make_indices
-from movierec.evaluation.full_ranking import evaluate_ranking, rank
+from movierec.evaluation.ranking import evaluate_ranking, rank
 from movierec.evaluation.ranks import evaluate_ranks, held_out_ranks
 
 INDICES = Indices(np.array([1, 2, 3]), np.array([10, 20, 30, 40, 50]))

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 import movierec
+from movierec import evaluation
 from movierec.baselines import Popularity
 from movierec.data import Split
-from movierec.evaluation import full_ranking as evaluation
 from movierec.evaluation import metrics
 from movierec.keras2 import tf
 from movierec.training import fit as training

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 import movierec
+from movierec.baselines import MarkovChain
 from movierec.evaluation import evaluate_ranking
-from movierec.models import MarkovChain
 from movierec.training import sequential
 
 DAY, FILMS = 86_400, 12
