@@ -9,8 +9,8 @@ import numpy as np
 
 from movierec.keras2 import tf
 from movierec.models.layers import Draws, Dropout, mean_squared_length, small_random, start_at
+from movierec.models.seeded import SeededModel
 from movierec.models.sequences import NUM_GAPS
-from movierec.training import LoopedModel
 
 NEVER = 1e9  # taken off what must not be chosen
 LOSSES = ("softmax", "bce")
@@ -169,7 +169,7 @@ class SequenceHead(tf.keras.layers.Layer):
         return self.encoder.looks(there, gap, is_film)
 
 
-class SequenceModel(LoopedModel):
+class SequenceModel(SeededModel):
     """SASRec with a softmax over the catalogue: at every place of a window, which film came next?
 
     softmax  mean of −log softmax_i score(h, i) for the next film i, among the films that were not yet in the window
@@ -185,8 +185,8 @@ class SequenceModel(LoopedModel):
     *Turning dross into gold loss: is BERT4Rec really better than SASRec?*, for the softmax.
     """
 
-    def __init__(self, count, movie_features, loss: str, dim: int, dropout: float, penalty: float, **encoder):
-        super().__init__(("sequence",))
+    def __init__(self, count, movie_features, loss: str, dim: int, dropout: float, penalty: float, seed: int = 0, **encoder):
+        super().__init__(seed)
         self.loss_name, self.penalty = loss, penalty
         self.sequence = SequenceHead(count, movie_features, dim, dropout, self.draws, **encoder)
         self.dropout, self.drawn_place = Dropout(dropout, self.draws), self.draws.new_place()
