@@ -34,7 +34,7 @@ class FusedModel(LoopedModel):
         super().__init__()
 
         def learned(name, rows):
-            return self.add_weight(name, (rows, dim), initializer=small_random())
+            return self.add_weight(name, (rows, dim), initializer=small_random(self.draws))
 
         self.p, self.q = learned("p", num_users), learned("q", num_movies)
         self.a, self.b = (learned("a", num_users), learned("b", num_movies)) if read is None else map(tf.constant, read)
