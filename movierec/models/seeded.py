@@ -4,12 +4,9 @@ A training that was interrupted therefore continues as if it had not been. Taugh
 """
 
 import contextlib
-import threading
 
 from movierec.keras2 import tf, tfrs
-from movierec.models.layers import Draws
-
-_ONE_AT_A_TIME = threading.RLock()  # determinism is a switch of the process
+from movierec.models.layers import RANDOMNESS, Draws
 
 
 @contextlib.contextmanager
@@ -17,7 +14,7 @@ def deterministic_ops():
     """Run TensorFlow's deterministic kernels within the block, then restore the switch; other threads wait."""
     from tensorflow.python.framework import config  # the public module has no way to switch them off
 
-    with _ONE_AT_A_TIME:
+    with RANDOMNESS:
         was_on = config.is_op_determinism_enabled()
         tf.config.experimental.enable_op_determinism()
         try:
@@ -43,7 +40,7 @@ class SeededModel(tfrs.Model):
     def __init__(self, seed: int = 0):
         super().__init__()
         self.seed = seed
-        self.draws = Draws()
+        self.draws = Draws(seed)
         self.mean_loss = tf.keras.metrics.Mean("loss")
         self.fitted_head = None
 
@@ -53,7 +50,7 @@ class SeededModel(tfrs.Model):
         Each of R workers has its share of the batch. The gradients are summed over the workers, so each divides its
         own by R: the sum is the gradient of the whole batch.
         """
-        with self.draws.of(self.seed, self.optimizer.iterations), tf.GradientTape() as tape:
+        with self.draws.at_step(self.optimizer.iterations), tf.GradientTape() as tape:
             loss = self.compute_loss(batch, training=True)
             share = loss / _replicas().num_replicas_in_sync
         variables = self.trainable_variables

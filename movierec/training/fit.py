@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from movierec.baselines import Bias
-from movierec.data import Split, batches, features, make_indices, order_by_user_and_time
+from movierec.data import Split, features, make_indices, order_by_user_and_time
 from movierec.evaluation import evaluate_ranks, held_out_ranks, metrics
 from movierec.evaluation import full_ranking as evaluation
 from movierec.files import sha256_of_arrays
@@ -225,7 +225,7 @@ def _digest(hybrid: Hybrid, split: Split) -> str:
 
 
 def stars_recipe(hybrid: Hybrid, train: pd.DataFrame, batch_size: int) -> dict:
-    """Return the arguments of `fit_head` for the stars head: ratings in random order, by user if histories are lists."""
+    """Return the arguments of `fit_head` for the stars head: shuffled ratings, or users if histories are lists."""
     rows, head = stars_rows(hybrid, train), hybrid.model.stars
     if head.in_movie_bag is not None:
         rows["in_movie_bag"] = head.in_movie_bag
@@ -287,8 +287,7 @@ def _quality(hybrid: Hybrid, head: str, split: Split, liked_from: float) -> Call
 
 
 def _of_some_users(ratings: pd.DataFrame) -> pd.DataFrame:
-    """Return all rows of `MOST_VALIDATED` users, always the same: their mean differs from everybody's by less than
-    seeds do."""
+    """Return all rows of the same `MOST_VALIDATED` users: their mean is nearer to everybody's than that of two seeds."""
     users = ratings["user_id"].unique()
     if len(users) <= MOST_VALIDATED:
         return ratings
