@@ -58,6 +58,8 @@ class Progress(tf.train.experimental.PythonState):
         is_over: whether the training has ended.
     """
 
+    KEPT = ("epoch", "step", "losses", "table", "best_epoch", "best_value", "is_over")
+
     def __init__(self):
         self.epoch = 0
         self.step = 0
@@ -69,7 +71,7 @@ class Progress(tf.train.experimental.PythonState):
 
     def serialize(self) -> str:
         """Return the attributes as JSON; `tf.train.Checkpoint` calls this."""
-        return json.dumps(vars(self))
+        return json.dumps({name: getattr(self, name) for name in self.KEPT})
 
     def deserialize(self, string_value) -> None:
         """Set the attributes from JSON; `tf.train.Checkpoint` calls this."""
