@@ -5,7 +5,6 @@ Taught in notebooks/06_training and, for large data, notebooks/10_serving.
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -133,7 +132,7 @@ def fit_hybrid(
         hybrid = build()
     model, checkpoints = hybrid.model, None
     if checkpoint is not None:
-        question = numbers | asdict(settings) | {"seed": seed, "heads": heads, "optimizer": optimizer}
+        question = numbers | settings.model_dump() | {"seed": seed, "heads": heads, "optimizer": optimizer}
         question |= {"liked_from": liked_from, "in_order": model.past.in_order, "data": _digest(hybrid, split)}
         checkpoints = Checkpoints(checkpoint, question, checkpoint_steps, _is_writer(strategy))
     recipes = {
