@@ -7,38 +7,10 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from one_weight import Line, fit
 
 from movierec.keras2 import tf
-from movierec.models import SeededModel
-from movierec.training import Stop, Stopped, callbacks, fit_head
-
-
-class Weight(tf.keras.layers.Layer):
-    """One number."""
-
-    def __init__(self):
-        super().__init__()
-        self.w = self.add_weight("w", (), initializer="zeros")
-
-
-class Line(SeededModel):
-    """loss = mean (w x − 2 x)²; the head is called "slope"."""
-
-    def __init__(self):
-        super().__init__(seed=0)
-        self.slope = Weight()
-
-    def compute_loss(self, batch, training=False):
-        return tf.reduce_mean((self.slope.w * batch["x"] - 2 * batch["x"]) ** 2)
-
-
-def fit(model=None, count=20, **settings):
-    """The model, its table and its best epoch: `count` rows in batches of 4."""
-    model = model or Line()
-    rows = {"x": np.random.default_rng(0).normal(size=count).astype(np.float32)}
-    usual = dict(optimizer="adam", learning_rate=0.1, epochs=3, patience=9, quality=None)
-    table, best = fit_head(model, "slope", rows, 4, **usual | settings)
-    return model, table, best
+from movierec.training import Stop, Stopped, callbacks
 
 
 class Recorder(tf.keras.callbacks.Callback):
@@ -90,7 +62,9 @@ def test_it_waits_for_a_better_value_and_goes_back_to_the_best(higher_is_better)
 
 def test_without_a_quality_the_last_epoch_is_the_best():
     _, table, best = fit(epochs=2, patience=1)
-    assert best == 2 and list(table) == ["epoch", "train_slope_loss"] and table["train_slope_loss"].is_monotonic_decreasing
+    assert (
+        best == 2 and list(table) == ["epoch", "train_slope_loss"] and table["train_slope_loss"].is_monotonic_decreasing
+    )
 
 
 def test_a_loss_that_is_not_finite_is_an_error_that_says_where_and_what_to_try():
@@ -141,7 +115,7 @@ def test_a_stop_ends_with_the_execution_that_is_running(monkeypatch):
 
 
 def test_an_execution_takes_as_many_steps_as_fit_into_its_time(monkeypatch):
-    """However little time there is, one step is taken; with more of it, all steps but the first two are one execution."""
+    """With no time it is one step; with much of it, all steps but the first two are one execution."""
     for seconds, most in ((0.0, 20), (60.0, 3)):
         monkeypatch.setattr(callbacks, "SECONDS_PER_EXECUTION", seconds)
         seen = Recorder()
@@ -171,7 +145,9 @@ def test_a_bar_for_each_epoch_if_it_is_asked_for(capsys):
 
 def test_a_batch_that_cannot_be_shared_among_the_workers_is_refused():
     three = SimpleNamespace(distribute_strategy=SimpleNamespace(num_replicas_in_sync=3))
-    with pytest.raises(ValueError, match="a batch must be a multiple of the 3 workers; one of the slope head has 4 rows"):
+    with pytest.raises(
+        ValueError, match="a batch must be a multiple of the 3 workers; one of the slope head has 4 rows"
+    ):
         fit(three)
 
 
