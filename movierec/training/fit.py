@@ -100,13 +100,14 @@ def fit_hybrid(
         raise ValueError(f"`heads` must be some of {HEADS}, got {heads!r}.")
     heads = tuple(head for head in HEADS if head in heads)
     if not isinstance(split, Split):
-        raise ValueError(f"`split` must be a Split, got {type(split).__name__}. Try movierec.split_by_user_time(ratings).")
+        found = type(split).__name__
+        raise ValueError(f"`split` must be a Split, got {found}. Try movierec.split_by_user_time(data.ratings).")
     if optimizer not in OPTIMIZERS:
         raise ValueError(f"`optimizer` must be one of {', '.join(OPTIMIZERS)}; got {optimizer!r}.")
     numbers = {
         "epochs": epochs, "stars_epochs": stars_epochs, "ranking_epochs": ranking_epochs, "patience": patience,
-        "batch_size": batch_size, "learning_rate": learning_rate, "users_per_batch": users_per_batch,
-        "ranking_learning_rate": ranking_learning_rate,
+        "batch_size": batch_size, "users_per_batch": users_per_batch,
+        "learning_rate": learning_rate, "ranking_learning_rate": ranking_learning_rate,
     }  # fmt: skip
     check_above_zero(**numbers, checkpoint_steps=checkpoint_steps)
     started = time.perf_counter()
@@ -240,8 +241,7 @@ def _quality(hybrid: Hybrid, head: str, split: Split, liked_from: float) -> Call
         )
     users = liked["user_id"].unique()
     if len(users) > MOST_VALIDATED:
-        some = np.random.default_rng(0).choice(users, MOST_VALIDATED, replace=False)
-        liked = liked[liked["user_id"].isin(some)]
+        liked = liked[liked["user_id"].isin(np.random.default_rng(0).choice(users, MOST_VALIDATED, replace=False))]
 
     def ndcg():
         ranks = held_out_ranks(hybrid.score, liked, split.train, hybrid.indices)
