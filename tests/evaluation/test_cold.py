@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from movierec.evaluation.cold import FromContent, evaluate_hidden, hidden_share, hide_movies
 
 from movierec.baselines import ImplicitAls, Popularity
 from movierec.data import make_indices, split_by_user_time
-from movierec.evaluation.cold import FromContent, evaluate_hidden, hidden_share, hide_movies
 from movierec.evaluation.ranking import evaluate_ranking
 
 
