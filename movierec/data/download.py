@@ -169,7 +169,8 @@ def _from_grouplens(name: str, folder: Path) -> Path:
     archive, url = ARCHIVES[name], f"{SERVER}/{name}.zip"
     expected = archive.md5 or _published_md5(url)
     watched = sys.stderr.isatty() or type(sys.stderr).__module__.startswith("ipykernel")
-    downloader = pooch.HTTPDownloader(progressbar=watched and archive.megabytes > 1, timeout=TIMEOUT)
+    bar = watched and archive.megabytes > 1
+    downloader = pooch.HTTPDownloader(progressbar=bar, chunk_size=1 << 18, timeout=TIMEOUT)
     pooch.get_logger().setLevel("WARNING")
     try:
         return Path(pooch.retrieve(url, f"md5:{expected}", f"{name}.zip", folder, downloader=downloader))

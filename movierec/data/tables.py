@@ -7,7 +7,7 @@ import csv
 import io
 import zipfile
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -146,9 +146,9 @@ def _parse_whole(file: Path | zipfile.Path, table: Table) -> pd.DataFrame:
     """Return the rows, ids as int32; if that is too small for one of them, those that fit."""
     ids = [name for name, dtype in table.columns.items() if name.endswith("_id") and dtype == "int64"]
     narrow = table._replace(columns=table.columns | dict.fromkeys(ids, "int32"))
-    with contextlib.suppress(ValueError, OverflowError), file.open("rb") as stream:
+    with contextlib.suppress(ValueError, OverflowError), _opened(file, table) as stream:
         return _parse(stream, narrow)
-    with file.open("rb") as stream:
+    with _opened(file, table) as stream:
         rows = _parse(stream, table)
     small = [name for name in ids if rows[name].between(-(2**31), 2**31 - 1).all()]
     return rows.astype(dict.fromkeys(small, "int32"))
@@ -157,18 +157,22 @@ def _parse_whole(file: Path | zipfile.Path, table: Table) -> pd.DataFrame:
 def _second_look(file: Path | zipfile.Path, table: Table) -> Fault | None:
     """Return the first faulty line: find the chunk that pandas cannot parse, then look at it line by line."""
     done = 0
-    with file.open("rb") as stream, contextlib.suppress(ValueError, OverflowError):
+    with _opened(file, table) as stream, contextlib.suppress(ValueError, OverflowError):
         for chunk in _parse(stream, table, chunksize=ROWS):
             done += len(chunk)
     return find_fault(file, table, skip=done)
 
 
-def _parse(stream: BinaryIO, table: Table, chunksize: int | None = None):
+def _opened(file: Path | zipfile.Path, table: Table) -> IO:
+    return file.open("r", encoding=table.encoding) if table.separator == "::" else file.open("rb")
+
+
+def _parse(stream: IO, table: Table, chunksize: int | None = None):
     """Return the rows as typed columns, or an iterator of chunks of them."""
     wanted = [name for name, dtype in table.columns.items() if dtype != "skip"]
     only_numbers = "str" not in table.columns.values()  # else pandas would overlook a comma too many
     return pd.read_csv(
-        _OneCharacter(io.TextIOWrapper(stream, table.encoding)) if table.separator == "::" else stream,
+        _OneCharacter(stream) if table.separator == "::" else stream,
         sep=UNIT if table.separator == "::" else table.separator,
         names=list(table.columns),
         usecols=wanted if only_numbers and len(wanted) < len(table.columns) else None,
