@@ -166,7 +166,8 @@ def _fetch(source: Callable[[str, Path], Path], name: str, raw: Path) -> Path:
 
 def _from_grouplens(name: str, folder: Path) -> Path:
     """Download `<name>.zip`; pooch compares it with the MD5 that GroupLens publishes."""
-    archive, url = ARCHIVES[name], f"{SERVER}/{name}.zip"
+    archive = ARCHIVES[name]
+    url = f"{SERVER}/{name}.zip"
     expected = archive.md5 or _published_md5(url)
     watched = sys.stderr.isatty() or type(sys.stderr).__module__.startswith("ipykernel")
     bar = watched and archive.megabytes > 1

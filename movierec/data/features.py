@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from movierec.data.indices import UNKNOWN, Indices
-from movierec.keras2 import tf
+from movierec.data.tables import genre_flags
 
 AGE_EDGES_YEARS = (18, 25, 35, 45, 50, 56)  # the age groups that MovieLens 1M publishes
 SECONDS_PER_WEEK = 7 * 24 * 3600
@@ -17,27 +17,10 @@ YEARS_PER_BIN = 5
 
 
 class Features(NamedTuple):
-    """What is known of users or movies, as numbers; a row's features sum to 1 in each group (genres, year, age, …).
+    """What is known of users or movies, as numbers; a row's features sum to 1 in each group (genres, year, age, …)."""
 
-    Attributes:
-        values: float32 `[rows, num_features]`.
-        names: num_features names such as "genre=Drama", "age=25-34".
-    """
-
-    values: np.ndarray
-    names: list[str]
-
-
-def genre_flags(genres: pd.Series) -> pd.DataFrame:
-    """Return one column a genre, alphabetical, int64: 1 where a text such as "Action|Crime" names it, 0 elsewhere.
-
-    An empty or missing text names no genre. The texts are split as Python objects: pandas' own split of Arrow strings
-    would add a column "", so that the result would depend on whether pyarrow is installed.
-
-    Args:
-        genres: Texts with "|" between genres; the result has the same index.
-    """
-    return genres.astype(object).fillna("").str.get_dummies("|")
+    values: np.ndarray  # float32 [rows, num_features]
+    names: list[str]  # num_features names such as "genre=Drama", "age=25-34"
 
 
 def movie_features(movies: pd.DataFrame | None, indices: Indices, about_movies: pd.DataFrame | None = None) -> Features:
@@ -180,7 +163,7 @@ def _joined(parts: list[pd.DataFrame], about: pd.DataFrame | None, key: str, ids
     if twice:
         raise ValueError(
             f"`{name}` must bring features of other names; {len(twice)} are there already, e.g. {twice[:3]}. "
-            f"Rename its column."
+            "Rename its column."
         )
     return Features(np.hstack([features.values, more.values]), features.names + more.names)
 
@@ -221,22 +204,46 @@ def rating_rows(ratings: pd.DataFrame, indices: Indices, weeks: Weeks, residual:
     return rows
 
 
-def batches(rows: dict, batch_size: int, seed: int) -> "tf.data.Dataset":
-    """Return endless shuffled batches: each epoch is a new permutation, each batch a pure function of seed and step.
+def batches(
+    rows: dict, batch_size: int, seed: int, *, groups: np.ndarray | None = None, first_step: int = 0
+) -> "tf.data.Dataset":  # noqa: F821
+    """Return endless shuffled batches: each epoch is a fresh permutation, each batch a pure function of seed and step.
 
-    Batch first, then gather: shuffling numbers row by row costs three times the training step. The last incomplete
-    batch of an epoch is left out, so that all batches have one shape; the next permutation brings its rows back.
+    The rows are batched first, then gathered: shuffling them row by row costs three times the training step. The last
+    incomplete batch of an epoch is left out, so that all batches have one shape; its rows come back in later epochs.
+
+    Args:
+        rows: {name: `[N, …]`}, the columns.
+        batch_size: Rows in a batch; all of them if there are fewer.
+        seed: Of the permutations.
+        groups: int `[num_groups + 1]`. If given, whole groups are shuffled, such as users with all of their ratings;
+            the rows of group g are `groups[g]` to below `groups[g + 1]`. A batch then has few users.
+        first_step: Where to begin, to continue a training that was interrupted.
     """
-    num_rows = len(rows["user_index"])
-    columns = {name: tf.constant(column) for name, column in rows.items()}
-    steps = max(num_rows // batch_size, 1)
+    from movierec.keras2 import tf  # here: nothing else in this module needs TensorFlow, which takes seconds to load
 
-    def epoch(number):
-        order = tf.random.experimental.stateless_shuffle(tf.range(num_rows), seed=tf.stack([seed, number]))
-        starts = tf.data.Dataset.range(0, steps * batch_size, batch_size)
-        return starts.map(
-            lambda start: {name: tf.gather(c, order[start : start + batch_size]) for name, c in columns.items()}
-        )
+    with tf.device("CPU"):
+        columns = {name: tf.convert_to_tensor(column) for name, column in rows.items()}
+        groups = None if groups is None else tf.convert_to_tensor(groups)
+    num_rows = len(next(iter(columns.values())))
+    batch_size = min(batch_size, num_rows)
+    steps = num_rows // batch_size
 
-    epochs = tf.data.Dataset.counter(dtype=tf.int32).flat_map(epoch)
-    return epochs.prefetch(2)
+    def shuffled(epoch):
+        random = tf.stack([seed, epoch])
+        if groups is None:
+            return tf.random.experimental.stateless_shuffle(tf.range(num_rows), random)
+        order = tf.random.experimental.stateless_shuffle(tf.range(tf.size(groups) - 1), random)
+        return tf.ragged.range(tf.gather(groups[:-1], order), tf.gather(groups[1:], order)).values
+
+    def epoch_batches(epoch):
+        order = shuffled(epoch)
+
+        def batch(start):
+            chosen = tf.slice(order, [start], [batch_size])
+            return {name: tf.gather(column, chosen) for name, column in columns.items()}
+
+        return tf.data.Dataset.range(0, steps * batch_size, batch_size).map(batch)
+
+    epochs = tf.data.Dataset.counter(first_step // steps, dtype=tf.int32).flat_map(epoch_batches)
+    return epochs.skip(first_step % steps).prefetch(2)

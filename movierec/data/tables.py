@@ -45,6 +45,18 @@ def movie_table(movie_id: pd.Series | np.ndarray, title: pd.Series, genres: pd.S
     return pd.DataFrame({"movie_id": movie_id, "title": title, "year": year, "genres": genres})
 
 
+def genre_flags(genres: pd.Series) -> pd.DataFrame:
+    """Return one column a genre, alphabetical, int64: 1 where a text such as "Action|Crime" names it, 0 elsewhere.
+
+    An empty or missing text names no genre. The texts are split as Python objects: pandas' own split of Arrow strings
+    would add a column "", so that the result would depend on whether pyarrow is installed.
+
+    Args:
+        genres: Texts with "|" between genres; the result has the same index.
+    """
+    return genres.astype(object).fillna("").str.get_dummies("|")
+
+
 def check_ratings(ratings: pd.DataFrame, name: str = "ratings") -> None:
     """Raise ValueError unless `ratings` has rows of user_id, movie_id, rating, timestamp, each pair once."""
     check_columns(ratings, name)
