@@ -1,5 +1,8 @@
 """Tables in, arrays and batches out, on tables small enough to write the answer beside them."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -120,6 +123,12 @@ def test_the_real_tables_sum_to_one_in_each_group(ml100k):
     assert len([name for name in movies.names if name.startswith("genre=")]) == 18
     known = (ml100k.movies["genres"] != "").to_numpy().astype(int) + ml100k.movies["year"].notna().to_numpy()
     np.testing.assert_allclose(movies.values.sum(axis=1), known, rtol=1e-6)
+
+
+def test_only_batches_load_tensorflow():
+    """Rooms that need no TensorFlow use this one, and would wait for it."""
+    code = "import sys; from movierec.data import *; print('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
 
 
 # ---- weeks
