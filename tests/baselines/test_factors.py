@@ -3,7 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 
+from movierec.baselines import factors
 from movierec.baselines.factors import BiasedMF, Ease, ImplicitAls
 from movierec.baselines.popularity_and_bias import Bias
 from movierec.data import make_indices
@@ -33,8 +35,22 @@ def test_ease_is_a_ridge_regression_of_each_movie_on_all_others(tiny, tiny_indic
     assert scores.dtype == np.float32
 
 
-def test_ease_with_endless_regularisation_says_nothing(tiny, tiny_indices):
-    assert abs(Ease(tiny.ratings, tiny_indices, regularisation=1e9)(np.arange(6))).max() < 1e-6
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array, sparse.csr_matrix, sparse.coo_array])
+def test_ease_of_any_table_in_single_precision_is_that_in_double(monkeypatch, kind):
+    """float32 is for catalogues too large for float64; a weighted table, as of notebook 11."""
+    rng = np.random.default_rng(0)
+    x = (rng.random((60, 25)) < 0.2) * rng.random((60, 1))
+    table = kind(x)
+    p = np.linalg.inv(x.T @ x + 0.5 * np.eye(25))
+    expected = np.where(np.eye(25), 0, -p / p.diagonal())
+    np.testing.assert_allclose(Ease.solve(table, 0.5), expected, atol=1e-6)
+    monkeypatch.setattr(factors, "MOST_MOVIES_IN_DOUBLE", 0)
+    single = Ease.solve(table, 0.5)
+    assert single.dtype == np.float32 and single.flags.c_contiguous
+    np.testing.assert_allclose(single, expected, atol=1e-5)
+    np.testing.assert_array_equal(x, table if isinstance(table, np.ndarray) else table.toarray())  # stays as it is
+    with pytest.raises(ValueError, match="must be positive definite in floating point. Raise `regularisation`"):
+        Ease.solve(np.ones((2, 3)), 1e-12)
 
 
 # ---- implicit ALS
@@ -156,14 +172,11 @@ def test_settings_out_of_range_are_refused(tiny, tiny_indices, model, setting):
         model(tiny.ratings, tiny_indices, **{setting: 0})
 
 
-@pytest.mark.parametrize(("setting", "value"), [("factors", 2.5), ("sweeps", 1.5), ("regularisation", np.inf)])
-def test_what_is_not_whole_or_not_finite_is_refused(tiny, tiny_indices, setting, value):
-    for model in (ImplicitAls, BiasedMF):
-        with pytest.raises(ValueError, match=f"`{setting}` must be above 0 and .*, got {value}; leave it out"):
-            model(tiny.ratings, tiny_indices, **{setting: value})
-
-
-@pytest.mark.parametrize("setting", ["damping_user", "damping_movie"])
-def test_a_negative_damping_is_refused(tiny, tiny_indices, setting):
-    with pytest.raises(ValueError, match="`damping_movie` must be 0 or more ratings, got .*-3"):
-        BiasedMF(tiny.ratings, tiny_indices, **{setting: -3})
+def test_what_is_not_whole_not_finite_or_negative_is_refused(tiny, tiny_indices):
+    for setting, value in [("factors", 2.5), ("sweeps", 1.5), ("regularisation", np.inf)]:
+        for model in (ImplicitAls, BiasedMF):
+            with pytest.raises(ValueError, match=f"`{setting}` must be above 0 and .*, got {value}; leave it out"):
+                model(tiny.ratings, tiny_indices, **{setting: value})
+    for setting in ("damping_user", "damping_movie"):
+        with pytest.raises(ValueError, match="`damping_movie` must be 0 or more ratings, got .*-3"):
+            BiasedMF(tiny.ratings, tiny_indices, **{setting: -3})
