@@ -46,7 +46,7 @@ class Ease:
         _check_positive(regularisation=regularisation)
         dtype = np.float64 if x.shape[1] <= MOST_MOVIES_IN_DOUBLE else np.float32
         x = sparse.csr_array(x, dtype=dtype)
-        p = (x.T @ x).toarray()
+        p = (x.T @ x).toarray(order="C")
         p[np.diag_indices_from(p)] += regularisation
         _invert_in_place(p)
         p /= -p.diagonal()

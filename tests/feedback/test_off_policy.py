@@ -1,4 +1,4 @@
-"""Estimators from a log, against literals, exact sums and the Open Bandit Pipeline; the gradient against differences."""
+"""Estimators from a log, against literals, sums and the Open Bandit Pipeline; the gradient against differences."""
 
 import numpy as np
 import pytest
