@@ -135,15 +135,6 @@ def test_user_knn_is_item_knn_of_the_turned_table(neighbours):
     np.testing.assert_allclose(by_user(np.arange(30)), by_movie(np.arange(14)).T, rtol=1e-5)
 
 
-def test_user_knn_on_paper(tiny, tiny_indices):
-    """User 8 has one rating, of 10, as have 1, 2 and 5, who have three: the cosine is 1 / √3, shrunk by 1."""
-    knn = UserKnn(tiny.ratings, tiny_indices, neighbours=None, shrinkage=1)
-    alike = 1 / (math.sqrt(3) + 1)
-    np.testing.assert_allclose(knn.similarity[4], [alike, alike, 0, alike, 0, 0], atol=1e-6)
-    # 1 rated 10 20 30, 2 rated 10 20 40, 5 rated 10 30 40.
-    np.testing.assert_allclose(knn(np.array([4]))[0], [3 * alike, 2 * alike, 2 * alike, 2 * alike, 0], rtol=1e-5)
-
-
 def test_user_knn_for_stars_is_item_knn_for_stars_of_the_turned_table():
     """Without damping and passes the biases would turn, too; as they are fitted movies first, they are given."""
     train = _random_train(3)
