@@ -91,20 +91,6 @@ def test_mf_ends_where_the_derivative_by_the_movies_is_zero(split):
         np.testing.assert_allclose(np.bincount(movie, error * x[user, column]) + 3 * y[:, column], 0, atol=1e-5)
 
 
-def test_mf_finds_a_table_that_is_a_product():
-    """Stars 3 + a_u c_i with a, c = ±1: rank one, no bias. A fifth of the table is held out and is found."""
-    rng = np.random.default_rng(0)
-    a, c = rng.choice([-1, 1], 40), rng.choice([-1, 1], 30)
-    table = pd.DataFrame([(u, i, 3.0 + a[u] * c[i]) for u in range(40) for i in range(30)])
-    table.columns = ["user_id", "movie_id", "rating"]
-    held_out = rng.random(len(table)) < 0.2
-    train, test = table[~held_out], table[held_out]
-    mf = BiasedMF(train, make_indices(train), factors=1, regularisation=0.01)
-    assert abs(mf.predict(test) - test["rating"]).max() < 0.1
-    bias = Bias(train, make_indices(train))
-    assert abs(bias.predict(test) - test["rating"]).mean() > 0.7
-
-
 def test_mf_without_room_for_taste_is_the_biases(tiny, tiny_indices):
     mf = BiasedMF(
         tiny.ratings, tiny_indices, factors=1, regularisation=1e12, damping_user=2, damping_movie=3, sweeps=200

@@ -7,9 +7,8 @@ import pandas as pd
 import pytest
 
 from movierec.baselines.neighbours import ItemKnn, ItemKnnStars, MarkovChain, UserKnn, UserKnnStars, keep_largest
-from movierec.baselines.popularity_and_bias import Bias, Popularity
+from movierec.baselines.popularity_and_bias import Bias
 from movierec.data import make_indices
-from movierec.evaluation import evaluate_ranking, metrics
 
 
 def _pairs(*pairs):
@@ -95,27 +94,6 @@ def test_knn_for_stars_falls_back_to_the_biases_whose_settings_are_its_own(tiny,
     np.testing.assert_array_equal(knn.bias.user, expected.user)
     strangers = _pairs((99, 10), (1, 999), (99, 999), (1, 50))  # 50 is known and has no neighbours
     np.testing.assert_allclose(knn.predict(strangers), knn.bias.predict(strangers), atol=1e-6)
-
-
-def test_item_knn_knows_the_checkerboard_and_popularity_does_not(split, checkerboard):
-    indices = make_indices(split.train, checkerboard.movies)
-    knn = evaluate_ranking(ItemKnn(split.train, indices, neighbours=12), split, indices, k=3, liked_from=5)
-    popularity = evaluate_ranking(Popularity(split.train, indices), split, indices, k=3, liked_from=5)
-    assert knn["recall@3"].mean() > 0.7  # a liked movie is one of the three or so that are left
-    assert popularity["recall@3"].mean() < 0.4
-    stars = ItemKnnStars(split.train, indices, shrinkage=1).predict(split.test)
-    assert (
-        metrics.rmse(stars, split.test["rating"])
-        < 0.5
-        < metrics.rmse(Bias(split.train, indices).predict(split.test), split.test["rating"])
-    )
-
-
-def test_of_equally_similar_neighbours_the_first_are_kept_on_every_machine():
-    """Everybody rated all four movies: all similarities are equal, and two neighbours are 0 and 1, or 2 for these."""
-    train = _pairs(*[(user, movie) for user in range(3) for movie in range(4)])
-    kept = ItemKnn(train, make_indices(train), neighbours=2, shrinkage=0).similarity > 0
-    assert [np.nonzero(row)[0].tolist() for row in kept] == [[1, 2], [0, 2], [0, 1], [0, 1]]
 
 
 # ---- users are the movies of the turned table

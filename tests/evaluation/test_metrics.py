@@ -63,16 +63,6 @@ def test_metric_equals_a_slow_loop(name, k):
     np.testing.assert_allclose(getattr(metrics, name)(hits, num_relevant), expected, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", LITERALS)
-def test_a_perfect_list_has_one_and_a_later_hit_is_worth_no_more(name):
-    metric = getattr(metrics, name)
-    assert metric(np.ones((1, 5), bool), np.array([5])) == pytest.approx(1, abs=1e-12)
-    one_hit = metric(np.eye(5, dtype=bool), np.ones(5, int))  # row r has its only hit at rank r + 1
-    assert (np.diff(one_hit) <= 0).all()
-    by_rank = name in ("reciprocal_rank", "average_precision", "ndcg")
-    assert (one_hit[4] < one_hit[0]) == by_rank
-
-
 def test_star_errors_on_paper():
     predicted, actual = [1.0, 2.0, 5.0, 3.0], [2.0, 2.0, 3.0, 4.0]  # errors −1, 0, 2, −1
     assert metrics.rmse(predicted, actual) == pytest.approx(math.sqrt(6 / 4), abs=1e-15)

@@ -105,16 +105,6 @@ def test_popularity_on_the_courses_split(course):
     assert on_validation["ndcg@10"] == pytest.approx(0.0604, abs=1e-4)
 
 
-def test_star_errors_on_the_courses_split(course):
-    split, indices = course
-    actual = split.test["rating"]
-    bias = Bias(split.train, indices).predict(split.test)
-    assert metrics.rmse(bias, actual) == pytest.approx(1.0210, abs=1e-4)
-    assert metrics.mae(bias, actual) == pytest.approx(0.8160, abs=1e-4)
-    neighbours = ItemKnnStars(split.train, indices, neighbours=40, shrinkage=50).predict(split.test)
-    assert metrics.rmse(neighbours, actual) == pytest.approx(1.0040, abs=1e-4)
-
-
 @pytest.mark.parametrize(
     ("model", "settings", "figure"),
     [

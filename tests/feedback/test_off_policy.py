@@ -16,7 +16,10 @@ W = [0.4, 1.6, 2.0, 2 / 3]  # .2/.5, .8/.5, .5/.25, .5/.75
 
 
 def test_weights_and_estimates_by_hand():
-    """w·r = .4, 0, 2, 2/3: their mean is 23/30, their sum over that of w, 14/3, is .65714."""
+    """w·r = .4, 0, 2, 2/3: their mean is 23/30, their sum over that of w, 14/3, is .65714.
+
+    These values, and those of the next test, .525 and .55833, are what the Open Bandit Pipeline 0.4.1 returns.
+    """
     np.testing.assert_allclose(off_policy.weights(LOG, POLICY), W)
     np.testing.assert_allclose(off_policy.weights(LOG, POLICY, clip=1.0), [0.4, 1.0, 1.0, 2 / 3])
     assert off_policy.ips(LOG, POLICY).value == pytest.approx(23 / 30)
@@ -32,15 +35,6 @@ def test_the_direct_method_asks_the_model_and_doubly_robust_mends_it():
     assert off_policy.direct(LOG, POLICY, MODEL).value == pytest.approx((0.3 + 0.3 + 0.75 + 0.75) / 4)
     mended = [0.3 + 0.4 * 0.5, 0.3 + 1.6 * -0.25, 0.75 + 2 * 0, 0.75 + 2 / 3 * 0.5]
     assert off_policy.doubly_robust(LOG, POLICY, MODEL).value == pytest.approx(np.mean(mended))
-
-
-def test_the_open_bandit_pipeline_says_the_same():
-    """Its estimators on LOG, POLICY and MODEL, version 0.4.1; it needs PyTorch, so what it said stands here."""
-    said = {"ips": 0.7666666666666666, "snips": 0.657142857142857, "direct": 0.525, "doubly_robust": 0.5583333333333333}
-    arguments = {"direct": [MODEL], "doubly_robust": [MODEL]}
-    for name, value in said.items():
-        found = getattr(off_policy, name)(LOG, POLICY, *arguments.get(name, []))
-        assert found.value == pytest.approx(value, abs=1e-12)
 
 
 def test_without_overlap_ips_is_zero_and_snips_does_not_know():
@@ -148,14 +142,6 @@ def everything(features, logging, chance):
 def slope_of(function, theta, step=1e-6):
     return np.array(
         [(function(theta + step * e) - function(theta - step * e)) / (2 * step) for e in np.eye(len(theta))]
-    )
-
-
-def test_a_softmax_is_one(features):
-    theta = np.array([0.5, -1.0])
-    logits = features @ theta
-    np.testing.assert_allclose(
-        softmax_policy(theta, features), np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     )
 
 
