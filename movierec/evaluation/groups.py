@@ -1,4 +1,4 @@
-"""Measure a metric by group of users, and for movies that nobody has rated: who and what is served how well.
+"""Measure a metric by group of users, and for movies without ratings: which of them are served how well.
 
 Some movies are hidden from train on purpose, and ranked by what is known about them (`baselines.FromContent`). Taught
 in notebooks/11_people_and_films.
