@@ -168,9 +168,7 @@ def _one_hot(column: pd.Series, name: str) -> pd.DataFrame:
     return pd.get_dummies(column, prefix=name, prefix_sep="=")
 
 
-def _joined(
-    parts: list[pd.DataFrame], about: pd.DataFrame | None, key: str, ids: np.ndarray, name: str
-) -> Features:
+def _joined(parts: list[pd.DataFrame], about: pd.DataFrame | None, key: str, ids: np.ndarray, name: str) -> Features:
     """Return the parts side by side, and beside them the features of the table `about`."""
     empty = pd.DataFrame(index=range(len(ids)))
     table = pd.concat([empty, *(part.reset_index(drop=True) for part in parts)], axis=1)

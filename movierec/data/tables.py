@@ -196,9 +196,7 @@ def find_fault(file: Path | zipfile.Path, table: Table, skip: int = 0, most: int
     return None
 
 
-def cached(
-    folder: Path, sources: list[Path], build: Callable[[], dict[str, pd.DataFrame]]
-) -> dict[str, pd.DataFrame]:
+def cached(folder: Path, sources: list[Path], build: Callable[[], dict[str, pd.DataFrame]]) -> dict[str, pd.DataFrame]:
     """Return the tables that `build` makes of `sources`, from the disk if they were kept there.
 
     They are kept as Feather files in a folder named by the checksums of the sources and of our code that reads and
