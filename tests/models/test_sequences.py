@@ -1,4 +1,4 @@
-"""Windows and the Markov chain, against histories small enough to be read."""
+"""Windows, against histories small enough to be read."""
 
 import numpy as np
 import pandas as pd
@@ -7,7 +7,7 @@ import pytest
 from movierec.baselines import Bias
 from movierec.data import make_indices
 from movierec.models.history import make_history
-from movierec.models.sequences import NUM_GAPS, MarkovChain, gaps, newest, windows
+from movierec.models.sequences import NUM_GAPS, gaps, newest, windows
 
 DAY = 86_400
 
@@ -71,22 +71,3 @@ def test_the_newest_films_end_at_the_right(history):
     film, gap = newest(history, 3)
     assert film.tolist() == [[2, 3, 4], [5, 1, 2], [5, 5, 0]]
     assert gap.tolist() == [[1, 5, 6], [6, 6, 4], [6, 6, 6]]
-
-
-def test_the_chain_counts_what_followed_the_newest_film(train, indices):
-    """After 20 came 30 twice and nothing else; 8 ratings, 2 of films 10, 20 and 30, 1 of 40 and 50."""
-    chain = MarkovChain(train, indices, damping=2.0)
-    share = np.array([2, 2, 2, 1, 1]) / 8
-    np.testing.assert_allclose(chain.chance[1], (np.array([0, 0, 2, 0, 0]) + 2 * share) / (2 + 2), atol=1e-6)
-    np.testing.assert_allclose(chain.chance[4], share, atol=1e-6)  # nothing followed film 50
-    np.testing.assert_allclose(chain.chance.sum(axis=1), 1, atol=1e-6)
-    np.testing.assert_array_equal(chain(np.array([1, 0])), chain.chance[[2, 4]])  # the newest of user 2 is 30, of 1 50
-    assert chain(np.array([0])).dtype == np.float32
-
-
-def test_without_damping_a_film_that_nobody_followed_says_nothing(train, indices):
-    chain = MarkovChain(train, indices, damping=0)
-    assert chain.chance[4].tolist() == [0] * 5 and chain.chance[1].tolist() == [0, 0, 1, 0, 0]
-    for bad in (-1, float("nan")):
-        with pytest.raises(ValueError, match="`damping` must be 0 or more"):
-            MarkovChain(train, indices, damping=bad)
