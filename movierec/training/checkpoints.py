@@ -93,8 +93,8 @@ class Checkpoints:
         if other:
             was = "; ".join(f"{name} was {found.get(name)!r}, is {question[name]!r}" for name in other[:3])
             raise ValueError(
-                f"{path.parent} has the checkpoints of another training: {was}. Ask as before, delete the folder to "
-                "start anew, or name another: fit_hybrid(…, checkpoint=folder)."
+                f"{path.parent} is of another training: {was}. Ask as before, delete it to start anew, or name another "
+                "folder: fit_hybrid(…, checkpoint=folder)."
             )
 
 
@@ -153,8 +153,8 @@ class HeadCheckpoint(tf.keras.callbacks.Callback):
             if not self.has_warned:
                 self.has_warned = True
                 warnings.warn(
-                    f"no checkpoint could be written to {self.manager.directory} ({error}); training goes on, and the "
-                    "older checkpoint is still there. Make room: the next one is tried as before.",
+                    f"the checkpoint in {self.manager.directory} could not be replaced ({error}); training goes on, and "
+                    "the older one is still there. Make room: the next one is tried as before.",
                     stacklevel=2,
                 )
 
