@@ -166,6 +166,11 @@ def test_another_question_is_refused_and_what_differs_is_named(tmp_path):
         Checkpoints(tmp_path, asked | {"fade": 5})
     Checkpoints(tmp_path, asked)
     assert (tmp_path / QUESTION).read_bytes() == before
+    (tmp_path / "stars").mkdir()
+    (tmp_path / "stars" / "checkpoint").touch()
+    (tmp_path / QUESTION).unlink()
+    with pytest.raises(ValueError, match=r"is no checkpoint of movierec \(it is missing\)"):
+        Checkpoints(tmp_path, asked)
 
 
 @pytest.mark.parametrize(
