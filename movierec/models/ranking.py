@@ -47,7 +47,6 @@ class RankingHead(tf.keras.layers.Layer):
     Args:
         history, lists: the ratings of each user; the same as tensors.
         user_features, movie_features: float32 `[rows, num_features]`.
-        draws: of the initial weights, dropout, and the films that are hidden.
 
     Source: Liang et al. (2018) for the softmax over the catalogue from a history; Steck (2019) for the linear path;
     Choi et al. (2021), *Session-aware linear item-item models*, for weights that fade; Volkovs, Yu and Poutanen (2017),
@@ -62,7 +61,7 @@ class RankingHead(tf.keras.layers.Layer):
         self.in_order = history.in_order and "order" not in settings.without
         self.user_features = user_features
         self.movie_features = movie_features
-        self.lists = lists
+        self.entries = lists.entries  # of users [batch]: all of their ratings
         self.draws = draws
         self.place, self.id_place = draws.new_place(), draws.new_place()
         dim, dropout = settings.ranking_dim, settings.ranking_dropout
@@ -93,10 +92,6 @@ class RankingHead(tf.keras.layers.Layer):
             self.usual_bias = self.add_weight("usual_bias", (), initializer=start_at(usual))
             self.feature_bias = self.add_weight("feature_bias", (num_features, 1), initializer="zeros")
             self.own_place = draws.new_place()
-
-    def entries(self, user_index) -> Entries:
-        """Return all ratings of the users `[batch]`."""
-        return self.lists.entries(user_index)
 
     def fade(self, age):
         """Return w of each entry, float32 `[E]`."""
