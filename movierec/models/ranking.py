@@ -11,7 +11,7 @@ from movierec.baselines import Ease
 from movierec.data import UNKNOWN
 from movierec.keras2 import tf
 from movierec.models.attention import AttentionEncoder
-from movierec.models.history import Entries, History, Lists, rated_vectors, sums
+from movierec.models.history import Entries, History, Lists, rated_vectors, weighted_sums
 from movierec.models.layers import Draws, Dropout, multilayer_perceptron, small_random, start_at
 from movierec.models.settings import MOST_LINEAR_MOVIES, Settings
 
@@ -117,7 +117,10 @@ class RankingHead(tf.keras.layers.Layer):
         watched = self.watched_vectors() if tables is None else tables.watched
         if self.encoder is not None:
             return self._attend(entries, weight > 0, num_rows, genre, watched, training)
-        bag, square = sums(entries, num_rows, watched, self.starred, weight)
+        bag = weighted_sums(entries, weight, num_rows, watched, training)
+        if self.starred is not None:
+            bag += weighted_sums(entries, weight * entries.residual, num_rows, self.starred, training)
+        square = tf.math.unsorted_segment_sum(weight**2, entries.row, num_rows)
         if genre is not None:
             bag += tf.reduce_sum(tf.gather(self.watched_feature, genre), axis=0)
             square += tf.cast(tf.size(genre), tf.float32)
@@ -189,10 +192,8 @@ class RankingHead(tf.keras.layers.Layer):
         scores = tf.matmul(self.queries(x), tables.candidates, transpose_b=True)
         if self.linear is None:
             return scores
-        places = tf.cast(tf.stack([entries.row, entries.movie], axis=1), tf.int64)
-        history = tf.SparseTensor(places, weight, tf.cast(tf.shape(scores), tf.int64))
-        with tf.device("CPU:0"):  # on a GPU, TensorFlow has no deterministic kernel for it
-            return scores + self.settings.linear_weight * tf.sparse.sparse_dense_matmul(history, self.linear)
+        linear = weighted_sums(entries, weight, tf.shape(x)[0], self.linear)
+        return scores + self.settings.linear_weight * linear
 
     def call(self, user_index):
         """Return the score of every movie for each user, float32 `[batch, num_movies]`."""

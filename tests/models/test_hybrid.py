@@ -7,7 +7,8 @@ from untrained import untrained
 from movierec.baselines import Bias
 from movierec.data import make_weeks, rating_rows
 from movierec.keras2 import tf, tfrs
-from movierec.models.history import make_history, session_features
+from movierec.models.history import make_history
+from movierec.models.sessions import session_features
 
 SMALL = dict(dim=3, ranking_dim=4, hidden=(5,), ranking_hidden=(5,), dropout=0.0, ranking_dropout=0.0)
 
