@@ -11,7 +11,7 @@ from scipy import linalg, sparse
 from movierec.baselines.popularity_and_bias import rated_matrix
 from movierec.data import UNKNOWN, Indices
 
-MOVIES_PER_BLOCK = 500  # columns of EASE's B at a time
+COLUMNS_PER_BLOCK = 500  # of EASE's matrices at a time
 
 
 class Ease:
@@ -37,21 +37,21 @@ class Ease:
         """Return B, float32 `[num_movies, num_movies]`, for a table x `[rows, num_movies]`, sparse or not.
 
         With fewer rows than movies, the smaller matrix is inverted: λ P = I − G, G = Xᵀ (X Xᵀ + λ I)⁻¹ X (Woodbury), so
-        B_ij = G_ij / (1 − G_jj). That takes 4 · movies² bytes for B and 8 · rows · movies beside it; otherwise it takes
-        8 · movies² more for P, and up to 12 · movies² for the sparse Xᵀ X.
+        B_ij = G_ij / (1 − G_jj). Beside x and the 4 · movies² bytes of B, that takes 8 · rows · movies bytes, and
+        otherwise 8 · movies² for P.
         """
         _check_positive(regularisation=regularisation)
         x = x.astype(np.float64)
         num_rows, num_movies = x.shape
         if num_rows >= num_movies:
-            p = _inverse(x.T @ x, regularisation)
+            p = _inverse(x.T, x, regularisation)
             p /= -p.diagonal()
             weights = p.astype(np.float32)
         else:
-            kx = _inverse(x @ x.T, regularisation) @ x  # [rows, num_movies]
+            kx = _inverse(x, x.T, regularisation) @ x  # [rows, num_movies]
             weights = np.empty((num_movies, num_movies), np.float32)
-            for first in range(0, num_movies, MOVIES_PER_BLOCK):
-                block = slice(first, first + MOVIES_PER_BLOCK)
+            for first in range(0, num_movies, COLUMNS_PER_BLOCK):
+                block = slice(first, first + COLUMNS_PER_BLOCK)
                 g = x.T @ kx[:, block]
                 weights[:, block] = g / (1 - g[block].diagonal())
         np.fill_diagonal(weights, 0)
@@ -174,10 +174,15 @@ def ridge_by_row(weight, target, inputs: np.ndarray, penalty: np.ndarray) -> np.
     return np.linalg.solve(gram, (target.tocsr() @ inputs)[:, :, None])[:, :, 0]
 
 
-def _inverse(gram, ridge: float) -> np.ndarray:
-    """Return (gram + ridge · I)⁻¹ for a symmetric matrix, sparse or not, without a second one of its size."""
-    gram = gram.toarray() if sparse.issparse(gram) else gram
-    gram[np.diag_indices_from(gram)] += ridge
+def _inverse(left, right, ridge: float) -> np.ndarray:
+    """Return (left · right + ridge · I)⁻¹ for tables whose product is symmetric, in the memory of one such matrix."""
+    size = left.shape[0]
+    gram = np.empty((size, size))
+    for first in range(0, size, COLUMNS_PER_BLOCK):
+        block = slice(first, first + COLUMNS_PER_BLOCK)
+        product = left @ right[:, block]
+        gram[:, block] = product.toarray() if sparse.issparse(product) else product
+    gram[np.diag_indices(size)] += ridge
     return linalg.inv(gram.T, overwrite_a=True, check_finite=False)  # the transpose is in LAPACK's order: no copy
 
 

@@ -165,7 +165,7 @@ def test_before_its_first_step_the_stars_head_is_the_bias_baseline(checkerboard)
     indices = make_indices(checkerboard.ratings, checkerboard.movies)
     rows = rating_rows(checkerboard.ratings, indices, make_weeks(checkerboard.ratings))
     expected = Bias(checkerboard.ratings, indices).predict(checkerboard.ratings)
-    for ordinal, off in ((False, 0.02), (True, 0.35)):  # cuts bend the sum a little, nearest to the ends
+    for ordinal, off in ((False, 0.05), (True, 0.35)):  # cuts bend the sum a little, nearest to the ends
         fresh = build(checkerboard, indices, ordinal=ordinal)
         history = fresh.past
         columns = {name: rows[name] for name in ("user_index", "movie_index", "week_index")}
