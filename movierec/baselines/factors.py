@@ -50,7 +50,7 @@ class Ease:
         dtype = np.float64 if x.shape[1] <= MOST_MOVIES_IN_DOUBLE else np.float32
         x = sparse.csr_array(x, dtype=dtype)
         has_few_rows = x.shape[0] < x.shape[1]
-        p = (x @ x.T if has_few_rows else x.T @ x).toarray()
+        p = (x @ x.T if has_few_rows else x.T @ x).toarray(order="C")
         p[np.diag_indices_from(p)] += regularisation
         _invert_in_place(p)
         if has_few_rows:
