@@ -9,11 +9,11 @@ import numpy as np
 from movierec.baselines import Bias
 from movierec.data import Features
 from movierec.keras2 import tf, tfrs
-from movierec.models.bags import make_bags
-from movierec.models.history import NUM_SESSION_FEATURES, History
+from movierec.models.history import History, make_bags
 from movierec.models.layers import mean_squared_length
 from movierec.models.ranking import RankingHead
 from movierec.models.seeded import SeededModel, mean_over_workers, own_first
+from movierec.models.sessions import NUM_SESSION_FEATURES
 from movierec.models.settings import Settings
 from movierec.models.stars import StarsHead
 

@@ -54,6 +54,10 @@ def test_ease_of_any_table_is_the_closed_form_in_double_and_in_single_precision(
         Ease.solve(np.ones((4, 3)), 1e-12)
 
 
+def test_ease_with_endless_regularisation_says_nothing(tiny, tiny_indices):
+    assert abs(Ease(tiny.ratings, tiny_indices, regularisation=1e9)(np.arange(6))).max() < 1e-6
+
+
 # ---- implicit ALS
 
 
