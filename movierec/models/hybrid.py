@@ -40,11 +40,12 @@ class HybridModel(LoopedModel):
         num_weeks: rows of the week table.
         heads: which of `HEADS` to build; the other is None.
         settings: see `Settings`.
+        linear: B of the ranking head, if it was solved before; see `RankingHead`.
     """
 
     def __init__(
         self, history: History, user_features: Features, movie_features: Features, bias: Bias, num_weeks: int,
-        heads: tuple = HEADS, settings: Settings | None = None,
+        heads: tuple = HEADS, settings: Settings | None = None, linear: np.ndarray | None = None,
     ):  # fmt: skip
         super().__init__(HEADS)
         self.settings = settings = settings or Settings()
@@ -55,7 +56,9 @@ class HybridModel(LoopedModel):
         known = tuple(map(tf.constant, known))
         bags = make_bags(history, settings.most_pairs, settings.most_raters)
         self.stars = StarsHead(bags, *known, bias, num_weeks, settings, self.draws) if "stars" in heads else None
-        self.ranking = RankingHead(history, bags.lists, *known, settings, self.draws) if "ranking" in heads else None
+        self.ranking = None
+        if "ranking" in heads:
+            self.ranking = RankingHead(history, bags.lists, *known, settings, self.draws, linear)
         count = np.bincount(history.movie_index, minlength=history.num_movies)
         self.share = tf.constant(count / count.sum(), tf.float32)  # q_i [num_movies]
         losses, total = tf.keras.losses, {"reduction": tf.keras.losses.Reduction.SUM}  # divided by the rows below

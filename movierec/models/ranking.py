@@ -54,13 +54,17 @@ class RankingHead(tf.keras.layers.Layer):
         user_features, movie_features: float32 `[rows, num_features]`.
         settings: see `Settings`.
         draws: for dropout, and for what is hidden.
+        linear: float32 `[num_movies, num_movies]`, B, if it was solved before.
 
     Source: Liang et al. (2018) for the softmax over the catalogue from a history; Steck (2019) for the linear path;
     Choi et al. (2021), *Session-aware linear item-item models*, for weights that fade; Volkovs, Yu and Poutanen (2017),
     *DropoutNet*, for ids that are left out so that new films can be ranked.
     """
 
-    def __init__(self, history: History, lists: Lists, user_features, movie_features, settings: Settings, draws: Draws):
+    def __init__(
+        self, history: History, lists: Lists, user_features, movie_features, settings: Settings, draws: Draws,
+        linear=None,
+    ):  # fmt: skip
         super().__init__(name="ranking")
         self.settings, self.without, self.num_movies = settings, settings.without, history.num_movies
         self.in_order = history.in_order and "order" not in settings.without
@@ -89,7 +93,9 @@ class RankingHead(tf.keras.layers.Layer):
             self.deep = multilayer_perceptron(dim, settings.ranking_hidden, dim, dropout, draws)
         self.linear = None
         if "linear" not in self.without and settings.linear_weight and self.num_movies <= MOST_LINEAR_MOVIES:
-            self.linear = tf.constant(Ease.solve(history.matrices()[0], settings.linear_regularisation))  # B
+            if linear is None:
+                linear = Ease.solve(history.matrices()[0], settings.linear_regularisation)
+            self.linear = tf.constant(linear)  # B
         self.rated = None  # where all films speak for themselves
         if settings.content_share:
             self.rated = tf.constant((count > 0)[:, None], tf.float32)

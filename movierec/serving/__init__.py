@@ -1,4 +1,7 @@
-"""The serving room."""
+"""A saved model in another process: `load_served` runs it, `make_app` and `serve` answer questions over HTTP.
+
+`EventStore` keeps what users did since the model was trained, and lists react to it.
+"""
 
 import lazy_loader
 

@@ -256,7 +256,10 @@ def serve(model, *, port: int = 8000, host: str = "127.0.0.1", events=None) -> N
         ValueError: If the model or the event store is damaged.
     """
     try:
-        socket.create_server((host, port)).close()  # asked now: loading the model takes seconds
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:  # now: a model takes seconds
+            if os.name != "nt":  # there it would share the port
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise OSError(f"port {port} of {host} must be free; {reason}. Name another, e.g. --port 8001.") from error

@@ -15,9 +15,10 @@ from movierec.baselines import Bias
 from movierec.data import Split, features, make_indices, order_by_user_and_time
 from movierec.evaluation import evaluate_ranks, held_out_ranks, metrics
 from movierec.evaluation import full_ranking as evaluation
+from movierec.files import sha256_of_arrays
 from movierec.keras2 import tf
 from movierec.models import HEADS, HybridModel, Lists, Settings, make_history, one_at_a_time, session_features
-from movierec.recommend import Ensemble, Hybrid, sha256_of
+from movierec.recommend import Ensemble, Hybrid
 from movierec.training.checkpoints import Checkpoint
 from movierec.training.epochs import Recipe, Stopped, Watch, fit_head
 from movierec.training.optimizers import OPTIMIZERS
@@ -219,7 +220,7 @@ def _digest(hybrid: Hybrid, split: Split) -> str:
     if split.validation is not None:
         columns = ["user_id", "movie_id", "rating", "timestamp"]  # as float64: whatever the integers are kept in
         arrays += [split.validation[column].to_numpy(np.float64, na_value=np.nan) for column in columns]
-    return sha256_of(*arrays)
+    return sha256_of_arrays(*arrays)
 
 
 def stars_recipe(hybrid: Hybrid, split: Split, batch_size: int, **settings) -> Recipe:

@@ -5,7 +5,7 @@ import pytest
 
 import movierec
 from movierec.keras2 import tf
-from movierec.recommend.ensemble import Ensemble
+from movierec.recommend import Ensemble
 from movierec.recommend.pipeline import STARS_WEIGHT
 
 LIKED = {10: 5.0, 50: 5.0, 20: 2.0}

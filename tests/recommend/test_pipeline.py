@@ -9,7 +9,7 @@ from movierec.baselines import Bias
 from movierec.data import UNKNOWN
 from movierec.keras2 import tf
 from movierec.models import make_history
-from movierec.recommend.pipeline import GENRE_WEIGHT, POPULAR_DAYS, popular_lately
+from movierec.recommend.people import GENRE_WEIGHT, POPULAR_DAYS, popular_lately
 
 NAN = float("nan")
 

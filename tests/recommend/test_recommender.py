@@ -7,8 +7,9 @@ import pytest
 import movierec
 from movierec.data import Indices, catalogue
 from movierec.models import Entries
-from movierec.recommend.ensemble import Ensemble
-from movierec.recommend.pipeline import CANDIDATES, POPULAR_DAYS, STARS_WEIGHT
+from movierec.recommend import Ensemble
+from movierec.recommend.people import POPULAR_DAYS
+from movierec.recommend.pipeline import CANDIDATES, STARS_WEIGHT
 from movierec.recommend.recommender import COLUMNS, Hybrid
 
 EVEN = {f"Film {number} ({1980 + number // 2})": 5.0 for number in (0, 4, 8, 12)}

@@ -323,7 +323,7 @@ def test_a_manifest_that_cannot_be_written_leaves_the_model_that_was_there(fitte
     def no_space(path, content):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("movierec.recommend.storage._write_atomically", no_space)
+    monkeypatch.setattr("movierec.recommend.storage.write_atomically", no_space)
     with pytest.raises(OSError, match="No space left"):
         fitted.save(saved)
     assert _contents(saved) == before and _files(saved) == FILES
