@@ -22,9 +22,9 @@ _LAZY = {
     "fit_hybrid": "movierec.training.fit",
     "fit_ensemble": "movierec.training.fit",
     "fit_sequence": "movierec.training.sequential",
-    "load_model": "movierec.recommend.recommender",
+    "load_model": "movierec.recommend.ensemble",
     "Hybrid": "movierec.recommend.recommender",
-    "Ensemble": "movierec.recommend.recommender",
+    "Ensemble": "movierec.recommend.ensemble",
 }
 
 __all__ = ["MovieLens", "Split", "load", "read", "split_by_time", "split_by_user_time", "split_leave_last"]

@@ -1,6 +1,6 @@
 """A trained model and what it is asked: stars, lists for known users and newcomers, films like a film, reasons.
 
-Taught in notebooks/07_recommendations; the ensemble in notebooks/06_training.
+Taught in notebooks/07_recommendations.
 """
 
 import numbers
@@ -14,12 +14,10 @@ from movierec.keras2 import tf
 from movierec.models import HybridModel, session_features
 from movierec.recommend.explain import explain, reasons
 from movierec.recommend.pipeline import Pipeline
-from movierec.recommend.storage import load_members, save_members
+from movierec.recommend.storage import save_members
 
-IDS = ("user_ids", "movie_ids")
 COLUMNS = ["user_id", "rank", "movie_id", "title", "score", "predicted_stars"]
 USERS_PER_BLOCK = 256  # whose lists are made at once: bounds memory at about 256 x num_movies x 20 bytes
-ROWS_PER_BLOCK = 1 << 18  # whose sessions are looked at together by `predict`: bounds memory at about 100 MB
 ROWS_PER_BATCH = 8192  # rows scored at once by `predict`: bounds memory at about 8192 x num_movies x 8 bytes
 
 
@@ -84,13 +82,11 @@ class Hybrid:
         stars = self.bias.predict(ratings)
         known = np.nonzero((rows["user_index"] != UNKNOWN) & (rows["movie_index"] != UNKNOWN))[0]
         known = known[np.argsort(rows["user_index"][known], kind="stable")]  # a user's history is summed once
-        for start in range(0, len(known), ROWS_PER_BLOCK):
-            block = known[start : start + ROWS_PER_BLOCK]
-            columns = {name: rows[name][block] for name in ("user_index", "movie_index", "week_index")}
-            columns["session"] = session_features(self.model.past, columns["user_index"], time[block])
-            for first in range(0, len(block), ROWS_PER_BATCH):
-                batch = slice(first, first + ROWS_PER_BATCH)
-                stars[block[batch]] = self.model.predict_stars({n: tf.constant(c[batch]) for n, c in columns.items()})
+        for start in range(0, len(known), ROWS_PER_BATCH):
+            batch = known[start : start + ROWS_PER_BATCH]
+            columns = {name: rows[name][batch] for name in ("user_index", "movie_index", "week_index")}
+            columns["session"] = session_features(self.model.past, columns["user_index"], time[batch])
+            stars[batch] = self.model.predict_stars({name: tf.constant(column) for name, column in columns.items()})
         return stars.clip(*self.bias.scale)
 
     def score(self, user_index: np.ndarray) -> np.ndarray:
@@ -123,10 +119,8 @@ class Hybrid:
             )
         pipeline = self.pipeline
         unique, order = np.unique(user_ids, return_inverse=True)
-        blocks = [
-            pipeline.recommend(tf.constant(unique[start : start + USERS_PER_BLOCK], tf.int64), k)
-            for start in range(0, len(unique), USERS_PER_BLOCK)
-        ]
+        starts = range(0, len(unique), USERS_PER_BLOCK)
+        blocks = [pipeline.recommend(tf.constant(unique[at : at + USERS_PER_BLOCK], tf.int64), k) for at in starts]
         columns = {name: np.concatenate([block[name].numpy() for block in blocks])[order] for name in blocks[0]}
         table = _table(columns, np.repeat(user_ids, k))
         if because:
@@ -200,24 +194,26 @@ class Hybrid:
 
     def save(self, folder) -> None:
         """Write the model to `folder`, which is created if it is missing; `load_model(folder)` reads it."""
-        has_lists = self.model.ranking is not None
-        save_members(folder, self.members, self.pipeline if has_lists else None)
+        save_members(folder, self.members, None if self.model.ranking is None else self.pipeline)
 
     def _checked_newcomer(self, pipeline: Pipeline, stars: dict | None, genres) -> tuple:
         """Return what `Pipeline.recommend_new` takes: films by id, none by title, stars, genres."""
-        stars, genres = stars or {}, (genres,) if isinstance(genres, str) else tuple(genres)
+        stars, genres = stars or {}, (genres,) if isinstance(genres, str) else tuple(dict.fromkeys(genres))
         movie_ids = [self._movie_id(movie) for movie in stars]
-        given = [self._checked_stars(movie, value) for movie, value in stars.items()]
         if len(set(movie_ids)) < len(movie_ids):
             raise ValueError(f"each film is rated once; {list(stars)} names one twice. Keep one of them.")
-        genres = tuple(dict.fromkeys(genres))
+        low, high = self.bias.scale
+        for movie, value in stars.items():
+            if not isinstance(value, numbers.Real) or not low <= value <= high:
+                scale = f"{low:g} to {high:g}, the scale of this data set"
+                raise ValueError(f"stars must be {scale}; {movie!r} has {value!r}.")
         unknown = [genre for genre in genres if genre not in pipeline.genres]
         if unknown:
             known = ", ".join(pipeline.genres)
             there = f"the genres here are {known}" if known else "this model was fitted without genres"
             raise ValueError(f"every genre must be known; {unknown} is not: {there}.")
-        values = (movie_ids, tf.int64), ([], tf.string), (given, tf.float32), (genres, tf.string)
-        return tuple(tf.constant(value, kind) for value, kind in values)
+        given = (movie_ids, tf.int64), ([], tf.string), (list(stars.values()), tf.float32), (genres, tf.string)
+        return tuple(tf.constant(values, kind) for values, kind in given)
 
     def _require_trained(self, head: str) -> None:
         if getattr(self.model, head) is None:
@@ -233,71 +229,10 @@ class Hybrid:
             raise ValueError(f"movie_id {movie} is not in the catalogue of {self.indices.num_movies:,}; see `.movies`.")
         return int(movie)
 
-    def _checked_stars(self, movie, value) -> float:
-        low, high = self.bias.scale
-        if not isinstance(value, numbers.Real) or not low <= value <= high:
-            raise ValueError(f"stars must be {low:g} to {high:g}, the scale of this data set; {movie!r} has {value!r}.")
-        return float(value)
-
     def _checked_k(self, k) -> int:
         if not isinstance(k, numbers.Integral) or not 1 <= k <= self.indices.num_movies:
             raise ValueError(f"k must be a whole number, 1 to {self.indices.num_movies:,} (the movies); got {k!r}.")
         return int(k)
-
-
-class Ensemble(Hybrid):
-    """Hybrids that differ in their seed: the mean of their stars and of their scores.
-
-    What a model learned by the chance of its seed cancels out. Fitting and asking take as many times the work.
-
-    Args:
-        members: At least one `Hybrid`, all fitted on the same train part.
-
-    Raises:
-        ValueError: If there is none, or they know other users or movies.
-    """
-
-    def __init__(self, members: list[Hybrid]):
-        if not members:
-            raise ValueError("an Ensemble needs at least one member; fit_ensemble(split, seeds=(0, 1, 2)) makes three.")
-        first = members[0]
-        for other in members[1:]:
-            if not all(np.array_equal(getattr(first.indices, ids), getattr(other.indices, ids)) for ids in IDS):
-                raise ValueError("all members must be fitted on the same users and movies; fit_ensemble takes care.")
-        super().__init__(first.model, first.indices, first.movies, first.weeks, first.bias, first.seen)
-        self._members = list(members)
-        self.best_epochs = first.best_epochs
-        self.fit_seconds = sum(member.fit_seconds or 0 for member in members)
-
-    @property
-    def members(self) -> list[Hybrid]:
-        """The models."""
-        return self._members
-
-    def __repr__(self) -> str:
-        return f"Ensemble of {len(self.members)}: {self.members[0]!r}"
-
-    def predict(self, ratings: pd.DataFrame) -> np.ndarray:
-        """Return the mean of the members' stars; see `Hybrid.predict`."""
-        return np.mean([member.predict(ratings) for member in self.members], axis=0)
-
-    def score(self, user_index: np.ndarray) -> np.ndarray:
-        """Return the mean of the members' scores; see `Hybrid.score`."""
-        return np.mean([member.score(user_index) for member in self.members], axis=0)
-
-
-def load_model(folder) -> Hybrid:
-    """Return the `Hybrid` or `Ensemble` that `save` wrote: same predictions, same lists.
-
-    Raises:
-        FileNotFoundError: If `folder` has no saved model.
-        ValueError: If it has another format, or was cut short or changed.
-    """
-    members = []
-    for parts, attributes in load_members(folder):
-        members.append(Hybrid(*parts))
-        vars(members[-1]).update(attributes)
-    return members[0] if len(members) == 1 else Ensemble(members)
 
 
 def _table(columns: dict, user_id) -> pd.DataFrame:
