@@ -13,8 +13,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "nearest": ["EFFORT", "Nearest"],
         "people": ["GENRE_WEIGHT"],
         "pipeline": ["CANDIDATES", "STARS_WEIGHT"],
-        "playlist": ["MINUTES_PER_FILM", "gains", "genre_shares", "make_playlist", "relevance"],
+        "playlist": ["MINUTES_PER_FILM", "make_playlist"],
         "recommender": ["Hybrid"],
+        "reranking": ["gains", "genre_shares", "relevance"],
         "storage": ["ARRAYS", "UNREADABLE", "checked"],
     },
 )

@@ -5,7 +5,6 @@ notebooks/07_recommendations.
 """
 
 import functools
-import itertools
 import math
 import numbers
 
@@ -13,13 +12,11 @@ import numpy as np
 import pandas as pd
 
 from movierec.data import genre_flags
-from movierec.evaluation import metrics
+from movierec.recommend.reranking import checked_vectors, gains, in_order, relevance, require
 
 COLUMNS = ("movie_id", "title", "score", "genres", "year", "popularity")
 MINUTES_PER_FILM = 110  # MovieLens has no running times; most features take 90 to 130 minutes, and this is the middle
-ALPHA = 0.01  # the part of p in q̃, as in the paper: a playlist without the history's genres costs log 100 and not ∞
 MIX_FROM = 4  # films; in fewer, one that is there for the mix alone would take a third or more of the evening
-EXACT_UP_TO = 8  # films to put in order: 7! = 5,040 orders are tried in a millisecond, 11! = 40 million are not
 
 
 def make_playlist(
@@ -64,11 +61,11 @@ def make_playlist(
         ValueError: If not exactly one of count and minutes is given, a number is out of range, a column is missing or
             has a hole, a film comes twice, vectors have another shape, a genre is unknown, or no film is left or fits.
     """
-    lengths, vectors = _checked_minutes(candidates), _checked_vectors(vectors, len(candidates))
+    lengths, vectors = _checked_minutes(candidates), checked_vectors(vectors, len(candidates))
     places, room = _checked_size(count, minutes, len(candidates))
     for name, value in {"familiarity": familiarity, "diversity": diversity, "calibration": calibration}.items():
         is_share = isinstance(value, numbers.Real) and 0 <= value <= 1
-        _require(is_share, f"`{name}` must be a number from 0 to 1", repr(value), f"Try {name}=0.5.")
+        require(is_share, f"`{name}` must be a number from 0 to 1", repr(value), f"Try {name}=0.5.")
     genres, history = _genres_and_history(candidates["genres"], genre_shares, calibration)
     popularity = candidates["popularity"].to_numpy(float)
     safe = popularity >= np.median(popularity)
@@ -85,117 +82,10 @@ def make_playlist(
     return table[list(dict.fromkeys(["place", "movie_id", "title", "score", "why", "minutes", *candidates]))]
 
 
-def genre_shares(genres: pd.Series, weights: np.ndarray | None = None) -> pd.Series:
-    """Return the share of each genre in a history: p(g) ∝ Σ_i w_i [i has g] / |genres of i|. Sums to 1, alphabetical.
-
-    Args:
-        genres: "Animation|Comedy", one entry a film; a film without genres ("") does not count.
-        weights: float `[num_films]`, 0 or more, e.g. stars; None counts every film once.
-
-    Raises:
-        ValueError: If the weights have another shape or are below 0, or if no film with a genre has weight.
-    """
-    flags = genre_flags(genres)
-    weights = np.ones(len(genres)) if weights is None else np.asarray(weights, float)
-    bad = np.sum(~(np.isfinite(weights) & (weights >= 0)))
-    must = f"`weights` must be {len(genres)} finite numbers of 0 or more"
-    found = f"shape {weights.shape}, {bad} not finite or below 0"
-    _require(weights.shape == (len(genres),) and not bad, must, found, "Try weights=None.")
-    total = flags.div(flags.sum(axis=1).clip(lower=1), axis=0).mul(weights, axis=0).sum()
-    must = "a history must have a film with a genre and weight"
-    _require(total.sum() > 0, must, f"none among {len(genres)} films", "Pass more films.")
-    return (total / total.sum()).rename("share")
-
-
-def relevance(scores: np.ndarray, popularity: np.ndarray, familiarity: float = 0.5) -> np.ndarray:
-    """Return scores from 0 (worst) to 1 (best), moved towards well-known films or away from them. float64 `[N]`.
-
-    scaled(scaled(score) + (2 familiarity − 1) · scaled(log(1 + popularity))); `scaled` is linear, smallest to 0,
-    largest to 1, and all to 0 if they are equal. At familiarity 0 and 1 popularity counts as much as the score.
-    """
-    return _scaled(_scaled(scores) + (2 * familiarity - 1) * _scaled(np.log1p(popularity)))
-
-
-def gains(
-    chosen: list[int],
-    relevance: np.ndarray,
-    vectors: np.ndarray,
-    *,
-    diversity: float,
-    calibration: float = 0.0,
-    genres: np.ndarray | None = None,
-    history: np.ndarray | None = None,
-) -> np.ndarray:
-    """Return what each film would bring to the playlist if it came next. float64 `[N]`.
-
-    The playlist L should have a large
-
-        J(L) = (1 − c) Σ_{i∈L} [(1 − λ) relevance(i) − λ max_{j before i} cos(i, j)] − c KL(p ‖ q̃(L))
-
-    so film i brings (1 − c) [(1 − λ) relevance(i) − λ max_{j∈L} cos(i, j)] − c KL(p ‖ q̃(L + i)): all of J(L + i) that
-    depends on i. c = 0 is maximal marginal relevance, λ = 0 calibrated recommendation, both 0 the ranking itself.
-
-    Args:
-        chosen: Rows of the films in L, in any order; for an empty L the maximum is 0.
-        relevance: float `[N]` in 0..1; vectors: float `[N, dim]`.
-        diversity, calibration: λ and c, in 0..1.
-        genres: float `[N, num_genres]`, 1 where a film has the genre; history: float `[num_genres]`, p or a multiple.
-
-    Source: Carbonell and Goldstein (1998), *The use of MMR*; Steck (2018), *Calibrated recommendations*.
-    """
-    alike = _cosines(vectors, vectors[chosen]).max(axis=1) if len(chosen) else 0.0  # [N]
-    mmr = (1 - diversity) * relevance - diversity * alike
-    if calibration == 0:
-        return mmr
-    num_films = len(genres)
-    lists = np.column_stack([np.tile(np.array(chosen, int), (num_films, 1)), np.arange(num_films)])  # [N, |L| + 1]
-    watched = np.broadcast_to(np.arange(num_films + 1) == num_films, (num_films, num_films + 1))  # one film, which is p
-    divergence = metrics.miscalibration(lists, watched, np.vstack([genres, history]), ALPHA)
-    divergence[np.isnan(divergence)] = -math.log(ALPHA)  # no genre in the list: q = 0, q̃ = α p, the worst there is
-    return (1 - calibration) * mmr - calibration * divergence
-
-
-def in_order(vectors: np.ndarray) -> np.ndarray:
-    """Return an order from row 0 on that keeps films alike apart. int64 `[n]`: rows of `vectors`.
-
-    Up to `EXACT_UP_TO` films no order from row 0 has a smaller largest cosine of neighbours; of equal ones it is the
-    lexicographically first. With more, starting from the rows as they are, a stretch that ends at the worst pair is
-    reversed as long as that helps: good, not always the best, never worse than the rows as they are.
-
-    Args:
-        vectors: float `[n, dim]`, the most relevant film first.
-
-    Raises:
-        ValueError: If a number is not finite or there are no films.
-    """
-    vectors = _checked_vectors(vectors, len(vectors))
-    cosine, order = _cosines(vectors, vectors), np.arange(len(vectors))
-    if len(order) <= EXACT_UP_TO:
-        orders = _orders_from_0(len(order))
-        best = cosine[orders[:, :-1], orders[:, 1:]].max(axis=1, initial=-1).argmin()
-        return orders[best].copy()  # the array is cached
-    while True:
-        worst = cosine[order[:-1], order[1:]].argmax()
-        stretches = [(worst + 1, end) for end in range(worst + 3, len(order) + 1)]
-        stretches += [(start, worst + 1) for start in range(1, worst)]
-        orders = np.array([order, *(np.r_[order[:a], order[a:b][::-1], order[b:]] for a, b in stretches)])
-        costs = np.sort(cosine[orders[:, :-1], orders[:, 1:]])[:, ::-1].tolist()  # the worst pair decides first
-        best = min(range(len(orders)), key=costs.__getitem__)
-        if best == 0:
-            return order
-        order = orders[best]
-
-
-@functools.cache
-def _orders_from_0(n: int) -> np.ndarray:
-    """Return the (n − 1)! orders of 0 … n − 1 that begin with 0, sorted. int64 `[(n − 1)!, n]`."""
-    return np.array([(0, *rest) for rest in itertools.permutations(range(1, n))])
-
-
 def _choose(gain, lengths, places, room, safe, mixed) -> list[int]:
     """Choose greedily, then mix; return indices into the arrays, which are of the films that the filters left."""
     must = f"the evening must hold {lengths.min():g} minutes, the shortest of {len(lengths)} films"
-    _require(room >= lengths.min(), must, f"minutes={room:g}", f"Try minutes={2 * MINUTES_PER_FILM}.")
+    require(room >= lengths.min(), must, f"minutes={room:g}", f"Try minutes={2 * MINUTES_PER_FILM}.")
     every = np.ones(len(lengths), bool)
     chosen = _fill([], gain, lengths, places, room, every)
     if mixed and len(chosen) >= MIX_FROM and len(set(safe[chosen])) == 1:
@@ -215,30 +105,13 @@ def _fill(chosen, gain, lengths, places, room, among) -> list[int]:
     return chosen
 
 
-def _scaled(values: np.ndarray) -> np.ndarray:
-    spread = np.ptp(values)
-    return (values - values.min()) / (spread if spread > 0 else 1)
-
-
-def _cosines(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Return float64 `[len(left), len(right)]`, 0 for a vector of zeros; to 6 digits, so that ties are ties anywhere."""
-    lengths = [np.linalg.norm(side, axis=1) for side in (left, right)]
-    return np.round(left @ right.T / np.maximum(np.outer(*lengths), np.finfo(float).tiny), 6)
-
-
-def _require(holds, must: str, found, advice: str) -> None:
-    """Raise ValueError unless `holds`."""
-    if not holds:
-        raise ValueError(f"{must}; got {found}. {advice}")
-
-
 def _genres_and_history(genres: pd.Series, shares, calibration: float) -> tuple[pd.DataFrame, np.ndarray]:
     """Return flags of the genres that the candidates or the history have, and p in the order of their columns."""
     flags = genre_flags(genres)
     shares = pd.Series({} if shares is None else shares, dtype=float)
     holds = (np.isfinite(shares) & (shares >= 0)).all() and (calibration == 0 or shares.sum() > 0)
     must = "`genre_shares` must be finite and 0 or more, and for calibration above 0 one of them above 0"
-    _require(holds, must, shares.to_dict(), "Try genre_shares=playlist.genre_shares(watched.genres).")
+    require(holds, must, shares.to_dict(), "Try genre_shares=genre_shares(watched.genres).")
     names = sorted({*flags, *shares.index})
     return flags.reindex(columns=names, fill_value=0), shares.reindex(names, fill_value=0).to_numpy()
 
@@ -249,17 +122,17 @@ def _allowed(candidates, genres, years, include, exclude) -> np.ndarray:
     for name, wanted in {"include": include, "exclude": exclude}.items():
         wanted = [wanted] if isinstance(wanted, str) else list(wanted)
         unknown = [genre for genre in wanted if genre not in genres]
-        _require(not unknown, f"every genre in `{name}` must be known", unknown, f"Known are {', '.join(genres)}.")
+        require(not unknown, f"every genre in `{name}` must be known", unknown, f"Known are {', '.join(genres)}.")
         if wanted:
             passes[f"{name}={wanted}"] = genres[wanted].any(axis=1).to_numpy() == (name == "include")
     if years is not None:
         in_order = np.shape(years) == (2,) and np.array(years).dtype.kind in "iuf" and years[0] <= years[1]
-        _require(in_order, "`years` must be (first, last) in this order", repr(years), "Try years=(1980, 1999).")
+        require(in_order, "`years` must be (first, last) in this order", repr(years), "Try years=(1980, 1999).")
         year = pd.to_numeric(candidates["year"], errors="coerce").to_numpy(float, na_value=math.nan)
         passes[f"years={years}"] = (year >= years[0]) & (year <= years[1])
     allowed = np.logical_and.reduce([np.ones(len(candidates), bool), *passes.values()])
     alone = ", ".join(f"{name} {passed.sum()}" for name, passed in passes.items())
-    _require(
+    require(
         allowed.any(), f"the filters must leave one of {len(candidates)} films", f"none; alone: {alone}", "Loosen one."
     )
     return allowed
@@ -269,23 +142,15 @@ def _checked_size(count, minutes, num_candidates: int) -> tuple[int, float]:
     """Return how many films may come, and how many minutes they may take."""
     given = f"count={count!r}, minutes={minutes!r}"
     one = (count is None) != (minutes is None)
-    _require(one, "exactly one of count and minutes must be given", given, "Try count=7 or minutes=240.")
+    require(one, "exactly one of count and minutes must be given", given, "Try count=7 or minutes=240.")
     if minutes is not None:
         holds = isinstance(minutes, numbers.Real) and 0 < minutes < math.inf
-        _require(holds, "`minutes` must be a number above 0", repr(minutes), "Try minutes=240.")
+        require(holds, "`minutes` must be a number above 0", repr(minutes), "Try minutes=240.")
         return num_candidates, float(minutes)
     holds = isinstance(count, numbers.Integral) and 1 <= count <= num_candidates
     must = f"`count` must be a whole number, 1 to {num_candidates} (the candidates)"
-    _require(holds, must, repr(count), f"Try count={min(7, num_candidates)}.")
+    require(holds, must, repr(count), f"Try count={min(7, num_candidates)}.")
     return int(count), math.inf
-
-
-def _checked_vectors(vectors: np.ndarray, num_films: int) -> np.ndarray:
-    vectors = np.asarray(vectors, float)
-    holds = vectors.ndim == 2 and 0 < len(vectors) == num_films and np.isfinite(vectors).all()
-    found = f"shape {vectors.shape}, {np.sum(~np.isfinite(vectors))} entries not finite"
-    _require(holds, f"`vectors` must be finite, one row a film: ({num_films}, dim)", found, "Select the rows.")
-    return vectors
 
 
 def _checked_minutes(candidates: pd.DataFrame) -> pd.Series:
@@ -293,17 +158,15 @@ def _checked_minutes(candidates: pd.DataFrame) -> pd.Series:
     missing = [column for column in COLUMNS if column not in candidates]
     must = f"`candidates` must have {', '.join(COLUMNS)} and a row"
     found = f"{len(candidates)} rows without {', '.join(missing) or 'a film'}"
-    _require(not missing and len(candidates), must, found, "Merge scores and movies.")
+    require(not missing and len(candidates), must, found, "Merge scores and movies.")
     twice = candidates["movie_id"][candidates["movie_id"].duplicated()].tolist()
     found = f"{len(twice)} rows that repeat a movie_id, e.g. {twice[:3]}"
-    _require(not twice, "each film must come once", found, 'Try candidates.drop_duplicates("movie_id").')
+    require(not twice, "each film must come once", found, 'Try candidates.drop_duplicates("movie_id").')
     unknown = pd.Series(MINUTES_PER_FILM, candidates.index)
     lengths = candidates.get("minutes", unknown).fillna(MINUTES_PER_FILM)
     for column, least in {"score": -math.inf, "popularity": 0, "minutes": 1}.items():
         values = (lengths if column == "minutes" else candidates[column]).to_numpy(float, na_value=math.nan)
         bad = ~(np.isfinite(values) & (values >= least))
         found = f"{bad.sum()} of {len(bad)} that are not, e.g. movie_id {candidates['movie_id'][bad].tolist()[:3]}"
-        _require(
-            not bad.any(), f"every {column} must be finite, {least} or more", found, "Drop them and their vectors."
-        )
+        require(not bad.any(), f"every {column} must be finite, {least} or more", found, "Drop them and their vectors.")
     return lengths

@@ -1,4 +1,8 @@
-"""From histories to lists: what events change, against people whose history is the same in another way."""
+"""From histories to lists.
+
+Protected: what new events change (against users whose history is the same in another way), what a newcomer's genres
+add, and that the saved functions answer to the bit as the model does.
+"""
 
 import numpy as np
 import pandas as pd
