@@ -6,9 +6,12 @@ the same figures in seconds, and can be read. Taught in notebooks/03_baselines a
 
 import numpy as np
 import pandas as pd
+from scipy import linalg, sparse
 
 from movierec.baselines.popularity_and_bias import rated_matrix
 from movierec.data import UNKNOWN, Indices
+
+MOVIES_PER_BLOCK = 500  # columns of EASE's B at a time
 
 
 class Ease:
@@ -24,20 +27,35 @@ class Ease:
 
     def __init__(self, train: pd.DataFrame, indices: Indices, regularisation: float = 150):
         self.rated = rated_matrix(train, indices)
-        self.weights = self.solve(self.rated.toarray(), regularisation)  # [num_movies, num_movies]
+        self.weights = self.solve(self.rated, regularisation)  # [num_movies, num_movies]
 
     def __call__(self, user_index: np.ndarray) -> np.ndarray:
         return np.asarray(self.rated[user_index] @ self.weights, dtype=np.float32)
 
     @staticmethod
-    def solve(x: np.ndarray, regularisation: float) -> np.ndarray:
-        """B, float32 `[num_movies, num_movies]`, for any table x `[rows, num_movies]`."""
+    def solve(x, regularisation: float) -> np.ndarray:
+        """Return B, float32 `[num_movies, num_movies]`, for a table x `[rows, num_movies]`, sparse or not.
+
+        With fewer rows than movies, the smaller matrix is inverted: λ P = I − G, G = Xᵀ (X Xᵀ + λ I)⁻¹ X (Woodbury), so
+        B_ij = G_ij / (1 − G_jj). That takes 4 · movies² bytes for B and 8 · rows · movies beside it; otherwise it takes
+        8 · movies² more for P, and up to 12 · movies² for the sparse Xᵀ X.
+        """
         _check_positive(regularisation=regularisation)
         x = x.astype(np.float64)
-        p = np.linalg.inv(x.T @ x + regularisation * np.eye(x.shape[1]))
-        weights = -p / p.diagonal()
+        num_rows, num_movies = x.shape
+        if num_rows >= num_movies:
+            p = _inverse(x.T @ x, regularisation)
+            p /= -p.diagonal()
+            weights = p.astype(np.float32)
+        else:
+            kx = _inverse(x @ x.T, regularisation) @ x  # [rows, num_movies]
+            weights = np.empty((num_movies, num_movies), np.float32)
+            for first in range(0, num_movies, MOVIES_PER_BLOCK):
+                block = slice(first, first + MOVIES_PER_BLOCK)
+                g = x.T @ kx[:, block]
+                weights[:, block] = g / (1 - g[block].diagonal())
         np.fill_diagonal(weights, 0)
-        return weights.astype(np.float32)
+        return weights
 
 
 class ImplicitAls:
@@ -154,6 +172,13 @@ def ridge_by_row(weight, target, inputs: np.ndarray, penalty: np.ndarray) -> np.
     gram = ((weight := weight.tocsr()) @ products).reshape(-1, d, d) + penalty
     gram[np.diff(weight.indptr) == 0] = np.eye(d)  # nothing rated: 0, even where nothing is damped
     return np.linalg.solve(gram, (target.tocsr() @ inputs)[:, :, None])[:, :, 0]
+
+
+def _inverse(gram, ridge: float) -> np.ndarray:
+    """Return (gram + ridge · I)⁻¹ for a symmetric matrix, sparse or not, without a second one of its size."""
+    gram = gram.toarray() if sparse.issparse(gram) else gram
+    gram[np.diag_indices_from(gram)] += ridge
+    return linalg.inv(gram.T, overwrite_a=True, check_finite=False)  # the transpose is in LAPACK's order: no copy
 
 
 def _check_positive(**settings) -> None:

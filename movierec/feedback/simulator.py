@@ -6,8 +6,8 @@ Taught in notebooks/09_learning_from_feedback.
 import numpy as np
 import pandas as pd
 
-from movierec.baselines import BiasedMF, genre_matrix
-from movierec.data import Indices
+from movierec.baselines import BiasedMF
+from movierec.data import Indices, genre_flags
 
 CLICKED_FROM_STARS = 3.5  # where a film is as likely to be clicked as not, once it is looked at
 STARS_PER_E = 0.6  # so many stars more multiply the odds of a click by e
@@ -75,10 +75,10 @@ def features_of(hybrid, movie_index: np.ndarray) -> tuple[np.ndarray, list[str]]
         "movie_id": indices.movie_ids[movie_index.ravel()],
     }
     stars = hybrid.predict(pd.DataFrame(pairs)).reshape(movie_index.shape) - CLICKED_FROM_STARS
-    genres = genre_matrix(hybrid.movies, indices)
+    genres = genre_flags(hybrid.movies.set_index("movie_id")["genres"]).loc[indices.movie_ids]
     columns = [np.ones_like(score), _standardised(score), _standardised(popularity), stars]
-    names = ["1", "score", "popularity", "stars", *hybrid.pipeline.genres]
-    return np.concatenate([np.stack(columns, axis=2), genres[movie_index]], axis=2).astype(float), names
+    names = ["1", "score", "popularity", "stars", *genres.columns]
+    return np.concatenate([np.stack(columns, axis=2), genres.to_numpy()[movie_index]], axis=2).astype(float), names
 
 
 def _standardised(values: np.ndarray) -> np.ndarray:

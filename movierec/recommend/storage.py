@@ -14,7 +14,6 @@ import os
 import platform
 import shutil
 import zipfile
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -156,7 +155,6 @@ def _description(hybrid) -> dict:
     model, past, history = hybrid.model, hybrid.model.past, hybrid.history
     quality = [] if history is None else [name for name in history if name.startswith("validation_")]
     best = {name: float(history[name].min() if name.endswith("rmse") else history[name].max()) for name in quality}
-    settings = model.settings
     return {
         "seed": hybrid.seed,
         "data": {
@@ -167,7 +165,7 @@ def _description(hybrid) -> dict:
         },
         "metrics": best,
         "heads": _heads(model),
-        "settings": settings.model_dump() if hasattr(settings, "model_dump") else asdict(settings),
+        "settings": model.settings.model_dump(),
         "in_order": past.in_order,
         "user_feature_names": model.user_features.names,
         "movie_feature_names": model.movie_features.names,

@@ -45,7 +45,10 @@ def test_offers_are_unseen_films_the_best_first_and_others_drawn(fitted):
         simulator.offers(fitted, candidates=31)
 
 
-def test_features_are_what_the_hybrid_says_of_each_candidate(fitted):
+@pytest.mark.parametrize("known", [["Comedy", "Drama"], []], ids=["features", "without features"])
+def test_features_are_what_the_hybrid_says_of_each_candidate(fitted, monkeypatch, known):
+    """Also of a hybrid that was fitted with without="features": it knows no genres, but the films have them."""
+    monkeypatch.setattr(fitted.pipeline, "genres", known)
     offered = simulator.offers(fitted, candidates=6)
     features, names = simulator.features_of(fitted, offered)
     assert features.shape == (40, 6, len(names)) and names == ["1", "score", "popularity", "stars", "Comedy", "Drama"]

@@ -385,7 +385,7 @@ def test_heads_must_be_known(split, heads, short):
 
 
 def test_an_unknown_setting_is_refused(split, short):
-    with pytest.raises(TypeError, match="dimension"):
+    with pytest.raises(ValueError, match="`dimension` is not a setting"):
         movierec.fit_hybrid(split, dimension=8, **short)
 
 
