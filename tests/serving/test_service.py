@@ -4,7 +4,6 @@ Protected: answers and refusals as documented, limits, feedback kept before it i
 """
 
 import asyncio
-import concurrent.futures
 import json
 import signal
 import socket
@@ -128,11 +127,18 @@ def _refused(answer, status, *parts):
 # ---- lists
 
 
-def test_a_user_gets_what_the_model_says(client):
-    answer = client.get("/recommend/1?k=2")
-    film = {"rank": 1, "movie_id": 20, "title": "Aladdin (1992)", "score": -1.0, "predicted_stars": None}
-    other = {"rank": 2, "movie_id": 30, "title": "Fargo (1996)", "score": -2.0, "predicted_stars": None}
-    assert (answer.status_code, answer.json()) == (200, {"based_on": "history", "movies": [film, other]})
+def test_answers_are_what_the_model_says(client, events):
+    film = {"rank": 1, "movie_id": 20, "title": "Aladdin (1992)", "score": -1.0}
+    other = {"rank": 2, "movie_id": 30, "title": "Fargo (1996)", "score": -2.0}
+    no_stars = {"predicted_stars": None}
+    events.append(VIEW)
+    model = {"data": "six films", "metrics": {"ndcg@10": 0.5}, "versions": {}, "seed": 0}
+    for path, answer in {
+        "/recommend/1?k=2": {"based_on": "history and feedback", "movies": [film | no_stars, other | no_stars]},
+        "/similar/10?k=2": {"movies": [film, other]},
+        "/health": {"status": "ok", "users": 2, "movies": 6, "events": 1, "model": model},
+    }.items():
+        assert client.get(path).json() == answer
 
 
 def test_ten_films_unless_another_number_is_asked_for(client, served, events):
@@ -168,22 +174,6 @@ def test_a_newcomer_gets_a_list_and_is_told_what_it_is_based_on(client, served, 
     answer = client.post("/recommend", body)
     assert (answer.status_code, answer.json()["based_on"]) == (200, based_on)
     assert served.asked == [asked]
-
-
-def test_films_like_a_film(client):
-    film = {"rank": 1, "movie_id": 10, "title": "Toy Story (1995)", "score": -1.0}
-    assert client.get("/similar/20?k=1").json() == {"movies": [film]}
-
-
-def test_health_says_which_model_answers(client, events):
-    events.append(VIEW)
-    assert client.get("/health").json() == {
-        "status": "ok",
-        "users": 2,
-        "movies": 6,
-        "events": 1,
-        "model": {"data": "six films", "metrics": {"ndcg@10": 0.5}, "versions": {}, "seed": 0},
-    }
 
 
 # ---- feedback
@@ -280,15 +270,6 @@ def test_k_must_be_one_to_the_number_of_films(client, target, k):
         _refused(client.post("/recommend", {"k": int(k)}), 422, "body.k: Input should be")
 
 
-def test_unknown_ids_are_not_found(client):
-    for answer in (
-        client.get("/similar/11"),
-        client.post("/recommend", {"stars": [{"movie_id": 11, "stars": 5}]}),
-        client.post("/feedback", {"user_id": 1, "movie_id": 11, "kind": "view"}),
-    ):
-        _refused(answer, 404, "movie_id 11 is not in the catalogue of 6 films")
-
-
 @pytest.mark.parametrize("number", [2**63, -(2**63) - 1, "9" * 5_000, "x", "1.5", "%00", "'; DROP TABLE"])
 def test_ids_are_numbers_of_64_bits(client, number):
     _refused(client.get(f"/recommend/{number}"), 422, "path.user_id: ")
@@ -327,15 +308,24 @@ def test_films_of_a_newcomer_that_cannot_be_understood_are_refused(client, serve
 
 
 @pytest.mark.parametrize(
-    "genres, part",
+    "method, target, body, status, part",
     [
-        (["comedy"], "body.genres.0: Input should be 'Comedy' or 'Crime'"),
-        (["Comedy", "Comedy"], "every genre must be named once; ['Comedy']"),
-        (["Comedy", "Crime", "Comedy"], "at most 2 items"),
+        ("POST", "/recommend", {"genres": ["comedy"]}, 422, "body.genres.0: Input should be 'Comedy' or 'Crime'"),
+        ("POST", "/recommend", {"genres": ["Comedy", "Comedy"]}, 422, "every genre must be named once; ['Comedy']"),
+        ("POST", "/recommend", {"genres": ["Comedy", "Crime", "Comedy"]}, 422, "at most 2 items"),
+        ("POST", "/recommend", {"star": []}, 422, "body.star: Extra inputs are not permitted"),
+        ("POST", "/recommend", {"stars": [{"movie_id": 11, "stars": 5}]}, 404, "movie_id 11 is not in the catalogue"),
+        ("POST", "/feedback", {"user_id": 1, "movie_id": 11, "kind": "view"}, 404, "not in the catalogue of 6 films"),
+        ("GET", "/similar/11", None, 404, "movie_id 11 is not in the catalogue of 6 films"),
+        ("GET", "/recommend/1?K=5", None, 422, "query.K: Extra inputs are not permitted"),
+        ("GET", "/nothing", None, 404, "Not Found"),
+        ("GET", "/recommend/", None, 404, "Not Found"),
+        ("DELETE", "/recommend/1", None, 405, "Method Not Allowed"),
+        ("DELETE", "/users/x/events", None, 422, "path.user_id: "),
     ],
 )
-def test_genres_that_are_not_there_or_named_twice_are_refused(client, genres, part):
-    _refused(client.post("/recommend", {"genres": genres}), 422, part)
+def test_what_is_not_there_is_refused(client, method, target, body, status, part):
+    _refused(client.request(method, target, json=body), status, part)
 
 
 def test_a_model_without_genres_takes_none(served, events):
@@ -343,19 +333,6 @@ def test_a_model_without_genres_takes_none(served, events):
     client = Client(make_app(served, events))
     _refused(client.post("/recommend", {"genres": ["Comedy"]}), 422, "at most 0 items")
     assert client.post("/recommend", {"genres": []}).status_code == 200
-
-
-@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999"])
-def test_stars_that_are_no_number_are_refused(client, number):
-    body = f'{{"stars":[{{"movie_id":10,"stars":{number}}}]}}'
-    _refused(client.post("/recommend", content=body, headers=JSON), 422, "body.stars.0.stars: Input should be")
-    body = f'{{"user_id":1,"movie_id":10,"kind":"stars","stars":{number}}}'
-    _refused(client.post("/feedback", content=body, headers=JSON), 422, "body.stars: Input should be")
-
-
-def test_unknown_fields_and_parameters_are_refused(client):
-    _refused(client.post("/recommend", {"star": []}), 422, "body.star: Extra inputs are not permitted")
-    _refused(client.get("/recommend/1?K=5"), 422, "query.K: Extra inputs are not permitted")
 
 
 @pytest.mark.parametrize("endpoint", ["/recommend", "/feedback"])
@@ -369,6 +346,8 @@ def test_unknown_fields_and_parameters_are_refused(client):
         (b"[" * 50_000, 400),
         (b'{"k": 1' + b"0" * 5_000 + b"}", 400),
         (rb'{"\ud800": 1}', 422),
+        (b'{"stars": [{"movie_id": 10, "stars": NaN}], "kind": NaN}', 422),
+        (b'{"stars": [{"movie_id": 10, "stars": 1e999}], "kind": "stars"}', 422),
         (rb'{"stars": [{"title": "\ud800", "stars": 5}], "kind": "\ud800"}', 422),
     ],
 )
@@ -387,14 +366,6 @@ def test_a_long_wrong_field_is_not_sent_back_whole(client):
     assert len(answer.content) < 1_100
 
 
-def test_other_addresses_and_methods_are_problems_too(client):
-    _refused(client.get("/nothing"), 404)
-    _refused(client.get("/recommend/"), 404)
-    answer = client.request("DELETE", "/recommend/1")
-    _refused(answer, 405)
-    assert answer.headers["allow"] == "GET"
-
-
 # ---- long bodies
 
 
@@ -411,18 +382,15 @@ def test_a_body_may_have_as_many_bytes_as_said_and_not_one_more(served, events):
     assert client.post("/recommend", content=b"{}" + 98 * b" ", headers=JSON).status_code == 200
     for body in (b"{}" + 99 * b" ", _chunks(1, 101), _chunks(1_000, 1_000)):
         _refused(client.post("/recommend", content=body, headers=JSON), 413, "at most 100 bytes")
-
-
-def test_only_as_much_is_read_as_is_needed_to_refuse(client):
     read = []
 
     async def endless():
         while True:
-            read.append(1_000)
-            yield b" " * 1_000
+            read.append(30)
+            yield b" " * 30
 
-    _refused(client.post("/feedback", content=endless(), headers=JSON), 413, "at most 65,536 bytes")
-    assert sum(read) == 66_000  # the first thousand above the limit
+    _refused(client.post("/feedback", content=endless(), headers=JSON), 413)
+    assert sum(read) == 120  # the first part above the limit, and no more
 
 
 # ---- no inside shown
@@ -519,47 +487,9 @@ def _start(events):
     return process, line.removeprefix("ready: ").removesuffix("/docs\n")
 
 
-@pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    """The service as its users start it, on this machine only."""
-    process, address = _start(tmp_path_factory.mktemp("store") / "events.db")
-    yield address
-    process.kill()
-    process.communicate()
-
-
-@pytest.mark.parametrize("chunked", [False, True])
-def test_ten_megabytes_are_refused_and_the_service_lives_on(address, chunked):
-    body = b" " * 10_000_000
-    content = (body[at : at + 100_000] for at in range(0, len(body), 100_000)) if chunked else body
-    with httpx.Client(base_url=address, timeout=20) as client:
-        answer = client.post("/recommend", content=content, headers=JSON)
-        assert (answer.status_code, list(answer.json())) == (413, ["detail"])
-    assert httpx.get(f"{address}/health").status_code == 200
-
-
-def test_nonsense_instead_of_http_does_no_harm(address):
-    host, port = address.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
-        connection.sendall(b"\x16\x03\x01 hello\r\n\r\n")
-        assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
-    assert httpx.get(f"{address}/health").status_code == 200
-
-
-def test_many_at_once_all_get_their_own_answer(address):
-    def one(number):
-        with httpx.Client(base_url=address, timeout=20) as client:
-            sent = client.post("/feedback", json={"user_id": 1_000 + number, "movie_id": 10, "kind": "click"})
-            return sent.json()["user_id"], client.get(f"/recommend/{1_000 + number}?k=1").json()["based_on"]
-
-    before = httpx.get(f"{address}/health").json()["events"]
-    with concurrent.futures.ThreadPoolExecutor(16) as pool:
-        assert list(pool.map(one, range(32))) == [(1_000 + number, "feedback") for number in range(32)]
-    assert httpx.get(f"{address}/health").json()["events"] == before + 32
-
-
-def test_feedback_outlives_kill_nine_and_lists_react_after_a_restart(tmp_path):
+def test_feedback_outlives_a_long_body_and_kill_nine_and_lists_react_after_a_restart(tmp_path):
     process, address = _start(tmp_path / "events.db")
+    assert httpx.post(f"{address}/recommend", content=b" " * 10_000_000, headers=JSON, timeout=20).status_code == 413
     told = httpx.post(f"{address}/feedback", json={"user_id": 1, "movie_id": 20, "kind": "view"})
     process.kill()
     process.communicate()
