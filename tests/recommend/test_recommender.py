@@ -154,11 +154,6 @@ def test_seen_films_are_never_in_a_list_and_all_others_can_be(fitted, split):
     assert held_out < recommended  # what test holds is not seen
 
 
-def test_users_are_recommended_their_own_colour(fitted):
-    firsts = fitted.recommend(fitted.indices.user_ids, k=1)
-    assert np.mean(_parity(firsts["movie_id"]) == firsts["user_id"] % 2) > 0.85
-
-
 def test_unknown_users_are_counted_and_shown_with_the_way_for_newcomers(fitted):
     with pytest.raises(ValueError, match=r"3 of 5 are unknown, e.g. user_id \[7, 8, 9\]") as error:
         fitted.recommend([100, 7, 8, 101, 9])
@@ -239,18 +234,6 @@ def test_a_newcomers_residuals_are_against_their_own_bias(fitted):
     best = fitted.indices.movie_index(table["movie_id"])
     expected = scores[best] + STARS_WEIGHT * table["predicted_stars"]
     np.testing.assert_allclose(table["score"], expected, atol=1e-4)
-
-
-def test_a_newcomer_may_name_genres_beside_films_or_alone(fitted):
-    alone, both = fitted.recommend_new(genres="Comedy", k=30), fitted.recommend_new(EVEN, k=26, genres=("Comedy",))
-    assert len(alone) == 30 and len(both) == 26 and not set(EVEN) & set(both["title"])
-    other = fitted.recommend_new(genres=("Drama",), k=30)
-    comedy = alone.set_index("movie_id")["score"] - other.set_index("movie_id")["score"]
-    assert comedy.abs().max() > 0
-    films = fitted.recommend_new(EVEN, k=26)
-    assert not np.allclose(
-        both.set_index("movie_id")["score"], films.set_index("movie_id")["score"].reindex(both["movie_id"])
-    )
 
 
 def test_a_film_may_be_named_by_title_or_by_id(fitted):
