@@ -1,4 +1,8 @@
-"""The models room."""
+"""Models: the networks of the course, in TensorFlow, without their training.
+
+`HybridModel` has two heads on one history, one for stars and one for ranking. NeuMF and self-attention, which the
+hybrid is compared with, are here too.
+"""
 
 import lazy_loader
 

@@ -136,18 +136,28 @@ def rated_vectors(entries: Entries, watched, starred=None):
     return vectors if starred is None else vectors + entries.residual[:, None] * tf.gather(starred, entries.movie)
 
 
-def sums(entries: Entries, num_rows, watched, starred=None, weight=None):
-    """Return Σ_j w_j (watched_j + residual_j · starred_j), float32 `[num_rows, dim]`, and Σ_j w_j² `[num_rows]`.
+def sums(entries: Entries, num_rows, watched, starred=None):
+    """Return Σ_j (watched_j + residual_j · starred_j), float32 `[num_rows, dim]`, and n_r `[num_rows]`."""
+    total = tf.math.unsorted_segment_sum(rated_vectors(entries, watched, starred), entries.row, num_rows)
+    return total, tf.math.unsorted_segment_sum(tf.ones_like(entries.residual), entries.row, num_rows)
 
-    `weight`: float32 `[E]`; None: all are 1.
+
+def weighted_sums(entries: Entries, weight, num_rows, table, training=False):
+    """Return Σ_j weight_j · table_j, float32 `[num_rows, dim]`: a product with a sparse matrix of the weights `[E]`.
+
+    It and its gradient for the table run on the CPU: on a GPU, TensorFlow has no deterministic kernel for them.
     """
-    vectors = rated_vectors(entries, watched, starred)
-    if weight is None:
-        weight = tf.ones_like(entries.residual)
-    else:
-        vectors *= weight[:, None]
-    total = tf.math.unsorted_segment_sum(vectors, entries.row, num_rows)
-    return total, tf.math.unsorted_segment_sum(weight**2, entries.row, num_rows)
+    places = tf.cast(tf.stack([entries.row, entries.movie], axis=1), tf.int64)
+    matrix = tf.SparseTensor(places, weight, tf.cast([num_rows, tf.shape(table)[0]], tf.int64))
+
+    def product(dense, adjoint=False):
+        with tf.device("CPU:0"):
+            return tf.sparse.sparse_dense_matmul(matrix, dense, adjoint_a=adjoint)
+
+    if not training:  # a SavedModel cannot keep a gradient of our own
+        return product(table)
+    with_gradient = tf.custom_gradient(lambda dense: (product(dense), lambda upstream: product(upstream, True)))
+    return with_gradient(tf.convert_to_tensor(table))
 
 
 class Bags(NamedTuple):

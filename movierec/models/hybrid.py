@@ -135,7 +135,7 @@ class HybridModel(SeededModel):
         return loss + settings.ranking_penalty * (mean_squared_length(x) + mean_squared_length(y))
 
     def _sampled_loss(self, queries, candidates, target, weight):
-        """Sum −log softmax over `DRAWN` hidden films of each user, among the films drawn for the batch by any worker."""
+        """Sum −log softmax over `DRAWN` hidden films of each user, among the films that any worker drew."""
         drawn = tf.random.stateless_categorical(
             tf.math.log(target + 1e-9), DRAWN, self.draws.own_seed(self.drawn_place), dtype=tf.int32
         )

@@ -11,7 +11,7 @@ from movierec.baselines import Ease
 from movierec.data import UNKNOWN
 from movierec.keras2 import tf
 from movierec.models.attention import AttentionEncoder
-from movierec.models.history import Entries, History, Lists, rated_vectors, sums
+from movierec.models.history import Entries, History, Lists, rated_vectors, weighted_sums
 from movierec.models.layers import Draws, Dropout, multilayer_perceptron, small_random, start_at
 from movierec.models.settings import MOST_LINEAR_MOVIES, Settings
 
@@ -47,8 +47,6 @@ class RankingHead(tf.keras.layers.Layer):
     Args:
         history, lists: the ratings of each user; the same as tensors.
         user_features, movie_features: float32 `[rows, num_features]`.
-        draws: of the initial weights, dropout, and the films that are hidden.
-        linear: float32 `[num_movies, num_movies]`, B if it was solved before.
 
     Source: Liang et al. (2018) for the softmax over the catalogue from a history; Steck (2019) for the linear path;
     Choi et al. (2021), *Session-aware linear item-item models*, for weights that fade; Volkovs, Yu and Poutanen (2017),
@@ -66,7 +64,7 @@ class RankingHead(tf.keras.layers.Layer):
         self.in_order = history.in_order and "order" not in settings.without
         self.user_features = user_features
         self.movie_features = movie_features
-        self.lists = lists
+        self.entries = lists.entries  # of users [batch]: all of their ratings
         self.draws = draws
         self.place, self.id_place = draws.new_place(), draws.new_place()
         dim, dropout = settings.ranking_dim, settings.ranking_dropout
@@ -89,8 +87,8 @@ class RankingHead(tf.keras.layers.Layer):
         self.deep = None if "deep" in self.without else multilayer_perceptron(dim, hidden, dim, dropout, draws)
         self.linear = None
         if "linear" not in self.without and settings.linear_weight and self.num_movies <= MOST_LINEAR_MOVIES:
-            solved = linear is not None
-            self.linear = tf.constant(linear if solved else Ease.solve(history.rated(), settings.linear_regularisation))
+            solved = Ease.solve(history.rated(), settings.linear_regularisation) if linear is None else linear
+            self.linear = tf.constant(solved)  # B
         self.rated = None  # where no film relies on its features alone
         if settings.content_share:
             self.rated = tf.constant((count > 0)[:, None], tf.float32)
@@ -98,10 +96,6 @@ class RankingHead(tf.keras.layers.Layer):
             self.usual_bias = self.add_weight("usual_bias", (), initializer=start_at(usual))
             self.feature_bias = self.add_weight("feature_bias", (num_features, 1), initializer="zeros")
             self.own_place = draws.new_place()
-
-    def entries(self, user_index) -> Entries:
-        """Return all ratings of the users `[batch]`."""
-        return self.lists.entries(user_index)
 
     def fade(self, age):
         """Return w of each entry, float32 `[E]`."""
@@ -127,7 +121,10 @@ class RankingHead(tf.keras.layers.Layer):
         watched = self.watched_vectors() if tables is None else tables.watched
         if self.encoder is not None:
             return self._attend(entries, weight > 0, num_rows, genre, watched, training)
-        bag, square = sums(entries, num_rows, watched, self.starred, weight)
+        bag = weighted_sums(entries, weight, num_rows, watched, training)
+        if self.starred is not None:
+            bag += weighted_sums(entries, weight * entries.residual, num_rows, self.starred, training)
+        square = tf.math.unsorted_segment_sum(weight**2, entries.row, num_rows)
         if genre is not None:
             bag += tf.reduce_sum(tf.gather(self.watched_feature, genre), axis=0)
             square += tf.cast(tf.size(genre), tf.float32)
@@ -199,10 +196,8 @@ class RankingHead(tf.keras.layers.Layer):
         scores = tf.matmul(self.queries(x), tables.candidates, transpose_b=True)
         if self.linear is None:
             return scores
-        places = tf.cast(tf.stack([entries.row, entries.movie], axis=1), tf.int64)
-        history = tf.SparseTensor(places, weight, tf.cast(tf.shape(scores), tf.int64))
-        with tf.device("CPU:0"):  # on a GPU, TensorFlow has no deterministic kernel for it
-            return scores + self.settings.linear_weight * tf.sparse.sparse_dense_matmul(history, self.linear)
+        linear = weighted_sums(entries, weight, tf.shape(x)[0], self.linear)
+        return scores + self.settings.linear_weight * linear
 
     def call(self, user_index):
         """Return the score of every movie for each user, float32 `[batch, num_movies]`."""

@@ -19,8 +19,9 @@ from movierec.keras2 import tf
 from movierec.models import SeededModel
 from movierec.training.checkpoints import Checkpoints
 from movierec.training.optimizers import OPTIMIZERS
-from movierec.training.workers import LOST, WorkerLost, shared
+from movierec.training.workers import WorkerLost, shared
 
+LOST = tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.DeadlineExceededError
 SECONDS_PER_EXECUTION = 0.25  # a stop is noticed after so many seconds at most, or after the step that is running
 MOST_STEPS_PER_EXECUTION = 100
 
@@ -57,6 +58,8 @@ class Progress(tf.train.experimental.PythonState):
         is_over: whether the training has ended.
     """
 
+    KEPT = ("epoch", "step", "losses", "table", "best_epoch", "best_value", "is_over")
+
     def __init__(self):
         self.epoch = 0
         self.step = 0
@@ -68,7 +71,7 @@ class Progress(tf.train.experimental.PythonState):
 
     def serialize(self) -> str:
         """Return the attributes as JSON; `tf.train.Checkpoint` calls this."""
-        return json.dumps(vars(self))
+        return json.dumps({name: getattr(self, name) for name in self.KEPT})
 
     def deserialize(self, string_value) -> None:
         """Set the attributes from JSON; `tf.train.Checkpoint` calls this."""
@@ -95,7 +98,7 @@ class BestEpoch(tf.keras.callbacks.Callback):
         ValueError: if the loss stops being finite.
     """
 
-    def __init__(self, head: str, layer, epochs: int, patience: int, quality: Callable | None, averaged: float, rate: str):
+    def __init__(self, head: str, layer, epochs: int, patience: int, quality, averaged: float, rate: str):
         super().__init__()
         self.head, self.layer, self.rate = head, layer, rate
         self.epochs, self.patience, self.quality, self.averaged = epochs, patience, quality, averaged
@@ -309,8 +312,8 @@ def fit_head(
         if strategy.num_replicas_in_sync == 1:
             raise
         raise WorkerLost(
-            f"another of the {strategy.num_replicas_in_sync} workers has ended, in epoch {done.epoch + 1} of the {head} "
-            f"head, after step {done.step}. Start all of them again; with a checkpoint they continue from the last one."
+            f"another of the {strategy.num_replicas_in_sync} workers has ended, in epoch {done.epoch + 1} of the "
+            f"{head} head, after step {done.step}. Start all of them again; with a checkpoint they resume there."
         ) from error
     if not done.table:
         raise Stopped(f"stopped before the first epoch of the {head} head was over; nothing is kept.")

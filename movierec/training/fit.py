@@ -286,7 +286,7 @@ def _quality(hybrid: Hybrid, head: str, split: Split, liked_from: float) -> Call
 
 
 def _of_some_users(ratings: pd.DataFrame) -> pd.DataFrame:
-    """Return all rows of the same `MOST_VALIDATED` users: their mean is nearer to everybody's than that of two seeds."""
+    """Return all rows of `MOST_VALIDATED` users: their mean differs from everybody's by less than seeds do."""
     users = ratings["user_id"].unique()
     if len(users) <= MOST_VALIDATED:
         return ratings

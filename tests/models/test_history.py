@@ -18,6 +18,7 @@ from movierec.models.history import (
     make_history,
     newest,
     sums,
+    weighted_sums,
     windows,
 )
 
@@ -143,16 +144,29 @@ def test_entries_are_the_ratings_of_the_rows_from_the_oldest(history):
     assert [len(column) for column in lists.entries(tf.constant([], tf.int32))] == [0, 0, 0, 0]
 
 
-def test_sums_of_people_who_are_not_in_train_weighted_or_not():
-    """Two newcomers: the first has rated movie 1, residual 2, and movie 0, residual −1; the second nothing."""
-    entries = Entries(*map(tf.constant, ([0, 0], [1, 0], [2.0, -1.0], [1.0, 0.0])))
+@pytest.fixture
+def newcomers():
+    """The first has rated movie 1, residual 2, and movie 0, residual −1; the second nothing."""
+    return Entries(*map(tf.constant, ([0, 0], [1, 0], [2.0, -1.0], [1.0, 0.0])))
+
+
+def test_sums_of_people_who_are_not_in_train(newcomers):
     watched, starred = tf.constant([[1.0, 0.0], [0.0, 5.0]]), tf.constant([[4.0, 4.0], [10.0, 20.0]])
-    total, count = sums(entries, 2, watched, starred)
+    total, count = sums(newcomers, 2, watched, starred)
     # (0, 5) + 2 · (10, 20) = (20, 45) of movie 1, and (1, 0) − (4, 4) = (−3, −4) of movie 0
     assert total.numpy().tolist() == [[17, 41], [0, 0]] and count.numpy().tolist() == [2, 0]
-    total, square = sums(entries, 2, watched, starred, tf.constant([0.5, 2.0]))
-    # half of (20, 45) and twice (−3, −4); .5² + 2² = 4.25
-    assert total.numpy().tolist() == [[4, 14.5], [0, 0]] and square.numpy().tolist() == [4.25, 0]
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_weighted_sums_and_their_gradient(newcomers, training):
+    """In training the gradient is our own, and equals TensorFlow's: each row of the table has weight · upstream."""
+    table, upstream = tf.Variable([[1.0, 2.0], [0.0, 5.0]]), tf.constant([[1.0, 10.0], [7.0, 7.0]])
+    with tf.GradientTape() as tape:
+        total = weighted_sums(newcomers, tf.constant([0.5, 3.0]), 2, table, training)
+        value = tf.reduce_sum(total * upstream)
+    assert total.numpy().tolist() == [[3, 8.5], [0, 0]]  # .5 · (0, 5) + 3 · (1, 2)
+    gradient = tf.convert_to_tensor(tape.gradient(value, table))
+    assert gradient.numpy().tolist() == [[3, 30], [0.5, 5]]
 
 
 @pytest.mark.parametrize(("most", "without"), [(5, []), (4, [0]), (1, [0, 1, 2]), (0, [0, 1, 2, 3])])
