@@ -23,7 +23,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "hybrid": ["HEADS", "HybridModel"],
         "layers": ["Draws"],
         "ranking": ["RankingHead"],
-        "seeded": ["SeededModel", "deterministic_ops"],
+        "seeded": ["SeededModel", "check_above_zero", "deterministic_ops"],
         "sequences": ["MarkovChain"],
         "sessions": ["SESSION_SECONDS", "session_features"],
         "settings": ["Settings"],

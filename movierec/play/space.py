@@ -3,7 +3,6 @@
 Taught in notebooks/07_recommendations.
 """
 
-
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure

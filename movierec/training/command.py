@@ -58,7 +58,7 @@ def train(options: argparse.Namespace, strategy) -> None:
     log.line("split", split)
     model = movierec.fit_hybrid(
         split, movies, users, seed=options.seed, epochs=options.epochs, patience=options.patience,
-        checkpoint=options.checkpoint, strategy=strategy, progress=workers.is_first() and sys.stderr.isatty(),
+        checkpoint=options.checkpoint, strategy=strategy, progress=workers.is_first() and sys.stdout.isatty(),
         on_epoch=lambda row: log.line("epoch", ", ".join(f"{name} {value:.4g}" for name, value in row.items())),
     )  # fmt: skip
     log.line("fitted", f"best epochs {model.best_epochs}")

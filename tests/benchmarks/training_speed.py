@@ -26,7 +26,7 @@ from movierec.data import Features, Indices, batches
 from movierec.keras2 import tf
 from movierec.models import History, HybridModel, deterministic_ops
 from movierec.report import Recorder, read_table, record, report_folder
-from movierec.training import MOST_PASSES, LazyAdam, stars_rows
+from movierec.training import MOST_PASSES, LazyAdam, stars_recipe
 
 COSTS = ["cpu_us_per_example", "wall_us_per_example", "times_less_cpu"]
 COLUMNS = ["tables", "model", "library", *COSTS, "times low", "times high", "repeats", "note"]
@@ -177,7 +177,7 @@ def small() -> Iterator[dict]:
     hybrid = movierec.fit_hybrid(split, data.movies, data.users, stars_epochs=1, ranking_epochs=1)
     spent = lists_cost(hybrid.model, MOST_PASSES)
     yield row(tables, "hybrid, lists", spent, f"batches of {USERS_PER_BATCH} users")
-    spent = stars_cost(hybrid.model, stars_rows(hybrid, train))
+    spent = stars_cost(hybrid.model, stars_recipe(hybrid, train, STARS_BATCH)["rows"])
     yield row(tables, "hybrid, stars", spent, f"batches of {STARS_BATCH:,} ratings")
 
 
