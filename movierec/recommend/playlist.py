@@ -126,15 +126,14 @@ def _allowed(candidates, genres, years, include, exclude) -> np.ndarray:
         if wanted:
             passes[f"{name}={wanted}"] = genres[wanted].any(axis=1).to_numpy() == (name == "include")
     if years is not None:
-        in_order = np.shape(years) == (2,) and np.array(years).dtype.kind in "iuf" and years[0] <= years[1]
-        require(in_order, "`years` must be (first, last) in this order", repr(years), "Try years=(1980, 1999).")
+        holds = np.shape(years) == (2,) and np.array(years).dtype.kind in "iuf" and years[0] <= years[1]
+        require(holds, "`years` must be (first, last) in this order", repr(years), "Try years=(1980, 1999).")
         year = pd.to_numeric(candidates["year"], errors="coerce").to_numpy(float, na_value=math.nan)
         passes[f"years={years}"] = (year >= years[0]) & (year <= years[1])
     allowed = np.logical_and.reduce([np.ones(len(candidates), bool), *passes.values()])
     alone = ", ".join(f"{name} {passed.sum()}" for name, passed in passes.items())
-    require(
-        allowed.any(), f"the filters must leave one of {len(candidates)} films", f"none; alone: {alone}", "Loosen one."
-    )
+    must = f"the filters must leave one of {len(candidates)} films"
+    require(allowed.any(), must, f"none; alone they leave: {alone}", "Loosen one of them.")
     return allowed
 
 
