@@ -374,7 +374,10 @@ def test_films_that_are_all_alike_keep_their_order():
             r"in `include` must be known; got \['Horor'\]. Known are .*Drama",
         ),
         ({"count": 2, "exclude": "Horor"}, r"in `exclude` must be known; got \['Horor'\]"),
-        ({"count": 2, "include": "Crime", "years": (1, 2)}, r"one of 6 films; got none; alone they leave: .*years=\(1, 2\) 0"),
+        (
+            {"count": 2, "include": "Crime", "years": (1, 2)},
+            r"one of 6 films; got none; alone they leave: .*years=\(1, 2\) 0",
+        ),
     ],
 )
 def test_a_wish_that_cannot_be_met_is_refused(wishes, message):
