@@ -95,7 +95,7 @@ def load_members(folder) -> list[tuple[tuple, dict]]:
             with np.load(_arrays_file(place, number), allow_pickle=False) as file:
                 found.append(_rebuild(description, dict(file), _linear(place, number)))
         return found
-    except UNREADABLE as error:
+    except (*UNREADABLE, FileNotFoundError) as error:
         raise ValueError(f"{place / ARRAYS} cannot be read ({error}). Save the model again.") from error
 
 
