@@ -13,56 +13,22 @@ import socket
 import sys
 import time
 from collections import Counter
-from types import SimpleNamespace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import uvicorn
 from fastapi import FastAPI, Path, Query
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.exceptions import HTTPException
 
 from movierec.data import chosen, data_folder
-from movierec.serving.events import Event, EventStore, Exact, Feedback, Id
+from movierec.serving.events import Event, EventStore, Id
+from movierec.serving.schemas import Films, Problem, Recommendations, questions_of
 
 MOST_BYTES = 65_536  # of a body; 200 films with long titles fit
-MOST_FILMS = 100  # of a list: more than anybody looks at, in a few kilobytes
-MOST_RATED = 200  # films in one question: each title is looked up
-MOST_TITLE = 300  # characters; the longest title of MovieLens-32M has about 250
 MOST_TITLES = 10_000  # that are remembered: looking one up takes 2 ms
 MOST_DETAIL = 1_000  # characters of a problem's text, which may quote the question
-
-
-class Problem(BaseModel):
-    """Why there is no answer: what must hold, what was found, what to do."""
-
-    detail: str
-
-
-class Film(BaseModel):
-    """A place in a list, from rank 1. Only the order of the scores has a meaning."""
-
-    rank: int
-    movie_id: int
-    title: str
-    score: float
-    predicted_stars: float | None = None
-
-
-class Films(BaseModel):
-    """A list, best first."""
-
-    movies: list[Film]
-
-
-class Recommendations(Films):
-    """A list, and what it was made from; "popularity" if nothing was known."""
-
-    based_on: Literal[
-        "history", "history and feedback", "feedback", "stars", "genres", "stars and genres", "popularity"
-    ]
 
 
 PROBLEM = {"model": Problem}
@@ -85,7 +51,7 @@ def make_app(served, events: EventStore, *, most_bytes: int = MOST_BYTES) -> Fas
         redirect_slashes=False,
     )
     app.add_middleware(BodyLimit, most_bytes=most_bytes)
-    questions = _questions(served)
+    questions = questions_of(served)
     find = functools.lru_cache(maxsize=MOST_TITLES)(served.find)
 
     def known(movie_id: int) -> int:
@@ -157,42 +123,6 @@ def make_app(served, events: EventStore, *, most_bytes: int = MOST_BYTES) -> Fas
         return {"status": "ok", "model": model, **counts}
 
     return app
-
-
-def _questions(served) -> SimpleNamespace:
-    """Return the bodies and queries with this model's limits in them, so that /docs shows them."""
-    low, high = served.scale
-    most = min(served.num_movies, MOST_FILMS)
-    Length = Annotated[int, Field(ge=1, le=most, description="films in the list")]
-    Stars = Annotated[float, Field(ge=low, le=high, allow_inf_nan=False)]
-    Genre = Literal[tuple(served.genres)] if served.genres else str
-
-    class Page(BaseModel):
-        model_config = ConfigDict(extra="forbid")  # not strict: a query is text
-        k: Length = min(10, most)
-
-    class Rated(Exact):
-        """A film by movie_id or by title, with or without the year."""
-
-        movie_id: Id | None = None
-        title: Annotated[str, Field(max_length=MOST_TITLE)] | None = None
-        stars: Stars
-
-        @model_validator(mode="after")
-        def by_one_name(self):
-            if (self.movie_id is None) == (self.title is None):
-                raise ValueError("a film needs either movie_id or title")
-            return self
-
-    class Newcomer(Exact):
-        """What is known of somebody; every film and genre once."""
-
-        stars: list[Rated] = Field([], max_length=MOST_RATED)
-        genres: list[Genre] = Field([], max_length=len(served.genres))
-        k: Length = min(10, most)
-
-    GivenFeedback = type("Feedback", (Feedback,), {"__annotations__": {"stars": Stars | None}, "stars": None})
-    return SimpleNamespace(Page=Page, Newcomer=Newcomer, Feedback=GivenFeedback)
 
 
 def _refuse_repeats(noun: str, values: list) -> None:
