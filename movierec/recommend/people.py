@@ -1,4 +1,4 @@
-"""Whom a list is for: known users with their histories, users after new events, and newcomers.
+"""The users that a list is made for: known ones with their histories, after new events, and newcomers.
 
 Taught in notebooks/07_recommendations.
 """

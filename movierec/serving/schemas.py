@@ -71,7 +71,7 @@ def questions_of(served) -> SimpleNamespace:
             return self
 
     class Newcomer(Exact):
-        """What is known of somebody; every film and genre once."""
+        """What is known of a new user; every film and genre once."""
 
         stars: list[Rated] = Field([], max_length=MOST_RATED)
         genres: list[Genre] = Field([], max_length=len(served.genres))

@@ -88,7 +88,7 @@ def make_app(served, events: EventStore, *, most_bytes: int = MOST_BYTES) -> Fas
 
     @app.post("/recommend", responses={400: PROBLEM, 404: PROBLEM, 413: PROBLEM})
     async def recommend_new(newcomer: questions.Newcomer) -> Recommendations:
-        """The k best films for somebody new, from a few films with stars, or genres, or nothing."""
+        """The k best films for a new user, from a few films with stars, or genres, or nothing."""
         movie_ids = [movie_of(rated) for rated in newcomer.stars]
         _refuse_repeats("film", movie_ids)
         _refuse_repeats("genre", newcomer.genres)
