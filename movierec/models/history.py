@@ -105,17 +105,11 @@ class Matrix(NamedTuple):
 
 
 class Lists(NamedTuple):
-    """The history of each row, one rating after the other: memory and time for the ratings only.
+    """The history of each row, one rating after the other: memory and time for the ratings only."""
 
-    Attributes:
-        starts: int32 `[rows + 1]`; the ratings of row r are starts[r] to below starts[r + 1].
-        other, residual: int32 and float32 `[N]`: the movies of a user, from the oldest rating to the newest; or the
-            users of a movie.
-    """
-
-    starts: tf.Tensor
-    other: tf.Tensor
-    residual: tf.Tensor
+    starts: tf.Tensor  # int32 [rows + 1]; the ratings of row r are starts[r] to below starts[r + 1]
+    other: tf.Tensor  # int32 [N], the movies of a user, from the oldest rating to the newest; or the users of a movie
+    residual: tf.Tensor  # float32 [N], stars above expectation
 
     def entries(self, rows) -> Entries:
         """Return all ratings of the rows `[batch]`."""
@@ -198,17 +192,11 @@ def make_bags(history: History, most_pairs: int, most_raters: int) -> Bags:
 
 
 class Windows(NamedTuple):
-    """Stretches of histories, each read from left to right; short ones are padded with no film on their left.
+    """Stretches of histories, int32 `[N, length]` each, read from left to right; short ones are padded on the left."""
 
-    Attributes:
-        film: int32 `[N, length]`, movie_index, or num_movies where there is no film.
-        gap: int32 `[N, length]`, 0 to NUM_GAPS − 1: the time since the film before, see `gaps`.
-        next_film: int32 `[N, length]`, the film that came next, the target; num_movies where there is no target.
-    """
-
-    film: np.ndarray
-    gap: np.ndarray
-    next_film: np.ndarray
+    film: np.ndarray  # movie_index, or num_movies where there is no film
+    gap: np.ndarray  # the time since the film before, 0 to NUM_GAPS − 1, see `gaps`
+    next_film: np.ndarray  # the target: the film that came next, or num_movies where there is none
 
 
 def gaps(history: History) -> np.ndarray:

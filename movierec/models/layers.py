@@ -21,13 +21,10 @@ class Draws:
 
     Args:
         seed: of the initial weights and of everything that training draws; an integer, 0 or more.
-
-    Attributes:
-        at: seed and step.
     """
 
     def __init__(self, seed: int = 0):
-        self.at = (seed, 0)
+        self.at = (seed, 0)  # seed and step
         self._numbers = itertools.count()
 
     @contextlib.contextmanager

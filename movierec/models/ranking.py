@@ -116,7 +116,6 @@ class RankingHead(tf.keras.layers.Layer):
         """Return Σ_j w_j (watched_j + e_j · starred_j) / √(Σ_j w_j²), float32 `[num_rows, dim]`; 0 if nothing is rated.
 
         `genre`: rows of the features that a newcomer likes; each counts as one film of which only the genre is known.
-        `tables`: if they were computed before.
         """
         watched = self.watched_vectors() if tables is None else tables.watched
         if self.encoder is not None:

@@ -41,7 +41,8 @@ def session_features(history: History, user_index=None, timestamp=None, dtype=np
     order = order_by_user_and_time(user, time)  # of the same second: ratings before questions
     is_rating = order < num_ratings if user_index is not None else np.ones(len(order), bool)
     residual = residual[order].astype(float)
-    signals = residual.clip(min=0), (-residual).clip(min=0), is_rating.astype(float)
+    shift = -residual.min(initial=0)  # makes all values 0 or more, as the logarithms below need
+    signals = is_rating * (residual + shift), is_rating.astype(float)
     gap = np.full(len(order) + 1, np.inf)  # seconds since the row before; infinite at a user's first row
     same_user = np.flatnonzero(np.diff(user[order]) == 0) + 1
     gap[same_user] = time[order][same_user] - time[order][same_user - 1]
@@ -53,8 +54,8 @@ def session_features(history: History, user_index=None, timestamp=None, dtype=np
         if not history.in_order:  # the same from the other end
             for total, signal in zip(totals, signals, strict=True):
                 total += _decayed_sums(gap[:0:-1] / seconds, signal[::-1])[::-1]
-        above, below, count = (total[wanted] for total in totals)
-        means = [(above - below) / (damping + count) for damping in SESSION_DAMPINGS]
+        shifted, count = (total[wanted] for total in totals)
+        means = [(shifted - shift * count) / (damping + count) for damping in SESSION_DAMPINGS]
         features[order[wanted] - num_ratings, place] = np.stack(means, axis=1)
     return features.reshape(-1, NUM_SESSION_FEATURES)
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 
 from movierec.baselines.factors import BiasedMF, Ease, ImplicitAls
 from movierec.baselines.popularity_and_bias import Bias
@@ -31,6 +32,18 @@ def test_ease_is_a_ridge_regression_of_each_movie_on_all_others(tiny, tiny_indic
     scores = ease(np.array([5, 0]))
     np.testing.assert_allclose(scores, x[[5, 0]] @ ease.weights, atol=1e-6)
     assert scores.dtype == np.float32
+
+
+@pytest.mark.parametrize("rows", [5, 12, 30])
+@pytest.mark.parametrize("table", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
+def test_ease_of_any_table_is_the_closed_form(monkeypatch, rows, table):
+    """With fewer rows than movies, another matrix is inverted; beyond MOST_MOVIES_IN_DOUBLE, in float32."""
+    x = (np.random.default_rng(0).random((rows, 12)) < 0.4).astype(np.float32)
+    p = np.linalg.inv(x.T @ x + 2 * np.eye(12))
+    expected = np.where(np.eye(12), 0, -p / p.diagonal())
+    np.testing.assert_allclose(Ease.solve(table(x), 2), expected, atol=1e-6)
+    monkeypatch.setattr("movierec.baselines.factors.MOST_MOVIES_IN_DOUBLE", 11)
+    np.testing.assert_allclose(Ease.solve(table(x), 2), expected, atol=1e-5)
 
 
 def test_ease_with_endless_regularisation_says_nothing(tiny, tiny_indices):

@@ -41,13 +41,9 @@ def test_a_history_is_user_by_user_and_oldest_first(tiny_history, tiny, tiny_ind
         rows = np.flatnonzero(history.user_index == user)
         assert list(range(history.starts[user], history.starts[user + 1])) == rows.tolist()
         assert history.age[rows].tolist() == list(range(len(rows)))[::-1]
-
-
-def test_ties_stay_in_the_order_of_the_file(tiny, tiny_indices):
-    ratings = tiny.ratings.assign(timestamp=7)
-    history = make_history(ratings, tiny_indices, Bias(ratings, tiny_indices))
-    first = ratings.loc[ratings["user_id"] == 1, "movie_id"].tolist()
-    assert tiny_indices.movie_ids[history.movie_index[:3]].tolist() == first
+    tied = tiny.ratings.assign(timestamp=7)
+    first = make_history(tied, tiny_indices, Bias(tied, tiny_indices)).movie_index[:3]  # in the order of the file
+    assert tiny_indices.movie_ids[first].tolist() == tied.loc[tied["user_id"] == 1, "movie_id"].tolist()
 
 
 def test_matrices_have_a_one_and_a_residual_where_rated(tiny_history):
@@ -84,8 +80,11 @@ def tables(others, seed=1):
 
 
 def both_kinds(history):
-    """6 users x 5 movies are 30 pairs."""
-    return {"matrix": make_bags(history, most_pairs=30, most_raters=64), "lists": make_bags(history, 29, 64)}
+    """Matrices, and lists above so many pairs: 6 users x 5 movies are 30."""
+    kinds = {Matrix: make_bags(history, most_pairs=30, most_raters=64), Lists: make_bags(history, 29, 64)}
+    assert all(isinstance(side, kind) for kind, bags in kinds.items() for side in (bags.by_user, bags.by_movie))
+    assert kinds[Matrix].in_movie_bag is None and kinds[Lists].in_movie_bag.all()
+    return kinds
 
 
 def loop(history, side, rows, watched, starred):
@@ -100,38 +99,27 @@ def loop(history, side, rows, watched, starred):
     return total, count
 
 
-SIDES = pytest.mark.parametrize(
+@pytest.mark.parametrize(
     ("side", "others", "rows"), [("by_user", 5, [5, 0, 3, 0, 4]), ("by_movie", 6, [4, 0, 2, 2, 1])]
 )
+def test_matrices_and_lists_sum_as_a_slow_loop_does(history, side, others, rows):
+    """Rows repeat in a batch, and one of them is empty. With explicit signals and without; and the gradients.
 
-
-@SIDES
-@pytest.mark.parametrize("explicit", [True, False])
-def test_matrices_and_lists_sum_as_a_slow_loop_does(history, side, others, rows, explicit):
-    """Rows repeat in a batch, and one of them is empty."""
-    watched, starred = tables(others)
-    starred = starred if explicit else None
-    total, count = loop(history, side, rows, watched.numpy(), None if starred is None else starred.numpy())
-    assert count.min() == 0 and np.abs(total).max() > 1
-    for kind, bags in both_kinds(history).items():
-        here = getattr(bags, side).sums(tf.constant(rows), watched, starred)
-        np.testing.assert_allclose(here[0], total, atol=1e-5, err_msg=kind)
-        assert here[1].numpy().tolist() == count.tolist(), kind
-
-
-@SIDES
-def test_their_gradients_are_those_of_the_matrix_product(history, side, others, rows):
-    """∂ Σ_r c_r · sum_r / ∂ watched_j = Σ_r rated_rj c_r, and the same of starred with residuals."""
-    weight = np.random.default_rng(2).normal(size=(len(rows), DIM)).astype(np.float32)
+    ∂ Σ_r c_r · sum_r / ∂ watched_j = Σ_r rated_rj c_r, and the same of starred with residuals.
+    """
+    upstream = np.random.default_rng(2).normal(size=(len(rows), DIM)).astype(np.float32)
     matrices = [matrix if side == "by_user" else matrix.T for matrix in history.matrices()]
-    expected = [matrix[rows].T @ weight for matrix in matrices]
+    learned = tables(others)
     for kind, bags in both_kinds(history).items():
-        learned = tables(others)
-        with tf.GradientTape() as tape:
-            total, _ = getattr(bags, side).sums(tf.constant(rows), *learned)
-            value = tf.reduce_sum(weight * total)
-        for gradient, wanted in zip(tape.gradient(value, learned), expected, strict=True):
-            np.testing.assert_allclose(tf.convert_to_tensor(gradient), wanted, atol=1e-5, err_msg=kind)
+        for starred in (None, learned[1]):
+            total, count = loop(history, side, rows, learned[0].numpy(), None if starred is None else starred.numpy())
+            with tf.GradientTape() as tape:
+                found = getattr(bags, side).sums(tf.constant(rows), learned[0], starred)
+                value = tf.reduce_sum(upstream * found[0])
+            np.testing.assert_allclose(found[0], total, atol=1e-5, err_msg=kind)
+            assert found[1].numpy().tolist() == count.tolist() and count.min() == 0
+        for gradient, matrix in zip(tape.gradient(value, learned), matrices, strict=True):
+            np.testing.assert_allclose(tf.convert_to_tensor(gradient), matrix[rows].T @ upstream, atol=1e-5)
 
 
 def test_entries_are_the_ratings_of_the_rows_from_the_oldest(history):
@@ -181,13 +169,6 @@ def test_a_movie_with_too_many_ratings_has_an_empty_bag(history, most, without):
     has_bag = ~np.isin(range(5), without)
     np.testing.assert_allclose(total, np.where(has_bag[:, None], wanted, 0), atol=1e-5)
     assert count.numpy().tolist() == (n * has_bag).tolist()
-
-
-def test_histories_are_lists_above_so_many_pairs_and_matrices_up_to_there(history):
-    small, large = both_kinds(history).values()
-    assert isinstance(small.by_user, Matrix) and isinstance(small.by_movie, Matrix) and small.in_movie_bag is None
-    assert isinstance(large.by_user, Lists) and isinstance(large.by_movie, Lists) and large.in_movie_bag.all()
-    np.testing.assert_array_equal(small.by_movie.rated, tf.transpose(small.by_user.rated))
 
 
 # ---- sequences

@@ -211,12 +211,12 @@ def test_in_order_the_newest_are_hidden_and_the_nearest_weigh_most(tiny, tiny_in
     assert {(0, 1), (0, 2)} <= seen  # every moment of a life is drawn
 
 
-def test_not_in_order_a_share_is_hidden_and_ages_stay(ml100k):
-    indices = make_indices(ml100k.ratings, ml100k.movies)
-    head = build(ml100k, indices, in_order=False, without="linear").ranking
-    entries = head.entries(tf.range(943))
-    target, then = head.hide(entries, tf.constant(943))
-    assert set(np.unique(target)) == {0, 1} and np.mean(target) == pytest.approx(0.2, abs=0.01)
+def test_not_in_order_a_share_is_hidden_and_ages_stay(checkerboard):
+    """Of 652 ratings a fifth: one deviation is .016."""
+    head = build(checkerboard, make_indices(checkerboard.ratings), in_order=False, without="linear").ranking
+    entries = head.entries(tf.range(40))
+    target, then = head.hide(entries, tf.constant(40))
+    assert set(np.unique(target)) == {0, 1} and np.mean(target) == pytest.approx(0.2, abs=0.05)
     np.testing.assert_array_equal(then, entries.age)
 
 
@@ -287,19 +287,6 @@ def test_a_batch_in_which_nothing_is_hidden_is_no_division_by_zero(tiny, tiny_in
     for sampled in (False, True):
         model = build(tiny, tiny_indices, in_order=False, hidden_share=0.0, sampled=sampled)
         assert np.isfinite(model.ranking_loss({"user_index": tf.range(6)}, training=True))
-
-
-def test_dropout_is_for_training_only(tiny, tiny_indices, monkeypatch):
-    noisy = build(tiny, tiny_indices, ranking_dropout=0.9)
-    randomise(noisy.ranking)
-    _hide_the_newest(noisy, monkeypatch)
-    batch = {"user_index": tf.range(6)}
-    assert noisy.ranking_loss(batch).numpy() == noisy.ranking_loss(batch).numpy()
-    dropped = []
-    for step in (0, 0, 1):
-        noisy.draws.at = 0, step
-        dropped.append(noisy.ranking_loss(batch, training=True).numpy())
-    assert dropped[0] == dropped[1] != dropped[2] and noisy.ranking_loss(batch).numpy() not in dropped
 
 
 # ---- films known by their features alone

@@ -1,12 +1,10 @@
 """Session features against loops over the ratings."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from movierec.baselines import Bias
-from movierec.data import UNKNOWN, make_indices
-from movierec.models.history import History, make_history
+from movierec.data import UNKNOWN
+from movierec.models.history import History
 from movierec.models.sessions import NUM_SESSION_FEATURES, SESSION_DAMPINGS, SESSION_SECONDS, session_features
 
 
@@ -71,13 +69,3 @@ def test_gaps_of_years_between_bursts_do_not_blur_them():
         others = np.setdiff1d(np.arange(n), [row])
         np.testing.assert_allclose(found[row], _loop(history, others, time[others] - time[row]), atol=1e-6)
     np.testing.assert_allclose(session_features(history, dtype=np.float16), found, atol=1e-3)
-
-
-def test_one_stern_minute_is_a_stern_feature():
-    ratings = pd.DataFrame(
-        {"user_id": 1, "movie_id": range(6), "rating": [5, 5, 5, 1, 1, 1.0], "timestamp": [0, 1, 2, 9000, 9001, 9002]}
-    )
-    indices = make_indices(ratings)
-    history = make_history(ratings, indices, Bias(ratings, indices), in_order=True)
-    warm, stern = session_features(history, np.array([0, 0]), np.array([3.0, 9003.0]))
-    assert (warm > 0).all() and (stern[:4] < 0).all()
