@@ -53,7 +53,10 @@ class RankingHead(tf.keras.layers.Layer):
     *DropoutNet*, for ids that are left out so that new films can be ranked.
     """
 
-    def __init__(self, history: History, lists: Lists, user_features, movie_features, settings: Settings, draws: Draws):
+    def __init__(
+        self, history: History, lists: Lists, user_features, movie_features, settings: Settings, draws: Draws,
+        linear=None,
+    ):  # fmt: skip
         super().__init__(name="ranking")
         self.settings = settings
         self.without = settings.without
@@ -84,7 +87,8 @@ class RankingHead(tf.keras.layers.Layer):
         self.deep = None if "deep" in self.without else multilayer_perceptron(dim, hidden, dim, dropout, draws)
         self.linear = None
         if "linear" not in self.without and settings.linear_weight and self.num_movies <= MOST_LINEAR_MOVIES:
-            self.linear = tf.constant(Ease.solve(history.rated(), settings.linear_regularisation))  # B
+            solved = Ease.solve(history.rated(), settings.linear_regularisation) if linear is None else linear
+            self.linear = tf.constant(solved)  # B
         self.rated = None  # where no film relies on its features alone
         if settings.content_share:
             self.rated = tf.constant((count > 0)[:, None], tf.float32)
