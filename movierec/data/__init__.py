@@ -5,7 +5,16 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "features": ["Features", "Weeks", "catalogue", "make_weeks", "movie_features", "rating_rows", "user_features"],
+        "features": [
+            "Features",
+            "Weeks",
+            "catalogue",
+            "genre_flags",
+            "make_weeks",
+            "movie_features",
+            "rating_rows",
+            "user_features",
+        ],
         "indices": ["Indices", "UNKNOWN", "make_indices"],
         "keys": ["order_by_user_and_time"],
         "movielens": ["COURSE", "chosen", "data_folder", "find_movie", "fingerprint", "load", "read"],

@@ -29,6 +29,18 @@ class Features(NamedTuple):
     names: list[str]
 
 
+def genre_flags(genres: pd.Series) -> pd.DataFrame:
+    """Return one column a genre, alphabetical, int64: 1 where a text such as "Action|Crime" names it, 0 elsewhere.
+
+    An empty or missing text names no genre. The texts are split as Python objects: pandas' own split of Arrow strings
+    would add a column "", so that the result would depend on whether pyarrow is installed.
+
+    Args:
+        genres: Texts with "|" between genres; the result has the same index.
+    """
+    return genres.fillna("").astype(object).str.get_dummies("|")
+
+
 def movie_features(movies: pd.DataFrame | None, indices: Indices, about_movies: pd.DataFrame | None = None) -> Features:
     """Genres and the release year in bins of five years, for every movie of `indices`; and what `about_movies` says.
 
@@ -43,8 +55,7 @@ def movie_features(movies: pd.DataFrame | None, indices: Indices, about_movies: 
     known = _rows_of(movies, "movie_id", indices.movie_ids, "movies")
     parts = []
     if "genres" in known:
-        genres = known["genres"].fillna("").str.get_dummies("|")
-        genres = genres.drop(columns=[""], errors="ignore")
+        genres = genre_flags(known["genres"])
         share = genres / genres.sum(axis=1).clip(lower=1).to_numpy()[:, None]
         parts.append(share.add_prefix("genre="))
     if "year" in known:
@@ -120,7 +131,7 @@ def _numbers_of(column: pd.Series, label: str, name: str) -> pd.DataFrame:
             f"a column of `{name}` is numbers or text; {label} has {len(wrong):,} others, e.g. "
             f'{wrong.head(3).tolist()}. Try {name}[{label!r}].astype(str), or "|".join(…) for lists.'
         )
-    values = texts.str.get_dummies("|").drop(columns=[""], errors="ignore").reindex(column.index, fill_value=0)
+    values = genre_flags(texts).reindex(column.index, fill_value=0)
     return (values / values.sum(axis=1).clip(lower=1).to_numpy()[:, None]).add_prefix(f"{label}=")
 
 
