@@ -14,7 +14,7 @@ from movierec import plots
 from movierec.data import UNKNOWN
 from movierec.keras2 import tf
 from movierec.models import HEADS, RANDOMNESS, Entries, HybridModel
-from movierec.play.parts import FIELD, WRAPPED, FilmSearch, Panel, as_html, headings, picture
+from movierec.play.parts import FIELD, FilmSearch, Panel, as_html, columns, headings, on_change, picture
 
 HALVES = ("matrix factorisation", "deep")
 COLOURED_BY = ("genre", "year", "popularity")
@@ -162,8 +162,8 @@ def neighbour_table(model, before: HybridModel, movie_id: int, k: int = 8) -> pd
         raise ValueError(f"movie_id {movie_id} is not in the catalogue of {model.indices.num_movies:,}.")
     spaces = {"before training": film_vectors(before, HALVES[0])} | both_halves(model.members[0].model)
     titles, among = model.movies["title"].to_numpy(), (model.movies["popularity"] >= RATED_OFTEN).to_numpy()
-    columns = {name: titles[nearest_films(vectors, index, among, k)] for name, vectors in spaces.items()}
-    return pd.DataFrame({name: pd.Series(column) for name, column in columns.items()})
+    near = {name: titles[nearest_films(vectors, index, among, k)] for name, vectors in spaces.items()}
+    return pd.DataFrame({name: pd.Series(column) for name, column in near.items()})
 
 
 class EmbeddingExplorer(Panel):
@@ -191,10 +191,9 @@ class EmbeddingExplorer(Panel):
         genres = list(model.pipeline.genres) or ["no genre"]
         self.genre = widgets.Dropdown(options=genres, description="Genre", **FIELD)
         self.map, self.list = widgets.HTML(), widgets.HTML()
-        for widget in (self.matches, self.trained, self.colour, self.genre):
-            widget.observe(lambda _: self._show(), "value")
+        on_change(self._show, self.matches, self.trained, self.colour, self.genre)
         left = widgets.VBox([self.films, self.trained, self.colour, self.genre])
-        super().__init__([widgets.HBox([left, self.list], layout=WRAPPED), self.map])
+        super().__init__(columns(left, self.list), self.map)
         self._show()
 
     def choose(self, title: str) -> None:

@@ -4,7 +4,7 @@ Taught in notebooks/03_baselines.
 """
 
 import functools
-from typing import NamedTuple
+from collections import namedtuple
 
 import ipywidgets as widgets
 import numpy as np
@@ -13,50 +13,28 @@ import pandas as pd
 from movierec.baselines import Problem
 from movierec.data import UNKNOWN, MovieLens, Split, split_by_user_time, split_random5
 from movierec.evaluation import LIKED_FROM_STARS, evaluate_ranking, metrics, rated_pairs, recommend_top_k
-from movierec.play.parts import Panel, as_html, status
+from movierec.play.parts import Panel, as_html, on_change
 
 K = 10  # length of a list
 SAMPLED = 100  # films that a user's relevant ones are ranked among, where they are sampled
 SAME = 0.02  # a relative change below this counts as none
 MODELS = ("popularity", "item-kNN", "EASE")
-OPTIONS = {  # of each field of `Protocol`, the honest option first
+OPTIONS = {  # how a model is measured: of each choice the honest option first
     "split": ("each user's newest", "at random"),
     "learned_from": ("train", "train and test"),
     "vocabulary": ("train", "all ratings"),
     "seen": ("left out", "kept"),
     "ranked": ("all films", "100 sampled"),
 }
-NAMES = {
-    "split": "Test is",
-    "learned_from": "Learned from",
-    "vocabulary": "Films of",
-    "seen": "Seen films",
-    "ranked": "Ranked among",
-}
+Protocol = namedtuple("Protocol", OPTIONS, defaults=[honest for honest, _ in OPTIONS.values()])
 WHY = {
-    "at random": "Test is no longer the future. Films that were popular on the days of train are easier to guess.",
-    "train and test": "The answers were in training. EASE remembers them, counts hardly change, item-kNN may even lose.",
+    "at random": "Test is no longer the future. Films of the days of train are easier to guess.",
+    "train and test": "Training saw the answers. EASE remembers them, counts hardly change, item-kNN may even lose.",
     "all ratings": "Films that only test has are in the catalogue, too. No model recommends them, so nothing changes.",
     "kept": "Films that were rated already take the best places of the lists, and none of them is in test.",
     "100 sampled": "It is far easier to beat 100 films drawn at random than all films, above all for weak models.",
 }
-HEADINGS = {
-    "protocol": "Protocol",
-    "model": "Model",
-    "ndcg": "NDCG@10",
-    "times": "Times honest",
-    "verdict": "Predicted",
-}
-
-
-class Protocol(NamedTuple):
-    """How a model is measured; the defaults are the honest options of `OPTIONS`."""
-
-    split: str = "each user's newest"
-    learned_from: str = "train"
-    vocabulary: str = "train"
-    seen: str = "left out"
-    ranked: str = "all films"
+HEADINGS = {"protocol": "Protocol", "model": "Model", "ndcg": "NDCG@10", "times": "Times", "verdict": "Predicted"}
 
 
 class Laboratory:
@@ -140,20 +118,19 @@ class LeakageLab(Panel):
         style = {"description_width": "8em", "button_width": "12em"}
         self.model = widgets.ToggleButtons(options=MODELS, value="item-kNN", description="Model", style=style)
         self.switches = {
-            name: widgets.ToggleButtons(options=options, description=NAMES[name], style=style)
+            name: widgets.ToggleButtons(options=options, description=name.replace("_", " ").capitalize(), style=style)
             for name, options in OPTIONS.items()
         }
         self.predictions = {name: widgets.Button(description=name) for name in ("falls", "stays", "rises")}
         asks = widgets.HTML(
-            f"<p><b>Predict:</b> compared with the honest protocol, the number … (less than {SAME:.0%} counts as stays)</p>"
+            f"<p><b>Predict:</b> against the honest protocol, the number … (below {SAME:.0%} it stays)</p>"
         )
         self.says, self.list = widgets.HTML(), widgets.HTML()
-        for switch in (self.model, *self.switches.values()):
-            switch.observe(lambda _: setattr(self.says, "value", ""), "value")
+        on_change(lambda: self.say(""), self.model, *self.switches.values())
         for name, button in self.predictions.items():
             button.on_click(lambda _, name=name: self.measure(name))
         buttons = widgets.HBox(list(self.predictions.values()))
-        super().__init__([self.model, *self.switches.values(), asks, buttons, self.says, self.list])
+        super().__init__(self.model, *self.switches.values(), asks, buttons, self.says, self.list)
 
     def protocol(self) -> Protocol:
         """Return the protocol as it is switched."""
@@ -182,5 +159,5 @@ class LeakageLab(Panel):
         rounded = self.table.assign(**{name: self.table[name].map(show) for name, show in formats.items()})
         self.list.value = as_html(rounded, HEADINGS, "Measured so far")
         why = " ".join(WHY[value] for value in switched) or "Nothing is switched on: this is the honest number."
-        self.says.value = status(f"It {truth}. {why}")
+        self.say(f"It {truth}. {why}")
         return ndcg

@@ -10,11 +10,10 @@ import numpy as np
 import pandas as pd
 
 from movierec import plots
-from movierec.baselines import genre_matrix
-from movierec.data import Indices
+from movierec.data import Indices, genre_flags
 from movierec.evaluation import FromContent, Scorer, rated_pairs
 from movierec.feedback import EpsilonGreedy, InOrder, LinearBandit, LinUCB, ThompsonSampling
-from movierec.play.parts import FIELD, WRAPPED, Panel, as_html, headings, picture
+from movierec.play.parts import FIELD, Panel, as_html, columns, headings, on_change, picture
 
 MOST_ROWS = 20  # films of a history that are drawn, the newest ones
 POLICIES = {"greedy": LinearBandit, "ε-greedy": EpsilonGreedy, "LinUCB": LinUCB, "Thompson sampling": ThompsonSampling}
@@ -29,12 +28,12 @@ def attention_weights(recommender, titles: np.ndarray, user_id: int, films: int)
         titles: str `[num_movies]`.
     """
     film, weights = recommender.looks(user_id, films)
-    columns = {f"block {number}": of_block[-1] for number, of_block in enumerate(weights, start=1)}
-    return pd.DataFrame({"title": titles[film]} | columns)
+    blocks = {f"block {number}": of_block[-1] for number, of_block in enumerate(weights, start=1)}
+    return pd.DataFrame({"title": titles[film]} | blocks)
 
 
 def expected_next(recommender, titles: np.ndarray, user_id: int, films: int, k: int = 5) -> pd.DataFrame:
-    """Return the k most probable films after a user's first `films`, and the one that came: rank, title, chance, came."""
+    """Return the k most probable films after a user's first `films`, and the one that came: rank, title, chance."""
     chance = recommender.expects(user_id, films)
     history, _ = recommender.looks(user_id)
     order = np.argsort(-chance, kind="stable")
@@ -76,28 +75,23 @@ class AttentionPanel(Panel):
         self.user = widgets.Dropdown(options=[int(user_id) for user_id in user_ids], description="User", **FIELD)
         self.films = widgets.IntSlider(1, 1, 1, description="Films so far", **FIELD)
         self.picture, self.list = widgets.HTML(), widgets.HTML()
-        self.user.observe(lambda _: self._on_user(), "value")
-        self.films.observe(lambda _: self._show(), "value")
-        super().__init__(
-            [widgets.HBox([widgets.VBox([self.user, self.films, self.list]), self.picture], layout=WRAPPED)]
-        )
+        on_change(self._on_user, self.user)
+        on_change(self._show, self.films)
+        super().__init__(columns(widgets.VBox([self.user, self.films, self.list]), self.picture))
         self._on_user()
 
     def _on_user(self) -> None:
         self.films.max = len(self.recommender.looks(self.user.value)[0])
-        last_but_one = max(1, self.films.max - 1)  # so that something came next
-        if self.films.value == last_but_one:
-            self._show()
-        else:
-            self.films.value = last_but_one  # shows it
+        self.films.value = max(1, self.films.max - 1)  # the last moment after which a film came
+        self._show()
 
     def _show(self) -> None:
         moment = self.user.value, min(self.films.value, self.films.max)
         self.looks = attention_weights(self.recommender, self.titles, *moment)
         self.expects = expected_next(self.recommender, self.titles, *moment)
-        columns = {"rank": "Rank", "title": "Expected next", "chance": "Chance", "came": ""}
         rounded = self.expects.assign(chance=self.expects["chance"].map("{:.3f}".format))
-        self.list.value = as_html(rounded, columns, "What comes next?")
+        names = headings(rounded) | {"title": "Expected next", "came": ""}
+        self.list.value = as_html(rounded, names, "What comes next?")
         newest = self.looks["title"].iloc[-1]
         text = f"Bars: the attention weights of {newest}, the newest film read, on each film before it, block by block."
         self.picture.value = picture(draw_weights(self.looks), text)
@@ -117,12 +111,9 @@ def make_policy(policy: str, dim: int, places: int, amount: float, knows_places:
 
 def draw_regret(curves: dict[str, np.ndarray]):
     """Draw cumulative regrets, {name: `[rounds]`}."""
-    fig, ax = plt.subplots(figsize=(4.6, 2.8))
-    for (name, curve), colour, line in zip(curves.items(), plots.COLOURS, plots.LINE_STYLES, strict=False):
-        ax.plot(curve, label=name, color=colour, linestyle=line)
+    ax = pd.DataFrame(curves).plot(figsize=(4.6, 2.8), color=plots.COLOURS[:2], style=plots.LINE_STYLES[:2])
     ax.set(xlabel="visits", ylabel="clicks missed so far (regret)", ylim=(0, None))
-    ax.legend(fontsize=7)
-    return fig
+    return ax.figure
 
 
 class BanditPanel(Panel):
@@ -151,7 +142,7 @@ class BanditPanel(Panel):
         self.run_button.on_click(lambda _: self.run())
         self.picture, self.list = widgets.HTML(), widgets.HTML()
         left = [self.policy, self.amount, self.knows_places, self.seed, self.run_button, self.list]
-        super().__init__([widgets.HBox([widgets.VBox(left), self.picture], layout=WRAPPED)])
+        super().__init__(columns(widgets.VBox(left), self.picture))
 
     def run(self) -> None:
         """Play the policy that is chosen, and one fixed order, with the same visitors."""
@@ -169,8 +160,8 @@ class BanditPanel(Panel):
             "regret": round(float(mine["regret"].sum()), 1),
         }
         self.runs = pd.concat([self.runs, pd.DataFrame([row])], ignore_index=True)
-        columns = headings(self.runs) | {"amount": "ε, α, width", "clicks": "Clicks a visit"}
-        self.list.value = as_html(self.runs, columns, f"Runs of {self.rounds:,} visits")
+        names = headings(self.runs) | {"amount": "ε, α, width", "clicks": "Clicks a visit"}
+        self.list.value = as_html(self.runs, names, f"Runs of {self.rounds:,} visits")
         text = f"Regret by visits: {name} beside one fixed order that learns nothing."
         self.picture.value = picture(draw_regret(self.curves), text)
 
@@ -191,20 +182,21 @@ class NewFilm:
     def __init__(self, scorer: Scorer, movies: pd.DataFrame, train: pd.DataFrame, indices: Indices):
         self.indices = indices
         self.movies = movies.set_index("movie_id").reindex(indices.movie_ids).reset_index()
-        self.genres = sorted(set("|".join(self.movies["genres"].fillna("")).split("|")) - {""})
+        flags = genre_flags(self.movies["genres"])
+        self.genres = list(flags)
         year = pd.to_numeric(self.movies["year"], errors="coerce").astype("float64")
         self.years = int(year.min()), int(year.max())
         self.usual_year = float(year.mean())
         steps = (year.fillna(self.usual_year) - self.usual_year) / YEARS_APART
-        self.content = np.column_stack([genre_matrix(movies, indices), steps])
-        seen = rated_pairs(train, indices)
-        self.count = np.asarray(seen.sum(axis=0)).ravel()
+        self.content = np.column_stack([flags, steps])
+        seen = rated_pairs(train, indices).toarray()
+        self.count = seen.sum(axis=0)
         self.from_content = FromContent(scorer, self.content, self.count > 0)
         self._all = scorer(np.arange(indices.num_users))
-        self.scores = np.where(seen.toarray() | (self.count == 0), -np.inf, self._all)
+        self.scores = np.where(seen | (self.count == 0), -np.inf, self._all)
 
     def vector(self, genres: tuple, year: int) -> np.ndarray:
-        """Return the film's content, float64 `[genres + 1]`; raise ValueError if a genre is unknown or none is given."""
+        """Return the film's content, float64 `[genres + 1]`; raise ValueError for an unknown genre, or for none."""
         unknown = [genre for genre in genres if genre not in self.genres]
         if unknown or not genres:
             raise ValueError(f"a film needs one genre or more of {', '.join(self.genres)}; got {list(genres)}.")
@@ -251,10 +243,9 @@ class NewFilmPanel(Panel):
         first, last = film.years
         self.year = widgets.IntSlider(last, first, last, description="Year", **FIELD)
         self.message, self.like, self.people = widgets.HTML(), widgets.HTML(), widgets.HTML()
-        for widget in (self.genres, self.year):
-            widget.observe(lambda _: self._show(), "value")
+        on_change(self._show, self.genres, self.year)
         left = widgets.VBox([self.genres, self.year, self.message])
-        super().__init__([widgets.HBox([left, self.like, self.people], layout=WRAPPED)])
+        super().__init__(columns(left, self.like, self.people))
         self._show()
 
     def summary(self) -> str:

@@ -15,8 +15,7 @@ table.movierec th, table.movierec td {text-align: left; padding: .15em .8em .15e
 table.movierec tr {border-bottom: 1px solid rgba(128, 128, 128, .3)}
 </style>"""
 FIELD = {"layout": {"width": "22em"}, "style": {"description_width": "7em"}}  # of a widget with a label
-WRAPPED = {"flex_flow": "row wrap", "align_items": "flex-start"}  # columns that stand below each other on a phone
-GROWING = {"flex": "1 1 30em", "min_width": "20em"}
+GROWING = {"flex": "1 1 30em", "min_width": "20em"}  # of a column that takes the room that is left
 
 
 class Panel(widgets.VBox):
@@ -24,16 +23,31 @@ class Panel(widgets.VBox):
 
     purpose = ""
 
-    def __init__(self, rows: list):
+    def __init__(self, *rows):
         super().__init__([widgets.HTML(STYLE), *rows])
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}: {self.purpose}"
 
+    def say(self, text: str) -> None:
+        """Show a line in the panel's widget `says`."""
+        self.says.value = status(text)
+
 
 def status(text: str) -> str:
     """Return `text` as HTML that a screen reader announces; "" stays empty."""
     return f'<p role="status">{html.escape(text)}</p>' if text else ""
+
+
+def columns(*boxes) -> widgets.HBox:
+    """Return the widgets side by side; below each other where the window is narrow."""
+    return widgets.HBox(boxes, layout={"flex_flow": "row wrap", "align_items": "flex-start"})
+
+
+def on_change(action, *controls) -> None:
+    """Call `action()` whenever the value of one of the widgets changes."""
+    for control in controls:
+        control.observe(lambda _: action(), "value")
 
 
 def picture(fig, text: str) -> str:
@@ -91,7 +105,7 @@ class FilmSearch(widgets.VBox):
         self.text = widgets.Text(description="Find a film", placeholder="a part of its title", **FIELD)
         self.matches = widgets.Select(description="Films", rows=6, **FIELD)
         self.message = widgets.HTML()
-        self.text.observe(lambda _: self.search(), "value")
+        on_change(self.search, self.text)
         super().__init__([self.text, self.matches, self.message])
         self.search()
 
@@ -99,4 +113,5 @@ class FilmSearch(widgets.VBox):
         """Show the films that match the text."""
         found = search_titles(self.movies, self.text.value)
         self.matches.options = list(zip(found["title"], found["movie_id"].tolist(), strict=True))
+        self.matches.index = 0 if len(found) else None
         self.message.value = "" if len(found) else "<b>No film has a title like that.</b> Try a single word of it."

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import ipywidgets as widgets
 import pandas as pd
 
-from movierec.play.parts import FIELD, GROWING, WRAPPED, FilmSearch, Panel, as_html
+from movierec.play.parts import FIELD, GROWING, FilmSearch, Panel, as_html, columns, on_change
 from movierec.recommend import MINUTES_PER_FILM, make_playlist
 
 CANDIDATES = 100  # films that a playlist is chosen from
@@ -95,15 +95,13 @@ class RecommendPanel(Panel):
         self.search, self.matches = self.films.text, self.films.matches
         self.star_buttons = [self._star_button(float(stars)) for stars in model.bias.levels]
         self.rated = widgets.VBox()
-        self.genres = widgets.SelectMultiple(
-            description="Genres", options=model.pipeline.genres, rows=6, **FIELD
-        )
+        self.genres = widgets.SelectMultiple(description="Genres", options=model.pipeline.genres, rows=6, **FIELD)
         most = min(20, model.indices.num_movies)
         self.length = widgets.IntSlider(min(k, most), 1, most, description="Length", **FIELD)
         self.message, self.list = widgets.HTML(), widgets.HTML()
         self.playlist = PlaylistPanel(self)
-        self.genres.observe(self._on_genres, "value")
-        self.length.observe(lambda _: self.refresh(), "value")
+        on_change(self._on_genres, self.genres)
+        on_change(self.refresh, self.length)
         stars = widgets.HBox([widgets.Label("Your stars", layout={"width": "7.2em"}), *self.star_buttons])
         first = widgets.HTML("<b>1. Rate some films that you know</b>")
         second = widgets.HTML("<b>2. Or name genres</b> (Ctrl or ⌘ for several)")
@@ -111,7 +109,7 @@ class RecommendPanel(Panel):
         left = widgets.VBox([first, self.films, stars, self.rated, second, self.genres])
         tabs = [widgets.VBox([self.length, self.list]), self.playlist]
         right = [third, self.message, widgets.Tab(tabs, titles=("Your list", "Your evening"))]
-        super().__init__([widgets.HBox([left, widgets.VBox(right, layout=GROWING)], layout=WRAPPED)])
+        super().__init__(columns(left, widgets.VBox(right, layout=GROWING)))
         somebody = Visitor({int(model.movies["movie_id"][0]): model.bias.scale[1]})
         recommended(model, somebody, 1)  # TensorFlow traces its graphs now, so that no click waits for it
         self.refresh()
@@ -158,8 +156,8 @@ class RecommendPanel(Panel):
         else:
             self.rate(self.matches.value, stars)
 
-    def _on_genres(self, change) -> None:
-        self.visitor.genres = tuple(change["new"])
+    def _on_genres(self) -> None:
+        self.visitor.genres = tuple(self.genres.value)
         self.refresh()
 
     def _show_rated(self) -> None:
@@ -200,9 +198,8 @@ class PlaylistPanel(Panel):
         self.exclude = widgets.Dropdown(options=["none", *genres], description="But no", **FIELD)
         self.list = widgets.HTML()
         sliders = [self.minutes, self.familiarity, self.diversity, self.years, self.include, self.exclude]
-        for slider in sliders:
-            slider.observe(lambda _: self.refresh(), "value")
-        super().__init__([*sliders, self.list])
+        on_change(self.refresh, *sliders)
+        super().__init__(*sliders, self.list)
 
     def refresh(self) -> None:
         """Make the playlist again."""

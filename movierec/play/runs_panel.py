@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from movierec import plots
 from movierec.play import runs as recorded
-from movierec.play.parts import FIELD, WRAPPED, Panel, as_html, picture, status
+from movierec.play.parts import FIELD, Panel, as_html, on_change, picture
 from movierec.play.runs import COURSE_LOSS, METRICS, SETTINGS, Run, shown
 
 MOST_COMPARED = 4
@@ -79,13 +79,13 @@ class RunsView(Panel):
         panel: a `TrainPanel` whose runs are shown and whose sliders are turned, or None.
     """
 
-    def __init__(self, panel, rows: list):
+    def __init__(self, panel, *rows):
         self.panel = panel
         self.table = None
         self.says = widgets.HTML()
         self.head = widgets.Dropdown(options=HEADS, description="Head", **FIELD)
-        self.head.observe(lambda _: self.refresh(), "value")
-        super().__init__([self.head, *rows, self.says])
+        on_change(self.refresh, self.head)
+        super().__init__(self.head, *rows, self.says)
         if panel is not None:
             panel.listeners.append(self.refresh)
         self.refresh()
@@ -98,9 +98,9 @@ class RunsView(Panel):
         """Turn the panel's sliders and say `done`, or why it cannot be done."""
         try:
             self.panel.set(settings)
-            self.says.value = status(done)
+            self.say(done)
         except ValueError as error:
-            self.says.value = status(str(error))
+            self.say(str(error))
 
 
 class RunTable(RunsView):
@@ -123,11 +123,11 @@ class RunTable(RunsView):
             description="Restore", tooltip="turn the sliders to the settings of the first chosen run"
         )
         self.list, self.curves = widgets.HTML(), widgets.HTML()
-        self.order.observe(lambda _: self.refresh(), "value")
-        self.chosen.observe(lambda _: self._compare(), "value")
+        on_change(self.refresh, self.order)
+        on_change(self._compare, self.chosen)
         self.restore_button.on_click(lambda _: self.restore())
         hint = widgets.HTML("Choose two to four runs (Ctrl or ⌘, or Shift with the arrow keys).")
-        super().__init__(panel, [self.order, hint, self.chosen, self.restore_button, self.list, self.curves])
+        super().__init__(panel, self.order, hint, self.chosen, self.restore_button, self.list, self.curves)
 
     def refresh(self) -> None:
         """Read the runs again, in the order that is set; what is chosen stays chosen."""
@@ -153,7 +153,7 @@ class RunTable(RunsView):
         runs = [self.runs[number] for number in self.chosen.value]
         many = len(runs) > MOST_COMPARED
         self.restore_button.disabled = self.panel is None or not runs
-        self.says.value = status(f"{len(runs)} runs are too many; choose up to {MOST_COMPARED}." if many else "")
+        self.say(f"{len(runs)} runs are too many; choose up to {MOST_COMPARED}." if many else "")
         self.table = recorded.compare_runs(runs) if 1 < len(runs) <= MOST_COMPARED else None
         self.curves.value = curves_as_html(runs) if runs and not many else ""
         self.list.value = "" if self.table is None else _as_html(self.table)
@@ -184,7 +184,7 @@ class ResponseSurface(RunsView):
     def __init__(self, panel=None):
         self.buttons = {}
         self.grid = widgets.GridBox()
-        super().__init__(panel, [self.grid])
+        super().__init__(panel, self.grid)
 
     def refresh(self) -> None:
         """Read the runs again."""
@@ -195,11 +195,11 @@ class ResponseSurface(RunsView):
         try:
             self.table = recorded.surface(self.known(), head)
         except ValueError as error:
-            self.says.value = status(str(error))
+            self.say(str(error))
             return
         better = "lower" if head == "stars" else "higher"
         about = f"Best {METRICS[head]} on validation within the course's epochs, {better} is better"
-        self.says.value = status(f"{about}: by learning rate (rows) and dimension (columns).")
+        self.say(f"{about}: by learning rate (rows) and dimension (columns).")
         low, high = np.nanmin(self.table), np.nanmax(self.table)
         worst, best = (high, low) if head == "stars" else (low, high)
         cells = [widgets.Label("rate \\ dimension"), *(widgets.Label(str(dim)) for dim in self.table)]
@@ -215,7 +215,7 @@ class ResponseSurface(RunsView):
     def load(self, learning_rate: float, dim: int) -> None:
         """Turn the panel's sliders to these two and the course's other settings."""
         if self.panel is None:
-            self.says.value = status("There is no panel to load it into: ResponseSurface(panel) has one.")
+            self.say("There is no panel to load it into: ResponseSurface(panel) has one.")
             return
         settings = {"loss": COURSE_LOSS[self.head.value], "learning_rate": learning_rate, "dim": dim}
         self.turn(settings, f"Loaded: learning rate {shown(learning_rate)}, dimension {dim}.")

@@ -11,7 +11,7 @@ import ipywidgets as widgets
 
 from movierec.data import chosen
 from movierec.play import runs as recorded
-from movierec.play.parts import FIELD, GROWING, WRAPPED, Panel, status
+from movierec.play.parts import FIELD, GROWING, Panel, columns, on_change
 from movierec.play.runs import COURSE_LOSS, LOSSES, METRICS, SETTINGS, UNITS, Run, default_settings, shown
 from movierec.play.runs_panel import curves_as_html
 
@@ -70,17 +70,14 @@ def expected_seconds(settings: dict, runs: list[Run]) -> float:
 
     Of two runs that are equally similar, the later one in `runs` counts: it was made on this machine.
     """
-
-    def size(value) -> float:
-        return 1 + sum(value) if isinstance(value, tuple) else value
-
-    def distance(run: Run) -> float:
-        ratios = [size(settings[name]) / size(run.settings[name]) for name in ("dim", "hidden", "batch")]
-        return (run.settings["loss"] != settings["loss"]) + sum(abs(math.log2(ratio)) for ratio in ratios)
-
     similar = [run for run in runs if run.head == LOSSES[settings["loss"]][0] and len(run.history) > 1]
     if not similar:
         return math.nan
+
+    def distance(run: Run) -> float:
+        ratios = [settings[name] / run.settings[name] for name in ("dim", "batch")]
+        return (run.settings["loss"] != settings["loss"]) + sum(abs(math.log2(ratio)) for ratio in ratios)
+
     run = min(reversed(similar), key=distance)
     first = run.history[0]["seconds"]
     per_epoch = (run.seconds - first) / (len(run.history) - 1)
@@ -102,10 +99,8 @@ class TrainPanel(Panel):
 
     def __init__(self, split, movies=None, users=None):
         self.data = (split, movies, users)
-        self.run = None
-        self.listeners = []
-        self._unwritten = []
-        self._thread = None
+        self.run = self._thread = None
+        self.listeners, self._unwritten = [], []
         self.loss = widgets.Dropdown(options=list(LOSSES), description="Loss", **FIELD)
         self.sliders = {
             name: widgets.SelectionSlider(options=[""], description=one.label, continuous_update=False, **FIELD)
@@ -120,11 +115,10 @@ class TrainPanel(Panel):
         left = [self.loss, *(w for name in SETTINGS for w in (self.sliders[name], self.meanings[name]))]
         buttons = widgets.HBox([self.train_button, self.stop_button])
         right = [self.predicted, self.estimate, buttons, self.progress, self.says, self.curves]
-        super().__init__([widgets.HBox([widgets.VBox(left), widgets.VBox(right, layout=GROWING)], layout=WRAPPED)])
+        super().__init__(columns(widgets.VBox(left), widgets.VBox(right, layout=GROWING)))
         self.set(default_settings())
-        self.loss.observe(lambda _: self.set(default_settings(self.loss.value)), "value")
-        for slider in self.sliders.values():
-            slider.observe(lambda _: self._estimate(), "value")
+        on_change(lambda: self.set(default_settings(self.loss.value)), self.loss)
+        on_change(self._estimate, *self.sliders.values())
         self.train_button.on_click(lambda _: self.train())
         self.stop_button.on_click(lambda _: self.stop())
 
@@ -162,14 +156,17 @@ class TrainPanel(Panel):
     def train(self) -> None:
         """Start to train in a thread; see `wait`, `stop` and `run`."""
         self.run = self._thread = None
+        text = self.predicted.value.strip().replace(",", ".")
         try:
-            predicted = read_number(self.predicted.value)
+            predicted = float(text) if text else None
+            if not math.isfinite(predicted or 0):
+                raise ValueError(text)
         except ValueError:
-            self._say(f"The prediction must be a number such as 0.15, or empty; it is {self.predicted.value!r}.")
+            self.say(f"The prediction must be a number such as 0.15, or empty; it is {self.predicted.value!r}.")
             return
         if not ONE_AT_A_TIME.acquire(blocking=False):
             self.stop_button.disabled = False  # the panel that started it may be gone with its cell
-            self._say("Another training is running. Stop it here, or wait until it is done.")
+            self.say("Another training is running. Stop it here, or wait until it is done.")
             return
         try:
             from movierec.training import Stop  # here: a panel that only stands there needs no TensorFlow
@@ -180,7 +177,7 @@ class TrainPanel(Panel):
             self.progress.max = settings["epochs"]
             self.train_button.disabled, self.stop_button.disabled = True, False
             self.predicted.value = self.curves.value = ""
-            self._say("Preparing: the first epoch takes longest.")
+            self.say("Preparing: the first epoch takes longest.")
             self._thread = threading.Thread(target=self._work, args=(settings, predicted), daemon=True)
             self._thread.start()
         except BaseException:
@@ -191,7 +188,7 @@ class TrainPanel(Panel):
         """End the training that runs, in this panel or another one, after its batch; its best epoch is kept."""
         if RUNNING["stop"] is not None:
             RUNNING["stop"].ask()
-        self._say("Stopping after this batch.")
+        self.say("Stopping after this batch.")
 
     def wait(self, timeout_seconds: float = 600) -> Run | None:
         """Return the run once it is over, or None if there is none; raise TimeoutError if it still trains then."""
@@ -214,7 +211,7 @@ class TrainPanel(Panel):
             if row["seconds"] - drawn_at > SECONDS_BETWEEN_PICTURES:
                 drawn_at = row["seconds"]
                 self.curves.value = curves_as_html([Run(settings, history)], settings["epochs"])
-            self._say(f"Epoch {row['epoch']}, {row['seconds']:.0f} s")
+            self.say(f"Epoch {row['epoch']}, {row['seconds']:.0f} s")
 
         try:
             run = train(*self.data, predicted=predicted, on_epoch=on_epoch, stop=RUNNING["stop"], **settings)
@@ -222,15 +219,15 @@ class TrainPanel(Panel):
             self.curves.value = curves_as_html([run])
             self.run = run
             again = " The same numbers as in a recorded run: a seed repeats itself." if known else ""
-            self._say(self.summary() + again)
+            self.say(self.summary() + again)
             if not known or predicted is not None:
                 self._keep(run)
             for listener in self.listeners:
                 listener()
         except Stopped as stopped:
-            self._say(str(stopped).capitalize())
+            self.say(str(stopped).capitalize())
         except Exception as error:  # nobody would see it otherwise: a thread has no cell to print it under
-            self._say(f"{type(error).__name__}: {error}")
+            self.say(f"{type(error).__name__}: {error}")
         finally:
             self._done()
 
@@ -239,7 +236,7 @@ class TrainPanel(Panel):
             recorded.append_run(run, recorded.own_path())
         except OSError as error:
             self._unwritten.append(run)
-            self._say(f"{self.summary()} It could not be written, and is kept until the kernel ends. {error}")
+            self.say(f"{self.summary()} It could not be written, and is kept until the kernel ends. {error}")
         self._estimate()
 
     def _done(self) -> None:
@@ -266,16 +263,3 @@ class TrainPanel(Panel):
         seconds = expected_seconds(self.settings(), self.runs)
         about = f"<p>About {seconds:.0f} s for all epochs, judged by a recorded run; less if it stops early.</p>"
         self.estimate.value = "" if math.isnan(seconds) else about
-
-    def _say(self, text: str) -> None:
-        self.says.value = status(text)
-
-
-def read_number(text: str) -> float | None:
-    """Return a typed number, with a point or a comma; None for an empty text; raise ValueError unless it is finite."""
-    if not text.strip():
-        return None
-    value = float(text.replace(",", "."))
-    if not math.isfinite(value):
-        raise ValueError(text)
-    return value

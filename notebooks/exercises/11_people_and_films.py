@@ -13,8 +13,7 @@ from movierec.baselines import Ease, Popularity
 from movierec.data import about, features, make_indices
 from movierec.evaluation import cold, groups
 from movierec.evaluation import full_ranking as evaluation
-from movierec.play import Quiz
-from movierec.play.check import attempt, check
+from movierec.play import Quiz, attempt, check
 
 data = movierec.load("ml-100k")
 split = movierec.split_by_user_time(data.ratings)
