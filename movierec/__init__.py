@@ -21,7 +21,7 @@ from movierec.data import (
 _LAZY = {
     "fit_hybrid": "movierec.training.fit",
     "fit_ensemble": "movierec.training.fit",
-    "fit_sequence": "movierec.training.sequential",
+    "fit_sequence": "movierec.training.sequence",
     "load_model": "movierec.recommend.storage",
     "Hybrid": "movierec.recommend.recommender",
     "Ensemble": "movierec.recommend.ensemble",

@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "features": [
             "Features",
             "Weeks",
+            "batches",
             "catalogue",
             "genre_flags",
             "make_weeks",

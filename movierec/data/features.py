@@ -218,22 +218,44 @@ def rating_rows(ratings: pd.DataFrame, indices: Indices, weeks: Weeks, residual:
     return rows
 
 
-def batches(rows: dict, batch_size: int, seed: int) -> "tf.data.Dataset":
-    """Endless shuffled batches: every epoch is a fresh permutation, every batch a pure function of seed and step.
+def batches(
+    rows: dict, batch_size: int, seed: int, *, groups: np.ndarray | None = None, first_step: int = 0
+) -> "tf.data.Dataset":
+    """Return endless shuffled batches: each epoch is a fresh permutation, each batch a pure function of seed and step.
 
-    Batch first, then gather: shuffling numbers row by row costs three times the training step. The last incomplete
-    batch of an epoch is left out, so that all batches have one shape; the next permutation brings its rows back.
+    The rows are batched first, then gathered: shuffling them row by row costs three times the training step. The last
+    incomplete batch of an epoch is left out, so that all batches have one shape; its rows come back in later epochs.
+
+    Args:
+        rows: {name: `[N, …]`}, the columns.
+        batch_size: rows in a batch; all of them if there are fewer.
+        seed: of the permutations.
+        groups: int `[num_groups + 1]`. If given, whole groups are shuffled, such as users with all of their ratings;
+            the rows of group g are `groups[g]` to below `groups[g + 1]`. A batch then has few users.
+        first_step: where to begin, to continue a training that was interrupted.
     """
-    num_rows = len(rows["user_index"])
-    columns = {name: tf.constant(column) for name, column in rows.items()}
-    steps = max(num_rows // batch_size, 1)
+    with tf.device("CPU"):
+        columns = {name: tf.convert_to_tensor(column) for name, column in rows.items()}
+        groups = None if groups is None else tf.convert_to_tensor(groups)
+    num_rows = len(next(iter(columns.values())))
+    batch_size = min(batch_size, num_rows)
+    steps = num_rows // batch_size
 
-    def epoch(number):
-        order = tf.random.experimental.stateless_shuffle(tf.range(num_rows), seed=tf.stack([seed, number]))
-        starts = tf.data.Dataset.range(0, steps * batch_size, batch_size)
-        return starts.map(
-            lambda start: {name: tf.gather(c, order[start : start + batch_size]) for name, c in columns.items()}
-        )
+    def shuffled(epoch):
+        random = tf.stack([seed, epoch])
+        if groups is None:
+            return tf.random.experimental.stateless_shuffle(tf.range(num_rows), random)
+        order = tf.random.experimental.stateless_shuffle(tf.range(tf.size(groups) - 1), random)
+        return tf.ragged.range(tf.gather(groups[:-1], order), tf.gather(groups[1:], order)).values
 
-    epochs = tf.data.Dataset.counter(dtype=tf.int32).flat_map(epoch)
-    return epochs.prefetch(2)
+    def epoch_batches(epoch):
+        order = shuffled(epoch)
+
+        def batch(start):
+            chosen = tf.slice(order, [start], [batch_size])
+            return {name: tf.gather(column, chosen) for name, column in columns.items()}
+
+        return tf.data.Dataset.range(0, steps * batch_size, batch_size).map(batch)
+
+    epochs = tf.data.Dataset.counter(first_step // steps, dtype=tf.int32).flat_map(epoch_batches)
+    return epochs.skip(first_step % steps).prefetch(2)

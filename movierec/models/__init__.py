@@ -11,6 +11,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "hybrid": ["HEADS", "HybridModel"],
         "layers": ["Draws", "RANDOMNESS", "one_at_a_time"],
         "ranking": ["RankingHead"],
+        "seeded": ["SeededModel", "deterministic_ops"],
         "sequences": ["GAP_EDGES_SECONDS", "MarkovChain", "newest", "windows"],
         "settings": ["Settings"],
         "stars": ["Tower"],

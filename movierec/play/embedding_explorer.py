@@ -3,8 +3,6 @@
 Taught in notebooks/07_recommendations.
 """
 
-import random
-
 import ipywidgets as widgets
 import numpy as np
 import pandas as pd
@@ -13,7 +11,7 @@ from matplotlib.figure import Figure
 from movierec import plots
 from movierec.data import UNKNOWN
 from movierec.keras2 import tf
-from movierec.models import HEADS, RANDOMNESS, Entries, HybridModel
+from movierec.models import HEADS, Entries, HybridModel
 from movierec.play.parts import FIELD, FilmSearch, Panel, as_html, columns, headings, on_change, picture
 
 HALVES = ("matrix factorisation", "deep")
@@ -24,21 +22,12 @@ OTHER = "0.7"  # grey of the films of other genres
 
 
 def untrained(model) -> HybridModel:
-    """Return the network of a `Hybrid` as it was before its first step; for an `Ensemble`, that of its first member.
-
-    NumPy's and Python's global generators are left as they were.
-    """
+    """Return the network of a `Hybrid` as it was before its first step; for an `Ensemble`, that of its first member."""
     member = model.members[0]
     trained = member.model
-    heads = tuple(head for head in HEADS if getattr(trained, head) is not None)  # each draws from the same seed
-    with RANDOMNESS:
-        states = random.getstate(), np.random.get_state()
-        tf.keras.utils.set_random_seed(member.seed or 0)
-        features = trained.user_features, trained.movie_features
-        network = HybridModel(trained.past, *features, member.bias, member.weeks.count, heads, trained.settings)
-        random.setstate(states[0])
-        np.random.set_state(states[1])
-    return network
+    heads = tuple(head for head in HEADS if getattr(trained, head) is not None)
+    known = trained.user_features, trained.movie_features, member.bias, member.weeks.count
+    return HybridModel(trained.past, *known, heads, trained.settings, seed=member.seed or 0)
 
 
 def film_vectors(network: HybridModel, half: str) -> np.ndarray:

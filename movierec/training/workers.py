@@ -40,6 +40,27 @@ class WorkerLost(RuntimeError):
     """One of several workers has ended before the training did."""
 
 
+def shared(batches, strategy):
+    """Return a data set whose batches the workers of `strategy` share: each replica takes its part of every batch."""
+    replicas = strategy.num_replicas_in_sync
+    if replicas == 1:
+        return batches
+
+    def own_shares(context):
+        from movierec.keras2 import tf
+
+        own = replicas // context.num_input_pipelines
+        first = own * context.input_pipeline_id
+
+        def shares(batch):
+            parts = {name: tf.reshape(rows, [replicas, -1, *rows.shape[1:]]) for name, rows in batch.items()}
+            return tf.data.Dataset.from_tensor_slices({name: part[first : first + own] for name, part in parts.items()})
+
+        return batches.flat_map(shares)
+
+    return strategy.distribute_datasets_from_function(own_shares)
+
+
 def is_one_of_several() -> bool:
     """Whether TF_CONFIG says so."""
     return bool(os.environ.get("TF_CONFIG"))

@@ -1,9 +1,9 @@
-"""A split in, a recommender of the next film out: self-attention trained as the hybrid is, epoch by epoch.
+"""Train self-attention on a split in time to recommend the next film, as the hybrid is trained.
 
 Taught in notebooks/08_self_attention.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,12 +12,11 @@ from movierec.baselines import Bias
 from movierec.data import UNKNOWN, Indices, Split, features, make_indices
 from movierec.evaluation import evaluate_ranking
 from movierec.keras2 import tf
-from movierec.models import LOSSES, History, SequenceModel, make_history, newest, one_at_a_time, windows
-from movierec.training.epochs import Recipe, Watch, fit_head
-from movierec.training.steps import Stop, shuffled
+from movierec.models import LOSSES, History, SequenceModel, deterministic_ops, make_history, newest, windows
+from movierec.training.callbacks import Stop, check_above_zero, fit_head
 
 USERS_PER_BLOCK = 128  # whose histories are read at once
-AVERAGED = 0.5  # see `Recipe`
+AVERAGED = 0.5  # see `BestEpoch`
 
 
 class SequenceRecommender:
@@ -108,7 +107,7 @@ class SequenceRecommender:
         return chance / chance.sum()
 
 
-@one_at_a_time
+@deterministic_ops()
 def fit_sequence(
     split: Split,
     movies: pd.DataFrame | None = None,
@@ -129,6 +128,7 @@ def fit_sequence(
     on_epoch: Callable[[dict], None] | None = None,
     stop: Stop | None = None,
     progress: bool = False,
+    callbacks: Sequence = (),
 ) -> SequenceRecommender:
     """A self-attention recommender fitted on `split.train`, at its best epoch on `split.validation`.
 
@@ -145,37 +145,31 @@ def fit_sequence(
         epochs, patience: at most so many, and so many without a better validation value before stopping. Without a
             validation part all of `epochs` are trained.
         batch_size, learning_rate: windows in a step, and the rate of the optimiser, Adam.
-        on_epoch, stop, progress: as of `fit_hybrid`.
+        on_epoch, stop, progress, callbacks: as of `fit_hybrid`.
 
     Raises:
         ValueError: if the split is not in time, a setting is out of its range, or the loss stops being finite.
     """
     _check(split, loss, dropout, penalty)
     above_zero = {"length": length, "dim": dim, "blocks": blocks, "epochs": epochs, "patience": patience}
-    for name, value in (above_zero | {"batch_size": batch_size, "learning_rate": learning_rate}).items():
-        if not value > 0:
-            raise ValueError(f"`{name}` must be above 0, got {value}.")
-    tf.keras.utils.set_random_seed(seed)
-    tf.config.experimental.enable_op_determinism()
+    check_above_zero(**above_zero, batch_size=batch_size, learning_rate=learning_rate)
     indices = make_indices(split.train, movies)
     past = _history(split.train, indices)
     about = tf.constant(features.movie_features(movies, indices).values)
     encoder = {"length": length, "blocks": blocks, "has_places": has_places, "has_gaps": has_gaps}
     count = np.bincount(past.movie_index, minlength=indices.num_movies)
-    model = SequenceModel(count, about, loss, dim, dropout, penalty, **encoder)
+    model = SequenceModel(count, about, loss, dim, dropout, penalty, seed=seed, **encoder)
     recommender = SequenceRecommender(model, indices, past, length)
 
     def quality():
         ranked = evaluate_ranking(recommender.score, split, indices, part="validation", liked_from=0)
         return "ndcg@10", float(ranked["ndcg@10"].mean()), True
 
-    rows = windows(past, length)
-    recipe = Recipe(
-        rows._asdict(), lambda rng: shuffled(len(rows.film), batch_size, rng), "adam", learning_rate, epochs,
-        quality if split.validation is not None else None, AVERAGED, unit="window",
+    recommender.history, best_epoch = fit_head(
+        model, "sequence", windows(past, length)._asdict(), batch_size, optimizer="adam", learning_rate=learning_rate,
+        epochs=epochs, patience=patience, quality=quality if split.validation is not None else None,
+        averaged=AVERAGED, unit="window", on_epoch=on_epoch, stop=stop, progress=progress, callbacks=callbacks,
     )  # fmt: skip
-    watch = Watch(on_epoch, stop, progress=progress)
-    recommender.history, best_epoch = fit_head(model, "sequence", recipe, patience, seed, watch)
     recommender.best_epochs = {"sequence": best_epoch}
     return recommender
 
