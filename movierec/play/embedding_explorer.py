@@ -130,14 +130,11 @@ def _draw_points(ax, flat: np.ndarray, movies: pd.DataFrame, coloured_by: str, g
 
 
 def _name_films(ax, flat: np.ndarray, titles: pd.Series, films: list[int]) -> None:
-    for place, film in enumerate(films):
-        first = place == 0
-        ax.scatter(*flat[film], s=30, facecolors="none", edgecolors="black", linewidths=1.4 if first else 0.8)
-        ax.annotate(
-            titles.iloc[film], flat[film], xytext=(4, 3), textcoords="offset points", fontsize=7.5 if first else 6.5,
-            fontweight="bold" if first else "normal",
-            bbox={"facecolor": "white", "alpha": 0.7, "pad": 0.5, "edgecolor": "none"},
-        )  # fmt: skip
+    style = {"textcoords": "offset points", "xytext": (4, 3), "fontsize": 7}
+    style["bbox"] = {"facecolor": "white", "alpha": 0.7, "pad": 0.5, "edgecolor": "none"}
+    for film in films:
+        ax.scatter(*flat[film], s=30, facecolors="none", edgecolors="black")
+        ax.annotate(titles.iloc[film], flat[film], fontweight="bold" if film == films[0] else "normal", **style)
 
 
 def neighbour_table(model, before: HybridModel, movie_id: int, k: int = 8) -> pd.DataFrame:
@@ -158,12 +155,8 @@ def neighbour_table(model, before: HybridModel, movie_id: int, k: int = 8) -> pd
 class EmbeddingExplorer(Panel):
     """Find a film and see what lies near it: in the MF half beside the deep half, before and after training.
 
-    A view on `neighbour_table` and `draw_maps`.
-
-    Attributes:
-        model: a `Hybrid` with a ranking head; of an `Ensemble`, its first member is shown.
-        search, matches, trained, colour, genre: the widgets.
-        table: the neighbours that are shown, as a DataFrame.
+    A view on `neighbour_table`, whose result is `table`, and `draw_maps`. `model` is a `Hybrid` with a ranking head; of
+    an `Ensemble`, its first member is shown.
     """
 
     purpose = "films on a map; by half, before and after training; neighbours"

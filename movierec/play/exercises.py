@@ -119,10 +119,7 @@ def read_questions(path) -> list[Question]:
 class Quiz(widgets.VBox):
     """The questions of a file, answered by a click, as often as one likes; its repr is the text without the answers.
 
-    Attributes:
-        questions: see `Question`.
-        choices: a group of radio buttons for each question.
-        says: a line of feedback for each question.
+    For each question there is a group of radio buttons in `choices`, and a line of feedback in `says`.
     """
 
     def __init__(self, path):

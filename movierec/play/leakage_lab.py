@@ -105,9 +105,7 @@ class Laboratory:
 class LeakageLab(Panel):
     """Five switches of a protocol; the number is shown once a prediction is made: a view on `Laboratory.ndcg`.
 
-    Attributes:
-        model, switches, predictions: the widgets.
-        table: what was measured, the newest last: protocol, model, ndcg, times, verdict.
+    `table` holds what was measured, the newest last; "times" is the number divided by that of the honest protocol.
     """
 
     purpose = "five switches of a protocol; predict, measure, read why"

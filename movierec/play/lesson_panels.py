@@ -60,10 +60,7 @@ def draw_weights(weights: pd.DataFrame):
 class AttentionPanel(Panel):
     """Choose a user and a moment: what does the model attend to, what does it expect, and what came?
 
-    Attributes:
-        recommender: a `SequenceRecommender`.
-        user, films: the widgets.
-        looks, expects: the tables that are shown, of `attention_weights` and `expected_next`.
+    `looks` and `expects` are the tables that are shown, of `attention_weights` and `expected_next`.
     """
 
     purpose = "what one history looks at, what is expected next, and what came"
@@ -119,13 +116,7 @@ def draw_regret(curves: dict[str, np.ndarray]):
 class BanditPanel(Panel):
     """Choose a policy, press Run: its regret beside that of one fixed order, and a table of all runs.
 
-    A view on `simulator.World.play`.
-
-    Attributes:
-        world, features: as of `World.play`.
-        policy, amount, knows_places, seed, run_button: the widgets.
-        runs: a DataFrame with a row for each run.
-        curves: cumulative regrets of the last run, {name: `[rounds]`}.
+    A view on `World.play` of the simulator. `runs` has a row for each run; `curves` are the regrets of the last one.
     """
 
     purpose = "how a policy explores, what it misses, and a table of all runs"
@@ -174,9 +165,6 @@ class NewFilm:
         genres: their names, in the order of the columns.
         years: the first and the last.
         scores: float32 `[num_users, num_movies]`; -inf for a film that the user has seen, or that nobody has rated.
-
-    Raises:
-        ValueError: if `movies` lacks genres or year.
     """
 
     def __init__(self, scorer: Scorer, movies: pd.DataFrame, train: pd.DataFrame, indices: Indices):
@@ -225,11 +213,7 @@ class NewFilm:
 class NewFilmPanel(Panel):
     """Choose genres and a year: the films that are like it, and the people in whose lists it would stand highest.
 
-    Attributes:
-        film: a `NewFilm`.
-        users: user_id and what is known of them; may be None.
-        genres, year: the widgets.
-        near, audience: the tables that are shown.
+    `near` and `audience` are the tables that are shown; `users` has user_id and what is known of them, or is None.
     """
 
     purpose = "choose genres and a year; see the films like it, and who would get it"

@@ -78,9 +78,7 @@ class RecommendPanel(Panel):
     """The form: a search, stars, genres, a list and an evening; see `rate`, `forget` and `refresh` to use it by code.
 
     Attributes:
-        model: a `Hybrid`.
         visitor: the `Visitor` as the form describes them.
-        search, matches, star_buttons, rated, genres, length: the widgets.
         table: the list that is shown, as a DataFrame.
         last_seconds: from the last change to its list.
     """
@@ -175,12 +173,7 @@ class RecommendPanel(Panel):
 
 
 class PlaylistPanel(Panel):
-    """Sliders for an evening of the same visitor: a view on `evening`.
-
-    Attributes:
-        minutes, familiarity, diversity, years, include, exclude: the widgets.
-        table: the playlist that is shown, as a DataFrame; None if no film is left.
-    """
+    """Sliders for an evening of the same visitor: a view on `evening`; `table` is None if no film is left."""
 
     purpose = "minutes, well-known or hidden, varied or alike, years and genres of an evening"
 

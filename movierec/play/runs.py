@@ -21,8 +21,8 @@ LOSSES = {  # name -> the head that it trains, and its keywords of `movierec.mod
     "lists: softmax over all films": ("ranking", {"sampled": False}),
     "lists: softmax over drawn films": ("ranking", {"sampled": True}),
 }
-METRICS = {"stars": "rmse", "ranking": "ndcg@10"}  # on validation; low is better for the first, high for the second
-UNITS = {"stars": "stars", "ranking": "0 to 1"}
+METRICS = {"stars": "rmse", "ranking": "ndcg@10"}  # on validation
+HINTS = {"stars": "rmse (stars), lower is better", "ranking": "ndcg@10 (0 to 1), higher is better"}
 COURSE_LOSS = {"stars": "stars: ordered choice", "ranking": "lists: softmax over all films"}
 
 

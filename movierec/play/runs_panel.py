@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from movierec import plots
 from movierec.play import runs as recorded
 from movierec.play.parts import FIELD, Panel, as_html, on_change, picture
-from movierec.play.runs import COURSE_LOSS, METRICS, SETTINGS, Run, shown
+from movierec.play.runs import COURSE_LOSS, HINTS, SETTINGS, Run, shown
 
 MOST_COMPARED = 4
 ORDERS = {"best first": "best", "newest first": "run", "fastest first": "seconds", "smallest dimension first": "dim"}
@@ -106,9 +106,7 @@ class RunsView(Panel):
 class RunTable(RunsView):
     """All runs of a head; two to four can be compared, and the settings of any one can be restored.
 
-    Attributes:
-        head, order, chosen: the widgets.
-        table: the comparison as a DataFrame; None if fewer than two are chosen.
+    `table` is the comparison as a DataFrame, or None if fewer than two runs are chosen.
     """
 
     purpose = "recorded runs, sorted; two to four compared; restore"
@@ -171,12 +169,7 @@ def _as_html(table: pd.DataFrame) -> str:
 class ResponseSurface(RunsView):
     """The best value on validation by learning rate and dimension, a button each: the darker the better.
 
-    A click turns the panel's sliders to these two settings.
-
-    Attributes:
-        head: the widget.
-        table: the values, a DataFrame; None if there are none.
-        buttons: {(learning_rate, dim): button}.
+    A click turns the panel's sliders to these two settings; `buttons` is {(learning_rate, dim): button}.
     """
 
     purpose = "the best value on validation by learning rate and dimension; click to load"
@@ -197,8 +190,7 @@ class ResponseSurface(RunsView):
         except ValueError as error:
             self.say(str(error))
             return
-        better = "lower" if head == "stars" else "higher"
-        about = f"Best {METRICS[head]} on validation within the course's epochs, {better} is better"
+        about = f"Best {HINTS[head]}, on validation within the course's epochs"
         self.say(f"{about}: by learning rate (rows) and dimension (columns).")
         low, high = np.nanmin(self.table), np.nanmax(self.table)
         worst, best = (high, low) if head == "stars" else (low, high)

@@ -4,15 +4,17 @@ Taught in notebooks/06_training.
 """
 
 import math
+import re
 import threading
 import time
 
 import ipywidgets as widgets
 
+from movierec import training  # loads TensorFlow when a training starts, and not before
 from movierec.data import chosen
 from movierec.play import runs as recorded
 from movierec.play.parts import FIELD, GROWING, Panel, columns, on_change
-from movierec.play.runs import COURSE_LOSS, LOSSES, METRICS, SETTINGS, UNITS, Run, default_settings, shown
+from movierec.play.runs import COURSE_LOSS, HINTS, LOSSES, METRICS, SETTINGS, Run, default_settings, shown
 from movierec.play.runs_panel import curves_as_html
 
 SECONDS_BETWEEN_PICTURES = 1.0  # drawing takes a fifth of a second, and the training waits for it
@@ -37,8 +39,6 @@ def train(
         ValueError: if a setting is unknown or out of range, or there is no validation part.
         training.Stopped: if it was stopped within its first epoch.
     """
-    from movierec.training import Stop, fit_hybrid  # here: it loads TensorFlow
-
     settings = default_settings(loss) | settings
     settings["hidden"] = tuple(settings["hidden"])
     unknown = sorted(settings.keys() - SETTINGS.keys() - {"loss"})
@@ -47,7 +47,7 @@ def train(
     if split.validation is None:
         raise ValueError("a run is judged on validation, and this split has none. Try movierec.split_by_user_time.")
     head, kind = LOSSES[loss]
-    stop = stop or Stop()
+    stop = stop or training.Stop()
     history = []
     started = time.perf_counter()
     cpu_started = time.process_time()
@@ -60,16 +60,13 @@ def train(
             on_epoch(history[-1])
 
     keywords = {setting.keyword[head]: settings[name] for name, setting in SETTINGS.items()}
-    fit_hybrid(split, movies, users, heads=(head,), on_epoch=keep, stop=stop, **keywords, **kind)
+    training.fit_hybrid(split, movies, users, heads=(head,), on_epoch=keep, stop=stop, **keywords, **kind)
     cpu_seconds = round(time.process_time() - cpu_started, 1)
     return Run(settings, history, predicted, stop.asked, chosen(), len(split.train), cpu_seconds)
 
 
 def expected_seconds(settings: dict, runs: list[Run]) -> float:
-    """Return how long all epochs may take, judged by the run of the same head with most similar work; NaN without one.
-
-    Of two runs that are equally similar, the later one in `runs` counts: it was made on this machine.
-    """
+    """Return how long all epochs may take, judged by the most similar run of the same head; NaN without one."""
     similar = [run for run in runs if run.head == LOSSES[settings["loss"]][0] and len(run.history) > 1]
     if not similar:
         return math.nan
@@ -78,19 +75,18 @@ def expected_seconds(settings: dict, runs: list[Run]) -> float:
         ratios = [settings[name] / run.settings[name] for name in ("dim", "batch")]
         return (run.settings["loss"] != settings["loss"]) + sum(abs(math.log2(ratio)) for ratio in ratios)
 
-    run = min(reversed(similar), key=distance)
+    run = min(reversed(similar), key=distance)  # of equals the newest: it was made on this machine
     first = run.history[0]["seconds"]
     per_epoch = (run.seconds - first) / (len(run.history) - 1)
     return max(first - per_epoch, 0.0) + settings["epochs"] * per_epoch
 
 
 class TrainPanel(Panel):
-    """Sliders, a prediction, Train and Stop, and curves that grow; see `set`, `train` and `wait` to drive it by code.
+    """Sliders, a prediction, Train and Stop, and curves that grow; `set`, `train` and `wait` drive it by code.
 
     It trains in a thread of its own, so that cells can be run meanwhile. A new run is added to `own_path`.
 
     Attributes:
-        loss, sliders, predicted: the widgets that a student sets.
         run: the last training of this panel, or None.
         listeners: functions () -> None that are called after each run.
     """
@@ -129,8 +125,7 @@ class TrainPanel(Panel):
     def set(self, settings: dict) -> None:
         """Turn the sliders; a setting that is left out is the course's.
 
-        Raises:
-            ValueError: if a slider does not have the value; no slider is turned then.
+        If a slider does not have the value, raise ValueError and turn none of them.
         """
         settings = default_settings(settings.get("loss", self.loss.value)) | settings
         head = LOSSES[settings["loss"]][0]
@@ -139,15 +134,13 @@ class TrainPanel(Panel):
             if settings[name] not in options:
                 can_be = f"can be {[shown(option) for option in options]}" if options else "is unknown"
                 raise ValueError(f"`{name}` of {settings['loss']!r} {can_be}; got {settings[name]!r}.")
-        if METRICS[head] not in self.predicted.placeholder:
+        if self.predicted.placeholder != HINTS[head]:
             self.predicted.value = ""  # it was a prediction of the other metric
-        better = "lower" if head == "stars" else "higher"
-        self.predicted.placeholder = f"{METRICS[head]} ({UNITS[head]}), {better} is better"
+        self.predicted.placeholder = HINTS[head]
         self.loss.value = settings["loss"]
         for name, setting in SETTINGS.items():
             options = [(shown(value), value) for value in setting.options[head]]
-            if list(self.sliders[name].options) != options:
-                self.sliders[name].options = options
+            self.sliders[name].options = options
             self.sliders[name].value = settings[name]
             about = f"{setting.meaning} ({setting.unit}, {options[0][0]} to {options[-1][0]})"
             self.meanings[name].value = f"<small>{about}</small>"
@@ -157,11 +150,7 @@ class TrainPanel(Panel):
         """Start to train in a thread; see `wait`, `stop` and `run`."""
         self.run = self._thread = None
         text = self.predicted.value.strip().replace(",", ".")
-        try:
-            predicted = float(text) if text else None
-            if not math.isfinite(predicted or 0):
-                raise ValueError(text)
-        except ValueError:
+        if not re.fullmatch(r"(\d*\.?\d+)?", text):
             self.say(f"The prediction must be a number such as 0.15, or empty; it is {self.predicted.value!r}.")
             return
         if not ONE_AT_A_TIME.acquire(blocking=False):
@@ -169,16 +158,15 @@ class TrainPanel(Panel):
             self.say("Another training is running. Stop it here, or wait until it is done.")
             return
         try:
-            from movierec.training import Stop  # here: a panel that only stands there needs no TensorFlow
-
-            RUNNING["stop"] = Stop()
+            RUNNING["stop"] = training.Stop()
             settings = self.settings()
-            self.progress.value = 0
-            self.progress.max = settings["epochs"]
+            self.progress.value, self.progress.max = 0, settings["epochs"]
             self.train_button.disabled, self.stop_button.disabled = True, False
             self.predicted.value = self.curves.value = ""
             self.say("Preparing: the first epoch takes longest.")
-            self._thread = threading.Thread(target=self._work, args=(settings, predicted), daemon=True)
+            self._thread = threading.Thread(
+                target=self._work, args=(settings, float(text) if text else None), daemon=True
+            )
             self._thread.start()
         except BaseException:
             self._done()
@@ -199,8 +187,6 @@ class TrainPanel(Panel):
         return self.run
 
     def _work(self, settings: dict, predicted: float | None) -> None:
-        from movierec.training import Stopped
-
         history = []
         drawn_at = -math.inf
 
@@ -214,17 +200,16 @@ class TrainPanel(Panel):
             self.say(f"Epoch {row['epoch']}, {row['seconds']:.0f} s")
 
         try:
-            run = train(*self.data, predicted=predicted, on_epoch=on_epoch, stop=RUNNING["stop"], **settings)
+            self.run = run = train(*self.data, predicted=predicted, on_epoch=on_epoch, stop=RUNNING["stop"], **settings)
             known = any(run.repeats(other) for other in self.runs)
             self.curves.value = curves_as_html([run])
-            self.run = run
             again = " The same numbers as in a recorded run: a seed repeats itself." if known else ""
             self.say(self.summary() + again)
             if not known or predicted is not None:
                 self._keep(run)
             for listener in self.listeners:
                 listener()
-        except Stopped as stopped:
+        except training.Stopped as stopped:
             self.say(str(stopped).capitalize())
         except Exception as error:  # nobody would see it otherwise: a thread has no cell to print it under
             self.say(f"{type(error).__name__}: {error}")
