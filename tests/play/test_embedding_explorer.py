@@ -4,16 +4,8 @@ import numpy as np
 import pytest
 
 import movierec
-from movierec.play.embedding_explorer import (
-    EmbeddingExplorer,
-    both_halves,
-    draw_maps,
-    film_vectors,
-    flattened,
-    nearest_films,
-    neighbour_table,
-    untrained,
-)
+from movierec.play import embedding_explorer as space
+from movierec.play.embedding_explorer import EmbeddingExplorer, film_vectors, nearest_films, untrained
 
 MF = "matrix factorisation"
 
@@ -37,8 +29,6 @@ def test_the_halves_are_those_of_the_ranking_head(fitted):
     rated = head.watched_vectors().numpy()[3]
     np.testing.assert_allclose(film_vectors(fitted.model, "deep")[3], head.deep(rated[None]).numpy()[0], atol=1e-6)
     assert not film_vectors(before, "deep").any()  # its last layer starts at zero
-    with pytest.raises(ValueError, match=r"`half` must be one of \('matrix factorisation', 'deep'\); got 'left'"):
-        film_vectors(fitted.model, "left")
 
 
 def test_neighbours_point_the_same_way_and_are_rated_often():
@@ -52,11 +42,11 @@ def test_neighbours_point_the_same_way_and_are_rated_often():
 def test_a_map_has_the_two_widest_directions_and_one_sign():
     rng = np.random.default_rng(0)
     vectors = rng.normal(size=(50, 2)) * [5, 1] @ rng.normal(size=(2, 6)) + 3
-    flat = flattened(vectors)
+    flat = space.flattened(vectors)
     np.testing.assert_allclose(flat.std(axis=0), 1)
     np.testing.assert_allclose(flat[:, 0] @ flat[:, 1], 0, atol=1e-9)
     assert (flat[np.abs(flat).argmax(axis=0), [0, 1]] > 0).all()
-    np.testing.assert_allclose(np.abs(flattened(-vectors)), np.abs(flat), atol=1e-9)
+    np.testing.assert_allclose(np.abs(space.flattened(-vectors)), np.abs(flat), atol=1e-9)
 
 
 def test_the_checkerboards_films_lie_near_those_of_their_colour_after_training(fitted):
@@ -90,15 +80,14 @@ def test_a_student_finds_a_film_and_its_neighbours(fitted):
     assert "No film has a title like that" in explorer.films.message.value and explorer.map.value == shown
 
 
-def test_a_model_without_a_deep_path_has_one_map(split, checkerboard, small):
+def test_what_is_not_there_is_refused_and_a_model_without_a_deep_path_has_one_map(fitted, split, checkerboard, small):
+    with pytest.raises(ValueError, match="`coloured_by` must be one of"):
+        space.draw_maps(space.both_halves(fitted.model), fitted.movies, "stars")
+    with pytest.raises(ValueError, match="movie_id 9999 is not in the catalogue of 30"):
+        space.neighbour_table(fitted, untrained(fitted), 9999)
+    with pytest.raises(ValueError, match=r"`half` must be one of \('matrix factorisation', 'deep'\); got 'left'"):
+        film_vectors(fitted.model, "left")
     model = movierec.fit_hybrid(split, checkerboard.movies, heads=("ranking",), without=("deep",), epochs=1, **small)
     assert list(EmbeddingExplorer(model).table) == ["before training", MF]
     with pytest.raises(ValueError, match="no deep path"):
         film_vectors(model.model, "deep")
-
-
-def test_what_cannot_be_drawn_is_refused(fitted):
-    with pytest.raises(ValueError, match="`coloured_by` must be one of"):
-        draw_maps(both_halves(fitted.model), fitted.movies, "stars")
-    with pytest.raises(ValueError, match="movie_id 9999 is not in the catalogue of 30"):
-        neighbour_table(fitted, untrained(fitted), 9999)

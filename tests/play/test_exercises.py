@@ -6,64 +6,17 @@ import pytest
 
 from movierec.play import Quiz, attempt, check, read_questions
 
-# ---- the judge
-
-
-def test_nothing_done_is_no_error():
-    assert repr(check("1", ..., 5)) == "exercise 1: not attempted yet"
-    assert repr(check("1", attempt(...), 5)) == "exercise 1: not attempted yet"
-    assert repr(check("1", attempt(lambda: ...), 5)) == "exercise 1: not attempted yet"
-
-
-@pytest.mark.parametrize(
-    ("yours", "expected"),
-    [
-        (0.1 + 0.2, 0.3),
-        (np.float32(2), 2),
-        ("Fargo", "Fargo"),
-        ({"b", "a"}, {"a", "b"}),
-        ([1, 2], np.array([1, 2])),
-        ((1.0, float("nan")), (1.0, float("nan"))),
-        (pd.Series([1.0, 2.0], [7, 8]), [1, 2]),
-        (pd.DataFrame({"a": [1]}), pd.DataFrame({"a": [1]})),
-        (True, True),
-        (np.True_, True),
-        (np.str_("Fargo"), "Fargo"),
-        (pd.DataFrame({"a": ["x"], "b": [2.0 + 1e-12]}), pd.DataFrame({"a": ["x"], "b": [2.0]})),
-    ],
-)
-def test_a_right_answer_is_right_in_whatever_form(yours, expected):
-    assert repr(check("a", yours, expected)) == "exercise a: right"
-
-
-@pytest.mark.parametrize(
-    ("yours", "expected"),
-    [
-        (0.31, 0.3), (None, 3), ("fargo", "Fargo"), ({"a"}, {"a", "b"}), ([1, 2, 3], [1, 2]), ([2, 1], [1, 2]),
-        (1, True), ("3", 3),
-        ({1, "a"}, {1, 2}), (pd.DataFrame({"b": [1], "a": [1]}), pd.DataFrame({"a": [1], "b": [1]})),
-        ([1, "x"], [1, 2]), (object(), 1), ([[1], [2, 3]], [1, 2]),
-    ],
-)  # fmt: skip
-def test_a_wrong_answer_is_shown_beside_the_expected_one(yours, expected):
-    verdict = check("a", yours, expected)
-    assert verdict.state == "not yet" and "Yours is" in verdict.text and "expected is" in verdict.text
-
-
-def test_a_usual_mistake_is_named():
-    mistakes = [(1, "That film has been seen."), (4.0, "That is its score.")]
-    assert check("1", 1, 2, mistakes=mistakes).text == "Yours is 1, expected is 2. That film has been seen."
-    assert check("1", 9, 2, mistakes=mistakes).text == "Yours is 9, expected is 2."
-
-
-def test_an_exception_is_feedback_and_long_answers_are_cut():
-    verdict = check("1", attempt(lambda x: 1 / x, 0), 1)
-    assert verdict.text == "Your code raised ZeroDivisionError: division by zero"
-    assert len(check("1", list(range(1000)), 1).text) < 150
-
-
-# ---- questions
-
+RIGHT = [
+    (0.1 + 0.2, 0.3), (np.float32(2), 2), ("Fargo", "Fargo"), ({"b", "a"}, {"a", "b"}), ([1, 2], np.array([1, 2])),
+    ((1.0, float("nan")), (1.0, float("nan"))), (pd.Series([1.0, 2.0], [7, 8]), [1, 2]), (True, True), (np.True_, True),
+    (np.str_("Fargo"), "Fargo"), (pd.DataFrame({"a": [1]}), pd.DataFrame({"a": [1]})),
+    (pd.DataFrame({"a": ["x"], "b": [2.0 + 1e-12]}), pd.DataFrame({"a": ["x"], "b": [2.0]})),
+]  # fmt: skip
+WRONG = [
+    (0.31, 0.3), (None, 3), ("fargo", "Fargo"), ({"a"}, {"a", "b"}), ([1, 2, 3], [1, 2]), ([2, 1], [1, 2]), (1, True),
+    ("3", 3), ({1, "a"}, {1, 2}), (pd.DataFrame({"b": [1], "a": [1]}), pd.DataFrame({"a": [1], "b": [1]})),
+    ([1, "x"], [1, 2]), (object(), 1), ([[1], [2, 3]], [1, 2]),
+]  # fmt: skip
 QUESTIONS = """
 [[question]]
 text = "Which <b> is first?"
@@ -77,33 +30,46 @@ why = "It is second."
 """
 
 
-@pytest.fixture
-def quiz(tmp_path):
-    (tmp_path / "99.toml").write_text(QUESTIONS, encoding="utf-8")
-    return Quiz(tmp_path / "99.toml")
+def test_an_exercise_that_is_not_done_is_no_error():
+    for nothing in (..., attempt(...), attempt(lambda: ...)):
+        assert repr(check("1", nothing, 5)) == "exercise 1: not attempted yet"
 
 
-def test_a_question_answers_each_click_with_a_reason(quiz):
+@pytest.mark.parametrize(("yours", "expected"), RIGHT)
+def test_a_right_answer_is_right_in_whatever_form(yours, expected):
+    assert repr(check("a", yours, expected)) == "exercise a: right"
+
+
+@pytest.mark.parametrize(("yours", "expected"), WRONG)
+def test_a_wrong_answer_is_shown_beside_the_expected_one(yours, expected):
+    verdict = check("a", yours, expected)
+    assert verdict.state == "not yet" and "Yours is" in verdict.text and "expected is" in verdict.text
+
+
+def test_a_usual_mistake_is_named_an_exception_is_feedback_and_long_answers_are_cut():
+    mistakes = [(1, "That film has been seen."), (4.0, "That is its score.")]
+    assert check("1", 1, 2, mistakes=mistakes).text == "Yours is 1, expected is 2. That film has been seen."
+    assert check("1", 9, 2, mistakes=mistakes).text == "Yours is 9, expected is 2."
+    verdict = check("1", attempt(lambda x: 1 / x, 0), 1)
+    assert verdict.text == "Your code raised ZeroDivisionError: division by zero"
+    assert len(check("1", list(range(1000)), 1).text) < 150
+
+
+def test_a_question_answers_each_click_with_a_reason(tmp_path):
+    path = tmp_path / "99.toml"
+    path.write_text(QUESTIONS, encoding="utf-8")
+    quiz = Quiz(path)
     assert quiz.says[0].value == "" and quiz.choices[0].value is None
-    quiz.choices[0].index = 1
-    assert "Not quite. It is second." in quiz.says[0].value and 'role="status"' in quiz.says[0].value
-    quiz.choices[0].index = 0
-    assert "Right. Yes, &lt;i&gt;a&lt;/i&gt;." in quiz.says[0].value
-    quiz.choices[0].index = None
-    assert quiz.says[0].value == ""
+    said = {1: "Not quite. It is second.", 0: "Right. Yes, &lt;i&gt;a&lt;/i&gt;.", None: ""}
+    for option, text in said.items():
+        quiz.choices[0].index = option
+        assert quiz.says[0].value == (f'<p role="status">{text}</p>' if text else "")
     assert "Which &lt;b&gt; is first?" in quiz.children[0].value
-
-
-def test_as_text_it_has_the_questions_and_apart_from_them_the_answers(quiz):
     assert repr(quiz) == "1. Which <b> is first?\n   a) a\n   b) b"
     assert quiz.answers() == "1a) right: Yes, <i>a</i>.\n1b) wrong: It is second."
-
-
-@pytest.mark.parametrize(
-    "spoilt",
-    [QUESTIONS.replace("right = true\n", ""), QUESTIONS.replace('why = "It is second."', 'why = ""\nright = true')],
-)
-def test_a_question_without_one_right_answer_is_refused(tmp_path, spoilt):
-    (tmp_path / "99.toml").write_text(spoilt, encoding="utf-8")
-    with pytest.raises(ValueError, match="question 1 needs two options or more, one right, and a `why` for each"):
-        read_questions(tmp_path / "99.toml")
+    two_right = QUESTIONS + "right = true\n"
+    without_reason = QUESTIONS.replace('why = "It is second."', 'why = ""')
+    for spoilt in (QUESTIONS.replace("right = true\n", ""), two_right, without_reason):
+        path.write_text(spoilt, encoding="utf-8")
+        with pytest.raises(ValueError, match="question 1 needs two options or more, one right, and a `why` for each"):
+            read_questions(path)

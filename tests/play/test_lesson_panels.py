@@ -9,17 +9,7 @@ from movierec.baselines import Popularity
 from movierec.data import make_indices
 from movierec.feedback import InOrder, LinUCB, World
 from movierec.play import lesson_panels
-from movierec.play.lesson_panels import (
-    POLICIES,
-    AttentionPanel,
-    BanditPanel,
-    NewFilm,
-    NewFilmPanel,
-    attention_weights,
-    draw_weights,
-    expected_next,
-    make_policy,
-)
+from movierec.play.lesson_panels import AttentionPanel, BanditPanel, NewFilm, NewFilmPanel
 
 # ---- attention
 
@@ -38,23 +28,23 @@ def titles(reader, checkerboard):
 
 
 def test_weights_are_those_of_the_newest_film_and_only_the_newest_films_are_drawn(reader, titles, monkeypatch):
-    table = attention_weights(reader, titles, 100, films=6)
+    table = lesson_panels.attention_weights(reader, titles, 100, films=6)
     film, weights = reader.looks(100, 6)
     assert table["title"].tolist() == titles[film].tolist() and list(table) == ["title", "block 1", "block 2"]
     np.testing.assert_array_equal(table["block 2"], weights[1, -1])
     np.testing.assert_allclose(table[["block 1", "block 2"]].sum(), 1, atol=1e-5)
     monkeypatch.setattr(lesson_panels, "MOST_ROWS", 3)
-    assert [len(ax.patches) for ax in draw_weights(table).axes] == [3, 3]
+    assert [len(ax.patches) for ax in lesson_panels.draw_weights(table).axes] == [3, 3]
 
 
 def test_what_is_expected_has_the_film_that_came_even_if_it_is_not_among_the_first(reader, titles):
     chance, film = reader.expects(100, 5), reader.looks(100)[0]
-    table = expected_next(reader, titles, 100, films=5, k=1)
+    table = lesson_panels.expected_next(reader, titles, 100, films=5, k=1)
     assert table["title"].iloc[0] == titles[chance.argmax()] and table["rank"].iloc[0] == 1
     came = table[table["came"] == "it came"]
     assert came["title"].tolist() == [titles[film[5]]]
     assert came["rank"].iloc[0] == 1 + (chance > chance[film[5]]).sum()
-    every = expected_next(reader, titles, 100, films=len(film))
+    every = lesson_panels.expected_next(reader, titles, 100, films=len(film))
     assert len(every) == 5 and set(every["came"]) == {""}  # the newest film: none came after it
 
 
@@ -68,7 +58,7 @@ def test_the_panel_shows_another_moment_and_another_user(reader, checkerboard):
     assert len(panel.looks) == 2 and panel.picture.value != before
     panel.user.value = 103
     assert panel.films.value == 7
-    pd.testing.assert_frame_equal(panel.looks, attention_weights(reader, panel.titles, 103, 7))
+    pd.testing.assert_frame_equal(panel.looks, lesson_panels.attention_weights(reader, panel.titles, 103, 7))
 
 
 # ---- bandit
@@ -95,12 +85,12 @@ def test_run_plays_what_is_chosen_beside_one_fixed_order_and_each_run_is_a_row()
 
 
 def test_each_policy_is_made_with_its_amount():
-    made = {name: make_policy(name, 4, 2, 0.25, knows_places=False) for name in POLICIES}
-    assert {name: type(policy) for name, policy in made.items()} == POLICIES
+    made = {name: lesson_panels.make_policy(name, 4, 2, 0.25, knows_places=False) for name in lesson_panels.POLICIES}
+    assert {name: type(policy) for name, policy in made.items()} == lesson_panels.POLICIES
     assert (made["ε-greedy"].epsilon, made["LinUCB"].alpha, made["Thompson sampling"].width) == (0.25, 0.25, 0.25)
     assert not any(policy.knows_places for policy in made.values())
     with pytest.raises(ValueError, match="must be one of greedy, ε-greedy, LinUCB, Thompson sampling; got 'best'"):
-        make_policy("best", 4, 2, 0.1)
+        lesson_panels.make_policy("best", 4, 2, 0.1)
 
 
 # ---- new film
@@ -124,16 +114,13 @@ def test_content_is_genres_and_years_in_steps_of_five(tiny, dtype):
     np.testing.assert_allclose(film.vector(("Crime",), 1997), [0, 0, 1, 0.5])
 
 
-def test_the_nearest_film_is_the_one_with_that_content_and_ties_go_to_the_more_rated(film):
+def test_the_nearest_film_has_that_content_and_the_place_is_among_the_films_that_the_user_has_not_seen(film):
     assert film.near(("Crime",), 1996)["title"].tolist()[:2] == ["Fargo (1996)", "The Usual Suspects (1995)"]
     nearest = film.near(("Crime",), 1995, k=1)
     assert nearest["title"].tolist() == ["The Usual Suspects (1995)"] and nearest["ratings"].tolist() == [3]
     for genres in ((), ("Western",)):
         with pytest.raises(ValueError, match="one genre or more of Animation, Comedy, Crime; got"):
             film.near(genres, 1990)
-
-
-def test_its_place_is_among_the_films_that_the_user_has_not_seen(film):
     # Popularity is 4, 3, 4, 3 for films 10 to 40; with nearly no slope a new film has their mean, 3.5.
     film.from_content.solved[:] = 0
     place = dict(zip(film.indices.user_ids.tolist(), film.ranks(("Crime",), 1996).tolist(), strict=True))

@@ -13,13 +13,6 @@ def panel(fitted):
     return RecommendPanel(fitted, k=5)
 
 
-def titles_of(panel):
-    return panel.table["title"].tolist()
-
-
-# ---- without widgets
-
-
 def test_a_search_finds_parts_of_titles_in_any_case_the_most_rated_first():
     titles = ["Alien 3 (1992)", "Alien (1979)", "Aliens (1986)", "Fargo (1996)"]
     movies = pd.DataFrame({"movie_id": [1, 2, 3, 4], "title": titles, "popularity": [10, 50, 40, 60]})
@@ -29,13 +22,6 @@ def test_a_search_finds_parts_of_titles_in_any_case_the_most_rated_first():
     assert search_titles(movies, "fagro")["movie_id"].tolist() == [4]  # a similar spelling
     assert search_titles(movies, "(1979)")["movie_id"].tolist() == [2]  # text, not a pattern
     assert search_titles(movies, "xyzzy").empty
-
-
-def test_a_film_that_is_rated_again_is_the_newest():
-    visitor = Visitor()
-    for movie_id, stars in ((10, 5.0), (20, 2.0), (10, 2.0)):
-        visitor.rate(movie_id, stars)
-    assert list(visitor.stars.items()) == [(20, 2.0), (10, 2.0)]
 
 
 def test_the_list_is_the_models_with_what_is_known_of_the_films(fitted):
@@ -48,9 +34,12 @@ def test_the_list_is_the_models_with_what_is_known_of_the_films(fitted):
 
 
 def test_an_evening_is_chosen_from_what_the_visitor_has_not_rated(fitted):
-    rated = {int(movie_id): 5.0 for movie_id in fitted.indices.movie_ids[:20]}
-    films = evening(fitted, Visitor(rated), minutes=450)
-    assert len(films) == 4 and films["minutes"].sum() <= 450 and not set(films["movie_id"]) & set(rated)
+    visitor = Visitor()
+    for movie_id in [*fitted.indices.movie_ids[:20], fitted.indices.movie_ids[0]]:
+        visitor.rate(int(movie_id), 5.0)
+    assert len(visitor.stars) == 20 and list(visitor.stars)[-1] == 10  # rated again: now it is the newest
+    films = evening(fitted, visitor, minutes=450)
+    assert len(films) == 4 and films["minutes"].sum() <= 450 and not set(films["movie_id"]) & set(visitor.stars)
     comedies = {int(movie_id): 5.0 for movie_id in fitted.indices.movie_ids if movie_id % 40 in (30, 0)}
     films = evening(fitted, Visitor(comedies), minutes=240, exclude=("Comedy",))  # no candidate has this genre
     assert len(films) == 2 and not films["genres"].str.contains("Comedy").any()
@@ -65,23 +54,24 @@ def test_a_table_is_text_whatever_a_title_looks_like():
     assert "4.3 ★" in as_html(table.assign(predicted_stars=4.28), names, "")
 
 
-# ---- the form
-
-
-def test_a_fresh_panel_says_that_nothing_is_known(panel, fitted):
+def test_a_fresh_panel_says_that_nothing_is_known_and_genres_and_length_change_the_list(panel, fitted):
     assert repr(panel) == "RecommendPanel: find a film, give it stars, name genres, and see a list with reasons"
     assert "Nothing is known of you yet" in panel.list.value
-    assert titles_of(panel) == fitted.recommend_new(k=5)["title"].tolist()
+    assert panel.table["title"].tolist() == fitted.recommend_new(k=5)["title"].tolist()
     assert [button.description for button in panel.star_buttons] == ["2 ★", "5 ★"]  # the checkerboard has no others
+    panel.genres.value = ("Comedy",)
+    assert panel.visitor.genres == ("Comedy",) and "From the genres that you like" in panel.list.value
+    panel.length.value = 3
+    assert len(panel.table) == 3 and panel.list.value.count("<tr>") == 4
 
 
 def test_a_student_finds_a_film_gives_it_stars_changes_them_and_takes_them_back(panel):
-    before = titles_of(panel)
+    before = panel.table["title"].tolist()
     panel.search.value = before[0]
     film = panel.matches.value
     assert film == panel.table["movie_id"][0]  # the first match is chosen
     panel.star_buttons[-1].click()
-    assert panel.visitor.stars == {film: 5.0} and before[0] not in titles_of(panel)
+    assert panel.visitor.stars == {film: 5.0} and before[0] not in panel.table["title"].tolist()
     assert "From the films that you rated" in panel.list.value and "because you" in panel.list.value
     assert film not in panel.playlist.table["movie_id"].tolist() and panel.last_seconds > 0
     liked = panel.table["score"].tolist()
@@ -91,14 +81,7 @@ def test_a_student_finds_a_film_gives_it_stars_changes_them_and_takes_them_back(
     stars.value = 2.0
     assert panel.visitor.stars == {film: 2.0} and panel.table["score"].tolist() != liked
     remove.click()
-    assert panel.visitor.stars == {} and panel.rated.children == () and titles_of(panel) == before
-
-
-def test_genres_and_length_change_the_list(panel):
-    panel.genres.value = ("Comedy",)
-    assert panel.visitor.genres == ("Comedy",) and "From the genres that you like" in panel.list.value
-    panel.length.value = 3
-    assert len(panel.table) == 3 and panel.list.value.count("<tr>") == 4
+    assert panel.visitor.stars == {} and panel.rated.children == () and panel.table["title"].tolist() == before
 
 
 def test_a_search_that_finds_nothing_says_so_and_stars_need_a_film(panel):
@@ -112,14 +95,6 @@ def test_a_search_that_finds_nothing_says_so_and_stars_need_a_film(panel):
     assert panel.films.message.value == ""
 
 
-def test_a_visitor_who_has_rated_nearly_all_films_gets_the_rest(panel, fitted):
-    for movie_id in fitted.indices.movie_ids[:-2]:
-        panel.visitor.rate(int(movie_id), 5.0)
-    panel.refresh()
-    assert sorted(panel.table["movie_id"]) == fitted.indices.movie_ids[-2:].tolist()
-    assert len(panel.playlist.table) == 2
-
-
 def test_a_rating_that_cannot_be_is_refused_and_what_the_model_refuses_is_a_message(panel):
     for movie_id, stars in ((9999, 5.0), (20, 3.7)):
         with pytest.raises(ValueError, match=f"got {movie_id}: {stars}"):
@@ -131,7 +106,7 @@ def test_a_rating_that_cannot_be_is_refused_and_what_the_model_refuses_is_a_mess
     assert "movie_id 9999 is not in the catalogue" in panel.message.value and panel.list.value == shown
 
 
-def test_the_evenings_sliders_move_it(panel):
+def test_the_evenings_sliders_move_it_and_a_visitor_who_has_rated_nearly_all_gets_the_rest(panel, fitted):
     form = panel.playlist
     assert repr(form).startswith("PlaylistPanel: minutes")
     assert len(form.table) == 3 and "3 films, 330 minutes" in form.list.value
@@ -143,3 +118,7 @@ def test_the_evenings_sliders_move_it(panel):
     assert form.table["year"].between(1985, 1987).all() and len(form.table) == 5
     form.exclude.value = "Drama"  # all films have this genre
     assert form.table is None and "none of your" in form.list.value
+    form.exclude.value, form.years.value = "none", (form.years.min, form.years.max)
+    panel.visitor.stars = {int(movie_id): 5.0 for movie_id in fitted.indices.movie_ids[:-2]}
+    panel.refresh()
+    assert sorted(panel.table["movie_id"]) == fitted.indices.movie_ids[-2:].tolist() and len(form.table) == 2

@@ -5,7 +5,6 @@ import inspect
 import json
 
 import numpy as np
-import pandas as pd
 import pytest
 
 import movierec
@@ -19,55 +18,40 @@ def test_the_sliders_offer_and_begin_with_what_fit_hybrid_does_by_itself():
     defaults = {name: p.default for name, p in inspect.signature(movierec.fit_hybrid).parameters.items()}
     for name, setting in runs.SETTINGS.items():
         for head in ("stars", "ranking"):
-            keyword = setting.keyword[head]
             assert setting.default[head] in setting.options[head]
             if name != "epochs":  # the panel's are fewer
-                assert setting.default[head] == (defaults | vars(Settings()))[keyword]
+                assert setting.default[head] == (defaults | vars(Settings()))[setting.keyword[head]]
     with pytest.raises(ValueError, match=r"`loss` must be one of \['stars: ordered choice', .*; got 'hinge'"):
         runs.default_settings("hinge")
 
 
-def test_the_best_value_is_high_for_lists_and_low_for_stars(made):
+def test_the_best_value_is_high_for_lists_and_low_for_stars_and_equal_numbers_are_noticed(made):
     lists, stars = made(0.2, seconds=0.5), made(0.9, loss=STARS)
     assert (lists.head, lists.metric, lists.best, lists.best_epoch, lists.seconds) == ("ranking", "ndcg@10", 0.2, 3, 2)
     assert (stars.head, stars.metric, stars.best) == ("stars", "rmse", 0.9)
     assert repr(lists) == "Run(lists: softmax over all films, 3 epochs)"
+    assert lists.repeats(made(0.2, seconds=9))
+    for other in (made(0.2, dim=8), made(0.3), dataclasses.replace(lists, num_train=1)):
+        assert not lists.repeats(other)
 
 
-def test_a_run_repeats_another_if_all_but_the_seconds_is_equal(made):
-    assert made().repeats(made(seconds=9))
-    assert not made().repeats(made(dim=8))
-    assert not made().repeats(made(0.2))
-    assert not made().repeats(dataclasses.replace(made(), num_train=1))
-
-
-def test_runs_are_read_as_they_were_written(made, tmp_path):
+def test_runs_are_read_as_they_were_written_and_a_damaged_line_takes_no_other_with_it(made, tmp_path):
     path = tmp_path / "new" / "runs.jsonl"
     assert runs.read_runs(path) == []
-    written = [dataclasses.replace(made(), predicted=0.3, stopped=True), made(loss=STARS, hidden=(64, 32))]
-    for run in written:
-        runs.append_run(run, path)
-    assert runs.read_runs(path) == written
-    assert len(path.read_text().splitlines()) == 2
-
-
-def test_a_damaged_line_is_left_out_with_a_warning_and_takes_no_other_with_it(made, tmp_path):
-    path = tmp_path / "runs.jsonl"
-    runs.append_run(made(0.1), path)
+    first, second = dataclasses.replace(made(), predicted=0.3, stopped=True), made(loss=STARS, hidden=(64, 32))
+    runs.append_run(first, path)
     text = path.read_text()
     path.write_text(text + text[:40])  # as if the machine went down
-    runs.append_run(made(0.2), path)
+    runs.append_run(second, path)
     with pytest.warns(UserWarning, match=r"runs\.jsonl, line 2 is no run and is left out"):
-        assert [run.best for run in runs.read_runs(path)] == [0.1, 0.2]
-    without_seconds = json.loads(text)
-    for row in without_seconds["history"]:
-        del row["seconds"]
+        assert runs.read_runs(path) == [first, second]
+    without_seconds = json.loads(text.replace('"seconds"', '"minutes"'))
     unknown_loss = json.loads(text.replace(LISTS, "hinge"))
     settings_only = {"settings": {"hidden": []}}
     for broken in (without_seconds, unknown_loss, {}, settings_only | {"history": []}, settings_only, []):
         path.write_text(json.dumps(broken) + "\n" + text)
         with pytest.warns(UserWarning, match="line 1 is no run"):
-            assert len(runs.read_runs(path)) == 1
+            assert runs.read_runs(path) == [first]
 
 
 def test_only_runs_on_the_same_data_are_known(ship, made, monkeypatch, tmp_path):
@@ -77,8 +61,7 @@ def test_only_runs_on_the_same_data_are_known(ship, made, monkeypatch, tmp_path)
     assert [run.best for run in runs.known_runs(made().num_train)] == [0.1, 0.3]
     assert len(runs.known_runs()) == 3
     monkeypatch.setenv("MOVIEREC_DATASET", "ml-1m")
-    assert runs.own_path() == tmp_path / "cache/runs-ml-1m.jsonl"
-    assert runs.known_runs() == []
+    assert runs.own_path() == tmp_path / "cache/runs-ml-1m.jsonl" and runs.known_runs() == []
 
 
 def test_the_shipped_runs_are_those_of_the_course_and_enough_to_play_with():
@@ -86,44 +69,34 @@ def test_the_shipped_runs_are_those_of_the_course_and_enough_to_play_with():
 
     shipped = runs.read_runs(runs.shipped_path())
     assert [run.settings for run in shipped] == recorded_runs.shipped_settings()
-    assert len(shipped) >= 20 and all(run.dataset == "ml-100k" and not run.stopped for run in shipped)
-    for head, low, high in (("ranking", 0.18, 0.2), ("stars", 0.89, 0.9)):
-        surface = runs.surface(shipped, head)
-        assert surface.shape == (4, 4) and surface.notna().all(axis=None)
-        best = surface.min(axis=None) if head == "stars" else surface.max(axis=None)
-        assert low < best < high
-        assert surface.max(axis=None) - surface.min(axis=None) > 0.01
+    assert all(run.dataset == "ml-100k" and not run.stopped for run in shipped)
+    lists, stars = runs.surface(shipped, "ranking"), runs.surface(shipped, "stars")
+    assert lists.shape == stars.shape == (4, 4) and lists.notna().all(axis=None) and stars.notna().all(axis=None)
+    assert 0.18 < lists.max(axis=None) < 0.2 and 0.89 < stars.min(axis=None) < 0.9
+    assert min(surface.max(axis=None) - surface.min(axis=None) for surface in (lists, stars)) > 0.01
 
 
-def test_a_table_has_a_row_a_run_and_a_comparison_only_what_differs(made):
+def test_a_comparison_has_a_row_a_run_and_only_what_differs(made):
     compared = [made(0.1), made(0.2, dim=8, hidden=()), made(0.3, dim=8, hidden=(64, 32))]
     table = runs.runs_table(compared)
     assert table["best"].tolist() == [0.1, 0.2, 0.3] and table["best_epoch"].tolist() == [3, 3, 3]
     assert list(table.columns[:8]) == ["loss", *runs.SETTINGS] and table["predicted"].isna().all()
     assert list(runs.compare_runs(compared))[:3] == ["dim", "hidden", "metric"]
-    assert list(runs.compare_runs(compared[1:]))[0] == "hidden"
+    assert list(runs.compare_runs(compared[1:]))[0] == "hidden" and runs.runs_table([]).empty
     with pytest.raises(ValueError, match="needs two runs or more; got 1"):
         runs.compare_runs(compared[:1])
-    assert runs.runs_table([]).empty
+    assert runs.label(compared[1], ["hidden", "dim"]) == "Dimension 8, MLP none"
+    assert runs.label(compared[2], ["loss", "hidden"]) == "lists: softmax over all films, MLP 64 + 32"
+    assert runs.label(compared[0], []) == "the course's settings"
 
 
-def test_a_run_is_named_by_the_settings_that_are_asked_for(made):
-    run = made(loss="lists: softmax over drawn films", dim=8, hidden=(), learning_rate=0.001)
-    assert runs.label(run, ["loss", "learning_rate"]) == "lists: softmax over drawn films, Learning rate 0.001"
-    assert runs.label(run, ["hidden", "dim"]) == "Dimension 8, MLP none"
-    assert runs.label(run, []) == "the course's settings"
-    assert runs.shown((64, 32)) == "64 + 32"
-
-
-def test_the_surface_has_only_finished_runs_that_differ_in_its_two_settings(made):
-    grid = [made(d / 1000 + r, dim=d, learning_rate=r) for d in (8, 64) for r in (0.001, 0.004)]
+def test_the_surface_has_only_finished_runs_that_differ_in_its_two_settings_the_newest_of_equals(made):
+    grid = [made(0.5, dim=8, learning_rate=0.001)]
+    grid += [made(d / 1000 + r, dim=d, learning_rate=r) for d in (8, 64) for r in (0.001, 0.004)]
     others = [made(0.9, seed=1), made(0.9, dim=8, epochs=5), made(0.9, loss=STARS)]
-    stopped = dataclasses.replace(made(0.5, dim=8, learning_rate=0.001), stopped=True)
+    stopped = dataclasses.replace(made(0.9, dim=8, learning_rate=0.001), stopped=True)
     surface = runs.surface([*grid, *others, stopped], "ranking")
-    expected = pd.DataFrame([[0.009, 0.065], [0.012, 0.068]], index=[0.001, 0.004], columns=[8, 64])
-    np.testing.assert_allclose(surface, expected)
+    np.testing.assert_allclose(surface, [[0.009, 0.065], [0.012, 0.068]])
     assert list(surface.columns) == [8, 64] and list(surface.index) == [0.001, 0.004]
-    newer = runs.surface([*grid, made(0.5, dim=8, learning_rate=0.001)], "ranking")
-    assert newer.loc[0.001, 8] == 0.5
     with pytest.raises(ValueError, match="none of the 1 runs varies only .* of the stars head"):
         runs.surface(grid[:1], "stars")

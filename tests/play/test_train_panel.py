@@ -16,13 +16,26 @@ from movierec.training import Stopped
 LISTS, STARS = runs.COURSE_LOSS["ranking"], runs.COURSE_LOSS["stars"]
 FEW = {"dim": 8, "hidden": (), "batch": 32, "epochs": 2, "learning_rate": 0.008}
 FEW_LISTS = {"loss": LISTS} | FEW
+NO_TENSORFLOW = """
+import sys
+import movierec, movierec.play
+assert "ipywidgets" not in sys.modules
+from movierec.data import make_movielens
+from movierec.play import TrainPanel
+data = make_movielens(num_users=20, num_movies=200, num_ratings=500)
+TrainPanel(movierec.split_by_user_time(data.ratings)).set({"dim": 16})
+assert "tensorflow" not in sys.modules
+"""
 
 
-def numbers(run):
-    return [(row["epoch"], row["loss"], row["value"]) for row in run.history]
+@pytest.fixture
+def trains(monkeypatch):
+    """`trains(function)`: from now on the panel calls this instead of `train`."""
+    return lambda function: monkeypatch.setattr(train_panel, "train", function)
 
 
-# ---- the functions
+def fail(error):
+    raise error
 
 
 def test_a_run_is_what_fit_hybrid_does_with_one_head(checkerboard, split):
@@ -57,10 +70,12 @@ def test_the_time_is_that_of_the_most_similar_run_for_all_epochs(made):
     assert math.isnan(expected_seconds(runs.default_settings(STARS), [slow]))  # none of its head
 
 
-# ---- the panel
+def test_a_panel_that_only_stands_there_loads_no_tensorflow():
+    """A tf.Variable at import would reserve a graphics card; and `movierec.play` alone needs no widgets."""
+    subprocess.run([sys.executable, "-c", NO_TENSORFLOW], check=True, timeout=120)
 
 
-def test_a_panel_shows_the_courses_settings_each_with_its_unit_and_meaning(panel):
+def test_a_panel_shows_each_setting_with_its_unit_and_meaning_and_each_loss_has_its_own(panel):
     assert repr(panel) == (
         "TrainPanel: loss, dimension, MLP, dropout, learning rate, batch, epochs, seed; predict, train, stop"
     )
@@ -69,23 +84,17 @@ def test_a_panel_shows_the_courses_settings_each_with_its_unit_and_meaning(panel
         assert panel.sliders[name].description == setting.label
         assert setting.meaning in panel.meanings[name].value and setting.unit in panel.meanings[name].value
     assert panel.meanings["dim"].value.endswith("vector (numbers, 4 to 128)</small>")
-    assert panel.estimate.value == ""  # nothing is recorded yet
-    assert panel.stop_button.disabled and not panel.train_button.disabled
-
-
-def test_a_panel_that_only_stands_there_loads_no_tensorflow():
-    """A tf.Variable at import would reserve a graphics card; and `movierec.play` alone needs no widgets."""
-    code = """
-import sys
-import movierec, movierec.play
-assert "ipywidgets" not in sys.modules
-from movierec.data import make_movielens
-from movierec.play import TrainPanel
-data = make_movielens(num_users=20, num_movies=200, num_ratings=500)
-TrainPanel(movierec.split_by_user_time(data.ratings)).set({"dim": 16})
-assert "tensorflow" not in sys.modules
-"""
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+    panel.loss.value = "stars: squared error"
+    assert panel.settings() == runs.default_settings("stars: squared error")
+    panel.predicted.value = "0.9"
+    assert "rmse (stars), lower is better" in panel.predicted.placeholder
+    panel.sliders["dim"].value = 8
+    panel.loss.value = LISTS
+    assert panel.settings() == runs.default_settings(LISTS) and panel.predicted.value == ""  # it was one of stars
+    for wrong in ({"dim": 7}, {"depth": 3}, {"loss": STARS, "batch": 32}):
+        with pytest.raises(ValueError, match=r"`(dim|depth|batch)` of .* (can be \[|is unknown)"):
+            panel.set(wrong)
+    assert panel.settings() == runs.default_settings(LISTS)
 
 
 def test_a_student_predicts_trains_and_sees_the_curves(panel, split, fitted):
@@ -93,11 +102,12 @@ def test_a_student_predicts_trains_and_sees_the_curves(panel, split, fitted):
     panel.listeners.append(lambda: heard.append(panel.run))
     panel.set(FEW_LISTS)
     panel.predicted.value = " 0.25 "
+    assert panel.estimate.value == "" and panel.stop_button.disabled  # nothing is recorded yet
     panel.train_button.click()
     untrained(fitted)  # a cell that draws random numbers meanwhile changes nothing
     run = panel.wait()
     assert run is panel.run and run.settings == FEW_LISTS | {"dropout": 0.6, "seed": 0} and run.predicted == 0.25
-    assert numbers(run) == numbers(train(split, **FEW)) and heard == [run]
+    assert run.repeats(train(split, **FEW)) and heard == [run]
     assert panel.progress.value == panel.progress.max == 2
     assert f"best {run.best:.4f} in epoch {run.best_epoch}" in panel.curves.value
     assert panel.summary().startswith("Over after 2 epochs") and "You predicted 0.25" in panel.says.value
@@ -107,16 +117,6 @@ def test_a_student_predicts_trains_and_sees_the_curves(panel, split, fitted):
     panel.train()
     panel.wait()
     assert "a seed repeats itself" in panel.says.value and len(panel.runs) == 1
-
-
-def test_another_loss_brings_its_own_options_and_defaults(panel):
-    panel.loss.value = "stars: squared error"
-    assert panel.settings() == runs.default_settings("stars: squared error")
-    panel.predicted.value = "0.9"
-    assert "rmse (stars), lower is better" in panel.predicted.placeholder
-    panel.sliders["dim"].value = 8
-    panel.loss.value = LISTS
-    assert panel.settings() == runs.default_settings(LISTS) and panel.predicted.value == ""  # it was one of stars
 
 
 def test_only_one_training_at_a_time_and_any_panel_can_stop_it(panel, split):
@@ -135,29 +135,9 @@ def test_only_one_training_at_a_time_and_any_panel_can_stop_it(panel, split):
     assert not train_panel.ONE_AT_A_TIME.locked()
 
 
-def test_stopped_in_its_first_epoch_nothing_is_kept(panel, monkeypatch):
-    def stopped(*data, **settings):
-        raise Stopped("stopped before an epoch was over; nothing is kept")
-
-    monkeypatch.setattr(train_panel, "train", stopped)
-    panel.train()
-    assert panel.wait() is None and "nothing is kept" in panel.says.value and not runs.own_path().exists()
-    assert panel.summary().startswith("There is no run") and panel.curves.value == ""
-
-
-def test_if_it_cannot_start_the_next_one_can(panel, monkeypatch):
-    def broken(thread):
-        raise RuntimeError("no threads")
-
-    monkeypatch.setattr(threading.Thread, "start", broken)
-    with pytest.raises(RuntimeError, match="no threads"):
-        panel.train()
-    assert not train_panel.ONE_AT_A_TIME.locked() and not panel.train_button.disabled
-
-
-def test_a_prediction_is_a_number_with_a_point_or_a_comma_or_missing(panel, made, monkeypatch):
+def test_a_prediction_is_a_number_with_a_point_or_a_comma_or_missing(panel, made, trains):
     predicted = []
-    monkeypatch.setattr(train_panel, "train", lambda *data, **more: predicted.append(more["predicted"]) or made())
+    trains(lambda *data, **more: predicted.append(more["predicted"]) or made())
     for text in ("0.15", " ,15 ", "", "  "):
         panel.predicted.value = text
         panel.train()
@@ -171,40 +151,25 @@ def test_a_prediction_is_a_number_with_a_point_or_a_comma_or_missing(panel, made
     assert len(predicted) == 4
 
 
-def test_what_goes_wrong_while_training_is_said(panel, monkeypatch):
-    def fail(*data, **settings):
-        raise ValueError("the loss must be finite")
-
-    monkeypatch.setattr(train_panel, "train", fail)
-    panel.train()
-    assert panel.wait() is None
-    assert "ValueError: the loss must be finite" in panel.says.value and not panel.train_button.disabled
-
-
-def test_a_run_that_cannot_be_written_is_still_there(panel, made, monkeypatch):
-    def full(run, path):
-        raise OSError("disk full")
-
-    monkeypatch.setattr(train_panel, "train", lambda *data, **settings: made())
-    monkeypatch.setattr(runs, "append_run", full)
-    panel.train()
-    run = panel.wait()
-    assert run is panel.runs[-1] and "could not be written" in panel.says.value and "disk full" in panel.says.value
-
-
-def test_waiting_ends_when_it_is_told(panel, made, monkeypatch):
+def test_what_goes_wrong_is_said_and_the_next_training_can_start(panel, made, trains, monkeypatch):
+    for error, said in (
+        (Stopped("stopped: nothing is kept"), "Stopped: nothing"),
+        (ValueError("NaN"), "ValueError: NaN"),
+    ):
+        trains(lambda *data, error=error, **settings: fail(error))
+        panel.train()
+        assert panel.wait() is None and said in panel.says.value and not runs.own_path().exists()
+        assert panel.summary().startswith("There is no run") and panel.curves.value == ""
+    with monkeypatch.context() as broken:
+        broken.setattr(threading.Thread, "start", lambda thread: fail(RuntimeError("no threads")))
+        with pytest.raises(RuntimeError, match="no threads"):
+            panel.train()
     go = threading.Event()
-    monkeypatch.setattr(train_panel, "train", lambda *data, **settings: go.wait(30) and made())
+    trains(lambda *data, **settings: go.wait(30) and made())
+    monkeypatch.setattr(runs, "append_run", lambda run, path: fail(OSError("disk full")))
     panel.train()
     with pytest.raises(TimeoutError, match=r"still training after 0.01 s; wait again, or stop\(\)"):
         panel.wait(0.01)
     go.set()
-    assert panel.wait().best == 0.1
-
-
-def test_settings_that_no_slider_has_are_refused_and_none_is_turned(panel):
-    before = panel.settings()
-    for wrong in ({"dim": 7}, {"depth": 3}, {"loss": STARS, "batch": 32}):
-        with pytest.raises(ValueError, match=r"`(dim|depth|batch)` of .* (can be \[|is unknown)"):
-            panel.set(wrong)
-    assert panel.settings() == before
+    run = panel.wait()
+    assert run is panel.runs[-1] and "could not be written" in panel.says.value and "disk full" in panel.says.value
