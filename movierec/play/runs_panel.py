@@ -6,6 +6,7 @@ Taught in notebooks/06_training.
 import ipywidgets as widgets
 import numpy as np
 import pandas as pd
+from matplotlib.colors import LinearSegmentedColormap, to_hex
 from matplotlib.figure import Figure
 
 from movierec import plots
@@ -21,7 +22,7 @@ HEADINGS |= {"best": "Best", "best_epoch": "In epoch", "seconds": "Seconds", "pr
 FORMATS = {"best": "{:.4f}", "seconds": "{:.0f}", "predicted": "{:g}"}
 CURVES_SIZE_IN = (5.2, 2.3)  # wider than a column of the report: it is looked at on a screen
 LINES = {"color": plots.COLOURS, "linestyle": plots.LINE_STYLES, "marker": plots.MARKERS}
-LIGHT, DARK = (0xF2, 0xF6, 0xFB), (0x1F, 0x5F, 0xA0)  # red, green and blue of the worst and the best button
+SHADES = LinearSegmentedColormap.from_list("light to dark", ["#f2f6fb", "#1f5fa0"])  # the worst to the best button
 
 
 def draw_curves(runs: list[Run], epochs: int | None = None) -> Figure:
@@ -118,7 +119,7 @@ class RunTable(RunsView):
             description="Runs", rows=10, layout={"width": "52em", "max_width": "100%"}, style=FIELD["style"]
         )
         self.restore_button = widgets.Button(
-            description="Restore", tooltip="turn the sliders to the settings of the first chosen run"
+            description="Restore", tooltip="turn the sliders as in the first chosen run"
         )
         self.list, self.curves = widgets.HTML(), widgets.HTML()
         on_change(self.refresh, self.order)
@@ -161,9 +162,8 @@ def _as_html(table: pd.DataFrame) -> str:
     text = table.astype(object)
     for name in table:
         show = FORMATS[name].format if name in FORMATS else shown
-        text[name] = [None if pd.isna(value) is True else show(value) for value in table[name]]
-    caption = "Only the settings that differ are shown"
-    return as_html(text, {name: HEADINGS[name] for name in table}, caption)
+        text[name] = table[name].map(show, na_action="ignore")
+    return as_html(text, {name: HEADINGS[name] for name in table}, "Only the settings that differ are shown")
 
 
 class ResponseSurface(RunsView):
@@ -182,14 +182,12 @@ class ResponseSurface(RunsView):
     def refresh(self) -> None:
         """Read the runs again."""
         head = self.head.value
-        self.buttons = {}
-        self.table = None
+        self.table, self.buttons = None, {}
         self.grid.children = ()
         try:
             self.table = recorded.surface(self.known(), head)
         except ValueError as error:
-            self.say(str(error))
-            return
+            return self.say(str(error))
         about = f"Best {HINTS[head]}, on validation within the course's epochs"
         self.say(f"{about}: by learning rate (rows) and dimension (columns).")
         low, high = np.nanmin(self.table), np.nanmax(self.table)
@@ -228,6 +226,5 @@ class ResponseSurface(RunsView):
 
 def colours_of(share: float) -> tuple[str, str]:
     """Return the colours of a button and of its number; `share` is 0 for the worst value and 1 for the best."""
-    channels = (round(light + share * (dark - light)) for light, dark in zip(LIGHT, DARK, strict=True))
-    background = "#" + "".join(f"{channel:02x}" for channel in channels)
+    background = to_hex(SHADES(float(share)))
     return background, plots.text_on(background)
