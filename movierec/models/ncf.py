@@ -7,10 +7,11 @@ notebooks/03_baselines.
 import numpy as np
 import pandas as pd
 
+from movierec.baselines.ladder import Problem, Recommender
 from movierec.data import UNKNOWN, Indices, batches, movie_features, user_features
 from movierec.keras2 import tf, tfrs
 from movierec.models.layers import Dropout, glorot, mean_squared_length, small_random
-from movierec.models.seeded import SeededModel, deterministic_ops
+from movierec.models.seeded import SeededModel, check_above_zero, deterministic_ops
 
 STEPS_PER_EXECUTION = 100
 USERS_PER_BLOCK = 32  # scored at once: 32 users x 1,682 movies is 54,000 pairs through the network, about 30 MB
@@ -136,7 +137,8 @@ class Ncf:
         learning_rate: float = 0.003, batch_size: int = 4096, seed: int = 0,
     ):  # fmt: skip
         sizes = dict(dim=dim, negatives=negatives, epochs=epochs, learning_rate=learning_rate, batch_size=batch_size)
-        _check_settings(hidden, dropout, penalty, **sizes)
+        check_above_zero(**sizes)
+        _check_settings(hidden, dropout, penalty)
         rated = _rated(train, indices)
         sizes = indices.num_users, indices.num_movies
         self.model = FusedModel(*sizes, read, dim, tuple(hidden), dropout, penalty, seed)
@@ -201,11 +203,30 @@ def _rated(train: pd.DataFrame, indices: Indices) -> np.ndarray:
     return rated
 
 
-def _check_settings(hidden, dropout: float, penalty: float, **sizes) -> None:
-    for name, value in sizes.items():
-        if not value > 0:
-            raise ValueError(f"`{name}` must be above 0, got {value}.")
+def _check_settings(hidden, dropout: float, penalty: float) -> None:
     if not (isinstance(hidden, tuple | list) and all(isinstance(units, int) and units > 0 for units in hidden)):
         raise ValueError(f"`hidden` must be units of each layer, whole numbers above 0, e.g. (32, 16); got {hidden!r}.")
     if not (0 <= dropout < 1 and penalty >= 0):
         raise ValueError(f"`dropout` must be a share, 0 to below 1, `penalty` 0 or more; got {dropout} and {penalty}.")
+
+
+def _fit_neumf(problem: Problem, seed: int, **settings) -> NeuMF:
+    return NeuMF(problem.train, problem.indices, seed=seed, **settings)
+
+
+def _fit_deep_hybrid(problem: Problem, seed: int, **settings) -> DeepHybrid:
+    tables = problem.data.movies, problem.data.users
+    return DeepHybrid(problem.train, problem.indices, *tables, seed=seed, **settings)
+
+
+SPACE = {
+    "dim": [16, 32, 64],
+    "hidden": [[16], [32, 16], [64, 32, 16]],
+    "penalty": [0.003, 0.005, 0.01],
+    "learning_rate": [0.002, 0.003, 0.005],
+    "epochs": [8, 12, 18],
+}
+NETWORKS = {  # the last two rungs of `baselines.ladder`: `RECOMMENDERS | NETWORKS` has all of them
+    "NeuMF": Recommender(_fit_neumf, SPACE, seeds=3),
+    "deep hybrid": Recommender(_fit_deep_hybrid, SPACE, seeds=3),
+}

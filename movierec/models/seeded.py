@@ -24,6 +24,13 @@ def deterministic_ops():
                 config.disable_op_determinism()
 
 
+def check_above_zero(**settings) -> None:
+    """Raise ValueError unless each setting is above 0."""
+    for name, value in settings.items():
+        if not value > 0:
+            raise ValueError(f"`{name}` must be above 0, got {value}.")
+
+
 class SeededModel(tfrs.Model):
     """A `tfrs.Model` for Keras's `fit`. Subclasses define `compute_loss(batch, training)`, the loss of one batch.
 

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from movierec import plots
+from movierec.baselines import FromContent
 from movierec.data import Indices, genre_flags
-from movierec.evaluation import FromContent, Scorer, rated_pairs
+from movierec.evaluation import Scorer, rated_pairs
 from movierec.feedback import EpsilonGreedy, InOrder, LinearBandit, LinUCB, ThompsonSampling
 from movierec.play.parts import FIELD, Panel, as_html, columns, headings, on_change, picture
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from movierec.data import COURSE, chosen, data_folder
-from movierec.report import report_folder
+from movierec.record import report_folder
 
 LOSSES = {  # name -> the head that it trains, and its keywords of `movierec.models.Settings`
     "stars: ordered choice": ("stars", {"ordinal": True}),

@@ -12,7 +12,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "callbacks": ["Stop", "Stopped", "fit_head"],
         "command": ["main"],
-        "fit": ["MOST_PASSES", "fit_ensemble", "fit_hybrid", "stars_rows"],
+        "fit": ["MOST_PASSES", "fit_ensemble", "fit_hybrid", "stars_recipe"],
         "optimizers": ["LazyAdam", "OPTIMIZERS"],
         "sequence": ["SequenceRecommender", "fit_sequence"],
         "workers": ["WorkerLost", "free_ports"],

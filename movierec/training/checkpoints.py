@@ -8,12 +8,43 @@ import json
 import warnings
 from pathlib import Path
 
+import numpy as np
+
 from movierec.files import write_atomically
 from movierec.keras2 import tf
 
 QUESTION = "question.json"
 FORMAT = "movierec-training-2"
 UNREADABLE = (tf.errors.OpError, ValueError, LookupError, TypeError, AttributeError, AssertionError, RuntimeError)
+
+
+class Progress(tf.train.experimental.PythonState):
+    """How far the training of a head has come: what a checkpoint keeps besides weights.
+
+    Attributes:
+        epoch, step: how many epochs are finished, and how many steps of the next one.
+        losses: sum and number of the losses of these steps.
+        table: a row for each finished epoch.
+        best_epoch, best_value: the epoch to keep, and the value that it was chosen by; higher is better.
+        is_over: whether the training has ended.
+    """
+
+    KEPT = ("epoch", "step", "losses", "table", "best_epoch", "best_value", "is_over")
+
+    def __init__(self):
+        self.epoch, self.step = 0, 0
+        self.losses = (0.0, 0.0)
+        self.table = []
+        self.best_epoch, self.best_value = 0, -np.inf
+        self.is_over = False
+
+    def serialize(self) -> str:
+        """Return the attributes as JSON; `tf.train.Checkpoint` calls this."""
+        return json.dumps({name: getattr(self, name) for name in self.KEPT})
+
+    def deserialize(self, string_value) -> None:
+        """Set the attributes from JSON; `tf.train.Checkpoint` calls this."""
+        vars(self).update(json.loads(string_value))
 
 
 class Checkpoints:
@@ -90,9 +121,12 @@ class HeadCheckpoint(tf.keras.callbacks.Callback):
             layer=best.layer, optimizer=model.optimizer, average=best.average, best=best.best, progress=best.progress
         )
         self.checkpoint.save_counter  # noqa: B018  made here: of several workers only one will write
-        self.manager = tf.train.CheckpointManager(self.checkpoint, str(folder), max_to_keep=1)
-        if folder.exists():
-            self._restore(folder)
+        try:
+            self.manager = tf.train.CheckpointManager(self.checkpoint, str(folder), max_to_keep=1)
+            if (folder / "checkpoint").exists():  # written after the files that it names
+                self._restore(self.manager.latest_checkpoint)
+        except UNREADABLE as error:
+            raise _unreadable(folder, error) from error
 
     def on_epoch_begin(self, epoch, logs=None):
         """Count the steps from the last checkpoint on."""
@@ -124,18 +158,12 @@ class HeadCheckpoint(tf.keras.callbacks.Callback):
                     stacklevel=2,
                 )
 
-    def _restore(self, folder: Path) -> None:
-        """Read every number, so that damage is found now, and set those that exist; the optimiser's follow in `fit`."""
-        path = self.manager.latest_checkpoint
-        if path is None and not (folder / "checkpoint").exists():
-            return  # killed before the first one was complete
-        try:
-            reader = tf.train.load_checkpoint(path)
-            for name in reader.get_variable_to_shape_map():
-                reader.get_tensor(name)
-            self.checkpoint.restore(path).assert_existing_objects_matched()
-        except UNREADABLE as error:
-            raise _unreadable(folder, error) from error
+    def _restore(self, path: str) -> None:
+        """Read every number, so that damage is found now; set those that exist. The optimiser's are set in `fit`."""
+        reader = tf.train.load_checkpoint(path)
+        for name in reader.get_variable_to_shape_map():
+            reader.get_tensor(name)
+        self.checkpoint.restore(path).assert_existing_objects_matched()
 
 
 def _unreadable(path: Path, error: Exception) -> ValueError:

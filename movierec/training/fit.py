@@ -5,6 +5,7 @@ Taught in notebooks/06_training and, for large data, notebooks/10_serving.
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,21 @@ import pandas as pd
 
 from movierec.baselines import Bias
 from movierec.data import Split, features, make_indices, order_by_user_and_time
-from movierec.evaluation import evaluate_ranks, held_out_ranks, metrics
-from movierec.evaluation import full_ranking as evaluation
+from movierec.evaluation import LIKED_FROM_STARS, evaluate_ranks, held_out_ranks, metrics
 from movierec.files import sha256_of_arrays
 from movierec.keras2 import tf
-from movierec.models import HEADS, HybridModel, Lists, Settings, deterministic_ops, make_history, session_features
+from movierec.models import (
+    HEADS,
+    HybridModel,
+    Lists,
+    Settings,
+    check_above_zero,
+    deterministic_ops,
+    make_history,
+    session_features,
+)
 from movierec.recommend import Ensemble, Hybrid
-from movierec.training.callbacks import Stop, check_above_zero, fit_head
+from movierec.training.callbacks import Stop, fit_head
 from movierec.training.checkpoints import Checkpoints
 from movierec.training.optimizers import OPTIMIZERS
 
@@ -33,33 +42,15 @@ LISTS_FACTOR = 8  # times as many ratings in a step of the stars head, where his
 
 @deterministic_ops()
 def fit_hybrid(
-    split: Split,
-    movies: pd.DataFrame | None = None,
-    users: pd.DataFrame | None = None,
-    *,
-    about_movies: pd.DataFrame | None = None,
-    about_users: pd.DataFrame | None = None,
-    seed: int = 0,
-    heads: tuple = HEADS,
-    epochs: int = 80,
-    patience: int = 5,
-    batch_size: int = 1024,
-    learning_rate: float = 0.001,
-    users_per_batch: int = 256,
-    ranking_learning_rate: float = 0.004,
-    liked_from: float = evaluation.LIKED_FROM_STARS,
-    stars_epochs: int = STARS_EPOCHS,
-    ranking_epochs: int = RANKING_EPOCHS,
-    on_epoch: Callable[[dict], None] | None = None,
-    stop: Stop | None = None,
-    optimizer: str = "lazy_adam",
-    progress: bool = False,
-    checkpoint=None,
-    checkpoint_steps: int = 500,
-    strategy: "tf.distribute.Strategy | None" = None,
-    callbacks: Sequence = (),
-    **settings,
-) -> Hybrid:
+    split: Split, movies: pd.DataFrame | None = None, users: pd.DataFrame | None = None, *,
+    about_movies: pd.DataFrame | None = None, about_users: pd.DataFrame | None = None, seed: int = 0,
+    heads: tuple = HEADS, epochs: int = 80, patience: int = 5, batch_size: int = 1024, learning_rate: float = 0.001,
+    users_per_batch: int = 256, ranking_learning_rate: float = 0.004, liked_from: float = LIKED_FROM_STARS,
+    stars_epochs: int = STARS_EPOCHS, ranking_epochs: int = RANKING_EPOCHS, optimizer: str = "lazy_adam",
+    on_epoch: Callable[[dict], None] | None = None, stop: Stop | None = None, progress: bool = False,
+    callbacks: Sequence = (), checkpoint=None, checkpoint_steps: int = 500,
+    strategy: "tf.distribute.Strategy | None" = None, **settings,
+) -> Hybrid:  # fmt: skip
     """Fit a hybrid on `split.train`, each head at its best epoch on `split.validation`.
 
     If the split is in time, the ranking head learns to predict what comes next; else, what is missing. The same seed
@@ -67,15 +58,13 @@ def fit_hybrid(
     so a second call waits for one in another thread. NumPy's and Python's generators are left alone.
 
     Where users x movies is more than `most_pairs` of the settings, histories are lists: a batch of the stars head has
-    few users with all of their ratings, and a movie with many ratings is known by an id instead of by who rated it.
+    few users with all of their ratings, and a movie with many ratings is known by an id instead of by its raters.
     Memory is then at most 0.7 GB, and 180 bytes for each rating of train.
 
     Args:
         split: train; validation for early stopping, or None. Test is not touched.
-        movies: movie_id, title, year, genres, or None. Movies without a rating can be recommended through it.
-        users: user_id and any of age, gender, occupation, or None.
-        about_movies, about_users: more about them, in a table of your own with movie_id (user_id): numbers, text, lists
-            like "fr|en"; see `table_features` and notebook 11.
+        movies, users: tables with movie_id, title, year, genres; with user_id, age, gender, occupation; or None.
+        about_movies, about_users: more columns of your own, with movie_id or user_id; see `table_features`.
         seed: of the initial weights, the batches, dropout and what is hidden.
         heads: which heads to train: ("stars",) if only `predict` is wanted, ("ranking",) if only lists are.
         epochs: at most so many. An epoch of the stars head is a pass over the ratings; one of the ranking head is a
@@ -87,15 +76,13 @@ def fit_hybrid(
         liked_from: stars from which a validation movie is relevant. Lower it where the scale is not 1 to 5.
         stars_epochs, ranking_epochs: epochs of each head if there is no validation part.
         on_epoch: called after each epoch with its row of `history`.
-        stop: `stop.ask()`, from another thread or from `on_epoch`, ends the training after the steps that are running.
-            The best epoch of each head is kept.
+        stop: `stop.ask()`, from another thread or from `on_epoch`, ends the training within a second or a step; the
+            best epoch of each head is kept.
         optimizer: "lazy_adam", "adam" or "adagrad".
-        progress: whether to show a bar with rate and time left.
-        checkpoint: a folder. After a crash, the same call resumes there and returns the model that an uninterrupted
-            training would have, to the bit; at most about `checkpoint_steps` steps are repeated. Delete it when the
-            model is saved.
-        strategy: of `tf.distribute`, to train with several workers, see `movierec.training.workers`. Each has all of
-            the data and takes its share of each batch.
+        progress: whether to show Keras's bar, with the time left and the loss.
+        checkpoint, checkpoint_steps: a folder that is written to every so many steps. After a crash, the same call
+            resumes there and returns the model of an uninterrupted training, to the bit. Delete it when that is saved.
+        strategy: of `tf.distribute`, to train with several workers, see `movierec.training.workers`.
         callbacks: Keras callbacks. Each head has a `fit` of its own: `model.fitted_head` is its name, and the logs of
             an epoch have train_<head>_loss, and validation_rmse or validation_ndcg@10.
         **settings: see `Settings`.
@@ -104,46 +91,46 @@ def fit_hybrid(
         A `Hybrid` with `history` (one row an epoch), `best_epochs` and `fit_seconds`.
 
     Raises:
-        ValueError: if the loss stops being finite, a setting is out of its range, or the checkpoint is of another
-            training.
+        ValueError: if the loss stops being finite, a setting is out of range, or the checkpoint is another training's.
         OSError: if the checkpoint's folder cannot be written.
         Stopped: if `stop` was asked before each head had finished an epoch.
     """
     settings = Settings(**settings)
-    heads = _checked_heads(heads)
+    if isinstance(heads, str) or not heads or not set(heads) <= set(HEADS):
+        raise ValueError(f"`heads` must be some of {HEADS}, got {heads!r}.")
+    heads = tuple(head for head in HEADS if head in heads)
     if not isinstance(split, Split):
-        raise ValueError(
-            f"`split` must be a Split, got {type(split).__name__}. Try movierec.split_by_user_time(data.ratings)."
-        )
+        found = type(split).__name__
+        raise ValueError(f"`split` must be a Split, got {found}. Try movierec.split_by_user_time(data.ratings).")
     if optimizer not in OPTIMIZERS:
         raise ValueError(f"`optimizer` must be one of {', '.join(OPTIMIZERS)}; got {optimizer!r}.")
     numbers = {
         "epochs": epochs, "stars_epochs": stars_epochs, "ranking_epochs": ranking_epochs, "patience": patience,
-        "batch_size": batch_size, "learning_rate": learning_rate, "users_per_batch": users_per_batch,
-        "ranking_learning_rate": ranking_learning_rate,
+        "batch_size": batch_size, "users_per_batch": users_per_batch,
+        "learning_rate": learning_rate, "ranking_learning_rate": ranking_learning_rate,
     }  # fmt: skip
     check_above_zero(**numbers, checkpoint_steps=checkpoint_steps)
     started = time.perf_counter()
 
-    def build() -> Hybrid:
-        return _untrained(split, movies, users, about_movies, about_users, heads, settings, seed)
-
+    build = partial(_untrained, split, movies, users, about_movies, about_users, heads, settings, seed)
     with tf.distribute.get_strategy().scope() if strategy is None else strategy.scope():
         hybrid = build()
     model, checkpoints = hybrid.model, None
     if checkpoint is not None:
         question = numbers | settings.model_dump() | {"seed": seed, "heads": heads, "optimizer": optimizer}
         question |= {"liked_from": liked_from, "in_order": model.past.in_order, "data": _digest(hybrid, split)}
-        checkpoints = Checkpoints(checkpoint, question, checkpoint_steps, _is_writer(strategy))
+        resolver = model.distribute_strategy.cluster_resolver
+        is_writer = resolver is None or not resolver.task_id
+        checkpoints = Checkpoints(checkpoint, question, checkpoint_steps, is_writer)
     recipes = {
         "stars": lambda: stars_recipe(hybrid, split.train, batch_size) | {"learning_rate": learning_rate},
         "ranking": lambda: ranking_recipe(hybrid, users_per_batch) | {"learning_rate": ranking_learning_rate},
     }
     fixed_epochs = {"stars": stars_epochs, "ranking": ranking_epochs}
-    tables = []
+    tables, best_epochs = [], {}
     for head in heads:
         model.train_only((head,))
-        table, hybrid.best_epochs[head] = fit_head(
+        table, best_epochs[head] = fit_head(
             model, head, **recipes[head](), optimizer=optimizer, patience=patience,
             epochs=fixed_epochs[head] if split.validation is None else epochs,
             quality=_quality(hybrid, head, split, liked_from),
@@ -152,10 +139,10 @@ def fit_hybrid(
         tables.append(table)
     model.train_only(HEADS)  # nothing is frozen in what the caller gets
     if strategy is not None:
-        trained, hybrid = hybrid, build()  # without the strategy: one worker asks and saves it without the others
-        hybrid.best_epochs = trained.best_epochs
+        hybrid = build()  # without the strategy: one worker asks and saves it without the others
         for head in heads:
             getattr(hybrid.model, head).set_weights(getattr(model, head).get_weights())
+    hybrid.best_epochs = best_epochs
     hybrid.history = tables[0] if len(tables) == 1 else tables[0].merge(tables[1], on="epoch", how="outer")
     hybrid.fit_seconds = time.perf_counter() - started
     return hybrid
@@ -164,12 +151,7 @@ def fit_hybrid(
 def fit_ensemble(split: Split, *tables, seeds: tuple = (0, 1, 2), checkpoint=None, **settings) -> Ensemble:
     """Fit hybrids that differ in their seed only; their mean is better, and as many times slower to fit and to ask.
 
-    Args: as `fit_hybrid`, and seeds. With a checkpoint, which has a folder for each seed, members that are trained are
-        not trained again.
-
-    Raises:
-        ValueError: if `seeds` is empty; else as `fit_hybrid`.
-        Stopped: if it was stopped before the last member had finished an epoch of each head.
+    Arguments and errors are those of `fit_hybrid`, and seeds, at least one. The checkpoint has a folder for each seed.
     """
     if not len(seeds):
         raise ValueError("`seeds` is empty; name at least one, e.g. seeds=(0, 1, 2).")
@@ -188,27 +170,14 @@ def _untrained(
     indices = make_indices(train, movies)
     bias, weeks = Bias(train, indices), features.make_weeks(train)
     in_order = split.in_time is not None and "order" not in settings.without
-    model = HybridModel(
-        make_history(train, indices, bias, in_order),
-        features.user_features(users, indices, about_users),
-        features.movie_features(movies, indices, about_movies),
-        bias,
-        weeks.count,
-        heads,
-        settings,
-        seed,
-    )
+    known = features.user_features(users, indices, about_users), features.movie_features(movies, indices, about_movies)
+    past = make_history(train, indices, bias, in_order)
+    model = HybridModel(past, *known, bias, weeks.count, heads, settings, seed)
     parts = [train] if split.validation is None else [train, split.validation]
     seen = pd.concat([part[["user_id", "movie_id"]] for part in parts], ignore_index=True)
     hybrid = Hybrid(model, indices, movies, weeks, bias, seen)
     hybrid.seed = seed
     return hybrid
-
-
-def _is_writer(strategy) -> bool:
-    """Return whether this worker writes the checkpoints."""
-    resolver = None if strategy is None else strategy.cluster_resolver
-    return resolver is None or not resolver.task_id
 
 
 def _digest(hybrid: Hybrid, split: Split) -> str:
@@ -224,36 +193,13 @@ def _digest(hybrid: Hybrid, split: Split) -> str:
 
 
 def stars_recipe(hybrid: Hybrid, train: pd.DataFrame, batch_size: int) -> dict:
-    """Return the arguments of `fit_head` for the stars head: shuffled ratings, or users if histories are lists."""
-    rows, head = stars_rows(hybrid, train), hybrid.model.stars
-    if head.in_movie_bag is not None:
-        rows["in_movie_bag"] = head.in_movie_bag
-    recipe = {"rows": rows, "batch_size": batch_size}
-    if isinstance(head.user.rated, Lists):
-        rows |= {"movie_index": head.user.rated.other, "residual": head.user.rated.residual}  # not copied again
-        recipe |= {"batch_size": LISTS_FACTOR * batch_size, "groups": hybrid.model.past.starts}
-    return recipe
+    """Return what `fit_head` needs of the stars head: all ratings in the order of the history, and batches of them.
 
-
-def ranking_recipe(hybrid: Hybrid, users_per_batch: int) -> dict:
-    """Return the arguments of `fit_head` for the ranking head: passes over the users, ten an epoch if they are few."""
-    num_users = hybrid.indices.num_users
-    passes = max(1, min(MOST_PASSES, USERS_PER_EPOCH // num_users))
-    return {
-        "rows": {"user_index": np.arange(num_users, dtype=np.int32)},
-        "batch_size": users_per_batch,
-        "passes": passes,
-        "averaged": AVERAGED,
-        "unit": "user",
-        "rate": "ranking_learning_rate",
-    }
-
-
-def stars_rows(hybrid: Hybrid, train: pd.DataFrame) -> dict:
-    """Return the columns that the stars head is trained on, `[N]` each, in the order of its history."""
-    past = hybrid.model.past
+    If histories are lists, whole users are shuffled, and the columns of the history are not copied again.
+    """
+    past, head = hybrid.model.past, hybrid.model.stars
     order = order_by_user_and_time(hybrid.indices.user_index(train["user_id"]), train["timestamp"].to_numpy())
-    return {
+    rows = {
         "user_index": past.user_index,
         "movie_index": past.movie_index,
         "week_index": hybrid.weeks.index(pd.DataFrame({"timestamp": past.timestamp})),
@@ -261,40 +207,44 @@ def stars_rows(hybrid: Hybrid, train: pd.DataFrame) -> dict:
         "residual": past.residual,
         "session": session_features(past, dtype=np.float16),  # 16 bytes a rating instead of 32
     }
+    if head.in_movie_bag is not None:
+        rows["in_movie_bag"] = head.in_movie_bag
+    if not isinstance(head.user.rated, Lists):
+        return {"rows": rows, "batch_size": batch_size}
+    rows |= {"movie_index": head.user.rated.other, "residual": head.user.rated.residual}
+    return {"rows": rows, "batch_size": LISTS_FACTOR * batch_size, "groups": past.starts}
+
+
+def ranking_recipe(hybrid: Hybrid, users_per_batch: int) -> dict:
+    """Return what `fit_head` needs of the ranking head: the users, and ten passes an epoch if they are few."""
+    num_users = hybrid.indices.num_users
+    passes = max(1, min(MOST_PASSES, USERS_PER_EPOCH // num_users))
+    users = {"rows": {"user_index": np.arange(num_users, dtype=np.int32)}, "batch_size": users_per_batch}
+    return users | {"passes": passes, "averaged": AVERAGED, "rate": "ranking_learning_rate"}
 
 
 def _quality(hybrid: Hybrid, head: str, split: Split, liked_from: float) -> Callable | None:
-    """Return the function that judges the head on validation, by RMSE or NDCG@10; None without validation."""
+    """Return the function that judges the head on validation, by RMSE or NDCG@10; None without validation.
+
+    NDCG@10 is that of at most `MOST_VALIDATED` users: their mean differs from everybody's by less than seeds do.
+    """
     validation = split.validation
     if validation is None:
         return None
-    liked = _of_some_users(validation[validation["rating"] >= liked_from])
-    if head == "ranking" and not len(liked):
+    if head == "stars":
+        return lambda: ("rmse", metrics.rmse(hybrid.predict(validation), validation["rating"]), False)
+    liked = validation[validation["rating"] >= liked_from]
+    if not len(liked):
         raise ValueError(
             f"no user of validation has a movie of at least {liked_from} stars there; the highest of "
             f"{len(validation):,} ratings is {validation['rating'].max():g}. `liked_from` says what counts as liked."
         )
+    users = liked["user_id"].unique()
+    if len(users) > MOST_VALIDATED:
+        liked = liked[liked["user_id"].isin(np.random.default_rng(0).choice(users, MOST_VALIDATED, replace=False))]
 
-    def stars():
-        return "rmse", metrics.rmse(hybrid.predict(validation), validation["rating"]), False
-
-    def ranking():
+    def ndcg():
         ranks = held_out_ranks(hybrid.score, liked, split.train, hybrid.indices)
         return "ndcg@10", evaluate_ranks(ranks, liked, hybrid.indices, liked_from=liked_from)["ndcg@10"].mean(), True
 
-    return {"stars": stars, "ranking": ranking}[head]
-
-
-def _of_some_users(ratings: pd.DataFrame) -> pd.DataFrame:
-    """Return all rows of `MOST_VALIDATED` users: their mean differs from everybody's by less than seeds do."""
-    users = ratings["user_id"].unique()
-    if len(users) <= MOST_VALIDATED:
-        return ratings
-    return ratings[ratings["user_id"].isin(np.random.default_rng(0).choice(users, MOST_VALIDATED, replace=False))]
-
-
-def _checked_heads(heads) -> tuple:
-    """Return each head once, in the order of `HEADS`."""
-    if isinstance(heads, str) or not heads or not set(heads) <= set(HEADS):
-        raise ValueError(f"`heads` must be some of {HEADS}, got {heads!r}.")
-    return tuple(head for head in HEADS if head in heads)
+    return ndcg

@@ -16,11 +16,11 @@ import time
 
 import numpy as np
 import pandas as pd
+from tune_baselines import with_validation
 
 import movierec
-from movierec.baselines import tuning
-from movierec.evaluation import full_ranking as evaluation
-from movierec.report import Recorder, read_table, record, report_folder
+from movierec import evaluation
+from movierec.record import Recorder, keep, read_table, report_folder
 
 SEEDS = (0, 1, 2)
 STARS = {
@@ -108,7 +108,7 @@ def splits_of(head: str, ratings: pd.DataFrame) -> dict:
         return {"leave_last": (movierec.split_leave_last(ratings), 0)}
     parts = {"by_user_time": (movierec.split_by_user_time(ratings), evaluation.LIKED_FROM_STARS)}
     if head == "ranking":
-        return parts | {"stratified": (tuning.with_validation(movierec.split_stratified(ratings)), 0)}
+        return parts | {"stratified": (with_validation(movierec.split_stratified(ratings)), 0)}
     fold = movierec.split_random5(ratings)[0]
     held_out = np.random.default_rng(0).random(len(fold.train)) < 0.1
     return parts | {"random5": (movierec.Split(fold.train[~held_out], fold.train[held_out], fold.test), 0)}
@@ -169,7 +169,7 @@ def write(rows: pd.DataFrame) -> None:
     rows["deviation"] = rows["deviation"].astype(object).fillna("--")  # an ensemble is one
     loose = dict.fromkeys(["value", "deviation", "epochs", "cpu_seconds", "better"], np.inf)  # only this makes them
     Recorder("tests/benchmarks/ablation.py", movierec.load("ml-100k")).table("ablation", rows, tolerance=loose)
-    record(only=["ablation.csv"])
+    keep("ablation")
 
 
 def recorded() -> pd.DataFrame | None:

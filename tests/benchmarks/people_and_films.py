@@ -3,7 +3,7 @@
     python tests/benchmarks/people_and_films.py [people] [films]
 
 A quarter of an hour on two cores; notebook 11 has a part of it. Writes people.csv and hidden_films.csv to
-report/generated/results, to be kept by `python -m movierec.report record`. Nothing is chosen here: λ and
+report/generated/results, to be kept by `python -m report.build record`. Nothing is chosen here: λ and
 `content_share` were chosen on the hidden sets 100 and 101, which are not among these, and everything else before.
 """
 
@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 
 import movierec
-from movierec.baselines import ContentBased, Ease, ImplicitAls, Popularity
+from movierec import evaluation
+from movierec.baselines import ContentBased, Ease, FromContent, ImplicitAls, Popularity
 from movierec.data import features, make_indices
-from movierec.evaluation import cold, comparison
-from movierec.evaluation import full_ranking as evaluation
-from movierec.report import Recorder
+from movierec.evaluation import comparison, groups
+from movierec.record import Recorder
 
 SEEDS = (0, 1, 2)
 SETS = (0, 1, 2, 3, 4)  # seeds of `hide_movies`
@@ -57,7 +57,7 @@ def people(data, split) -> pd.DataFrame:
     return pd.DataFrame(rows).rename(columns={"model": "known of people"})
 
 
-def scorers(data, hidden: cold.Hidden, indices, seed: int) -> dict:
+def scorers(data, hidden: groups.Hidden, indices, seed: int) -> dict:
     """name -> scorer, each fitted without the hidden films."""
     train = hidden.split.train
     content = features.movie_features(data.movies, indices).values
@@ -70,7 +70,7 @@ def scorers(data, hidden: cold.Hidden, indices, seed: int) -> dict:
         return lambda users: np.tile(values.astype(np.float32), (len(users), 1))
 
     def go_on(scorer):
-        return cold.FromContent(scorer, content, count > 0, REGULARISATION)
+        return FromContent(scorer, content, count > 0, REGULARISATION)
 
     fit = dict(movies=data.movies, users=data.users, heads=("ranking",), seed=seed)
     plain = movierec.fit_hybrid(hidden.split, **fit)
@@ -94,12 +94,12 @@ def films(data, split) -> pd.DataFrame:
     """One row a model: mean and deviation over the hidden sets, among the hidden films and in the whole catalogue."""
     rows = []
     for seed in SETS:
-        hidden = cold.hide_movies(split, seed=seed)
+        hidden = groups.hide_movies(split, seed=seed)
         indices = make_indices(hidden.split.train, data.movies)
         for name, scorer in scorers(data, hidden, indices, seed).items():
-            among = cold.evaluate_hidden(scorer, hidden, indices)
+            among = groups.evaluate_hidden(scorer, hidden, indices)
             full = evaluation.evaluate_ranking(scorer, hidden.split, indices)
-            share = cold.hidden_share(full, hidden, indices).mean()
+            share = groups.hidden_share(full, hidden, indices).mean()
             rows.append((name, among["ndcg@10"].mean(), among["auc"].mean(), full["ndcg@10"].mean(), share))
         print("set", seed, flush=True)
     columns = ["ndcg among hidden", "auc among hidden", "ndcg of all", "hidden in list"]

@@ -25,8 +25,8 @@ from movierec.baselines import Bias
 from movierec.data import Features, Indices, batches
 from movierec.keras2 import tf
 from movierec.models import History, HybridModel, deterministic_ops
-from movierec.report import Recorder, read_table, record, report_folder
-from movierec.training import MOST_PASSES, LazyAdam, stars_rows
+from movierec.record import Recorder, keep, read_table, report_folder
+from movierec.training import MOST_PASSES, LazyAdam, stars_recipe
 
 COSTS = ["cpu_us_per_example", "wall_us_per_example", "times_less_cpu"]
 COLUMNS = ["tables", "model", "library", *COSTS, "times low", "times high", "repeats", "note"]
@@ -177,7 +177,7 @@ def small() -> Iterator[dict]:
     hybrid = movierec.fit_hybrid(split, data.movies, data.users, stars_epochs=1, ranking_epochs=1)
     spent = lists_cost(hybrid.model, MOST_PASSES)
     yield row(tables, "hybrid, lists", spent, f"batches of {USERS_PER_BATCH} users")
-    spent = stars_cost(hybrid.model, stars_rows(hybrid, train))
+    spent = stars_cost(hybrid.model, stars_recipe(hybrid, train, STARS_BATCH)["rows"])
     yield row(tables, "hybrid, stars", spent, f"batches of {STARS_BATCH:,} ratings")
 
 
@@ -251,7 +251,7 @@ def write(fresh: pd.DataFrame) -> None:
     recorded = report_folder() / f"results/{name}.csv"
     table = merge(fresh, read_table(recorded)[0] if recorded.exists() else None)
     Recorder("tests/benchmarks/training_speed.py").table(name, table, tolerance=TOLERANCE)
-    record(only=[f"{name}.csv"])
+    keep(name)
 
 
 def main(arguments: list[str] | None = None) -> int:

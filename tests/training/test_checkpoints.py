@@ -29,15 +29,18 @@ class Killed(BaseException):
 
 
 class Kills(tf.keras.callbacks.Callback):
-    """Ends the training after so many executions."""
+    """Kill the training in this epoch (from 0) of this head, after this batch; or as soon as a step is taken."""
 
-    def __init__(self, after, how=None):
+    def __init__(self, epoch=None, batch=0, head=None):
         super().__init__()
-        self.left, self.how = after, how
+        self.where, self.epoch = (epoch, batch, head), None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
 
     def on_train_batch_end(self, batch, logs=None):
-        self.left = self.left - 1
-        if self.left == 0:
+        epoch, after, head = self.where
+        if epoch in (None, self.epoch) and head in (None, self.model.fitted_head) and batch >= after:
             raise Killed
 
 
@@ -70,37 +73,34 @@ def fit(split, checkerboard, small, tmp_path):
 
 def test_a_hybrid_that_is_killed_within_both_heads_is_the_one_that_is_not(fit, once, tmp_path):
     """Killed in the first epoch of the stars, between its checkpoints, and in the second epoch of the ranking."""
-    for after in (4, 18):
+    for where in ((0, 6, "stars"), (1, 10, "ranking")):
         with pytest.raises(Killed):
-            fit(callbacks=[Kills(after)])
+            fit(callbacks=[Kills(*where)])
     assert sorted(os.listdir(tmp_path)) == sorted([QUESTION, "stars", "ranking"])
     rows = []
     assert_same(fit(on_epoch=rows.append), once)
     assert rows == once.history[list(rows[0])].to_dict("records")[1:]  # an epoch that was kept is not told again
-    again = fit(on_epoch=lambda row: pytest.fail("told again"), callbacks=[Kills(1)])  # no step is taken again
+    again = fit(on_epoch=lambda row: pytest.fail("told again"), callbacks=[Kills()])  # no step is taken again
     assert_same(again, once)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "lazy_adam", "adagrad"])
-def test_one_weight_killed_at_any_step(tmp_path, optimizer):
-    """5 steps an epoch, a checkpoint each 2: after 1 to 15 steps it was killed; what half a write left is no matter."""
+@pytest.mark.parametrize(
+    ("optimizer", "places"),
+    [("adam", [(0, 0), (2, 3)]), ("lazy_adam", [(0, 2), (1, 1), (2, 4)]), ("adagrad", [(1, 3)])],
+)
+def test_one_weight_killed_after_any_step(tmp_path, optimizer, places):
+    """Three epochs of 5 steps, a checkpoint each 2: killed after this step, when half of a later one was written."""
     settings = {"optimizer": optimizer, "averaged": 0.5}
     whole, table, best = fit_line(**settings)
-    for after in range(1, 16):
-        folder = tmp_path / str(after)
-
-        def resumed(after=after, folder=folder, **other):
-            kept = Checkpoints(folder, {}, every=2)
-            return fit_line(checkpoints=kept, quality=None, **settings | other)
-
-        try:
-            resumed(callbacks=[Kills(after)])
-        except Killed:
-            for name in ("ckpt-9.index", "ckpt-9.data-00000-of-00001"):
-                (folder / "slope").mkdir(exist_ok=True)
-                (folder / "slope" / name).write_text("half")
-        model, again, best_again = resumed()
-        assert model.slope.w.numpy() == whole.slope.w.numpy() and best_again == best, after
+    for number, place in enumerate(places):
+        folder = tmp_path / str(number)
+        with pytest.raises(Killed):
+            fit_line(checkpoints=Checkpoints(folder, {}, every=2), callbacks=[Kills(*place)], **settings)
+        for name in ("ckpt-9.index", "ckpt-9.data-00000-of-00001"):
+            (folder / "slope").mkdir(exist_ok=True)
+            (folder / "slope" / name).write_text("half")
+        model, again, best_again = fit_line(checkpoints=Checkpoints(folder, {}, every=2), **settings)
+        assert model.slope.w.numpy() == whole.slope.w.numpy() and best_again == best
         pd.testing.assert_frame_equal(again, table, check_exact=True)
 
 
@@ -251,7 +251,7 @@ def test_a_damaged_file_is_refused_before_training_and_left_there(kept, tmp_path
     path.write_bytes(damage(path.read_bytes()))
     before = path.read_bytes()
     with pytest.raises(ValueError, match=r"is no checkpoint of movierec \(.*\)\. Delete it to start anew"):
-        fit_line(checkpoints=Checkpoints(tmp_path / "copy", {}), callbacks=[Kills(1)])
+        fit_line(checkpoints=Checkpoints(tmp_path / "copy", {}), callbacks=[Kills()])
     assert path.read_bytes() == before
 
 
@@ -286,7 +286,7 @@ def test_a_disk_that_is_full_is_one_warning_and_training_goes_on(tmp_path):
     [warning] = [of for of in said if of.category is UserWarning]
     assert re.search(r"no checkpoint could be written to .*; training goes on, and the older", str(warning.message))
     assert model.slope.w.numpy() == fit_line()[0].slope.w.numpy()
-    again, _, _ = fit_line(checkpoints=Checkpoints(tmp_path, {}, every=2), callbacks=[Kills(1)])
+    again, _, _ = fit_line(checkpoints=Checkpoints(tmp_path, {}, every=2), callbacks=[Kills()])
     assert again.slope.w.numpy() == model.slope.w.numpy()
 
 
