@@ -93,12 +93,8 @@ def draw_maps(
     Args:
         spaces: {name: vectors `[num_movies, dim]`}, e.g. of `both_halves`.
         movies: title, year, genres, popularity, in the order of the vectors.
-        coloured_by: one of `COLOURED_BY`.
-        genre: the genre that is coloured, if `coloured_by` is "genre".
+        coloured_by, genre: one of `COLOURED_BY`; the genre that is coloured, if it is "genre".
         index: of the film that is named, or None.
-
-    Raises:
-        ValueError: if there is no such colouring.
     """
     if coloured_by not in COLOURED_BY:
         raise ValueError(f"`coloured_by` must be one of {COLOURED_BY}; got {coloured_by!r}.")
@@ -177,10 +173,6 @@ class EmbeddingExplorer(Panel):
         left = widgets.VBox([self.films, self.trained, self.colour, self.genre])
         super().__init__(columns(left, self.list), self.map)
         self._show()
-
-    def choose(self, title: str) -> None:
-        """Search for a title and show its best match, as typing does."""
-        self.search.value = title
 
     def _show(self) -> None:
         if self.matches.value is None:  # nothing was found: the film before stays

@@ -225,8 +225,7 @@ class NewFilmPanel(Panel):
         self.genres = widgets.SelectMultiple(
             options=film.genres, value=film.genres[:1], rows=8, description="Genres", **FIELD
         )
-        first, last = film.years
-        self.year = widgets.IntSlider(last, first, last, description="Year", **FIELD)
+        self.year = widgets.IntSlider(film.years[1], *film.years, description="Year", **FIELD)
         self.message, self.like, self.people = widgets.HTML(), widgets.HTML(), widgets.HTML()
         on_change(self._show, self.genres, self.year)
         left = widgets.VBox([self.genres, self.year, self.message])

@@ -6,9 +6,9 @@ report/results/runs.jsonl; a reader's own are added to data/cache. Taught in not
 
 import json
 import warnings
+from collections import namedtuple
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 import pandas as pd
 
@@ -26,22 +26,9 @@ HINTS = {"stars": "rmse (stars), lower is better", "ranking": "ndcg@10 (0 to 1),
 COURSE_LOSS = {"stars": "stars: ordered choice", "ranking": "lists: softmax over all films"}
 
 
-class Setting(NamedTuple):
-    """A hyperparameter with what a reader must know to turn it.
-
-    Attributes:
-        label, unit, meaning: what it is called, the unit of its values, and what it does in one line.
-        options: {head: the values that can be chosen}.
-        default: {head: the value that the course uses}.
-        keyword: {head: the name of the argument of `fit_hybrid`}.
-    """
-
-    label: str
-    unit: str
-    meaning: str
-    options: dict
-    default: dict
-    keyword: dict
+# A hyperparameter that a reader can turn: its name, the unit of its values, and what it does in one line; and for each
+# head the values to choose from, the one that the course uses, and the name of the argument of `fit_hybrid`.
+Setting = namedtuple("Setting", "label unit meaning options default keyword")
 
 
 def _each(stars, ranking) -> dict:

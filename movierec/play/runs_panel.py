@@ -139,10 +139,6 @@ class RunTable(RunsView):
         self.chosen.value = tuple(number for number in order if self.runs[number] in chosen)
         self._compare()
 
-    def select(self, *numbers: int) -> None:
-        """Choose runs by their places in the order that is shown, from 0, as clicks do."""
-        self.chosen.index = numbers
-
     def restore(self) -> None:
         """Turn the sliders to the settings of the first chosen run."""
         if self.panel is not None and self.chosen.value:

@@ -65,7 +65,7 @@ def test_a_student_finds_a_film_and_its_neighbours(fitted):
     first = explorer.table
     assert list(first) == ["before training", MF, "deep"]
     title = fitted.movies["title"].iloc[7]
-    explorer.choose(title)
+    explorer.search.value = title
     assert explorer.matches.label == title and f"Nearest to {title}" in explorer.list.value
     assert not explorer.table.equals(first)
     maps = {explorer.map.value}
@@ -76,7 +76,7 @@ def test_a_student_finds_a_film_and_its_neighbours(fitted):
         maps.add(explorer.map.value)
     assert len(maps) == 4 and all(page.startswith("<img alt=") for page in maps)
     shown = explorer.map.value
-    explorer.choose("xyzzy")
+    explorer.search.value = "xyzzy"
     assert "No film has a title like that" in explorer.films.message.value and explorer.map.value == shown
 
 

@@ -46,7 +46,7 @@ def test_recorded_runs_are_sorted_chosen_and_compared(ship, made, panel):
         assert table.runs[table.chosen.options[0][1]].settings["dim"] == dim
     assert lines(table) == ["0.3000: Dimension 16", "0.2500: Seed 1", "0.2000: Dimension 8"]
     assert in_a_line(dataclasses.replace(made(0.1), stopped=True)) == "0.1000: the course's settings, stopped"
-    table.select(0, 2)
+    table.chosen.index = (0, 2)
     assert list(table.table)[:2] == ["dim", "metric"] and table.table["best"].tolist() == [0.3, 0.2]
     assert '<th scope="col">Dimension</th>' in table.list.value and "Seed" not in table.list.value
     assert "<td>–</td>" in table.list.value and "<td>0.3000</td>" in table.list.value  # no prediction; four decimals
@@ -60,11 +60,11 @@ def test_restore_turns_the_sliders_or_says_why_it_cannot(ship, made, panel):
     ship(made(0.3, dim=16, hidden=(64, 32)), made(0.2, dim=48))
     table = RunTable(panel)
     assert table.restore_button.disabled
-    table.select(0)
+    table.chosen.index = (0,)
     table.restore_button.click()
     assert panel.settings() == runs.default_settings() | {"dim": 16, "hidden": (64, 32)}
     assert "as in that run" in table.says.value
-    table.select(1)
+    table.chosen.index = (1,)
     table.restore()
     assert "`dim` of" in table.says.value and panel.settings()["dim"] == 16
 
@@ -72,7 +72,7 @@ def test_restore_turns_the_sliders_or_says_why_it_cannot(ship, made, panel):
 def test_a_new_run_turns_up_what_is_chosen_stays_chosen_and_four_are_enough(ship, made, panel):
     ship(made(0.2, dim=8), made(0.3, dim=16))
     table, surface = RunTable(panel), ResponseSurface(panel)
-    table.select(0, 1)
+    table.chosen.index = (0, 1)
     ship(made(0.25, dim=32))
     for listener in panel.listeners:  # as after a training
         listener()
@@ -80,9 +80,9 @@ def test_a_new_run_turns_up_what_is_chosen_stays_chosen_and_four_are_enough(ship
     assert [table.runs[number].best for number in table.chosen.value] == [0.3, 0.2] and len(table.table) == 2
     ship(*(made(0.1, seed=seed) for seed in (1, 2)))
     table.refresh()
-    table.select(*range(5))
+    table.chosen.index = tuple(range(5))
     assert "5 runs are too many" in table.says.value and table.table is None
-    table.select(*range(4))
+    table.chosen.index = tuple(range(4))
     assert len(table.table) == 4 and table.says.value == ""
 
 
