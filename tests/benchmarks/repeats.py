@@ -1,0 +1,167 @@
+"""The long experiments of notebooks 03, 06, 08 and 11: every seed and variant, recorded user by user.
+
+    python tests/benchmarks/repeats.py [ladder] [hybrid] [folds] [sequences] [people] [films]
+
+`make repeats` runs all, about 20 CPU minutes. A notebook reads its table, compares models user by user, and trains one
+of the rows again. Tables have one row a user and fit (`long`), or one column a fit (`wide`); values have six digits.
+"""
+
+import argparse
+import math
+import sys
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from people_and_films import SEEDS, film_users, people_users
+
+import movierec
+from movierec.baselines import ladder as rungs
+from movierec.baselines import tuning
+from movierec.evaluation import full_ranking as evaluation
+from movierec.recommend import Ensemble
+from movierec.report import Recorder, record
+
+LADDER = ["ndcg@10", "recall@10", "map@10", "novelty@10", "diversity@10", "miscalibration@10"]
+SEQUENCE_EPOCHS, HYBRID_EPOCHS = 24, 26  # at most, of attention; and the mean of the hybrid's best on validation
+
+
+def long(tables: dict) -> pd.DataFrame:
+    """Return one row a fit and user: model, seed, user_id, and the columns of {(model, seed): one row a user}."""
+    return pd.concat(tables, names=["model", "seed"]).reset_index()
+
+
+def wide(columns: dict) -> pd.DataFrame:
+    """Return one row a user: user_id, and "<model> <seed>" for each of {(model, seed): values by user}."""
+    named = {f"{model} {seed}": values for (model, seed), values in columns.items()}
+    return pd.DataFrame(named).rename_axis("user_id").reset_index()
+
+
+def ladder(data) -> dict[str, pd.DataFrame]:
+    """Measure the two neural baselines of notebook 03 on test, with each of their seeds."""
+    split = movierec.split_by_user_time(data.ratings)
+    problem = rungs.Problem(split.train, data, tuning.chosen("by_user_time"))
+    tables = {}
+    for name in ("NeuMF", "deep hybrid"):
+        for seed in SEEDS:
+            fitted = problem.fit(name, seed)
+            table = evaluation.evaluate_ranking(fitted, split, problem.indices, genres=problem.genres)
+            tables[name, seed] = table[LADDER].assign(coverage=table.attrs["coverage"])
+    return {"ladder_users": long(tables)}
+
+
+def both_heads(model, split: movierec.Split) -> pd.DataFrame:
+    """Return one row a test user: square (stars²) and ratings; ndcg@10, recall@20 and coverage, NaN without a list."""
+    errors = evaluation.evaluate_stars(model, split)
+    lists, longer = (evaluation.evaluate_ranking(model.score, split, model.indices, k=k) for k in (10, 20))
+    of_lists = lists[["ndcg@10"]].assign(**{"recall@20": longer["recall@20"], "coverage": lists.attrs["coverage"]})
+    return errors[["ratings"]].assign(square=errors["rmse"] ** 2).join(of_lists)
+
+
+def hybrid(data) -> dict[str, pd.DataFrame]:
+    """Measure the hybrid of notebook 06 with three seeds, and their ensemble."""
+    split = movierec.split_by_user_time(data.ratings)
+    fits = [movierec.fit_hybrid(split, data.movies, data.users, seed=seed) for seed in SEEDS]
+    tables = {("hybrid", seed): both_heads(fit, split) for seed, fit in zip(SEEDS, fits, strict=True)}
+    return {"hybrid_users": long(tables | {("ensemble", 0): both_heads(Ensemble(fits), split)})}
+
+
+def folds(data) -> dict[str, pd.DataFrame]:
+    """Measure the stars head of notebook 06 on five random folds; and without its session path, there and in time.
+
+    The column `seed` is the number of the fold.
+    """
+
+    def errors(split, **settings):
+        fitted = movierec.fit_hybrid(split, data.movies, data.users, heads=("stars",), **settings)
+        return evaluation.evaluate_stars(fitted, split)
+
+    parts = movierec.split_random5(data.ratings)
+    tables = {("hybrid", number): errors(fold) for number, fold in enumerate(parts)}
+    tables["without session", 0] = errors(parts[0], without="session")
+    tables["without session, in time", 0] = errors(movierec.split_by_user_time(data.ratings), without="session")
+    return {"fold_users": long(tables)}
+
+
+def in_another_order(ratings: pd.DataFrame, how: str, seed: int) -> pd.DataFrame:
+    """Return the ratings with films that change places within a second, or ("all") with any film of their user."""
+    mixed = ratings.sample(frac=1, random_state=seed)  # of equal times the order of the rows counts
+    if how == "all":
+        mixed = mixed.sort_values("user_id", kind="stable")
+        mixed["timestamp"] = ratings.sort_values(["user_id", "timestamp"])["timestamp"].to_numpy()
+    return mixed
+
+
+def standardised(scores: np.ndarray) -> np.ndarray:
+    """Return the scores with mean 0 and standard deviation 1 in each row."""
+    return (scores - scores.mean(axis=1, keepdims=True)) / scores.std(axis=1, keepdims=True)
+
+
+def sequences(data) -> dict[str, pd.DataFrame]:
+    """Measure everything that notebook 08 trains: NDCG@10 of each user's last film; and the epochs of both losses."""
+    split = movierec.split_leave_last(data.ratings)
+    known = pd.concat([split.train, split.validation])
+    last = movierec.Split(known, None, split.test, split.in_time)
+    found, epochs = {}, {}
+
+    def measure(name, seed, score, indices):
+        found[name, seed] = evaluation.evaluate_ranking(score, last, indices, liked_from=0)["ndcg@10"]
+
+    for seed in SEEDS:
+        for name, loss in (("attention", "softmax"), ("attention, one negative", "bce")):
+            if loss == "bce" and seed:
+                continue
+            model = movierec.fit_sequence(split, data.movies, loss=loss, seed=seed, epochs=SEQUENCE_EPOCHS)
+            epochs[name, seed] = model.history
+            reader = model.reading(known)
+            measure(name, seed, reader.score, model.indices)
+            if loss == "bce":
+                continue
+            settings = {"heads": ("ranking",), "ranking_epochs": HYBRID_EPOCHS}
+            other = movierec.fit_hybrid(last, data.movies, data.users, seed=seed, **settings)
+            measure("hybrid", seed, other.score, other.indices)
+
+            def both(users, hybrid=other, reader=reader):
+                return standardised(hybrid.score(users)) + standardised(reader.score(users))
+
+            measure("attention + hybrid", seed, both, model.indices)
+            for how in ("within a second", "all"):
+                mixed = in_another_order(known, how, seed)
+                measure(how, seed, model.reading(mixed).score, model.indices)
+    by_epoch = pd.concat(epochs, names=["model", "seed"]).droplevel(-1).reset_index()
+    return {"sequence_users": wide(found), "sequence_epochs": by_epoch}
+
+
+def people(data) -> dict[str, pd.DataFrame]:
+    """Measure both heads of notebook 11 with and without what is known of people."""
+    return {"people_users": wide(people_users(data))}
+
+
+def films(data) -> dict[str, pd.DataFrame]:
+    """Measure the hybrids of notebook 11 among films that were hidden from them."""
+    return {"hidden_users": long(film_users(data))}
+
+
+EXPERIMENTS: dict[str, Callable] = {one.__name__: one for one in (ladder, hybrid, folds, sequences, people, films)}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the named experiments, or all; record their tables; return the exit code, 0."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", choices=[[], *EXPERIMENTS], metavar="NAME", help=", ".join(EXPERIMENTS))
+    names = parser.parse_args(arguments).names or list(EXPERIMENTS)
+    data = movierec.load("ml-100k")
+    for name in names:
+        for table, rows in EXPERIMENTS[name](data).items():
+            keys = [column for column in ("model", "seed", "user_id", "epoch") if column in rows]
+            values = rows.drop(columns=keys).round(6)
+            rows = rows[keys].join(values.astype(object).where(values.notna(), "--"))
+            tolerance = dict.fromkeys(values, math.inf)  # only this script makes them
+            Recorder("tests/benchmarks/repeats.py", data).table(table, rows, tolerance=tolerance)
+            record(only=[f"{table}.csv"])
+            print(f"{table}: {len(rows):,} rows", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
