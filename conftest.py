@@ -7,7 +7,6 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
-
 from movierec.report import Recorder, forget
 
 RECORDER = Recorder("conftest.py")

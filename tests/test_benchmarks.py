@@ -17,7 +17,7 @@ import pytest
 import movierec
 from movierec.data import Split, make_indices, split_random5, split_stratified
 from movierec.models import Settings
-from movierec.report import read_table
+from movierec.record import read_table
 
 FOLDER = Path(__file__).parent / "benchmarks"
 PINS = [

@@ -18,7 +18,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from movierec import report
+from movierec import record
 from movierec.baselines.ladder import CHEAP_RANKERS, RECOMMENDERS, STAR_PREDICTORS, Problem
 from movierec.data import MovieLens, Split, load, splits
 from movierec.evaluation import LIKED_FROM_STARS, evaluate_ranking, evaluate_stars
@@ -150,10 +150,10 @@ def _chosen(trials: pd.DataFrame, fold: int) -> dict[str, dict]:
 
 
 def _recorded(protocol: str, folder=None) -> pd.DataFrame | None:
-    path = report.report_folder(folder) / "results" / f"{_table_name(protocol)}.csv"
+    path = record.report_folder(folder) / "results" / f"{_table_name(protocol)}.csv"
     if not path.exists():
         return None
-    trials, _ = report.read_table(path)
+    trials, _ = record.read_table(path)
     numbers = {"trial": int, "value": float, "cpu_seconds": float, "fold": int}
     return trials.astype(numbers).assign(chosen=trials["chosen"] == "True")
 
@@ -194,8 +194,8 @@ def _record(protocol: str, trials: pd.DataFrame, data: MovieLens) -> None:
     order = trials["model"].map(list(RECOMMENDERS).index)
     trials = trials.assign(order=order).sort_values(["fold", "order", "trial"]).drop(columns="order")
     loose = {"value": np.inf, "cpu_seconds": np.inf}  # never compared: nothing but this command makes them
-    report.Recorder("movierec/baselines/tuning.py", data).table(name, trials, tolerance=loose)
-    report.record(only=[f"{name}.csv"])
+    record.Recorder("movierec/baselines/tuning.py", data).table(name, trials, tolerance=loose)
+    record.keep(name)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -15,7 +15,7 @@ import pandas as pd
 
 from movierec.data import COURSE, chosen, data_folder
 from movierec.play.knobs import COURSE_LOSS, LOSSES, METRICS, SETTINGS, default_settings, shown
-from movierec.report import report_folder
+from movierec.record import report_folder
 
 
 @dataclass(frozen=True)

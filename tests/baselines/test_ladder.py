@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from movierec import report
+from movierec import record
 from movierec.baselines import ladder, tuning
 from movierec.baselines.ladder import RANKERS, RECOMMENDERS, STAR_PREDICTORS, Problem
 from movierec.data import Split
@@ -104,12 +104,12 @@ def test_a_recommender_that_is_tuned_again_leaves_the_others_as_they_were(tmp_pa
     monkeypatch.setitem(tuning.PROTOCOLS, "by_user_time", (by_user_time, liked_from, names))
     tuning.tune_and_record("by_user_time", checkerboard)
     path = tmp_path / "results/tuning_by_user_time.csv"
-    first = report.read_table(path)[0]
+    first = record.read_table(path)[0]
     assert list(dict.fromkeys(first["model"])) == ["popularity", "content-based", "EASE", "weighted"]
     monkeypatch.setattr(tuning, "BUDGET_TRIALS", 3)
     monkeypatch.setattr(tuning.tune, "__kwdefaults__", {**tuning.tune.__kwdefaults__, "budget": 3})
     tuning.tune_and_record("by_user_time", checkerboard, only=["weighted"])
-    again = report.read_table(path)[0]
+    again = record.read_table(path)[0]
     pd.testing.assert_frame_equal(again[again["model"] != "weighted"], first[first["model"] != "weighted"])
     assert (again["model"] == "weighted").sum() == 3
     assert set(tuning.chosen("by_user_time")) == set(names)
@@ -127,8 +127,8 @@ def test_what_was_chosen_is_read_by_protocol_and_fold(tmp_path):
             "fold": [0, 0, 1, 0],
         }
     )
-    report.Recorder("tuning", folder=tmp_path).table("tuning_random_five", trials)
-    report.record(tmp_path, only=["tuning_random_five.csv"])
+    record.Recorder("tuning", folder=tmp_path).table("tuning_random_five", trials)
+    record.keep("tuning_random_five", tmp_path)
     assert tuning.chosen("random5", folder=tmp_path) == {"EASE": {"regularisation": 2}, "popularity": {}}
     assert tuning.chosen("random5", fold=1, folder=tmp_path) == {"EASE": {"regularisation": 3}}
     with pytest.raises(FileNotFoundError, match="no trials for 'by_time': `make tune`"):

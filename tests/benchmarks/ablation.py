@@ -20,7 +20,7 @@ import pandas as pd
 import movierec
 from movierec.baselines import tuning
 from movierec.evaluation import full_ranking as evaluation
-from movierec.report import Recorder, read_table, record, report_folder
+from movierec.record import Recorder, keep, read_table, report_folder
 
 SEEDS = (0, 1, 2)
 STARS = {
@@ -169,7 +169,7 @@ def write(rows: pd.DataFrame) -> None:
     rows["deviation"] = rows["deviation"].astype(object).fillna("--")  # an ensemble is one
     loose = dict.fromkeys(["value", "deviation", "epochs", "cpu_seconds", "better"], np.inf)  # only this makes them
     Recorder("tests/benchmarks/ablation.py", movierec.load("ml-100k")).table("ablation", rows, tolerance=loose)
-    record(only=["ablation.csv"])
+    keep("ablation")
 
 
 def recorded() -> pd.DataFrame | None:

@@ -11,7 +11,7 @@ import faiss
 import numpy as np
 
 from movierec.recommend import EFFORT, Nearest
-from movierec.report import Recorder
+from movierec.record import Recorder
 
 NUM_VECTORS, DIM, NUM_QUERIES, K = 200_000, 64, 200, 100
 NUM_GROUPS = 200  # tastes

@@ -17,7 +17,7 @@ from movierec.baselines import ContentBased, Ease, ImplicitAls, Popularity
 from movierec.data import features, make_indices
 from movierec.evaluation import cold, comparison
 from movierec.evaluation import full_ranking as evaluation
-from movierec.report import Recorder
+from movierec.record import Recorder
 
 SEEDS = (0, 1, 2)
 SETS = (0, 1, 2, 3, 4)  # seeds of `hide_movies`

@@ -20,7 +20,7 @@ from movierec.baselines import ladder as rungs
 from movierec.baselines import tuning
 from movierec.evaluation import full_ranking as evaluation
 from movierec.recommend import Ensemble
-from movierec.report import Recorder, record
+from movierec.record import Recorder, keep
 
 LADDER = ["ndcg@10", "recall@10", "map@10", "novelty@10", "diversity@10", "miscalibration@10"]
 SEQUENCE_EPOCHS, HYBRID_EPOCHS = 24, 26  # at most, of attention; and the mean of the hybrid's best on validation
@@ -158,7 +158,7 @@ def main(arguments: list[str] | None = None) -> int:
             rows = rows[keys].join(values.astype(object).where(values.notna(), "--"))
             tolerance = dict.fromkeys(values, math.inf)  # only this script makes them
             Recorder("tests/benchmarks/repeats.py", data).table(table, rows, tolerance=tolerance)
-            record(only=[f"{table}.csv"])
+            keep(table)
             print(f"{table}: {len(rows):,} rows", flush=True)
     return 0
 

@@ -33,7 +33,7 @@ import movierec
 from movierec.data import Indices, make_indices
 from movierec.evaluation import bootstrap_means
 from movierec.evaluation import full_ranking as evaluation
-from movierec.report import Recorder, read_table, record, report_folder
+from movierec.record import Recorder, keep, read_table, report_folder
 
 HERE = Path(__file__).parent
 TIMEOUT_SECONDS = 3600  # of one fit; the slowest here takes minutes
@@ -250,7 +250,7 @@ def write(fresh: list[dict]) -> None:
 
 def _record(name: str, table: pd.DataFrame, tolerance: dict) -> None:
     Recorder("tests/benchmarks/run.py", movierec.load("ml-100k")).table(name, table, tolerance=tolerance)
-    record(only=[f"{name}.csv"])
+    keep(name)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from movierec.data import movielens as datasets
-from movierec.report import Recorder, read_table, record, report_folder
+from movierec.record import Recorder, keep, read_table, report_folder
 
 SIZES = {
     100_000: (1_400, 1_700),
@@ -316,7 +316,7 @@ def write(name: str, table: pd.DataFrame) -> None:
     numbers = [column for column in table if table[column].dtype.kind == "f"]
     tolerance = dict.fromkeys([*numbers, "said"] if "said" in table else numbers, float("inf"))
     Recorder("tests/benchmarks/scale.py").table(name, table, tolerance=tolerance)
-    record(only=[f"{name}.csv"])
+    keep(name)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -26,8 +26,7 @@ import numpy as np
 import pandas as pd
 
 from movierec.data import data_folder
-from movierec.report import Recorder
-from movierec.report import record as keep
+from movierec.record import Recorder, keep
 from movierec.serving import FeedbackLog
 
 GOAL_P99_MS = 50
@@ -277,7 +276,8 @@ def main(arguments: list[str] | None = None, command: list | None = None) -> int
             record.number(name, value, tolerance=math.inf, digits=0 if value == int(value) else 1)
     record.table("serving", table, tolerance=dict.fromkeys(["requests", "p50_ms", "p99_ms"], math.inf))
     record.table("serving_quantiles", quantiles, tolerance={"ms": math.inf})
-    keep(only=["serving.csv", "serving_quantiles.csv"])
+    keep("serving")
+    keep("serving_quantiles")
     print(f"the slowest of a hundred: {total['p99_ms']} ms; the goal is {GOAL_P99_MS} ms")
     return int(total["wrong"] + total["lost"] > 0)
 

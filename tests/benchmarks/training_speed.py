@@ -25,7 +25,7 @@ from movierec.baselines import Bias
 from movierec.data import Features, Indices
 from movierec.keras2 import tf
 from movierec.models import History, HybridModel
-from movierec.report import Recorder, read_table, record, report_folder
+from movierec.record import Recorder, keep, read_table, report_folder
 from movierec.training import MOST_PASSES, LazyAdam, shuffled, stars_rows
 
 COSTS = ["cpu_us_per_example", "wall_us_per_example", "times_less_cpu"]
@@ -260,7 +260,7 @@ def write(fresh: pd.DataFrame) -> None:
     recorded = report_folder() / f"results/{name}.csv"
     table = merge(fresh, read_table(recorded)[0] if recorded.exists() else None)
     Recorder("tests/benchmarks/training_speed.py").table(name, table, tolerance=TOLERANCE)
-    record(only=[f"{name}.csv"])
+    keep(name)
 
 
 def main(arguments: list[str] | None = None) -> int:

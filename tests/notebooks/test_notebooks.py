@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from movierec import report
+from movierec.record import read_table, report_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 PATHS = sorted(path for path in ROOT.glob("notebooks/**/*.ipynb") if ".ipynb_checkpoints" not in path.parts)
@@ -253,7 +253,7 @@ def test_the_card_says_how_long_a_run_takes_as_it_was_measured(path):
     minutes = _text(json.loads(path.read_text(encoding="utf-8"))["cells"][0]).splitlines()
     said = next(line for line in minutes if re.search(r"minutes? \|$", line)).rsplit("|", 2)[1]
     most = max(int(number) for number in re.findall(r"\d+", said))
-    recorded, _ = report.read_table(report.report_folder() / "results/notebook_minutes.csv")
+    recorded, _ = read_table(report_folder() / "results/notebook_minutes.csv")
     measured = float(recorded.set_index("notebook")["minutes"][path.stem])
     assert measured <= most <= measured + 1.5
 

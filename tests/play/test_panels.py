@@ -9,7 +9,7 @@ import pytest
 from test_runs import FEW, LISTS, STARS, made
 
 import movierec
-from movierec import report
+from movierec import record
 from movierec.baselines import tuning
 from movierec.play import knobs, runs, space, train_panel
 from movierec.play.embedding_explorer import EmbeddingExplorer
@@ -342,7 +342,7 @@ def test_numbers_on_the_surface_can_be_read(share):
 
 
 def test_the_laboratory_repeats_the_broken_rulers_of_notebook_03(ml100k):
-    recorded, _ = report.read_table(report.report_folder() / "results/broken_rulers.csv")
+    recorded, _ = record.read_table(record.report_folder() / "results/broken_rulers.csv")
     recorded = recorded.set_index("model").astype(float)
     laboratory = Laboratory(ml100k, tuning.chosen("by_user_time"))
     for column, switched in {

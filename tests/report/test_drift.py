@@ -5,9 +5,9 @@ import math
 import matplotlib
 import pandas as pd
 import pytest
+from movierec.results import read_rows, read_table
 
 from movierec import drift, report
-from movierec.results import read_rows, read_table
 
 matplotlib.use("agg")
 import matplotlib.pyplot as plt

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-
 from movierec.printed import SETTINGS, Style, cells, declared_tables, header, rounded
 
 ROOT = Path(__file__).resolve().parents[2]

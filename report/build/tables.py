@@ -1,6 +1,6 @@
 """Recorded tables as a reader sees them: rounded, with intervals beside their values and the leaders in bold.
 
-`report/tables.toml` says which columns, in which form; LaTeX and Markdown are two styles of the same cells.
+`report/tables.toml` declares the columns and their form; LaTeX and Markdown are two styles of the same cells.
 """
 
 import tomllib
@@ -10,51 +10,53 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from movierec.results import is_number, require
+from movierec.record import require
+from report.build.results import is_number
 
 SETTINGS = {"column", "header", "format", "unit", "best", "interval", "align"}  # of a column in tables.toml
+Columns = list[dict[str, Any]]
 
 
 class Style(NamedTuple):
-    """How one kind of page writes text, numbers, bold type and an interval: each takes text and returns text."""
+    """How a kind of page writes text, rounded numbers, bold type and an interval: functions from text to text."""
 
     text: Callable[[str], str]
-    number: Callable[[str], str]  # of a number that is rounded already
+    number: Callable[[str], str]
     bold: Callable[[str], str]
     interval: Callable[[str], str]
 
 
-def declared_tables(folder: Path) -> dict[str, list[dict[str, Any]]]:
-    """name -> its columns, as `tables.toml` in the report's folder declares them."""
+def declared_tables(folder: Path) -> dict[str, Columns]:
+    """Return name -> columns, as `tables.toml` in the report's folder declares them."""
     return tomllib.loads((folder / "tables.toml").read_text(encoding="utf-8"))
 
 
 def rounded(text: str, form: str, style: Style) -> str:
-    """A number's text in the form that Python's `format` understands, as the style writes it."""
+    """Return a number in the form that Python's `format` understands, as the style writes it, without a minus zero."""
     formatted = format(float(text), form)
-    return style.number(formatted.lstrip("-") if float(formatted.replace(",", "")) == 0 else formatted)  # no minus zero
+    return style.number(formatted.lstrip("-") if float(formatted.replace(",", "")) == 0 else formatted)
 
 
-def header(columns: list[dict[str, Any]], style: Style) -> list[str]:
-    """The first line of a table, units in brackets."""
+def header(columns: Columns, style: Style) -> list[str]:
+    """Return the first line of a table, with units in brackets."""
     return [style.text(spec["header"] + (f" ({spec['unit']})" if "unit" in spec else "")) for spec in columns]
 
 
 def cells(
-    name: str, table: pd.DataFrame, columns: list[dict[str, Any]], best: dict[str, list[str]], style: Style
+    name: str, table: pd.DataFrame, columns: Columns, best: dict[str, list[str]], style: Style
 ) -> list[list[str]]:
-    """The cells of a table, row by row; in bold who leads in a column, as the test says that was recorded with it.
+    """Return the cells of a table row by row; a row that leads in a column, by a recorded test, is in bold there.
 
     Args:
-        name: for messages.
-        table: cells as text, as `results.read_table` returns them.
-        columns: one dict a column: column, header; optional format (".3f"), unit, align, best (true), and interval: the
+        name: Of the table, for messages.
+        table: Cells as text, see `record.read_table`.
+        columns: One dict a column: column, header; optional format (".3f"), unit, align, best (true), and interval: the
             two columns that hold its ends.
-        best: column -> the first cells of the rows that lead, see `report.Recorder.table`.
-        style: of the page.
+        best: Column -> the first cells of the rows that lead, see `Recorder.table`.
+        style: Of the page.
 
     Raises:
-        ValueError: if a column or a setting is unknown, or if bold is asked where no test says who leads.
+        ValueError: A column or a setting is unknown, or bold is asked where no test says which rows lead.
     """
     rendered = []
     for spec in columns:

@@ -1,0 +1,254 @@
+"""What a notebook hands to the report: numbers, tables and figures, each with its origin.
+
+    report/results/                       recorded: tracked by git, the source of the paper and of the README
+    report/generated/results/<notebook>/  fresh: what the last run of a notebook wrote, one file a result
+    report/figures/                       the figures of the last run, as PDF
+
+A result is a file of its own that is replaced as a whole, so notebooks that run side by side lose nothing.
+`python -m report.build` compares the fresh results with the recorded ones, keeps them, and makes LaTeX of them.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from numbers import Integral, Real
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from movierec.data import COURSE, MovieLens, chosen, fingerprint
+from movierec.files import write_atomically
+from movierec.origin import ORIGIN, commit, origin_of, report_folder, running_cell
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from movierec.plots import Picture
+
+RESERVED = {"numbers", "figures", "provenance"}  # names that files of the report have already
+
+
+class Recorder:
+    """The results of one notebook or script on their way to the report.
+
+    A name is lowercase words joined by `_`, and belongs to one notebook; any other name is a ValueError. Results on
+    another data set than the course's go to `generated/<data set>/`, and nothing is compared with them.
+
+    Args:
+        notebook: The file's name without its ending, "06_training"; or the path of a script, which has no cells.
+        data: What the results are about; None for made data, which has no checksum.
+        folder: The report's folder; None: see `report_folder`.
+    """
+
+    def __init__(self, notebook: str, data: MovieLens | None = None, *, folder: Path | str | None = None) -> None:
+        self.notebook = notebook
+        self.checksum = "" if data is None else fingerprint(data)
+        self.folder = report_folder(folder)
+        if chosen() != COURSE:
+            self.folder = self.folder / "generated" / chosen()
+
+    def __repr__(self) -> str:
+        return f"Recorder({self.notebook!r})"
+
+    def finding(self, sentence: str, holds: Any) -> None:
+        """Print whether a sentence of the text holds in this run: "more users, better lists: yes".
+
+        A finding that does not hold raises nothing: the reader may have changed a setting or the data. A `holds` that
+        is not one truth value, of Python or NumPy, is a ValueError.
+        """
+        require(isinstance(holds, bool | np.bool_), f"finding {sentence!r} needs one truth value; found {holds!r}.")
+        print(f"{sentence}: {'yes' if holds else 'no'}")
+
+    def number(
+        self,
+        name: str,
+        value: float,
+        *,
+        interval: tuple[float, float] | None = None,
+        tolerance: float = 0.0,
+        unit: str = "",
+        digits: int | None = None,
+    ) -> None:
+        r"""Record a finite number, which LaTeX has as a macro: `hybrid_rmse` becomes `\HybridRmse`.
+
+        Args:
+            name: Two words or more: whose, and what.
+            value: int or float.
+            interval: Ends of its 95 % interval, kept as `{name}_low` and `{name}_high`; `\HybridRmseInterval` is then
+                the number with both. None for what is counted, timed or set.
+            tolerance: How far a new run may be from the recorded one; `math.inf`, for seconds: never compared.
+            unit: A word for the LaTeX source, such as "stars".
+            digits: Digits after the point in LaTeX; None: 0 for whole numbers, else 3.
+
+        Raises:
+            ValueError: The value is not finite, or the interval does not contain it.
+        """
+        _check_name(name, words=2)
+        require(isinstance(value, Real), f"number {name!r} must be one; found {value!r}. `record.table` takes text.")
+        require(tolerance >= 0, f"the tolerance of {name!r} must be 0 or more; found {tolerance}.")
+        values = {"value": value}
+        if interval is not None:
+            low, high = interval
+            require(
+                low <= value <= high,
+                f"the interval of {name!r} must hold it; found {value} outside {low} to {high}. "
+                "Give the ends of the interval, not their distances.",
+            )
+            values |= {"low": low, "high": high}
+        if digits is None:
+            digits = 0 if isinstance(value, Integral) else 3
+        row = dict(zip(values, _cells(values, f"number {name!r},"), strict=True))
+        row |= {"tolerance": f"{tolerance:.10g}", "digits": str(digits), "unit": unit}
+        self._write(f"{name}.number.json", json.dumps({"name": name, **row, **self._origin()}))
+
+    def table(
+        self,
+        name: str,
+        table: pd.DataFrame,
+        *,
+        tolerance: dict[str, float] | None = None,
+        best: dict[str, list] | None = None,
+    ) -> None:
+        """Record a table without its index, as a CSV file whose first line is a comment in JSON.
+
+        Args:
+            table: Finite numbers and text; where nothing applies, the text "--".
+            tolerance: Column -> how far a new run may be; `math.inf`: never compared.
+            best: Column -> first cells of the rows that lead in it by a test, see `evaluation.leaders`; the report
+                sets them in bold.
+
+        Raises:
+            ValueError: A cell is missing or infinite, a column or a leader is unknown, or the index has a name.
+        """
+        _check_name(name)
+        unknown = [column for column in {**(tolerance or {}), **(best or {})} if column not in table]
+        require(not unknown, f"tolerances and leaders of {name!r} must name columns {list(table)}; found {unknown}.")
+        require(
+            table.index.name is None, f"the index of {name!r} has a name and would be lost. Record table.reset_index()."
+        )
+        cells = pd.DataFrame({column: _cells(values, f"{name!r}, {column!r}, row") for column, values in table.items()})
+        lead = {column: _cells(dict(enumerate(rows)), f"{name!r}, leader") for column, rows in (best or {}).items()}
+        absent = sorted({row for rows in lead.values() for row in rows} - set(cells.iloc[:, 0]))
+        require(not absent, f"leaders of {name!r} must be among its first cells; found {absent}.")
+        header = {key: value for key, value in self._origin().items() if value} | {"tolerance": tolerance or {}}
+        header |= {"best": lead} if best else {}
+        self._write(f"{name}.csv", f"# {json.dumps(header)}\n" + cells.to_csv(index=False, lineterminator="\n"))
+
+    def figure(self, name: str, fig: Figure, alt: str) -> Picture:
+        """Close a Matplotlib figure and return it as a picture for the notebook; make it the last line of a cell.
+
+        It is written to figures/{name}.pdf, too, with its text and origin inside: the same bytes each time.
+
+        Args:
+            fig: The figure.
+            alt: What it shows, in a sentence or two, for readers who cannot see it; not empty.
+        """
+        import matplotlib  # here: reading results must not wait for it
+
+        from movierec import plots
+
+        _check_name(name)
+        picture = plots.alt(fig, alt)
+        about = self._origin()
+        metadata = {"Title": name, "Subject": picture.text, "Keywords": origin_of(about)}
+        if "SOURCE_DATE_EPOCH" not in os.environ:
+            metadata["CreationDate"] = None
+        buffer = io.BytesIO()
+        with matplotlib.rc_context({"pdf.fonttype": 42}):
+            fig.savefig(buffer, format="pdf", metadata=metadata)
+        self._write(f"{name}.figure.json", json.dumps({"name": name, "alt": picture.text, **about}))
+        write_file(self.folder / f"figures/{name}.pdf", buffer.getvalue())
+        return picture
+
+    def _origin(self) -> dict[str, str]:
+        return dict(zip(ORIGIN, (self.notebook, running_cell(self.notebook), commit(), self.checksum), strict=True))
+
+    def _write(self, file: str, text: str) -> None:
+        own = _fresh_folder(self.notebook, self.folder)
+        for path in own.parent.glob(f"*/{file}"):
+            require(
+                path.parent == own,
+                f"{file.split('.')[0]!r} is recorded by {path.parent.name} already. "
+                f"Choose another name in {self.notebook}, or, if it moved there, delete {path}.",
+            )
+        write_file(own / file, text)
+
+
+def forget(notebook: str, folder: Path | str | None = None) -> None:
+    """Delete the fresh results of a notebook that is about to run: it may write others."""
+    shutil.rmtree(_fresh_folder(notebook, report_folder(folder)), ignore_errors=True)
+
+
+def recorded(name: str, folder: Path | str | None = None) -> pd.DataFrame:
+    """Return a table of report/results, "--" as NaN: the way to show an experiment that takes too long to repeat."""
+    return pd.read_csv(report_folder(folder) / f"results/{name}.csv", skiprows=1, na_values="--", keep_default_na=False)
+
+
+def read_table(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Return a table's cells as text, and what its first line says: notebook, commit, tolerance, …"""
+    first, body = path.read_text(encoding="utf-8").split("\n", 1)
+    return pd.read_csv(io.StringIO(body), dtype=str, keep_default_na=False), json.loads(first.removeprefix("#"))
+
+
+def keep(name: str, folder: Path | str | None = None) -> None:
+    """Make a fresh table the recorded one.
+
+    A table that came out the same keeps the commit that first made it, unless that code was never committed ("+").
+    """
+    (fresh,) = report_folder(folder).glob(f"generated/results/*/{name}.csv")
+    kept = report_folder(folder) / f"results/{name}.csv"
+    if kept.exists():
+        (old, said), (new, says) = read_table(kept), read_table(fresh)
+        committed = not said.get("commit", "").endswith("+")
+        if committed and old.equals(new) and said | {"commit": "", "data": ""} == says | {"commit": "", "data": ""}:
+            return
+    write_file(kept, fresh.read_bytes())
+
+
+def write_file(path: Path, content: str | bytes) -> None:
+    """Replace a file at once; leave it and its date alone if it has this content already."""
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    if not path.exists() or path.read_bytes() != data:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, data)
+
+
+def require(holds: Any, message: str) -> None:
+    """Raise ValueError with this message unless the condition holds."""
+    if not holds:
+        raise ValueError(message)
+
+
+def _fresh_folder(notebook: str, folder: Path) -> Path:
+    return folder / "generated/results" / notebook.replace("/", "-")
+
+
+def _check_name(name: str, words: int = 1) -> None:
+    require(
+        re.fullmatch("_".join(words * ["[a-z]+"]) + "(_[a-z]+)*", name),
+        f"a name must be {words} or more lowercase words joined by '_', such as 'hybrid_rmse'; found {name!r}. "
+        "LaTeX macros have no digits: write them as words, 'random_five_rmse'.",
+    )
+    require(name not in RESERVED, f"{name!r} is the name of a file of the report already. Choose another.")
+
+
+def _cells(values: Mapping | pd.Series, where: str) -> list[str]:
+    """Return values as text: whole numbers in full, others to ten digits, so that a second run is equal."""
+    texts = []
+    for key, value in values.items():
+        missing = value is None or value is pd.NA or value is pd.NaT
+        require(
+            not missing and not (isinstance(value, Real) and not math.isfinite(value)),
+            f"{where} {key} must be finite; found {value}. Where nothing applies, write '--' into the table.",
+        )
+        whole = isinstance(value, Integral) or not isinstance(value, Real)
+        texts.append(str(value) if whole else f"{value:.10g}")
+    return texts
