@@ -1,6 +1,7 @@
-"""The long experiments of notebooks 03, 06, 08 and 11: every seed and variant, recorded user by user.
+"""The long experiments of notebooks 03, 06, 08, 10 and 11: every seed and variant, recorded user by user.
 
     python tests/benchmarks/repeats.py [ladder] [hybrid] [folds] [sequences] [people] [films]
+                                       [optimizers]
 
 `make repeats` runs all, about 20 CPU minutes. A notebook reads its table, compares models user by user, and trains one
 of the rows again. Tables have one row a user and fit (`long`), or one column a fit (`wide`); values have six digits.
@@ -21,6 +22,7 @@ from movierec.baselines import tuning
 from movierec.evaluation import full_ranking as evaluation
 from movierec.recommend import Ensemble
 from movierec.record import Recorder, keep
+from movierec.training import OPTIMIZERS
 
 LADDER = ["ndcg@10", "recall@10", "map@10", "novelty@10", "diversity@10", "miscalibration@10"]
 SEQUENCE_EPOCHS, HYBRID_EPOCHS = 24, 26  # at most, of attention; and the mean of the hybrid's best on validation
@@ -142,7 +144,21 @@ def films(data) -> dict[str, pd.DataFrame]:
     return {"hidden_users": long(film_users(data))}
 
 
-EXPERIMENTS: dict[str, Callable] = {one.__name__: one for one in (ladder, hybrid, folds, sequences, people, films)}
+def optimizers(data) -> dict[str, pd.DataFrame]:
+    """Measure the stars head of notebook 10 on validation, by each optimiser, and with histories as lists."""
+    split = movierec.split_by_user_time(data.ratings)
+    settings = {name: {"optimizer": name} for name in OPTIMIZERS} | {"lists": {"most_pairs": 0}}
+    settings["adagrad"]["learning_rate"] = 0.05
+    tables = {}
+    for name, chosen in settings.items():
+        fitted = movierec.fit_hybrid(split, data.movies, data.users, heads=("stars",), **chosen)
+        tables[name, 0] = evaluation.evaluate_stars(fitted, split, "validation")
+    return {"optimizer_users": long(tables)}
+
+
+EXPERIMENTS: dict[str, Callable] = {
+    one.__name__: one for one in (ladder, hybrid, folds, sequences, people, films, optimizers)
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
