@@ -42,12 +42,22 @@ def judge(data, split, head: str, users: pd.DataFrame | None, seed: int, **setti
     return evaluation.evaluate_ranking(model.score, split, model.indices)
 
 
+def people_of(data, split) -> pd.DataFrame:
+    """Return the users; where a data set says nothing of them, invented ones, as in notebook 11."""
+    if data.users is not None:
+        return data.users
+    rng, ids = np.random.default_rng(0), make_indices(split.train, data.movies).user_ids
+    age, gender = rng.integers(15, 70, len(ids)), rng.choice(["F", "M"], len(ids))
+    job = rng.choice(["student", "other"], len(ids))
+    return pd.DataFrame({"user_id": ids, "age": age, "gender": gender, "occupation": job})
+
+
 def people_users(data) -> dict[tuple[str, int], pd.Series]:
     """Return {("stars with", seed): each user's RMSE on test, …, ("ranking without", seed): each user's NDCG@10}."""
     split = movierec.split_by_user_time(data.ratings)
     found = {}
     for head, (metric, k) in METRICS.items():
-        for name, users in (("with", data.users), ("without", None)):
+        for name, users in (("with", people_of(data, split)), ("without", None)):
             for seed in SEEDS:
                 table = judge(data, split, head, users, seed, epochs=EPOCHS[head])
                 found[f"{head} {name}", seed] = table[f"{metric}@{k}" if k else metric]
@@ -75,7 +85,7 @@ def people(data, split) -> pd.DataFrame:
 
 def hybrids(data, hidden: cold.Hidden, seed: int, **settings) -> dict:
     """Return {name: scorer} of the hybrid as it is, and taught to rank films without ratings."""
-    settings |= dict(movies=data.movies, users=data.users, heads=("ranking",), seed=seed)
+    settings = dict(movies=data.movies, users=data.users, heads=("ranking",), seed=seed) | settings
     plain = movierec.fit_hybrid(hidden.split, **settings)
     taught = movierec.fit_hybrid(hidden.split, content_share=CONTENT_SHARE, **settings)
     return {"hybrid": plain.score, "hybrid, taught": taught.score}
@@ -102,7 +112,7 @@ def film_users(data) -> dict[tuple[str, int], pd.DataFrame]:
     for seed in SETS[:3]:
         hidden = cold.hide_movies(split, seed=seed)
         indices = make_indices(hidden.split.train, data.movies)
-        scorers = hybrids(data, hidden, seed, epochs=EPOCHS["ranking"])
+        scorers = hybrids(data, hidden, seed, users=people_of(data, split), epochs=EPOCHS["ranking"])
         as_flags = (features.movie_features(data.movies, indices).values > 0).astype(float)
         scorers["hybrid, continued"] = continued(scorers["hybrid"], data, hidden, indices, as_flags)
         for name, scorer in scorers.items():

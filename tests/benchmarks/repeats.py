@@ -4,7 +4,7 @@
                                        [optimizers]
 
 `make repeats` runs all, about 20 CPU minutes. A notebook reads its table, compares models user by user, and trains one
-of the rows again. Tables have one row a user and fit (`long`), or one column a fit (`wide`); values have six digits.
+of the rows again. With MOVIEREC_DATASET=ml-1m the tables are those of that data set, and not kept. Tables have one row a user and fit (`long`), or one column a fit (`wide`); values have six digits.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from people_and_films import SEEDS, film_users, people_users
 import movierec
 from movierec.baselines import ladder as rungs
 from movierec.baselines import tuning
+from movierec.data import COURSE, chosen
 from movierec.evaluation import full_ranking as evaluation
 from movierec.recommend import Ensemble
 from movierec.record import Recorder, keep
@@ -166,7 +167,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", choices=[[], *EXPERIMENTS], metavar="NAME", help=", ".join(EXPERIMENTS))
     names = parser.parse_args(arguments).names or list(EXPERIMENTS)
-    data = movierec.load("ml-100k")
+    data = movierec.load(chosen())
     for name in names:
         for table, rows in EXPERIMENTS[name](data).items():
             keys = [column for column in ("model", "seed", "user_id", "epoch") if column in rows]
@@ -174,7 +175,8 @@ def main(arguments: list[str] | None = None) -> int:
             rows = rows[keys].join(values.astype(object).where(values.notna(), "--"))
             tolerance = dict.fromkeys(values, math.inf)  # only this script makes them
             Recorder("tests/benchmarks/repeats.py", data).table(table, rows, tolerance=tolerance)
-            keep(table)
+            if chosen() == COURSE:
+                keep(table)
             print(f"{table}: {len(rows):,} rows", flush=True)
     return 0
 
