@@ -4,7 +4,8 @@
                                        [optimizers]
 
 `make repeats` runs all, about 20 CPU minutes. A notebook reads its table, compares models user by user, and trains one
-of the rows again. With MOVIEREC_DATASET=ml-1m the tables are those of that data set, and not kept. Tables have one row a user and fit (`long`), or one column a fit (`wide`); values have six digits.
+of the rows again. Tables have one row a user and fit (`long`), or one column a fit (`wide`); values have six digits.
+With MOVIEREC_DATASET=ml-1m they are of that data set, are written beside its results, and are not kept.
 """
 
 import argparse
@@ -151,8 +152,8 @@ def optimizers(data) -> dict[str, pd.DataFrame]:
     settings = {name: {"optimizer": name} for name in OPTIMIZERS} | {"lists": {"most_pairs": 0}}
     settings["adagrad"]["learning_rate"] = 0.05
     tables = {}
-    for name, chosen in settings.items():
-        fitted = movierec.fit_hybrid(split, data.movies, data.users, heads=("stars",), **chosen)
+    for name, setting in settings.items():
+        fitted = movierec.fit_hybrid(split, data.movies, data.users, heads=("stars",), **setting)
         tables[name, 0] = evaluation.evaluate_stars(fitted, split, "validation")
     return {"optimizer_users": long(tables)}
 
