@@ -105,19 +105,19 @@ browser:
 report: report/$(PAPER).pdf  ## report/main.pdf, and what moved in your run; RESULTS=mine: report/mine.pdf, of your run
 
 # The folders are there for what was deleted from them: a file that is gone is newer than nothing.
-SOURCES := report/main.tex report/references.bib report/tables.toml $(RECORDED) report/results report/figures
+SOURCES := report/main.tex report/references.bib report/tables.toml $(wildcard report/build/*.py) $(RECORDED) report/results report/figures
 TYPESET = if $(HAS_LATEXMK); then latexmk -pdf -interaction=nonstopmode -halt-on-error -quiet main && touch main.pdf; \
 	elif command -v tectonic >/dev/null; then tectonic --keep-logs main.tex; \
 	else echo "report/$(PAPER).pdf is not built: LaTeX is missing (see above)"; fi
 
 report/main.pdf: $(SOURCES) $(RAN) | latex
-	$(PYTHON) -m movierec.report check || [ -z "$$CI" ]
-	$(PYTHON) -m movierec.report build
+	$(PYTHON) -m report.build check || [ -z "$$CI" ]
+	$(PYTHON) -m report.build build
 	@cd report && $(TYPESET)
 
 report/mine.pdf: $(SOURCES) $(RAN) | latex
-	$(PYTHON) -m movierec.report check || true
-	$(PYTHON) -m movierec.report build --mine
+	$(PYTHON) -m report.build check || true
+	$(PYTHON) -m report.build build --mine
 	@cd report/generated/mine && $(TYPESET)
 	@[ ! -f report/generated/mine/main.pdf ] || cp report/generated/mine/main.pdf $@
 
@@ -125,7 +125,9 @@ report/figures: | $(RAN)
 	@mkdir -p $@
 
 test: setup browser  ## unit tests, every notebook re-executed and compared, the report built
-	$(PYTHON) -m pytest --nbval $(NBVAL) tests notebooks
+	$(PYTHON) -m pytest -n 2 --dist loadfile --nbval $(NBVAL) tests notebooks --ignore tests/report/test_report_build.py
+	@$(MAKE) --no-print-directory report
+	$(PYTHON) -m pytest tests/report/test_report_build.py
 
 lab: $(VENV) data  ## JupyterLab, opened on notebook 01
 	$(PYTHON) -m jupyterlab notebooks/01_exploration.ipynb
@@ -166,8 +168,8 @@ exercises: $(VENV) data  ## the exercises' notebooks and solutions again from th
 	$(PYTHON) notebooks/exercises/make.py
 
 record: notebooks  ## keep the numbers of your last run as the recorded ones
-	$(PYTHON) -m movierec.report record
-	$(PYTHON) -m movierec.readme
+	$(PYTHON) -m report.build record
+	$(PYTHON) -m report.build readme
 
 lock:  ## requirements.txt again from pyproject.toml (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv: https://docs.astral.sh/uv" >&2; exit 1; }

@@ -1,72 +1,75 @@
-"""Notebooks under nbval: a notebook whose cells all passed leaves a stamp with its seconds, for make and the report."""
+"""Notebooks under nbval: one whose cells have all passed leaves a stamp with its seconds, for make and the report.
 
+With pytest-xdist every worker collects all tests and runs some of the files. Each notebook has files of its own, and
+they are written where its cells run.
+"""
+
+import functools
 import json
-import math
 import os
 from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
-from movierec.report import Recorder, forget
 
-RECORDER = Recorder("conftest.py")
-STAMPS = RECORDER.folder / "generated" / "notebooks"
+# Before NumPy is imported, which reads the number of threads once.
+if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):  # kernels side by side share the cores
+    threads = str(max(1, (os.cpu_count() or 1) // int(workers)))
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(name, threads)
+
+from movierec.record import Recorder, forget, write_file
+
+FOLDER = Recorder("conftest.py").folder
+STAMPS = FOLDER / "generated" / "notebooks"
 NOTEBOOKS = Path(__file__).parent / "notebooks"
+FIRST = "notebooks/06_training.ipynb"  # it saves the model that `load_or_train` loads
 
 _cells_left: Counter = Counter()
 _seconds: dict = defaultdict(float)
 _failed: set = set()
 
 
-@pytest.fixture(scope="session")
-def notebooks_passed() -> set:
-    """The notebooks that this session has re-executed, every cell as stored."""
-    return {notebook for notebook, left in _cells_left.items() if not left and notebook not in _failed}
+def _is_notebook(path: Path) -> bool:
+    return path.parent == NOTEBOOKS and path.suffix == ".ipynb"
 
 
-def _notebook_of(nodeid: str) -> str | None:
-    path = Path(nodeid.split("::")[0])
-    return path.stem if path.suffix == ".ipynb" else None
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Forget the stamp and the fresh results of a notebook that starts: what it does not write again is gone."""
+    if _is_notebook(item.path) and item.path.stem not in _cells_left:
+        cells = json.loads(item.path.read_text(encoding="utf-8"))["cells"]
+        _cells_left[item.path.stem] = sum(cell["cell_type"] == "code" for cell in cells)
+        (STAMPS / f"{item.path.stem}.json").unlink(missing_ok=True)
+        forget(item.path.stem, FOLDER)
 
 
-def pytest_collection_modifyitems(config, items):
-    """The test that builds the report comes last: it reads what the notebooks wrote.
-
-    A notebook that is about to run has no stamp and no fresh results: what it does not write again is gone.
-    """
-    items.sort(key=lambda item: item.nodeid.startswith("tests/report/test_report_build.py"))
-    if config.option.collectonly:
-        return
-    for item in items:
-        if notebook := _notebook_of(item.nodeid):
-            _cells_left[notebook] += 1
-    for notebook in _cells_left:
-        (STAMPS / f"{notebook}.json").unlink(missing_ok=True)
-        forget(notebook, RECORDER.folder)
-
-
-def pytest_runtest_logreport(report):
-    notebook = _notebook_of(report.nodeid)
-    if notebook is None:
-        return
-    _seconds[notebook] += report.duration
-    if report.failed:
-        _failed.add(notebook)
-    if report.when == "teardown":
-        _cells_left[notebook] -= 1
-        if not _cells_left[notebook] and notebook not in _failed:
-            STAMPS.mkdir(parents=True, exist_ok=True)
-            (STAMPS / f"{notebook}.json").write_text(json.dumps({"seconds": round(_seconds[notebook], 1)}))
-            _write_minutes()
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Write the stamp of a notebook after its last cell, if none has failed or was left out."""
+    report = yield
+    if _is_notebook(item.path):
+        notebook = item.path.stem
+        _seconds[notebook] += report.duration
+        if report.failed:
+            _failed.add(notebook)
+        if report.when == "teardown":
+            _cells_left[notebook] -= 1
+            if not _cells_left[notebook] and notebook not in _failed:
+                write_file(STAMPS / f"{notebook}.json", json.dumps({"seconds": round(_seconds[notebook], 1)}))
+    return report
 
 
-def _write_minutes():
-    """The table of the report, once every notebook has a stamp."""
-    import pandas as pd  # here: unit tests alone do not write the table
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Give notebooks that load the model of notebook 06 to the worker that runs 06, after it."""
+    from xdist.scheduler import LoadFileScheduling
 
-    notebooks = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
-    stamps = [STAMPS / f"{notebook}.json" for notebook in notebooks]
-    if all(stamp.exists() for stamp in stamps):
-        minutes = [json.loads(stamp.read_text())["seconds"] / 60 for stamp in stamps]
-        table = pd.DataFrame({"notebook": notebooks, "minutes": minutes, "cores": os.cpu_count()})
-        RECORDER.table("notebook_minutes", table, tolerance={"minutes": math.inf, "cores": math.inf})
+    class AfterTraining(LoadFileScheduling):
+        @functools.cache  # noqa: B019  one scheduler a session
+        def _split_scope(self, nodeid):
+            file = super()._split_scope(nodeid)
+            text = (config.rootpath / file).read_text(encoding="utf-8") if file.endswith(".ipynb") else ""
+            return FIRST if "load_or_train(" in text else file
+
+    return AfterTraining(config, log) if config.option.dist == "loadfile" else None

@@ -1,5 +1,6 @@
 """Fixtures with a known answer; the models that several tests look at are trained once."""
 
+import itertools
 import json
 from types import SimpleNamespace
 
@@ -8,7 +9,7 @@ import pandas as pd
 import pytest
 
 import movierec
-from movierec import results
+from movierec import origin
 from movierec.data import make_indices
 
 DAY = 86_400  # seconds
@@ -148,29 +149,31 @@ def ml100k():
 def checkout(tmp_path, monkeypatch):
     """A checkout without git: one notebook, whose three code cells follow a heading, and a report without results."""
     cells = ["import movierec", 'record.table("main_results", results)', 'record.figure("long_tail", fig, words)']
-    notebook = [{"cell_type": "markdown", "source": ["# Training"]}]
-    notebook += [{"cell_type": "code", "source": [cell]} for cell in cells]
+    notebook = [{"cell_type": "markdown", "source": ["# Training"], "id": "title"}]
+    notebook += [{"cell_type": "code", "source": [cell], "id": f"cell-{n}"} for n, cell in enumerate(cells, start=1)]
     (tmp_path / "notebooks").mkdir()
+    (tmp_path / "report").mkdir()
     (tmp_path / "notebooks/06_training.ipynb").write_text(json.dumps({"cells": notebook}))
-    monkeypatch.setattr(results, "ROOT", tmp_path)
+    monkeypatch.setattr(origin, "ROOT", tmp_path)
+    monkeypatch.setattr(origin, "_runs_of_code", {})
     monkeypatch.setenv("MOVIEREC_REPORT", str(tmp_path / "report"))
     monkeypatch.delenv("MOVIEREC_DATASET", raising=False)
-    results.commit.cache_clear()
-    yield tmp_path
-    results.commit.cache_clear()
+    return tmp_path
 
 
 @pytest.fixture
 def running(monkeypatch):
-    """`running(code)`: from now on it is as in a kernel that runs a cell with this source."""
+    """`running(code)`: it is as in a kernel that was asked to run this source; `cell_id`: by JupyterLab."""
     import IPython  # here: other tests need neither
     import matplotlib.pyplot as plt
 
     plt.switch_backend("agg")  # Matplotlib asks IPython once for more than is simulated here
+    count = itertools.count()
 
-    def start(code):
-        shell = SimpleNamespace(get_parent=lambda: {"content": {"code": code}}, execution_count=17)
-        monkeypatch.setattr(IPython, "get_ipython", lambda: shell)
+    def start(code, cell_id=None):
+        request = {"header": {"msg_id": f"request-{next(count)}"}, "content": {"code": code}}
+        request["metadata"] = {"cellId": cell_id} if cell_id else {}
+        monkeypatch.setattr(IPython, "get_ipython", lambda: SimpleNamespace(get_parent=lambda: request))
 
     return start
 

@@ -1,13 +1,18 @@
-"""`movierec.drift`: what counts as moved, what is said of it, and what `record` keeps."""
+"""What counts as moved, what is said of it, and what `record` keeps, command line included."""
 
+import json
 import math
+import shutil
 
 import matplotlib
 import pandas as pd
 import pytest
-from movierec.results import read_rows, read_table
 
-from movierec import drift, report
+from movierec import record
+from movierec.record import Recorder, read_table
+from report.build import drift
+from report.build.__main__ import main
+from report.build.results import read_fresh, read_recorded
 
 matplotlib.use("agg")
 import matplotlib.pyplot as plt
@@ -15,7 +20,7 @@ import matplotlib.pyplot as plt
 RESULTS = pd.DataFrame(
     {"model": ["popularity", "bias", "hybrid"], "rmse": ["--", 0.94, 0.89], "ndcg@10": [0.1, 0.05, 0.2]}
 )
-OLD_NUMBERS = "name,value,tolerance,digits,unit,notebook\nhybrid_rmse,0.8934,0.003,3,stars,06_training\n"
+WORDS = "A few films have most of the ratings."
 
 
 @pytest.fixture
@@ -24,155 +29,105 @@ def folder(checkout):
 
 
 @pytest.fixture
-def record(folder):
-    return report.Recorder("06_training")
+def recorder(folder):
+    return Recorder("06_training")
 
 
-def record_all(record):
-    record.number("hybrid_rmse", 0.8934, tolerance=0.003, unit="stars")
-    record.number("num_ratings", 100_000)
-    record.table("main_results", RESULTS, tolerance={"ndcg@10": 0.01}, best={"ndcg@10": ["hybrid"]})
-    draw(record, "long_tail", "A few films have most of the ratings.")
+def record_all(recorder, rmse=0.8934, results=RESULTS, best="hybrid", tolerance=0.01, words=WORDS):
+    recorder.number("hybrid_rmse", rmse, tolerance=0.003, unit="stars")
+    recorder.number("num_ratings", 100_000, interval=(99_000, 101_000))
+    recorder.table("main_results", results, tolerance={"ndcg@10": tolerance}, best={"ndcg@10": [best]})
+    recorder.figure("long_tail", plt.figure(), words)
 
 
-def draw(record, name, words):
-    record.figure(name, plt.figure(), words)
-
-
-def recorded_earlier(folder):
+def recorded_earlier(folder, commit="0000000"):
     """What is recorded is from now on of an earlier commit, and of data with another checksum."""
     for path in (folder / "results").glob("*.csv"):
-        text = path.read_text().replace(",unknown,", ",0000000,f00").replace('"unknown"', '"0000000"')
+        text = path.read_text().replace(",unknown,", f",{commit},f00").replace('"unknown"', f'"{commit}"')
         path.write_text(text.replace('"tolerance"', '"data": "f00", "tolerance"'))
 
 
-def commits(folder):
+def origins(folder, what="commit"):
     """name -> the commit of each recorded number, figure and table."""
-    rows = read_rows(folder / "results/numbers.csv") | read_rows(folder / "results/figures.csv")
-    tables = [path for path in (folder / "results").glob("*.csv") if path.stem not in ("numbers", "figures")]
-    return {name: row["commit"] for name, row in rows.items()} | {p.stem: read_table(p)[1]["commit"] for p in tables}
+    numbers, figures, tables = read_recorded(folder)
+    rows = numbers | figures | {name: says for name, (_, says) in tables.items()}
+    return {name: row[what] for name, row in rows.items()}
 
 
-def clean(folder):
-    """As `make clean` leaves it: nothing fresh."""
-    for path in (folder / "generated/results").iterdir():
-        path.unlink()
+def files(folder):
+    return {path: path.read_bytes() for path in (folder / "results").iterdir()}
 
 
-# ---- check
+NAMES = ["hybrid_rmse", "num_ratings", "num_ratings_high", "num_ratings_low"]
 
 
-def test_nothing_moved_when_fresh_is_as_recorded(record):
-    record_all(record)
-    assert drift.record() == ["hybrid_rmse", "main_results.csv", "num_ratings"]
-    assert drift.check().empty
-    assert drift.told(drift.check()) == "every result is as recorded"
+# ---- check and its words
 
 
-def test_a_move_within_the_tolerance_is_none_and_beyond_it_is_shown_with_both_values(record, capsys):
-    record_all(record)
+def test_nothing_moved_when_fresh_is_as_recorded(recorder, folder, capsys):
+    record_all(recorder)
+    assert main(["record"]) == 0
+    assert set(origins(folder)) == {*NAMES, "main_results", "long_tail"}
+    recorded_earlier(folder)  # another commit and another checksum are no move
+    assert main(["check", "--all"]) == 0
+    assert capsys.readouterr().out == "record: 5 results\nevery result is as recorded\n"
+
+
+def test_a_number_moves_by_more_than_the_recorded_tolerance(recorder, capsys):
+    record_all(recorder)
     drift.record()
-    record.number("hybrid_rmse", 0.8964, tolerance=9)  # 0.003 away; the recorded tolerance counts
-    assert report.main(["check"]) == 0
-    record.number("hybrid_rmse", 0.8965, tolerance=9)
-    assert report.main(["check"]) == 1
-    assert drift.check().to_dict("records") == [
-        {
-            **{"status": "moved", "name": "hybrid_rmse", "recorded": "0.8934", "fresh": "0.8965"},
-            **{"tolerance": "0.003", "notebook": "06_training"},
-        }
-    ]
-    drift.record()
-    assert report.main(["check"]) == 0
-
-
-def test_cells_of_tables_move_by_the_tolerance_of_their_column_and_text_not_at_all(record):
-    record_all(record)
-    drift.record()
-    moved = RESULTS.assign(**{"ndcg@10": [0.105, 0.05, 0.3], "model": ["popularity", "biases", "hybrid"]})
-    record.table("main_results", moved)
-    rows = drift.check()
-    assert list(rows["name"]) == ["main_results.csv: bias, model", "main_results.csv: hybrid, ndcg@10"]
-    assert list(rows["recorded"]) == ["bias", "0.2"]
-    assert list(rows["fresh"]) == ["biases", "0.3"]
-
-
-def test_a_number_where_text_was_is_a_move(record):
-    record_all(record)
-    drift.record()
-    record.table("main_results", RESULTS.assign(rmse=[0.98, 0.94, 0.89]))
-    assert drift.check()[["recorded", "fresh"]].values.tolist() == [["--", "0.98"]]
-
-
-def test_another_set_of_rows_or_columns_is_a_move(record):
-    record_all(record)
-    drift.record()
-    record.table("main_results", RESULTS.iloc[:2])
-    assert drift.check()["fresh"].tolist() == ["2 rows of model, rmse, ndcg@10"]
-    record.table("main_results", RESULTS[["model", "rmse"]])
-    assert drift.check()["fresh"].tolist() == ["3 rows of model, rmse"]
-
-
-def test_infinite_tolerance_is_never_compared(record):
-    record.table(
-        "times",
-        pd.DataFrame({"seconds": [1.0], "machine": ["a"]}),
-        tolerance={"seconds": math.inf, "machine": math.inf},
-    )
-    drift.record()
-    record.table("times", pd.DataFrame({"seconds": [99.0], "machine": ["b"]}))
-    assert drift.check().empty
-
-
-def test_another_cell_commit_or_checksum_is_no_move(record, folder, running):
-    record_all(record)
-    drift.record()
-    recorded_earlier(folder)
-    running("import movierec")
-    record_all(record)
-    assert drift.check().empty
-
-
-# ---- told
-
-
-def test_what_moved_is_a_table_of_both_values_and_says_what_to_do(record):
-    record_all(record)
-    drift.record()
-    record.number("hybrid_rmse", 0.9)
-    record.table("main_results", RESULTS.assign(**{"ndcg@10": [0.1, 0.05, 0.25]}))
-    head, *rows, advice = drift.told(drift.check()).splitlines()
-    assert head == "2 moved:"
+    recorder.number("hybrid_rmse", 0.8964, tolerance=9)  # 0.003 away
+    assert main(["check"]) == 0
+    recorder.number("hybrid_rmse", 0.8965, tolerance=9)
+    recorder.table("main_results", RESULTS.assign(**{"ndcg@10": [0.105, 0.05, 0.3], "rmse": ["--", 0.94, "a " * 90]}))
+    capsys.readouterr()
+    assert main(["check"]) == 1
+    head, *rows, advice = capsys.readouterr().out.splitlines()
+    assert head == "3 moved:"
     assert [" ".join(row.split()) for row in rows] == [
         "name recorded fresh tolerance notebook",
-        "hybrid_rmse 0.8934 0.9 0.003 06_training",
-        "main_results.csv: hybrid, ndcg@10 0.2 0.25 0.01 06_training",
+        "hybrid_rmse 0.8934 0.8965 0.003 06_training",
+        "main_results.csv: hybrid, rmse 0.89 " + "a " * 90 + "0 06_training",  # told whole
+        "main_results.csv: hybrid, ndcg@10 0.2 0.3 0.01 06_training",
     ]
     assert advice == "Was that meant? `make record` keeps them; `make report RESULTS=mine` shows them in the paper."
-
-
-def test_a_long_value_is_told_whole(record):
-    record.table("titles", pd.DataFrame({"title": ["Heat"]}))
     drift.record()
-    title = "Dr. Strangelove or: How I Learned to Stop Worrying and Love the Bomb, and everything after it " * 3
-    record.table("titles", pd.DataFrame({"title": [title.strip()]}))
-    assert title.strip() in drift.told(drift.check())
+    assert drift.check().empty
 
 
-def test_what_was_not_compared_is_named_with_its_notebook_and_fails_only_when_asked(record, folder, capsys):
-    record_all(record)
-    record.number("old_number", 1.0)
-    report.Recorder("01_exploration").number("num_users", 943)
+@pytest.mark.parametrize(
+    ("table", "moved"),
+    [
+        (
+            RESULTS.assign(model=["popularity", "biases", "hybrid"]),
+            [("main_results.csv: bias, model", "bias", "biases")],
+        ),
+        (RESULTS.assign(rmse=[0.98, 0.94, 0.89]), [("main_results.csv: popularity, rmse", "--", "0.98")]),
+        (RESULTS.iloc[:2], [("main_results.csv", "3 rows of model, rmse, ndcg@10", "2 rows of model, rmse, ndcg@10")]),
+        (RESULTS[["model", "rmse"]], [("main_results.csv", "3 rows of model, rmse, ndcg@10", "3 rows of model, rmse")]),
+        (RESULTS.assign(**{"ndcg@10": [9.0, "b", "c"]}), []),
+    ],
+)
+def test_text_rows_and_columns_move_and_what_has_no_tolerance_does_not(recorder, table, moved):
+    record_all(recorder, tolerance=math.inf)
+    drift.record()
+    recorder.table("main_results", table)
+    assert list(drift.check()[["name", "recorded", "fresh"]].itertuples(index=False, name=None)) == moved
+
+
+def test_what_was_not_compared_is_named_with_its_notebook_and_fails_only_when_asked(recorder, folder, capsys):
+    record_all(recorder)
+    recorder.number("old_number", 1.0)
+    Recorder("01_exploration").number("num_users", 943)
     (folder.parent / "notebooks/05_hybrid_model.ipynb").write_text('{"cells": []}')
-    report.Recorder("05_hybrid_model").number("num_parameters", 7)
-    report.Recorder("tests/benchmarks/scale.py").number("scale_users", 10)
+    Recorder("05_hybrid_model").number("num_parameters", 7)
+    Recorder("tests/benchmarks/scale.py").number("scale_users", 10)
     drift.record()
-    (folder / "generated/results/numbers.csv").unlink()
-    record.number("hybrid_rmse", 0.8934)
-    record.number("num_ratings", 100_000)
-    record.number("new_number", 2.0)
-    record.number("new_share", 0.5)
-    assert report.main(["check"]) == 0
+    shutil.rmtree(folder / "generated")
+    record_all(recorder)
+    recorder.number("new_number", 2.0)
+    recorder.number("new_share", 0.5)
+    assert main(["check"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "new (06_training): new_number, new_share",
         "no maker (01_exploration): num_users",  # there is no such notebook
@@ -180,190 +135,145 @@ def test_what_was_not_compared_is_named_with_its_notebook_and_fails_only_when_as
         "not run yet (05_hybrid_model; make 05): num_parameters",
         "not run yet (tests/benchmarks/scale.py; make benchmark SCALE=1): scale_users",
     ]
-    assert report.main(["check", "--all"]) == 1
+    assert main(["check", "--all"]) == 1
 
 
 # ---- record
 
 
-def test_a_result_that_came_out_the_same_keeps_its_commit(record, folder):
-    record_all(record)
+def test_a_result_that_came_out_the_same_keeps_its_commit_unless_that_was_never_made(recorder, folder):
+    record_all(recorder)
     drift.record()
     recorded_earlier(folder)
-    before = {path: path.read_bytes() for path in (folder / "results").iterdir()}
-    record_all(record)
+    before = files(folder)
     drift.record()
-    assert {path: path.read_bytes() for path in (folder / "results").iterdir()} == before
-    assert set(commits(folder).values()) == {"0000000"}
-
-
-def test_a_commit_that_was_never_made_gives_way_to_the_one_that_came_out_the_same(record, folder):
-    record_all(record)
-    drift.record()
-    recorded_earlier(folder)
-    for path in (folder / "results").glob("*.csv"):
+    assert files(folder) == before and set(origins(folder).values()) == {"0000000"}
+    for path in before:
         path.write_text(path.read_text().replace("0000000", "0000000+"))
-    assert set(commits(folder).values()) == {"0000000+"}
-    record_all(record)
     drift.record()
-    assert set(commits(folder).values()) == {"unknown"}  # of the run now: this checkout has no git
+    assert set(origins(folder).values()) == {"unknown"}  # of the run now: this checkout has no git
 
 
-def test_a_result_that_moved_takes_the_commit_of_its_run_and_the_others_keep_theirs(record, folder):
-    record_all(record)
-    record.table("same", RESULTS)
-    draw(record, "same_figure", "A line.")
+def test_a_result_that_moved_takes_the_commit_of_its_run_and_the_others_keep_theirs(recorder, folder):
+    record_all(recorder)
+    recorder.table("same", RESULTS)
+    recorder.figure("same_figure", plt.figure(), "A line.")
     drift.record()
     recorded_earlier(folder)
-    record.number("hybrid_rmse", 0.8935, tolerance=0.003, unit="stars")  # within the tolerance, and another
-    moved = RESULTS.assign(rmse=["--", 0.94, 0.88])
-    record.table("main_results", moved, tolerance={"ndcg@10": 0.01}, best={"ndcg@10": ["hybrid"]})
-    draw(record, "long_tail", "A few films have many of the ratings.")
+    record_all(recorder, rmse=0.8935, results=RESULTS.assign(rmse=["--", 0.94, 0.88]), words="Other words.")
     drift.record()
-    assert commits(folder) == {
-        **{"hybrid_rmse": "unknown", "long_tail": "unknown", "main_results": "unknown"},
-        **{"num_ratings": "0000000", "same": "0000000", "same_figure": "0000000"},
+    assert origins(folder) == {
+        **dict.fromkeys(["hybrid_rmse", "long_tail", "main_results"], "unknown"),
+        **dict.fromkeys([*NAMES[1:], "same", "same_figure"], "0000000"),
     }
 
 
-@pytest.mark.parametrize("settings", [{"tolerance": {"rmse": 0.1}}, {"best": {"ndcg@10": ["hybrid", "bias"]}}])
-def test_a_table_with_another_tolerance_or_other_leaders_is_another(record, folder, settings):
-    record.table("main_results", RESULTS, tolerance={"ndcg@10": 0.01}, best={"ndcg@10": ["hybrid"]})
+@pytest.mark.parametrize("changed", [{"tolerance": 0.1}, {"best": "bias"}, {"cell": "1"}])
+def test_a_result_with_another_tolerance_leader_or_cell_is_another(recorder, folder, running, changed):
+    record_all(recorder)
     drift.record()
-    record.table(
-        "main_results", RESULTS, **{"tolerance": {"ndcg@10": 0.01}, "best": {"ndcg@10": ["hybrid"]}} | settings
-    )
-    drift.record()
-    says = read_table(folder / "results/main_results.csv")[1]
-    assert {key: says[key] for key in settings} == settings
-
-
-def test_a_result_that_another_cell_makes_says_so(record, folder, running):
-    record_all(record)
-    drift.record()
-    running("import movierec")
-    record_all(record)
-    drift.record()
-    rows = read_rows(folder / "results/numbers.csv") | read_rows(folder / "results/figures.csv")
-    assert {row["cell"] for row in rows.values()} == {"1"}
-    assert read_table(folder / "results/main_results.csv")[1]["cell"] == "1"
-
-
-def test_what_has_no_fresh_result_stays_recorded(record, folder):
-    record_all(record)
-    drift.record()
-    before = {path: path.read_bytes() for path in (folder / "results").iterdir()}
-    clean(folder)
-    report.Recorder("01_exploration").number("num_users", 943)
-    drift.record()
-    assert set(commits(folder)) == {"hybrid_rmse", "num_ratings", "num_users", "main_results", "long_tail"}
-    for name in ("main_results", "figures"):
-        assert (folder / f"results/{name}.csv").read_bytes() == before[folder / f"results/{name}.csv"]
-
-
-def test_figures_are_recorded_from_the_fresh_ones(record, folder):
-    draw(record, "long_tail", "A few films have most of the ratings.")
-    assert not (folder / "results").exists()
-    drift.record()
-    fresh, recorded = folder / "generated/results/figures.csv", folder / "results/figures.csv"
-    assert recorded.read_text() == fresh.read_text()
-    assert read_rows(recorded)["long_tail"]["alt"] == "A few films have most of the ratings."
-
-
-def test_a_figure_that_its_notebook_no_longer_makes_leaves(record, folder):
-    draw(record, "long_tail", "A few films have most of the ratings.")
-    draw(record, "old_figure", "A line.")
-    draw(report.Recorder("01_exploration"), "of_another", "Another line.")
-    drift.record()
-    clean(folder)
-    draw(record, "long_tail", "A few films have most of the ratings.")
-    drift.record()
-    assert set(read_rows(folder / "results/figures.csv")) == {"long_tail", "of_another"}  # 01 has not run
-
-
-def test_the_last_figure_of_a_notebook_leaves_too(record, folder):
-    record_all(record)
-    draw(report.Recorder("01_exploration"), "of_another", "Another line.")
-    drift.record()
-    drift.forget("06_training")
-    record.number("hybrid_rmse", 0.8934, tolerance=0.003, unit="stars")  # it ran, and made no figure
-    drift.record()
-    assert set(read_rows(folder / "results/figures.csv")) == {"of_another"}
-
-
-def test_what_a_notebook_leaves_out_is_no_longer_recorded(record, folder):
-    record_all(record)
-    record.number("old_number", 1.0)
-    record.table("old_table", pd.DataFrame({"a": [1]}))
-    drift.record()
-    drift.forget("06_training")
-    drift.record()
-    assert (folder / "results/old_table.csv").exists()  # it has not run yet
-    record_all(record)
-    drift.record()
-    assert not (folder / "results/old_table.csv").exists()
-    assert set(read_rows(folder / "results/numbers.csv")) == {"hybrid_rmse", "num_ratings"}
-    assert drift.check().empty
-
-
-def test_the_last_number_that_is_left_out_leaves_too(record, folder):
-    record.number("old_number", 1.0)
-    record.table("main_results", RESULTS)
-    drift.record()
-    drift.forget("06_training")
-    record.table("main_results", RESULTS)
-    drift.record()
-    assert drift.check().empty
-    assert read_rows(folder / "results/numbers.csv") == {}
-
-
-def test_only_what_is_named_is_recorded(record, folder):
-    record_all(record)
-    record.table("peers", RESULTS)
-    assert drift.record(only=["peers.csv"]) == ["peers.csv"]
-    assert [path.name for path in (folder / "results").iterdir()] == ["peers.csv"]
     recorded_earlier(folder)
-    drift.record(only=["peers.csv"])
-    assert commits(folder) == {"peers": "0000000"}
-
-
-def test_results_of_a_checkout_from_before_there_were_origins_are_read(record, folder, capsys):
-    (folder / "results").mkdir(parents=True)
-    (folder / "results/numbers.csv").write_text(OLD_NUMBERS)
-    (folder / "results/figures.csv").write_text("name,notebook\nlong_tail,06_training\n")
-    (folder / "results/main_results.csv").write_text(
-        '# {"notebook": "06_training", "tolerance": {"ndcg@10": 0.01}}\n'
-        "model,rmse,ndcg@10\npopularity,--,0.1\nbias,0.94,0.05\nhybrid,0.89,0.2\n"
-    )
-    assert report.main(["check"]) == 0
-    assert capsys.readouterr().out == "not run yet (06_training; make 06): hybrid_rmse, main_results.csv\n"
-    record_all(record)
-    record.number("hybrid_rmse", 0.9)
-    assert drift.check()[["status", "name"]].values.tolist() == [["moved", "hybrid_rmse"], ["new", "num_ratings"]]
+    if changed.pop("cell", None):
+        running("import movierec")
+    record_all(recorder, **changed)
     drift.record()
-    assert set(commits(folder).values()) == {"unknown"}  # each has a commit now
-    assert read_rows(folder / "results/figures.csv")["long_tail"]["alt"] == "A few films have most of the ratings."
+    assert origins(folder)["main_results"] == "unknown"
+    cells = set(origins(folder, "cell").values()) if not changed else {"1"}
+    assert cells == {"1"}
 
 
-# ---- forget
-
-
-def test_a_notebook_that_runs_again_forgets_what_it_wrote_and_nothing_else(record, folder):
-    record_all(record)
-    record.number("old_number", 1.0)
-    other = report.Recorder("01_exploration")
+def test_what_a_notebook_leaves_out_leaves_and_what_has_not_run_stays(recorder, folder):
+    other = Recorder("01_exploration")
+    (folder.parent / "notebooks/01_exploration.ipynb").write_text('{"cells": []}')
+    record_all(recorder)
+    recorder.number("old_number", 1.0)
+    recorder.table("old_table", RESULTS)
+    recorder.figure("old_figure", plt.figure(), "A line.")
     other.number("num_users", 943)
-    draw(other, "of_another", "Another line.")
-    assert drift.forget("06_training") == ["hybrid_rmse", "main_results.csv", "num_ratings", "old_number"]
-    assert list(read_rows(folder / "generated/results/numbers.csv")) == ["num_users"]
-    assert list(read_rows(folder / "generated/results/figures.csv")) == ["of_another"]
-    assert not (folder / "generated/results/main_results.csv").exists()
-    assert drift.forget("06_training") == []
-
-
-def test_what_is_recorded_is_not_forgotten(record, folder):
-    record_all(record)
+    other.figure("of_another", plt.figure(), "Another line.")
     drift.record()
-    before = {path: path.read_bytes() for path in (folder / "results").iterdir()}
-    drift.forget("06_training")
-    assert {path: path.read_bytes() for path in (folder / "results").iterdir()} == before and len(before) == 3
+    before = files(folder)
+    record.forget("06_training")
+    record.forget("01_exploration")
+    drift.record()
+    assert files(folder) == before  # neither has run yet
+    record_all(recorder)
+    recorder.number("num_ratings", 100_000)  # without its interval
+    drift.record()
+    left = {"hybrid_rmse", "num_ratings", "num_users", "main_results", "long_tail", "of_another"}
+    assert set(origins(folder)) == left
+    assert set(drift.check()["status"]) == {"not run yet"}
+
+
+def test_the_last_number_table_and_figure_leave_too(recorder, folder):
+    record_all(recorder)
+    drift.record()
+    record.forget("06_training")
+    recorder.number("new_number", 1)
+    drift.record()
+    assert set(origins(folder)) == {"new_number"}
+    record.forget("06_training")
+    recorder.table("main_results", RESULTS)
+    drift.record()
+    assert set(origins(folder)) == {"main_results"} and drift.check().empty
+
+
+def test_only_a_table_that_is_named_is_kept(recorder, folder):
+    record_all(recorder)
+    record.keep("main_results")
+    assert [path.name for path in files(folder)] == ["main_results.csv"]
+    recorded_earlier(folder)
+    record.keep("main_results")
+    assert origins(folder) == {"main_results": "0000000"}
+
+
+def test_results_of_a_checkout_from_before_there_were_origins_are_read(recorder, folder):
+    (folder / "results").mkdir()
+    numbers = "name,value,tolerance,digits,unit,notebook\nhybrid_rmse,0.8934,0.003,3,stars,06_training\n"
+    (folder / "results/numbers.csv").write_text(numbers)
+    (folder / "results/figures.csv").write_text("name,notebook\nlong_tail,06_training\n")
+    table = '# {"notebook": "06_training", "tolerance": {}}\nmodel,rmse\nbias,0.94\n'
+    (folder / "results/main_results.csv").write_text(table)
+    assert set(drift.check()["status"]) == {"not run yet"}
+    record_all(recorder)
+    assert drift.check()["status"].tolist() == ["moved", "new", "new", "new"]
+    drift.record()
+    assert set(origins(folder).values()) == {"unknown"}
+
+
+# ---- files
+
+
+def test_recorded_files_are_sorted_and_other_files_are_no_results(recorder, folder):
+    record_all(recorder)
+    Recorder("06, really").number("a_one", 1)
+    drift.record()
+    assert (folder / "results/numbers.csv").read_text() == (
+        "name,value,tolerance,digits,unit,notebook,cell,commit,data\n"
+        'a_one,1,0,0,,"06, really",,unknown,\n'
+        "hybrid_rmse,0.8934,0.003,3,stars,06_training,,unknown,\n"
+        "num_ratings,100000,0,0,,06_training,,unknown,\n"
+        "num_ratings_high,101000,0,0,,06_training,,unknown,\n"
+        "num_ratings_low,99000,0,0,,06_training,,unknown,\n"
+    )
+    figures = f"name,alt,notebook,cell,commit,data\nlong_tail,{WORDS},06_training,,unknown,\n"
+    assert (folder / "results/figures.csv").read_text() == figures
+    (folder / "results/runs.jsonl").write_text("{}\n")
+    assert read_table(folder / "results/main_results.csv")[1]["best"] == {"ndcg@10": ["hybrid"]}
+    recorded, fresh = read_recorded(folder), read_fresh(folder)
+    assert (recorded.numbers, recorded.figures) == (fresh.numbers, fresh.figures)
+    assert recorded.as_tables().keys() == fresh.as_tables().keys() == {*NAMES, "a_one", "main_results.csv"}
+
+
+def test_minutes_are_recorded_once_every_notebook_has_a_stamp(folder, capsys):
+    stamps = folder / "generated/notebooks"
+    stamps.mkdir(parents=True)
+    (folder.parent / "notebooks/01_exploration.ipynb").write_text('{"cells": []}')
+    (stamps / "06_training.json").write_text(json.dumps({"seconds": 90.0}))
+    assert main(["check"]) == 0
+    (stamps / "01_exploration.json").write_text(json.dumps({"seconds": 3.0}))
+    assert main(["record"]) == 0
+    assert capsys.readouterr().out == "every result is as recorded\nrecord: 1 results\n"
+    table, says = read_table(folder / "results/notebook_minutes.csv")
+    assert table[["notebook", "minutes"]].values.tolist() == [["01_exploration", "0.05"], ["06_training", "1.5"]]
+    assert says["tolerance"] == {"minutes": math.inf, "cores": math.inf}

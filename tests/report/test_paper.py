@@ -1,6 +1,6 @@
 r"""The paper's text: no digit that was typed by hand, no estimate without its interval, no winner without a test.
 
-A number of the paper is a macro, `\HybridRmse`, or with its interval `\HybridRmseInterval`; see `movierec.latex`.
+A number of the paper is a macro, `\HybridRmse`, or with its interval `\HybridRmseInterval`; see `report.build.latex`.
 """
 
 import re
@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from movierec import latex, results
+from movierec.record import RESERVED
+from report.build import latex
+from report.build.results import read_recorded
 
 ROOT = Path(__file__).resolve().parents[2]
 TEX = (ROOT / "report/main.tex").read_text(encoding="utf-8")
+RECORDED = read_recorded(ROOT / "report")
 DECLARED = tomllib.loads((ROOT / "report/tables.toml").read_text(encoding="utf-8"))
 NAMES = [  # digits that belong to a name, or define what is measured
     (r"MovieLens-100K", "the data set"),
@@ -74,7 +77,7 @@ def typed_digits(tex):
 
 def without_interval(tex, counted):
     """Names of the numbers in the text that are estimates and stand there alone."""
-    used = latex._macros(prose(tex))
+    used = latex.macros(prose(tex))
     return [name for name in used if not name.endswith(latex.INTERVAL) and name not in counted]
 
 
@@ -83,63 +86,39 @@ def test_no_digit_in_the_text_was_typed_by_hand():
 
 
 @pytest.mark.parametrize(
-    "sentence",
-    [
-        "An error of 0.946 stars.",
-        "It has 943 users.",
-        r"By $0.021$.",
-        r"It is $12$.",
-        r"2\,000 rounds",
-        r"$\sigma + 0.75\,r$",
-    ],
-)
-def test_a_typed_digit_is_found(sentence):
-    assert typed_digits(r"\begin{document}" + sentence)
-
-
-@pytest.mark.parametrize(
-    "sentence",
+    ("sentence", "typed"),
     [
         *[
-            r"NDCG@10 is \HybridNdcgInterval{} on MovieLens-100K.",
-            r"95\,\% intervals",
-            r"\texttt{random5}~\cite{koren2009}",
+            (sentence, True)
+            for sentence in ("An error of 0.946 stars.", "It has 943 users.", r"By $0.021$.", r"It is $12$.")
         ],
-        *[r"place $p$ is looked at with chance $1/p$", r"\begin{equation} 2 \end{equation}", "% 0.946 in a comment"],
-        r"Fig.~\ref{fig:x1}",
+        *[(r"2\,000 rounds", True), (r"$\sigma + 0.75\,r$", True)],
+        (r"NDCG@10 is \HybridNdcgInterval{} on MovieLens-100K.", False),
+        *[(r"95\,\% intervals", False), (r"\texttt{random5}~\cite{koren2009}", False), ("% 0.946 in a comment", False)],
+        *[(r"place $p$ has chance $1/p$", False), (r"\begin{equation} 2 \end{equation}", False)],
+        (r"Fig.~\ref{fig:x1}", False),
     ],
 )
-def test_digits_of_names_and_formulas_are_not(sentence):
-    assert typed_digits(r"\begin{document}" + sentence) == []
+def test_a_typed_digit_is_found_and_digits_of_names_and_formulas_are_not(sentence, typed):
+    assert bool(typed_digits(r"\begin{document}" + sentence)) == typed
 
 
 def test_every_estimate_in_the_text_has_its_interval():
     assert without_interval(TEX, COUNTED) == []
-
-
-def test_an_estimate_without_its_interval_is_found():
     text = r"\begin{document} \HybridRmse{} stars, \EaseDifferenceInterval{} above, \NumUsers{} users"
     assert without_interval(text, COUNTED) == ["hybrid_rmse"]
 
 
-def test_no_number_is_excused_that_the_paper_does_not_use():
-    assert sorted(set(COUNTED) - set(latex._macros(prose(TEX)))) == []
+def test_no_number_is_excused_that_the_paper_does_not_use_or_that_has_an_interval():
+    assert sorted(set(COUNTED) - set(latex.macros(prose(TEX)))) == []
+    assert [name for name in COUNTED if f"{name}_low" in RECORDED.numbers] == []
 
 
-def test_no_number_is_excused_that_has_an_interval():
-    rows = results.read_rows(ROOT / "report/results/numbers.csv")
-    assert [name for name in COUNTED if f"{name}_low" in rows] == []
-
-
-def test_every_table_says_by_a_test_who_wins():
-    used = [name for name in latex.TABLE.findall(TEX) if name not in results.RESERVED]
+def test_every_table_says_by_a_test_who_wins_beside_an_interval():
+    used = [name for name in latex.TABLE.findall(TEX) if name not in RESERVED]
     assert len(used) >= 12
     silent = [name for name in used if not any(spec.get("best") for spec in DECLARED[name])]
     assert sorted(silent) == sorted(WITHOUT_WINNER)
-
-
-def test_every_mean_with_a_winner_has_an_interval_or_stands_beside_one():
-    """A column in bold without an interval of its own is beside a column of the same table that has one."""
     for name, columns in DECLARED.items():
         if any(spec.get("best") for spec in columns):
             assert any("interval" in spec or spec["header"] == "±" for spec in columns), name
@@ -151,9 +130,6 @@ def test_every_figure_and_table_is_spoken_of_and_described():
     assert [label for label in labels if rf"\ref{{{label}}}" not in TEX] == []
     figures = re.findall(r"\\begin\{figure\*?\}.*?\\end\{figure\*?\}", TEX, re.DOTALL)
     assert [figure for figure in figures if r"\plotted" not in figure and r"\described" not in figure] == []
-
-
-def test_a_label_is_named_as_the_result_it_shows():
     for figure in latex.FIGURE.findall(TEX):
         assert rf"\label{{fig:{figure}}}" in TEX
     for table in set(latex.TABLE.findall(TEX)):
@@ -164,7 +140,7 @@ def test_a_label_is_named_as_the_result_it_shows():
 
 
 def recorded(name):
-    table, _ = results.read_table(ROOT / f"report/results/{name}.csv")
+    table, _ = RECORDED.tables[name]
     return table.set_index(table.columns[0])
 
 
@@ -174,11 +150,11 @@ def ahead(metric):
 
 
 def leads(table, column):
-    return results.read_table(ROOT / f"report/results/{table}.csv")[1]["best"][column]
+    return RECORDED.tables[table][1]["best"][column]
 
 
 def value(name):
-    return float(results.read_rows(ROOT / "report/results/numbers.csv")[name]["value"])
+    return float(RECORDED.numbers[name]["value"])
 
 
 def end(name, which):

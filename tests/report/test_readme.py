@@ -6,7 +6,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from movierec import readme, report
+from movierec.record import Recorder
+from report.build import drift, readme
+from report.build.__main__ import main
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -38,21 +40,18 @@ MAIN_RESULTS = """| Model | RMSE (stars) | Change |
 
 @pytest.fixture
 def recorded(checkout, running):
-    """A report with two tables of two notebooks, one of them from a cell that is known; minutes, and two numbers."""
-    folder = checkout / "report"
-    folder.mkdir()
-    (folder / "tables.toml").write_text(TABLES)
-    recorder = report.Recorder("06_training")
+    """A report with two tables of two makers, one of them from a cell that is known; minutes, and two numbers."""
+    (checkout / "report/tables.toml").write_text(TABLES)
+    recorder = Recorder("06_training")
     recorder.number("hybrid_rmse", 1234.5678, digits=2)
     recorder.number("ease_difference", -0.0206)
     running('record.table("main_results", results)')
     recorder.table("main_results", RESULTS, best={"rmse": ["hybrid|ours"]})
-    other = report.Recorder("tests/benchmarks/scale.py")
-    other.table("splits", pd.DataFrame({"split": ["by_time"]}))
+    Recorder("tests/benchmarks/scale.py").table("splits", pd.DataFrame({"split": ["by_time"]}))
     minutes = pd.DataFrame({"notebook": ["01_exploration"], "minutes": [0.26]})
-    report.Recorder("conftest.py").table("notebook_minutes", minutes)
-    report.record()
-    return folder
+    Recorder("conftest.py").table("notebook_minutes", minutes)
+    drift.record()
+    return checkout / "report"
 
 
 PAGE = """<!-- table: main_results -->
@@ -66,73 +65,23 @@ RMSE <!-- =hybrid_rmse -->?<!-- / --> stars, by <!-- =ease_difference --><!-- / 
 """
 
 
-def test_tables_numbers_and_minutes_come_from_the_recorded_results(recorded):
-    page = readme.updated(PAGE)
-    assert page == (
-        f"<!-- table: main_results -->\n{MAIN_RESULTS}<!-- /table -->\n"
-        "between\n"
-        "<!-- table: splits -->\n| Split \\| protocol |\n| --- |\n| by_time |\n<!-- /table -->\n"
-        "| [01](notebooks/01_exploration.ipynb) | What? | 0.3 |\n"
-        "RMSE <!-- =hybrid_rmse -->1,234.57<!-- / --> stars, by <!-- =ease_difference -->−0.021<!-- / -->\n"
+def test_the_command_writes_both_pages_from_the_recorded_results(recorded):
+    (recorded.parent / "README.md").write_text(PAGE, encoding="utf-8")
+    Recorder("06_training").number("hybrid_rmse", 1.0, digits=2)  # fresh, and not recorded
+    assert main(["readme"]) == 0
+    page = (recorded.parent / "README.md").read_text(encoding="utf-8")
+    assert (
+        page
+        == readme.updated(page)
+        == (
+            f"<!-- table: main_results -->\n{MAIN_RESULTS}<!-- /table -->\n"
+            "between\n"
+            "<!-- table: splits -->\n| Split \\| protocol |\n| --- |\n| by_time |\n<!-- /table -->\n"
+            "| [01](notebooks/01_exploration.ipynb) | What? | 0.3 |\n"
+            "RMSE <!-- =hybrid_rmse -->1,234.57<!-- / --> stars, by <!-- =ease_difference -->−0.021<!-- / -->\n"
+        )
     )
-    assert readme.updated(page) == page
-
-
-def test_a_folder_may_be_given(recorded, monkeypatch):
-    monkeypatch.delenv("MOVIEREC_REPORT")
-    assert readme.updated(PAGE, recorded).count(MAIN_RESULTS) == 1
-    assert readme.results_page(recorded).count(MAIN_RESULTS) == 1
-
-
-def test_fresh_results_are_not_on_the_page_before_they_are_recorded(recorded):
-    report.Recorder("06_training").number("hybrid_rmse", 1.0, digits=2)
-    assert "1,234.57" in readme.updated(PAGE)
-
-
-def test_a_table_is_as_it_is_declared_with_intervals_and_the_leader_in_bold(recorded):
-    assert readme.markdown_table("main_results", recorded) == MAIN_RESULTS
-
-
-@pytest.mark.parametrize("name", ["notebook_minutes", "not_recorded", "unknown"])  # it is not declared; not recorded; …
-def test_a_table_that_is_not_declared_or_not_recorded_is_an_error(recorded, name):
-    message = f"{name} must be declared in report/tables.toml and recorded in report/results/{name}.csv"
-    with pytest.raises(ValueError, match=message):
-        readme.markdown_table(name, recorded)
-    with pytest.raises(ValueError, match=message):
-        readme.updated(PAGE.replace("main_results", name))
-
-
-def test_bold_without_a_test_is_an_error(recorded):
-    report.Recorder("06_training").table("main_results", RESULTS)
-    report.record()
-    with pytest.raises(ValueError, match="main_results sets the best of 'rmse' in bold, and no test says"):
-        readme.updated(PAGE)
-    with pytest.raises(ValueError, match="main_results sets the best of 'rmse' in bold, and no test says"):
-        readme.results_page()
-
-
-def test_a_number_that_is_not_recorded_is_an_error(recorded):
-    with pytest.raises(ValueError, match="hybrid_mae is not a recorded number; report/results/numbers.csv has 2"):
-        readme.updated(PAGE.replace("hybrid_rmse", "hybrid_mae"))
-
-
-@pytest.mark.parametrize("text", ["no marks", "<!-- table: main_results -->\nopen", "closed\n<!-- /table -->"])
-def test_a_page_without_both_marks_is_an_error(recorded, text):
-    with pytest.raises(ValueError, match="'<!-- table: main_results -->' and a line '<!-- /table -->'; one is missing"):
-        readme.updated(text)
-
-
-def test_a_notebook_that_was_not_timed_is_an_error(recorded):
-    with pytest.raises(ValueError, match="02_preprocessing has no recorded minutes"):
-        readme.updated(PAGE.replace("01_exploration", "02_preprocessing"))
-
-
-# ---- the page of results
-
-
-def test_the_page_of_results_has_each_table_with_its_file_its_command_and_its_origin(recorded):
-    page = readme.results_page()
-    assert page == readme.ABOUT + (
+    assert (recorded / "results/README.md").read_text(encoding="utf-8") == readme.ABOUT + (
         f"\n## main results\n\n{MAIN_RESULTS}\n"
         "[main_results.csv](main_results.csv), `make 06`: 06_training, cell 2, commit unknown\n"
         "\n## splits\n\n| Split \\| protocol |\n| --- |\n| by_time |\n\n"
@@ -140,22 +89,43 @@ def test_the_page_of_results_has_each_table_with_its_file_its_command_and_its_or
     )  # not_recorded is declared, and left out
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        *[
+            ("main_results", name, f"{name} must be declared in report/tables.toml and recorded in .*/{name}.csv")
+            for name in ("notebook_minutes", "not_recorded", "unknown")  # not declared; not recorded; neither
+        ],
+        ("hybrid_rmse", "hybrid_mae", "hybrid_mae is not a recorded number; report/results/numbers.csv has 2"),
+        ("01_exploration", "02_preprocessing", "02_preprocessing has no recorded minutes"),
+        ("<!-- /table -->", "", "'<!-- table: main_results -->' and a line '<!-- /table -->'; one is missing"),
+        ("<!-- table: ", "", "'<!-- table: main_results -->' and a line '<!-- /table -->'; one is missing"),
+    ],
+)
+def test_what_is_not_recorded_or_not_marked_is_an_error(recorded, old, new, message):
+    with pytest.raises(ValueError, match=message):
+        readme.updated(PAGE.replace(old, new))
+
+
+def test_bold_without_a_test_is_an_error(recorded):
+    Recorder("06_training").table("main_results", RESULTS)
+    drift.record()
+    for page in (lambda: readme.updated(PAGE), readme.results_page):
+        with pytest.raises(ValueError, match="main_results sets the best of 'rmse' in bold, and no test says"):
+            page()
+
+
 # ---- as recorded
 
 
 def test_the_front_page_is_as_recorded():
-    assert readme.updated(TEXT) == TEXT, "README.md is not what is recorded: run `python -m movierec.readme`"
+    assert readme.updated(TEXT) == TEXT, "README.md is not what is recorded: run `python -m report.build readme`"
 
 
 def test_the_page_of_results_is_as_recorded():
     path = ROOT / "report/results/README.md"
     found = path.read_text(encoding="utf-8") if path.exists() else None
-    assert readme.results_page() == found, f"{path} is not what is recorded: run `python -m movierec.readme`"
-
-
-def test_every_link_of_the_page_of_results_leads_somewhere():
-    links = re.findall(r"\]\(([^)]+)\)", readme.ABOUT)
-    assert links and [link for link in links if not (ROOT / "report/results" / link).exists()] == []
+    assert readme.results_page() == found, f"{path} is not what is recorded: run `python -m report.build readme`"
 
 
 def test_every_make_target_that_is_named_exists():
@@ -164,10 +134,12 @@ def test_every_make_target_that_is_named_exists():
     assert {"test", "lab", "help", "report"} <= named <= targets
 
 
-def test_every_link_into_the_repository_leads_somewhere():
+def test_every_link_of_both_pages_leads_somewhere():
     links = [link for link in re.findall(r"\]\(([^)]+)\)", TEXT) if not link.startswith("http")]
     assert len(links) >= 9
     assert [link for link in links if not (ROOT / link).exists()] == []
+    links = re.findall(r"\]\(([^)]+)\)", readme.ABOUT)
+    assert links and [link for link in links if not (ROOT / "report/results" / link).exists()] == []
 
 
 def test_the_public_surface_on_the_front_page_runs_as_far_as_python_can_say():

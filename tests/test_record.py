@@ -1,0 +1,364 @@
+"""What notebooks record is complete, finite, theirs alone, and says where it is from; nothing is lost on the way."""
+
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pypdf
+import pytest
+
+from movierec import origin, plots, record
+from movierec.data import fingerprint
+from movierec.record import Recorder, read_table
+
+matplotlib.use("agg")
+import matplotlib.pyplot as plt
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = pd.DataFrame({"model": ["popularity", "bias", "hybrid"], "rmse": ["--", 0.94, 0.89]})
+CELL = 'record.table("main_results", results)'  # the second of the notebook
+WORDS = "A few films have most of the ratings."
+
+
+@pytest.fixture
+def folder(checkout):
+    return checkout / "report"
+
+
+@pytest.fixture
+def recorder(folder):
+    return Recorder("06_training")
+
+
+def line():
+    """An open figure."""
+    fig, ax = plt.subplots()
+    ax.plot([1, 2])
+    fig.suptitle("a line")
+    return fig
+
+
+def fresh(folder, file, notebook="06_training"):
+    text = (folder / f"generated/results/{notebook}/{file}").read_text()
+    return json.loads(text) if file.endswith(".json") else text
+
+
+def git(folder, *words):
+    """What git says, whatever the settings of whoever runs the tests."""
+    own = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false"]
+    return subprocess.run(["git", *own, *words], cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
+
+
+# ---- findings, numbers, tables, figures
+
+
+def test_a_finding_is_a_line_that_says_whether_it_holds(recorder, tiny, capsys):
+    assert repr(recorder) == repr(Recorder("06_training", tiny)) == "Recorder('06_training')"  # nbval compares it
+    recorder.finding("more users, better lists", True)
+    recorder.finding("none is left", np.False_)
+    assert capsys.readouterr().out == "more users, better lists: yes\nnone is left: no\n"
+    for other in (pd.Series([True, True]), np.array([True]), [False], float("nan"), "no", None, 1):
+        with pytest.raises(ValueError, match="finding 'all' needs one truth value; found"):
+            recorder.finding("all", other)
+
+
+def test_a_number_is_a_file_with_its_interval_its_form_and_its_origin(folder, running, tiny):
+    running(CELL)
+    recorder = Recorder("06_training", tiny)
+    interval = (0.88, np.float64(0.9067))
+    recorder.number("hybrid_rmse", np.float64(0.8934), interval=interval, tolerance=0.003, unit="stars")
+    recorder.number("num_users", 943)
+    where = {"notebook": "06_training", "cell": "2", "commit": "unknown", "data": fingerprint(tiny)}  # without git
+    form = {"tolerance": "0.003", "digits": "3", "unit": "stars"}
+    ends = {"low": "0.88", "high": "0.9067"}
+    assert fresh(folder, "hybrid_rmse.number.json") == {
+        "name": "hybrid_rmse",
+        "value": "0.8934",
+        **ends,
+        **form,
+        **where,
+    }
+    form = {"tolerance": "0", "digits": "0", "unit": ""}
+    assert fresh(folder, "num_users.number.json") == {"name": "num_users", "value": "943", **form, **where}
+    recorder.number("hybrid_rmse", 0.95, digits=2)  # the cell was changed and run again: the interval is gone
+    row = fresh(folder, "hybrid_rmse.number.json")
+    assert "low" not in row and (row["value"], row["digits"]) == ("0.95", "2")
+
+
+def test_a_table_is_text_after_a_line_about_it(recorder, folder, running):
+    running(CELL)
+    table = RESULTS.assign(ndcg=[1 / 3, 0.05, np.float32(0.5)]).iloc[[2, 0]]
+    recorder.table("main_results", table, tolerance={"ndcg": 0.01}, best={"rmse": ["hybrid"], "ndcg": []})
+    assert fresh(folder, "main_results.csv") == (
+        '# {"notebook": "06_training", "cell": "2", "commit": "unknown", "tolerance": {"ndcg": 0.01}, '
+        '"best": {"rmse": ["hybrid"], "ndcg": []}}\n'
+        "model,rmse,ndcg\nhybrid,0.89,0.5\npopularity,--,0.3333333333\n"
+    )
+
+
+def test_cells_come_back_as_they_were_and_leaders_are_written_as_cells_are(recorder, folder):
+    titles = ["Matrix, The (1999)", 'A "quoted" one', "# 1", "1984", "N/A", "Amélie"]
+    recorder.table("titles", pd.DataFrame({"title": titles}))
+    recorder.table("weights", pd.DataFrame({"weight": [1 / 3, 2.0], "ndcg": [0.2, "--"]}), best={"ndcg": [1 / 3]})
+    assert list(read_table(folder / "generated/results/06_training/titles.csv")[0]["title"]) == titles
+    assert read_table(folder / "generated/results/06_training/weights.csv")[1]["best"] == {"ndcg": ["0.3333333333"]}
+    record.keep("weights")
+    pd.testing.assert_frame_equal(
+        record.recorded("weights"), pd.DataFrame({"weight": [0.3333333333, 2], "ndcg": [0.2, math.nan]})
+    )
+
+
+@pytest.mark.parametrize("epoch", [None, "1700000000"])
+def test_a_figure_is_a_picture_with_words_and_a_pdf_of_equal_bytes(recorder, folder, running, monkeypatch, epoch):
+    running(CELL)
+    monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
+    if epoch:
+        monkeypatch.setenv("SOURCE_DATE_EPOCH", epoch)
+    pdfs = []
+    for _ in range(2):
+        fig = line()
+        picture = recorder.figure("long_tail", fig, "A few films have\n   most of the ratings.")
+        assert isinstance(picture, plots.Picture) and picture.text == WORDS and not plt.fignum_exists(fig.number)
+        pdfs.append((folder / "figures/long_tail.pdf").read_bytes())
+        (folder / "figures/long_tail.pdf").unlink()
+    assert pdfs[0] == pdfs[1] and (b"CreationDate" in pdfs[0]) == bool(epoch)
+    assert b"/Type3" not in pdfs[0] and b"/FontFile2" in pdfs[0]  # TrueType
+    (folder / "one.pdf").write_bytes(pdfs[0])
+    metadata = pypdf.PdfReader(folder / "one.pdf").metadata
+    assert (metadata.title, metadata.subject) == ("long_tail", WORDS)
+    assert metadata["/Keywords"] == "06_training, cell 2, commit unknown"
+    row = fresh(folder, "long_tail.figure.json")
+    assert (row["name"], row["alt"], row["cell"]) == ("long_tail", WORDS, "2")
+
+
+BAD = [
+    (lambda r: r.number("rmse_random5", 1.0), "write them as words"),
+    (lambda r: r.number("Hybrid_rmse", 1.0), "lowercase"),
+    (lambda r: r.number("hybrid__rmse", 1.0), "lowercase"),
+    (lambda r: r.number("gamma", 1.0), "must be 2 or more lowercase words"),
+    *[(lambda r, v=v: r.number("a_b", v), "number 'a_b'.*must be") for v in (math.nan, -math.inf, None, pd.NA, "many")],
+    (lambda r: r.number("a_b", 1.0, tolerance=-1), "0 or more; found -1"),
+    (lambda r: r.number("a_b", 0.9, interval=(0.1, 0.1)), "interval of 'a_b' must hold it; .*not their distances"),
+    (lambda r: r.number("a_b", 0.9, interval=(0.95, 0.8)), "must hold it"),
+    (lambda r: r.number("a_b", 0.9, interval=(0.8, math.nan)), "must hold it"),
+    (lambda r: r.number("a_b", 0.9, interval=(0.8, math.inf)), "number 'a_b', high must be finite"),
+    (lambda r: r.table("bad", pd.DataFrame({"a": [1.0, math.nan]})), "'bad', 'a', row 1 must be finite.*write '--'"),
+    (lambda r: r.table("bad", pd.DataFrame({"a": ["x", None]})), "must be finite"),
+    (lambda r: r.table("bad", RESULTS, tolerance={"b": 0.1}), r"must name columns \['model', 'rmse'\]; found \['b'\]"),
+    (lambda r: r.table("bad", RESULTS, best={"b": []}), r"must name columns .* found \['b'\]"),
+    (lambda r: r.table("bad", RESULTS, best={"rmse": ["bias", "0.94"]}), r"its first cells; found \['0.94'\]"),
+    (lambda r: r.table("bad", RESULTS.set_index("model")), "has a name.*Record table.reset_index"),
+    *[(lambda r, n=n: r.table(n, RESULTS), f"'{n}' is the name of a file") for n in sorted(record.RESERVED)],
+    (lambda r: r.figure("long_tail", line(), " "), "alt text must say what the figure shows"),
+]
+
+
+@pytest.mark.parametrize(("call", "message"), BAD)
+def test_what_the_report_cannot_use_is_refused_and_nothing_is_written(recorder, folder, call, message):
+    with pytest.raises(ValueError, match=message):
+        call(recorder)
+    assert not list(folder.iterdir())
+    plt.close("all")
+
+
+# ---- whose it is, and where it lies
+
+
+def test_a_name_belongs_to_one_notebook_and_is_forgotten_with_it(recorder, folder):
+    def record_all(by):
+        by.number("hybrid_rmse", 0.9)
+        by.table("main_results", RESULTS)
+        by.figure("long_tail", line(), WORDS)
+
+    other = Recorder("tests/benchmarks/run.py")
+    record_all(recorder)
+    for call in (lambda: other.number("hybrid_rmse", 1), lambda: other.table("main_results", RESULTS)):
+        with pytest.raises(ValueError, match="is recorded by 06_training already"):
+            call()
+    with pytest.raises(ValueError, match="'long_tail' is recorded by 06_training already"):
+        other.figure("long_tail", line(), WORDS)
+    other.number("num_users", 943)
+    record.forget("06_training")
+    record.forget("07_recommendations")  # it has not run
+    record_all(other)
+    assert [path.name for path in (folder / "generated/results").iterdir()] == ["tests-benchmarks-run.py"]
+    assert len(list((folder / "generated/results/tests-benchmarks-run.py").iterdir())) == 4
+
+
+def test_a_second_run_leaves_the_files_and_their_dates_alone(recorder, folder):
+    def state():
+        return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()}
+
+    states = []
+    for _ in range(2):
+        recorder.number("hybrid_rmse", 0.9)
+        recorder.figure("long_tail", line(), WORDS)
+        recorder.table("main_results", RESULTS)
+        record.keep("main_results")
+        states.append(state())
+    assert states[0] == states[1] and len(states[0]) == 3 + 1 + 1  # no temporary file
+
+
+def test_another_data_set_is_recorded_beside_the_report(folder, tmp_path, monkeypatch):
+    assert Recorder("x", folder=tmp_path / "other").folder == tmp_path / "other"
+    monkeypatch.setenv("MOVIEREC_DATASET", "ml-1m")
+    assert Recorder("06_training").folder == folder / "generated/ml-1m"
+    monkeypatch.setenv("MOVIEREC_DATASET", "ml-100k")
+    assert Recorder("06_training").folder == folder
+    monkeypatch.setattr(origin, "ROOT", ROOT)
+    monkeypatch.delenv("MOVIEREC_REPORT")
+    assert record.report_folder() == ROOT / "report"
+
+
+@pytest.mark.parametrize("notebooks", [("01_exploration", "06_training"), ("06_training", "06_training")])
+def test_two_processes_that_write_at_once_lose_nothing(folder, notebooks):
+    code = "from movierec.record import Recorder\nfor i in range(200): Recorder({!r}).number('of_' + {!r} + 26 * 'a' "
+    code += "+ 'abcdefghijklmnopqrst'[i // 10] + 'abcdefghij'[i % 10], i)"
+    environment = os.environ | {"PATH": "", "PYTHONPATH": str(ROOT)}  # without git: faster
+    writers = [
+        subprocess.Popen([sys.executable, "-c", code.format(notebook, which)], env=environment)
+        for notebook, which in zip(notebooks, "pq", strict=True)
+    ]
+    assert [writer.wait() for writer in writers] == [0, 0]
+    rows = [json.loads(path.read_text()) for path in folder.glob("generated/results/*/*.json")]
+    assert sorted(int(row["value"]) for row in rows) == sorted([*range(200), *range(200)])
+
+
+def test_an_installed_package_records_in_a_folder_of_the_user_and_not_beside_itself(tmp_path):
+    """No checkout, no git: the package is copied to where pip would put it."""
+    site = tmp_path / "site-packages"
+    shutil.copytree(ROOT / "movierec", site / "movierec", ignore=shutil.ignore_patterns("__pycache__"))
+    code = "from movierec.record import Recorder; r = Recorder('06_training'); r.number('a_b', 1); print(r.folder)"
+    home = {"HOME": str(tmp_path / "home"), "XDG_DATA_HOME": str(tmp_path / "home"), "LOCALAPPDATA": str(tmp_path)}
+    environment = os.environ | home | {"PYTHONPATH": str(site), "PATH": "", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment.pop("MOVIEREC_REPORT", None)
+    command = [sys.executable, "-c", code]
+    said = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True).stdout
+    folder = Path(said.strip())
+    assert folder.is_relative_to(tmp_path) and json.loads(next(folder.rglob("a_b*.json")).read_text())["cell"] == ""
+    assert [path.name for path in site.iterdir()] == ["movierec"] and not list(site.rglob("*.json"))
+
+
+def test_recording_does_not_wait_for_tensorflow_or_matplotlib():
+    code = "import sys, movierec.record, report.build.__main__; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not set(run.stdout.split()) & {"matplotlib", "movierec.plots", "tensorflow"}
+
+
+# ---- origin
+
+
+def test_the_commit_is_asked_for_each_result_and_marked_where_code_differs(checkout):
+    assert origin.commit() == "unknown"  # no repository
+    for name in ("movierec/record.py", "tests/benchmarks/run.py", "README.md", "report/results/numbers.csv"):
+        record.write_file(checkout / name, "as committed\n")
+    git(checkout, "init", "--quiet")
+    assert origin.commit() == "unknown"  # no commit
+    for _ in range(2):  # a kernel lives through a commit
+        git(checkout, "add", ".")
+        git(checkout, "commit", "--quiet", "--allow-empty", "--message", "next")
+        assert origin.commit() == git(checkout, "rev-parse", "HEAD")[:7]
+        (checkout / "README.md").write_text(f"{time.time()}")
+    clean = origin.commit()
+    assert "+" not in clean  # no result is made by the README
+    for changed in ("movierec/record.py", "notebooks/06_training.ipynb", "tests/benchmarks/run.py"):
+        (checkout / changed).write_text("{}")
+        assert origin.commit() == clean + "+"
+        git(checkout, "checkout", "--quiet", changed)
+    (checkout / "notebooks").rename(checkout / "no_course")  # an installed package in somebody's own repository
+    assert origin.commit() == "unknown"
+
+
+def test_without_git_the_commit_is_unknown(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert origin.commit() == "unknown"
+
+
+def test_the_running_cell_is_found_by_its_id_else_by_its_source(checkout, running):
+    running(CELL)
+    assert origin.running_cell("06_training") == "2"  # the heading is no code cell
+    running("# changed and not saved", "cell-3")
+    assert origin.running_cell("06_training") == "3"
+    for code in ("# changed and not saved", "# Training"):
+        running(code, "of-another-notebook")
+        assert origin.running_cell("06_training") == ""
+    running("import movierec")
+    assert origin.running_cell("07_recommendations") == origin.running_cell("tests/benchmarks/run.py") == ""
+
+
+def test_of_equal_cells_the_second_to_run_is_the_second(checkout, running):
+    cells = [{"cell_type": "code", "source": source} for source in (["a\n", "b"], ["c"], ["a\n", "b"])]
+    (checkout / "notebooks/06_training.ipynb").write_text(json.dumps({"cells": cells}))
+    found = []
+    for _ in range(3):  # "run all" twice, the second time up to the second cell
+        running("a\nb")
+        found += [origin.running_cell("06_training"), origin.running_cell("06_training")]  # two results of one cell
+    assert found == ["1", "1", "3", "3", "1", "1"]
+
+
+def test_a_real_kernel_says_which_cell_it_runs(checkout, monkeypatch):
+    """The messages that ipykernel hands on, without an id as nbval sends them and with one as JupyterLab does."""
+    manager = pytest.importorskip("jupyter_client").KernelManager(kernel_name="python3")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    manager.start_kernel()
+    client = manager.client()
+    client.start_channels()
+    printed = []
+
+    def run(code, metadata=None):
+        content = {"code": code, "silent": False, "store_history": True, "allow_stdin": False, "stop_on_error": True}
+        client.shell_channel.send(client.session.msg("execute_request", content, metadata=metadata))
+        assert client.get_shell_msg(timeout=60)["content"]["status"] == "ok"
+
+    try:
+        client.wait_for_ready(timeout=60)
+        run(f"from pathlib import Path\nfrom movierec import origin\norigin.ROOT = Path({str(checkout)!r})\nsaid = []")
+        say = "said.append(origin.running_cell('06_training'))"
+        cells = [
+            {"cell_type": "code", "source": source, "id": id} for id, source in zip("pqr", [say, "x", say], strict=True)
+        ]
+        (checkout / "notebooks/06_training.ipynb").write_text(json.dumps({"cells": cells}))
+        run(say)
+        run(say)
+        run(say, {"cellId": "q"})
+        run(f"Path({str(checkout / 'said')!r}).write_text(' '.join(said))")
+        printed = (checkout / "said").read_text().split()
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    assert printed == ["1", "3", "2"]
+
+
+@pytest.mark.parametrize("ipython", [None, "no shell", "no parent", "no request"])
+def test_outside_a_notebook_no_cell_is_running(checkout, monkeypatch, ipython):
+    class Shell:
+        def get_parent(self):
+            return {}
+
+    shells = {"no shell": None, "no parent": object(), "no request": Shell()}
+    module = type("IPython", (), {"get_ipython": lambda: shells[ipython]}) if ipython else None
+    monkeypatch.setitem(sys.modules, "IPython", module)
+    assert origin.running_cell("06_training") == ""
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        (
+            {"notebook": "06_training", "cell": "30", "commit": "2c473a5", "data": "f4"},
+            ", cell 30, commit 2c473a5, data f4",
+        ),
+        ({"notebook": "06_training", "cell": "", "commit": "2c473a5+", "data": ""}, ", commit 2c473a5+"),
+        ({"notebook": "06_training", "value": "0.9"}, ""),  # recorded before there were origins
+    ],
+)
+def test_an_origin_is_a_line_of_what_is_known(row, told):
+    assert origin.origin_of(row) == "06_training" + told
