@@ -9,21 +9,21 @@ With MOVIEREC_DATASET=ml-1m they are of that data set, are written beside its re
 """
 
 import argparse
-import math
 import sys
 from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
+from ablation import shuffled
 from people_and_films import SEEDS, film_users, people_users
+from tables import write
 
 import movierec
 from movierec.baselines import ladder as rungs
 from movierec.baselines import tuning
-from movierec.data import COURSE, chosen
+from movierec.data import chosen
 from movierec.evaluation import full_ranking as evaluation
 from movierec.recommend import Ensemble
-from movierec.record import Recorder, keep
 from movierec.training import OPTIMIZERS
 
 LADDER = ["ndcg@10", "recall@10", "map@10", "novelty@10", "diversity@10", "miscalibration@10"]
@@ -87,15 +87,6 @@ def folds(data) -> dict[str, pd.DataFrame]:
     return {"fold_users": long(tables)}
 
 
-def in_another_order(ratings: pd.DataFrame, how: str, seed: int) -> pd.DataFrame:
-    """Return the ratings with films that change places within a second, or ("all") with any film of their user."""
-    mixed = ratings.sample(frac=1, random_state=seed)  # of equal times the order of the rows counts
-    if how == "all":
-        mixed = mixed.sort_values("user_id", kind="stable")
-        mixed["timestamp"] = ratings.sort_values(["user_id", "timestamp"])["timestamp"].to_numpy()
-    return mixed
-
-
 def standardised(scores: np.ndarray) -> np.ndarray:
     """Return the scores with mean 0 and standard deviation 1 in each row."""
     return (scores - scores.mean(axis=1, keepdims=True)) / scores.std(axis=1, keepdims=True)
@@ -130,7 +121,7 @@ def sequences(data) -> dict[str, pd.DataFrame]:
 
             measure("attention + hybrid", seed, both, model.indices)
             for how in ("within a second", "all"):
-                mixed = in_another_order(known, how, seed)
+                mixed = shuffled(known, how, seed)
                 measure(how, seed, model.reading(mixed).score, model.indices)
     by_epoch = pd.concat(epochs, names=["model", "seed"]).droplevel(-1).reset_index()
     return {"sequence_users": wide(found), "sequence_epochs": by_epoch}
@@ -171,13 +162,7 @@ def main(arguments: list[str] | None = None) -> int:
     data = movierec.load(chosen())
     for name in names:
         for table, rows in EXPERIMENTS[name](data).items():
-            keys = [column for column in ("model", "seed", "user_id", "epoch") if column in rows]
-            values = rows.drop(columns=keys).round(6)
-            rows = rows[keys].join(values.astype(object).where(values.notna(), "--"))
-            tolerance = dict.fromkeys(values, math.inf)  # only this script makes them
-            Recorder("tests/benchmarks/repeats.py", data).table(table, rows, tolerance=tolerance)
-            if chosen() == COURSE:
-                keep(table)
+            write("repeats.py", table, rows.round(6), data)
             print(f"{table}: {len(rows):,} rows", flush=True)
     return 0
 
