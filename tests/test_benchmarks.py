@@ -39,7 +39,7 @@ def benchmark(monkeypatch, tmp_path):
 def peer(benchmark):
     """Make a peer of the course's own library, popularity by default."""
 
-    def make(name="popularity", protocol="stratified", runner="course", model="baselines.Popularity", **others):
+    def make(name="popularity", protocol="stratified", runner="course", model="Popularity", **others):
         return benchmark("peers").Peer(name, protocol, "movierec", runner, model, **others)
 
     return make
