@@ -6,9 +6,11 @@ place that sets it. `import movierec` runs it first and loads nothing heavy: `tf
 """
 
 import contextlib
+import faulthandler
 import importlib
 import os
 import sys
+import tempfile
 
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # C++ log lines would end up in the notebooks' stored outputs
@@ -17,24 +19,37 @@ _MODULES = {"tf": "tensorflow", "tfrs": "tensorflow_recommenders"}
 
 
 @contextlib.contextmanager
-def _quiet_stderr():
-    """Closes file descriptor 2 to the C++ lines that TensorFlow writes before its own log level is read."""
+def _startup_lines_held_back():
+    """Hold back the C++ lines that TensorFlow writes before it reads its log level; show them if loading fails.
+
+    They are written to file descriptor 2, past Python's `sys.stderr`. If the process itself crashes, `faulthandler`
+    says on the real stderr where.
+    """
     try:
-        saved = os.dup(2)
+        screen = os.dup(2)
     except OSError:  # no stderr at all, e.g. pythonw on Windows
         yield
         return
-    with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
+    watches = not faulthandler.is_enabled()
+    with tempfile.TemporaryFile() as held_back:
+        os.dup2(held_back.fileno(), 2)
+        if watches:
+            faulthandler.enable(screen)
         try:
             yield
+        except BaseException:
+            held_back.seek(0)
+            os.write(screen, held_back.read())
+            raise
         finally:
-            os.dup2(saved, 2)
-            os.close(saved)
+            os.dup2(screen, 2)
+            if watches:
+                faulthandler.disable()
+            os.close(screen)
 
 
 def check_keras(tensorflow) -> None:
-    """Raises ImportError unless this TensorFlow was loaded with Keras 2, the package `tf_keras`.
+    """Raise ImportError unless this TensorFlow was loaded with Keras 2, the package `tf_keras`.
 
     Raises:
         ImportError: if TensorFlow was imported before `movierec`, and so with Keras 3.
@@ -50,7 +65,7 @@ def check_keras(tensorflow) -> None:
 def __getattr__(name: str):
     if name not in _MODULES:
         raise AttributeError(f"module 'movierec.keras2' has no attribute '{name}'; it has tf and tfrs")
-    quiet = contextlib.nullcontext() if "tensorflow" in sys.modules else _quiet_stderr()
+    quiet = contextlib.nullcontext() if "tensorflow" in sys.modules else _startup_lines_held_back()
     with quiet:
         tensorflow = importlib.import_module("tensorflow")
         check_keras(tensorflow)

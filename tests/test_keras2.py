@@ -49,6 +49,21 @@ def test_tensorflow_loads_on_keras_2_without_a_word():
     assert run.stderr == "stderr is open again"
 
 
+@pytest.mark.parametrize(
+    ("broken", "shown"),
+    [
+        ("os.write(2, b'missing symbol'); raise ImportError('no module')", ["missing symbol", "no module"]),
+        ("os.abort()", ["Fatal Python error: Aborted", "tensorflow.py"]),
+    ],
+)
+def test_a_tensorflow_that_fails_or_crashes_while_it_loads_is_not_mute(tmp_path, broken, shown):
+    (tmp_path / "tensorflow.py").write_text(f"import os\n{broken}\n")
+    run = _python(f"import sys; sys.path.insert(0, {str(tmp_path)!r})\nfrom movierec.keras2 import tf")
+    assert run.returncode != 0
+    for text in shown:
+        assert text in run.stderr
+
+
 def test_tensorflow_first_with_keras_3_is_an_error_that_says_what_to_do():
     run = _python("import tensorflow as tf\ntf.keras.Model\nfrom movierec.keras2 import tf")
     assert run.returncode == 1

@@ -1,6 +1,6 @@
-"""What is installed, what is missing, and how to mend it: `python -m movierec doctor`.
+"""What is installed, what is missing, and how to get it: `python -m movierec doctor`. It only looks.
 
-Looks only: nothing is downloaded, changed or made.
+Taught in notebooks/troubleshooting.md.
 """
 
 import importlib.metadata
@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from movierec.data import download
-from movierec.data import movielens as datasets
+from movierec.data import data_folder, fingerprint, load
+from movierec.data.download import WHEEL
 
 PYTHONS = ((3, 11), (3, 13))  # first and last minor version with wheels of TensorFlow
 PACKAGES = ("tensorflow", "tf-keras", "tensorflow-recommenders", "numpy", "pandas", "jupyterlab", "ipywidgets")
-ML100K = "f40682aea0f2"  # `datasets.fingerprint` of ML-100K, from any source
+ML100K = "f40682aea0f2"  # `fingerprint` of ML-100K, from any source
 MEMORY_GB, DISK_GB = 3, 1  # what the whole course needs at its peak; what its results and models take
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 SET_UP = "run `make setup` (or see README.md, Start)"
@@ -29,10 +29,10 @@ class Finding(NamedTuple):
     """One line of the report.
 
     Attributes:
-        name: what was looked at.
+        name: what was examined.
         found: what is there.
-        mend: what to do; "" if all is well.
-        needed: whether the course cannot do without.
+        mend: what to do; "" if nothing is wrong.
+        needed: whether the course needs it.
     """
 
     name: str
@@ -42,19 +42,19 @@ class Finding(NamedTuple):
 
 
 def examine() -> Iterator[Finding]:
-    """All findings, one after the other: a broken part does not hide the next one."""
+    """Yield all findings, one after the other; a broken part does not hide the next one."""
     looks: list[Callable[[], Iterator[Finding]]] = [
         _python, _system, _packages, _keras, _memory_and_disk, _data, _kernel, _model, _latex, _browser,
     ]  # fmt: skip
     for look in looks:
         try:
             yield from look()
-        except Exception as error:  # whatever is broken is a finding, and not the end of the examination
+        except Exception as error:  # whatever is broken is a finding; the next parts are still examined
             yield Finding(look.__name__.strip("_"), f"{type(error).__name__}: {error}", SET_UP)
 
 
 def main() -> int:
-    """The exit code: 0, or 1 if something that the course needs is missing."""
+    """Print all findings; return 0, or 1 if something that the course needs is missing."""
     missing = 0
     for finding in examine():
         mark = "ok " if not finding.mend else "NO " if finding.needed else "-- "
@@ -62,19 +62,20 @@ def main() -> int:
         if finding.mend:
             print(f"    {'':24} -> {finding.mend}")
         missing += bool(finding.mend and finding.needed)
-    print("all is well" if not missing else f"{missing} of these must be mended, then ask again")
+    print("All is well." if not missing else f"{missing} of these must be mended. Then run the doctor again.")
     return int(missing > 0)
 
 
 def _python() -> Iterator[Finding]:
-    (low, high), here = PYTHONS, sys.version_info[:2]
-    good = low <= here <= high
+    low, high = PYTHONS
+    good = low <= sys.version_info[:2] <= high
     advice = f"install Python {low[0]}.{low[1]} to {high[0]}.{high[1]}, then {SET_UP}"
     yield Finding("Python", platform.python_version(), "" if good else advice)
 
 
 def _system() -> Iterator[Finding]:
-    system, machine = platform.system(), platform.machine()
+    system = platform.system()
+    machine = platform.machine()
     intel_mac = system == "Darwin" and machine == "x86_64"
     advice = "TensorFlow ended here with 2.16: use another machine, or Linux in a virtual one"
     yield Finding("system", f"{system} {platform.release()}, {machine}", advice if intel_mac else "")
@@ -110,19 +111,19 @@ def _memory_and_disk() -> Iterator[Finding]:
         yield Finding("memory", f"{gigabytes:.0f} GB", "" if gigabytes >= MEMORY_GB else advice)
     except (AttributeError, ValueError, OSError):  # Windows
         yield Finding("memory", "not known here", needed=False)
-    folder = next(path for path in (datasets.data_folder(), *datasets.data_folder().parents) if path.exists())
+    folder = next(path for path in (data_folder(), *data_folder().parents) if path.exists())
     free = shutil.disk_usage(folder).free / 1e9
     advice = f"free {DISK_GB} GB where the data are ({folder.name}/), or set MOVIEREC_DATA to another folder"
     yield Finding("free disk", f"{free:.0f} GB", "" if free >= DISK_GB else advice)
 
 
 def _data() -> Iterator[Finding]:
-    raw = datasets.data_folder() / "raw"
-    there = any((raw / name).exists() for name in ("ml-100k", "ml-100k.zip", download.WHEEL))
+    raw = data_folder() / "raw"
+    there = any((raw / name).exists() for name in ("ml-100k", "ml-100k.zip", WHEEL))
     if not there:
         yield Finding("MovieLens-100K", "not there", "run `make data` (the first notebook does it, too)")
         return
-    found = datasets.fingerprint(datasets.load("ml-100k"))
+    found = fingerprint(load("ml-100k"))
     advice = f"its ratings must have the checksum {ML100K}: delete data/raw and run `make data`"
     yield Finding("MovieLens-100K", f"checksum {found}", "" if found == ML100K else advice)
 
@@ -140,15 +141,14 @@ def _kernel() -> Iterator[Finding]:
 
 
 def _model() -> Iterator[Finding]:
-    from movierec.play.app import model_folder
-
     try:
         from movierec.recommend import checked  # here: it loads TensorFlow
+        from movierec.training import model_folder
 
         manifest, _ = checked(model_folder())
         yield Finding("trained model", f"{manifest['data']['ratings']:,} ratings, seed {manifest['seed']}")
     except (FileNotFoundError, ValueError, ImportError) as error:
-        yield Finding("trained model", str(error), "notebook 06 makes it; notebook 07 and `make app` do, too", False)
+        yield Finding("trained model", str(error), "notebook 06 makes it; so do notebook 07 and `make app`", False)
 
 
 def _latex() -> Iterator[Finding]:
