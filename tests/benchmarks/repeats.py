@@ -1,6 +1,6 @@
-"""The long experiments of notebooks 03, 06, 08, 10 and 11: every seed and variant, recorded user by user.
+"""The long experiments of notebooks 03, 06, 07, 08, 10 and 11: every seed and variant, recorded user by user.
 
-    python tests/benchmarks/repeats.py [ladder] [hybrid] [folds] [sequences] [people] [films]
+    python tests/benchmarks/repeats.py [ladder] [hybrid] [folds] [stratified] [newcomers] [sequences] [people] [films]
                                        [optimizers]
 
 `make repeats` runs all, about 20 CPU minutes. A notebook reads its table, compares models user by user, and trains one
@@ -23,6 +23,7 @@ from movierec.baselines import ladder as rungs
 from movierec.baselines import tuning
 from movierec.data import chosen
 from movierec.evaluation import full_ranking as evaluation
+from movierec.evaluation import metrics
 from movierec.recommend import Ensemble
 from movierec.training import OPTIMIZERS
 
@@ -92,6 +93,46 @@ def standardised(scores: np.ndarray) -> np.ndarray:
     return (scores - scores.mean(axis=1, keepdims=True)) / scores.std(axis=1, keepdims=True)
 
 
+def stratified(data) -> dict[str, pd.DataFrame]:
+    """Measure the lists of notebook 06's hybrid on Microsoft's split, where every test rating is relevant."""
+    split = movierec.split_stratified(data.ratings)
+    fitted = movierec.fit_hybrid(split, data.movies, data.users, heads=("ranking",))
+    table = evaluation.evaluate_ranking(fitted.score, split, fitted.indices, liked_from=0)
+    return {"stratified_users": long({("hybrid", 0): table[["ndcg@10", "map@10", "precision@10", "recall@10"]]})}
+
+
+def newcomers(data) -> dict[str, pd.DataFrame]:
+    """Measure the lists of notebook 07 for a quarter of the users, who are strangers with so many ratings (`known`)."""
+    split, rng = movierec.split_by_user_time(data.ratings), np.random.default_rng(0)
+    everybody = split.train["user_id"].unique()
+    strangers = rng.choice(everybody, len(everybody) // 4, replace=False)
+    parts = (part[~part["user_id"].isin(strangers)] for part in (split.train, split.validation, split.test))
+    without = movierec.Split(*parts, split.in_time)
+    young = movierec.fit_hybrid(without, data.movies, data.users, seed=0)
+    knn = rungs.Problem(without.train, data, tuning.chosen("by_user_time")).fit("item-kNN")
+    popularity, num_movies = young.movies["popularity"].to_numpy(), young.indices.num_movies
+    liked = split.test[(split.test["rating"] >= 4) & split.test["user_id"].isin(strangers)]
+    rows = []
+    for user_id, wanted in liked.groupby("user_id")["movie_id"]:
+        own = split.train[split.train["user_id"] == user_id]
+        order = rng.permutation(len(own))
+        for size in (0, 1, 3, 5, 10, 20):
+            known = own.iloc[order[:size]]
+            scores = {"hybrid": np.full(num_movies, -np.inf), "popularity": popularity.astype(float)}
+            stars = dict(zip(known["movie_id"].tolist(), known["rating"].tolist(), strict=True))
+            answer = young.recommend_new(stars, k=num_movies)
+            scores["hybrid"][young.indices.movie_index(answer["movie_id"])] = answer["score"]
+            history = np.zeros((1, num_movies))
+            history[0, young.indices.movie_index(known["movie_id"])] = 1
+            scores["item-kNN"] = (history @ knn.similarity.T)[0] + 1e-9 * popularity  # of equal ones the more popular
+            for name, unseen in scores.items():
+                unseen[young.indices.movie_index(own["movie_id"])] = -np.inf
+                top = young.indices.movie_ids[np.argsort(-unseen, kind="stable")[:10]]
+                hits = np.isin(top, wanted)[None]
+                rows.append((name, size, user_id, metrics.ndcg(hits, np.array([len(wanted)]))[0]))
+    return {"newcomer_users": pd.DataFrame(rows, columns=["model", "known", "user_id", "ndcg@10"])}
+
+
 def sequences(data) -> dict[str, pd.DataFrame]:
     """Measure everything that notebook 08 trains: NDCG@10 of each user's last film; and the epochs of both losses."""
     split = movierec.split_leave_last(data.ratings)
@@ -150,7 +191,7 @@ def optimizers(data) -> dict[str, pd.DataFrame]:
 
 
 EXPERIMENTS: dict[str, Callable] = {
-    one.__name__: one for one in (ladder, hybrid, folds, sequences, people, films, optimizers)
+    one.__name__: one for one in (ladder, hybrid, folds, stratified, newcomers, sequences, people, films, optimizers)
 }
 
 
