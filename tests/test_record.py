@@ -218,7 +218,6 @@ def test_another_data_set_is_recorded_beside_the_report(folder, tmp_path, monkey
     assert record.report_folder() == ROOT / "report"
 
 
-@pytest.mark.parametrize("notebooks", [("01_exploration", "06_training"), ("06_training", "06_training")])
 def test_on_another_data_set_its_own_record_is_read_where_there_is_one(folder, monkeypatch):
     (folder / "results").mkdir(parents=True)
     for name in ("both_here", "only_course"):
@@ -229,6 +228,7 @@ def test_on_another_data_set_its_own_record_is_read_where_there_is_one(folder, m
     assert record.recorded("only_course")["value"].tolist() == [1]
 
 
+@pytest.mark.parametrize("notebooks", [("01_exploration", "06_training"), ("06_training", "06_training")])
 def test_two_processes_that_write_at_once_lose_nothing(folder, notebooks):
     code = "from movierec.record import Recorder\nfor i in range(200): Recorder({!r}).number('of_' + {!r} + 26 * 'a' "
     code += "+ 'abcdefghijklmnopqrst'[i // 10] + 'abcdefghij'[i % 10], i)"
