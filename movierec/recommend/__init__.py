@@ -10,6 +10,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "pipeline": ["CANDIDATES", "GENRE_WEIGHT", "STARS_WEIGHT"],
         "playlist": ["MINUTES_PER_FILM", "gains", "genre_shares", "make_playlist", "relevance"],
         "recommender": ["Hybrid"],
-        "storage": ["ARRAYS", "UNREADABLE", "checked", "sha256_of"],
+        "storage": ["ARRAYS", "UNREADABLE", "checked", "load_model", "sha256_of"],
     },
 )
