@@ -141,7 +141,7 @@ serve: $(VENV) data  ## the recommender as a web service on this machine, /docs 
 	$(PYTHON) -m movierec.serving.service --port $(or $(PORT),8000) $(if $(MOVIEREC_MODEL),--model "$(MOVIEREC_MODEL)")
 
 tune: $(VENV) data  ## every baseline's settings chosen again, with one budget, on validation (half an hour)
-	$(PYTHON) -m movierec.baselines.tuning
+	$(PYTHON) tests/benchmarks/tune_baselines.py
 
 ablation: $(VENV) data  ## what each part and setting of the hybrid is worth, on validation (half an hour)
 	$(PYTHON) tests/benchmarks/ablation.py

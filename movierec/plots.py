@@ -1,14 +1,15 @@
-"""Figures from tidy tables, in one style: legible at the width of an IEEE column, and without colour.
+"""Figures from tidy tables in one style: legible at the width of an IEEE column, and without colour.
 
-Every `plot_` function returns a Matplotlib `Figure` that is left open; `alt` describes it for those who
-cannot see it, and closes it. Colours are those of `petroff10`, which was chosen for colour-blind readers, that
-stand out from white by 3 to 1 (WCAG 2.1, 1.4.11); line style or marker is the second cue.
+Every `plot_` function returns an open Matplotlib `Figure`; its `title` states the finding. `alt` closes the figure and
+describes it for readers who cannot see it. Colours are those of `petroff10`, made for colour-blind readers, that stand
+out from white by 3 to 1 (WCAG 2.1, 1.4.11); line style or marker is the second cue.
 """
 
 import base64
 import html
 import io
 import textwrap
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -20,22 +21,12 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 COLUMN_WIDTH_IN = 3.5  # one column of the IEEE conference class, inches
-FIGURE_HEIGHT_IN = 2.2  # inches; a figure takes about a quarter of a column
+FIGURE_HEIGHT_IN = 2.2  # a figure takes about a quarter of a column
 SCREEN_DPI = 120  # pixels an inch in a notebook: 8 pt reads like the text around it ...
 PNG_DPI = 240  # ... stored at twice that, for dense screens
 COLOURS = ["#3f90da", "#bd1f01", "#717581", "#a96b59", "#e76300", "#832db6"]  # the first two differ in grey, too
-LINE_STYLES = [
-    "-",
-    "--",
-    "-.",
-    ":",
-    (0, (5, 1)),
-    (0, (3, 1, 1, 1)),
-    (0, (1, 1)),
-    (0, (8, 2)),
-    (0, (8, 2, 2, 2)),
-    (0, (4, 4)),
-]
+DASHES = [(5, 1), (3, 1, 1, 1), (1, 1), (8, 2), (8, 2, 2, 2), (4, 4)]  # points on, points off, …
+LINE_STYLES = ["-", "--", "-.", ":", *((0, dashes) for dashes in DASHES)]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">", "*"]
 STYLE: dict[str, Any] = {
     "figure.figsize": (COLUMN_WIDTH_IN, FIGURE_HEIGHT_IN),
@@ -45,13 +36,10 @@ STYLE: dict[str, Any] = {
     "font.size": 8,
     "axes.labelsize": 8,
     "axes.titlesize": 8.5,
-    "legend.fontsize": 7,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
+    **dict.fromkeys(["legend.fontsize", "xtick.labelsize", "ytick.labelsize"], 7),
     "axes.titlelocation": "left",
     "axes.titleweight": "bold",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
+    **dict.fromkeys(["axes.spines.top", "axes.spines.right", "legend.frameon"], False),
     "axes.grid": True,
     "axes.axisbelow": True,
     "grid.color": "0.88",
@@ -59,10 +47,8 @@ STYLE: dict[str, Any] = {
     "axes.linewidth": 0.6,
     "lines.linewidth": 1.3,
     "lines.markersize": 4,
-    "legend.frameon": False,
     "axes.prop_cycle": cycler(color=(2 * COLOURS)[: len(LINE_STYLES)]) + cycler(linestyle=LINE_STYLES),
-    "pdf.fonttype": 42,
-    "ps.fonttype": 42,  # TrueType: IEEE refuses Type 3 fonts
+    **dict.fromkeys(["pdf.fonttype", "ps.fonttype"], 42),  # TrueType: IEEE refuses Type 3 fonts
     "savefig.bbox": None,  # "tight" would change the width, and with it the size of the type
 }
 TITLE_CHARS = 46  # characters of a title that fit in one line
@@ -70,19 +56,20 @@ LOWER_IS_BETTER = ("loss", "rmse", "mae")
 
 
 def use_style() -> None:
-    """Nothing; sets Matplotlib's defaults, which seaborn follows too, to the style of the course."""
+    """Set Matplotlib's defaults, which seaborn follows too, to the style of the course."""
     plt.rcParams.update(STYLE)
 
 
+@dataclass(frozen=True, repr=False)
 class Picture:
-    """A picture with alternative text: what a notebook shows, and what a screen reader says.
+    """A picture that a notebook shows, with the text that a screen reader says.
 
-    Measured with JupyterLab 4.6 and nbconvert 7.17: both ignore the `alt` of `IPython.display.Image`, which
-    becomes metadata of the PNG, and keep the `alt` of an HTML `<img>`, untrusted or not. Hence HTML.
+    It is HTML: JupyterLab 4.6 and nbconvert 7.17 keep the `alt` of an `<img>`, and ignore that of a PNG output.
     """
 
-    def __init__(self, png: bytes, text: str, width: int) -> None:
-        self.png, self.text, self.width = png, text, width
+    png: bytes
+    text: str
+    width: int  # pixels on the screen
 
     def __repr__(self) -> str:
         return f"Figure: {self.text}"
@@ -93,24 +80,19 @@ class Picture:
 
 
 def alt(fig: Figure, text: str) -> Picture:
-    """The figure as a picture that carries `text` as alternative text; make it the last line of a cell.
-
-    The figure is closed, so that it is not shown twice; `Recorder.figure` still accepts it, before or after.
+    """Close a figure and return it as a picture with alternative text; make it the last line of a cell.
 
     Args:
-        fig: an open figure.
-        text: what the picture shows, in a sentence or two; nbval compares it, so no trained number in it.
+        fig: An open figure. `Recorder.figure` still takes it afterwards.
+        text: What the picture shows, in a sentence or two, without trained numbers: nbval compares it.
 
     Raises:
-        ValueError: if `text` is empty.
+        ValueError: `text` is empty.
     """
     text = " ".join(text.split())
     if not text:
-        raise ValueError(
-            "alt text must say what the figure shows; found none. "
-            'Write e.g. plots.alt(fig, "A few movies have most of the ratings.")'
-        )
-    fig.set_label(text)  # `Recorder.figure` writes it into the PDF as its subject
+        advice = 'Write e.g. plots.alt(fig, "A few movies have most of the ratings.")'
+        raise ValueError(f"alt text must say what the figure shows; found none. {advice}")
     buffer = io.BytesIO()
     fig.savefig(buffer, format="png", dpi=PNG_DPI)
     plt.close(fig)
@@ -118,7 +100,7 @@ def alt(fig: Figure, text: str) -> Picture:
 
 
 def text_on(background) -> str:
-    """ "black" or "white", whichever stands out more from the colour: at least 4.5 to 1 (WCAG 2.1, 1.4.3)."""
+    """Return "black" or "white", whichever stands out more from the colour: 4.5 to 1 or more (WCAG 2.1, 1.4.3)."""
     channels = np.array(to_rgb(background))
     linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
     luminance = linear @ [0.2126, 0.7152, 0.0722]
@@ -126,7 +108,7 @@ def text_on(background) -> str:
 
 
 def write_legibly(ax: Axes) -> None:
-    """Nothing; each number on a heat map of seaborn becomes black or white, as `text_on` says for its cell."""
+    """Set each number on a heat map of seaborn in black or white, as `text_on` says for its cell."""
     mesh = ax.collections[0]
     mesh.update_scalarmappable()
     colours = mesh.get_facecolors().reshape(*mesh.get_array().shape, 4)
@@ -136,31 +118,20 @@ def write_legibly(ax: Axes) -> None:
 
 
 def plot_counts_by_rank(ratings: pd.DataFrame, *, title: str = "") -> Figure:
-    """A figure of ratings per movie and per user against rank, both axes logarithmic: the long tail.
-
-    Args:
-        ratings: columns user_id, movie_id; one row a rating.
-        title: the finding.
-    """
+    """Plot ratings per movie_id and per user_id against rank, both axes logarithmic: the long tail."""
     _need(ratings, ["user_id", "movie_id"], "ratings", 'movierec.load("ml-100k").ratings is such a table.')
     fig, ax = plt.subplots()
-    for column, style in (("movie_id", LINE_STYLES[0]), ("user_id", LINE_STYLES[1])):
-        counts = ratings[column].value_counts().to_numpy()  # most first
-        label = f"{len(counts):,} {column.removesuffix('_id')}s"
-        ax.loglog(np.arange(1, len(counts) + 1), counts, linestyle=style, label=label)
+    for who, style in (("movie", LINE_STYLES[0]), ("user", LINE_STYLES[1])):
+        counts = ratings[f"{who}_id"].value_counts().to_numpy()  # most first
+        ax.loglog(np.arange(1, len(counts) + 1), counts, linestyle=style, label=f"{len(counts):,} {who}s")
     ax.set(xlabel="rank (most ratings first)", ylabel="ratings")
-    _title(ax, title)
+    ax.set_title(textwrap.fill(title, TITLE_CHARS))
     ax.legend()
     return fig
 
 
 def plot_rating_distribution(ratings: pd.DataFrame, *, title: str = "") -> Figure:
-    """A figure of the share of ratings, in per cent, at each number of stars.
-
-    Args:
-        ratings: column rating, in stars.
-        title: the finding.
-    """
+    """Plot the share of ratings, in per cent, at each number of stars (column rating)."""
     _need(ratings, ["rating"], "ratings", 'movierec.load("ml-100k").ratings is such a table.')
     share = ratings["rating"].value_counts(normalize=True).sort_index() * 100
     stars = share.index.to_numpy(dtype=float)
@@ -169,22 +140,18 @@ def plot_rating_distribution(ratings: pd.DataFrame, *, title: str = "") -> Figur
     bars = ax.bar(stars, share, width=0.8 * step, color=COLOURS[0])
     ax.bar_label(bars, fmt="%.0f", fontsize=7, padding=1)
     ax.set(xlabel="stars", ylabel="share of ratings (%)", xticks=stars)
-    _title(ax, title)
+    ax.set_title(textwrap.fill(title, TITLE_CHARS))
     ax.margins(y=0.12)  # room for the labels
     ax.grid(visible=False, axis="x")
     return fig
 
 
 def plot_learning_curves(history: pd.DataFrame, *, title: str = "") -> Figure:
-    """A figure with one panel a quantity: train and validation by epoch, validation's best marked.
+    """Plot train and validation by epoch, one panel a quantity, with validation's best epoch marked.
 
     Args:
-        history: columns epoch and train_<quantity>, validation_<quantity>: train_loss, validation_ndcg@10, ...
+        history: Columns epoch, train_<quantity> and validation_<quantity>, such as train_loss or validation_ndcg@10.
             Loss, RMSE and MAE are best where lowest, everything else where highest.
-        title: the finding.
-
-    Raises:
-        ValueError: if there is no such column.
     """
     advice = 'history.rename(columns={"val_loss": "validation_loss"}) renames a column.'
     _need(history, ["epoch"], "history", advice)
@@ -194,21 +161,16 @@ def plot_learning_curves(history: pd.DataFrame, *, title: str = "") -> Figure:
     if not quantities:
         raise ValueError(f"`history` needs train_ or validation_ columns; found {list(history)}. {advice}")
     columns = 1 if len(quantities) <= 2 else 2
-    rows = -(-len(quantities) // columns)
+    rows = -(-len(quantities) // columns)  # rounded up
     size = (COLUMN_WIDTH_IN, 0.6 + 1.25 * rows)
     fig, axes = plt.subplots(rows, columns, sharex=True, squeeze=False, figsize=size)
     shown = {}
     for ax, quantity in zip(axes.flat, quantities, strict=False):
         for index, part in enumerate(parts):
             if f"{part}_{quantity}" in history:
-                (shown[part],) = ax.plot(
-                    history["epoch"],
-                    history[f"{part}_{quantity}"],
-                    color=COLOURS[index],
-                    marker=MARKERS[index],
-                    linestyle=LINE_STYLES[index],
-                    markevery=max(1, len(history) // 12),
-                )
+                look = {"color": COLOURS[index], "marker": MARKERS[index], "linestyle": LINE_STYLES[index]}
+                every = max(1, len(history) // 12)
+                (shown[part],) = ax.plot("epoch", f"{part}_{quantity}", data=history, markevery=every, **look)
         ax.set_title(quantity.replace("_", " "), fontsize=8, fontweight="normal")
         if f"validation_{quantity}" in history:
             values = history[f"validation_{quantity}"]
@@ -228,49 +190,34 @@ def plot_learning_curves(history: pd.DataFrame, *, title: str = "") -> Figure:
 
 
 def plot_model_comparison(table: pd.DataFrame, metric: str, *, ours: str = "hybrid", title: str = "") -> Figure:
-    """A figure of one row a model: a dot at its mean, a line over its 95 % interval, the best on top.
+    """Plot one row a model: a dot at its mean, a line over its 95 % interval, the best model on top.
 
     Args:
-        table: columns model, mean, low, high: the mean over users and the ends of its interval.
-        metric: its name, for the axis; RMSE, MAE and losses are best where lowest.
-        ours: models whose name contains this, in any case, get a filled diamond and bold type.
-        title: the finding.
+        table: Columns model, mean, low and high: the mean over users and the ends of its interval.
+        metric: Its name, for the axis; RMSE, MAE and losses are best where lowest.
+        ours: Models whose name contains this, in any case, get a filled diamond and bold type.
     """
-    advice = "evaluate each model per user, then give its mean and interval."
-    _need(table, ["model", "mean", "low", "high"], "table", advice)
+    _need(table, ["model", "mean", "low", "high"], "table", "Evaluate each model per user; take mean and interval.")
     outside = table[(table["mean"] < table["low"]) | (table["mean"] > table["high"])]
     if len(outside):
-        names = list(outside["model"][:3])
-        raise ValueError(
-            f"low <= mean <= high must hold; {len(outside)} of {len(table)} rows break it, "
-            f"e.g. {names}. They are the ends of the interval, not distances from the mean."
-        )
+        found = f"{len(outside)} of {len(table)} rows break it, e.g. {list(outside['model'][:3])}"
+        advice = "They are the ends of the interval, not distances from the mean."
+        raise ValueError(f"low <= mean <= high must hold; {found}. {advice}")
     rows = table.sort_values("mean", ascending=not _lower_is_better(metric), kind="stable")
     fig, ax = plt.subplots(figsize=(COLUMN_WIDTH_IN, 0.7 + 0.22 * len(rows)))
-    for y, row in enumerate(rows.itertuples(index=False)):
-        own = ours.lower() in str(row.model).lower()
-        colour = COLOURS[1] if own else COLOURS[0]
-        ax.errorbar(
-            row.mean,
-            y,
-            xerr=[[row.mean - row.low], [row.high - row.mean]],
-            color=colour,
-            capsize=2,
-            linestyle="none",
-            marker="D" if own else "o",
-            markerfacecolor=colour if own else "white",
-        )
+    own = rows["model"].astype(str).str.contains(ours, case=False, regex=False).to_numpy()
+    spread = np.abs(rows[["low", "high"]].to_numpy() - rows[["mean"]].to_numpy()).T
+    for is_own, look in ((False, {"marker": "o", "markerfacecolor": "white"}), (True, {"marker": "D"})):
+        at = np.flatnonzero(own == is_own)
+        colour = COLOURS[int(is_own)]
+        ax.errorbar(rows["mean"].iloc[at], at, xerr=spread[:, at], color=colour, capsize=2, linestyle="none", **look)
     ax.set_yticks(range(len(rows)), rows["model"])
-    for label in ax.get_yticklabels():
-        label.set_fontweight("bold" if ours.lower() in label.get_text().lower() else "normal")
+    for label, is_own in zip(ax.get_yticklabels(), own, strict=True):
+        label.set_fontweight("bold" if is_own else "normal")
     ax.set(xlabel=f"{metric} (mean, 95 % interval)", ylim=(-0.6, len(rows) - 0.4))
-    _title(ax, title, TITLE_CHARS - 14)  # the models' names take their part of the width
+    ax.set_title(textwrap.fill(title, TITLE_CHARS - 14))  # the models' names take their part of the width
     ax.grid(visible=False, axis="y")
     return fig
-
-
-def _title(ax: Axes, title: str, chars: int = TITLE_CHARS) -> None:
-    ax.set_title(textwrap.fill(title, chars))
 
 
 def _lower_is_better(name: str) -> bool:

@@ -81,7 +81,6 @@ class Recorder:
 
         Args:
             name: Two words or more: whose, and what.
-            value: int or float.
             interval: Ends of its 95 % interval, kept as `{name}_low` and `{name}_high`; `\HybridRmseInterval` is then
                 the number with both. None for what is counted, timed or set.
             tolerance: How far a new run may be from the recorded one; `math.inf`, for seconds: never compared.
@@ -97,11 +96,8 @@ class Recorder:
         values = {"value": value}
         if interval is not None:
             low, high = interval
-            require(
-                low <= value <= high,
-                f"the interval of {name!r} must hold it; found {value} outside {low} to {high}. "
-                "Give the ends of the interval, not their distances.",
-            )
+            found = f"found {low} to {high}. Give its ends, not distances."
+            require(low <= value <= high, f"the interval of {name!r} must hold {value}; {found}")
             values |= {"low": low, "high": high}
         if digits is None:
             digits = 0 if isinstance(value, Integral) else 3

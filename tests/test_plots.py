@@ -1,4 +1,4 @@
-"""What the figures show: read back from their axes, not from their pixels."""
+"""Figures show what their tables say, in a style that can be read; read back from their axes, not from pixels."""
 
 import io
 import re
@@ -47,18 +47,12 @@ def style():
 def test_the_style_fits_an_ieee_column_with_truetype_fonts_and_a_second_cue():
     fig, ax = plt.subplots()
     lines = [ax.plot([0, 1])[0] for _ in range(10)]
-    assert fig.get_figwidth() == 3.5
-    assert matplotlib.rcParams["pdf.fonttype"] == 42
+    assert matplotlib.rcParams["pdf.fonttype"] == 42 and fig.get_constrained_layout()
     assert len({line.get_color() for line in lines}) == len(plots.COLOURS) == 6
     assert len({str(line._unscaled_dash_pattern) for line in lines}) == 10  # the dashes differ as well
-    assert fig.get_constrained_layout()
-
-
-def test_the_width_survives_saving():
-    fig = plots.plot_rating_distribution(RATINGS)
     buffer = io.BytesIO()
     fig.savefig(buffer, format="pdf")
-    assert b"/MediaBox [ 0 0 252" in buffer.getvalue()  # 3.5 in at 72 points
+    assert b"/MediaBox [ 0 0 252" in buffer.getvalue()  # 3.5 in at 72 points: the width survives saving
 
 
 def test_counts_by_rank_are_sorted_counts_on_logarithmic_axes():
@@ -73,15 +67,13 @@ def test_counts_by_rank_are_sorted_counts_on_logarithmic_axes():
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["3 movies", "3 users"]
 
 
-def test_rating_distribution_is_in_per_cent():
-    ax = plots.plot_rating_distribution(RATINGS).axes[0]
+def test_rating_distribution_is_in_per_cent_and_bars_do_not_overlap():
+    ax = plots.plot_rating_distribution(RATINGS, title="word " * 20).axes[0]
     assert [bar.get_height() for bar in ax.patches] == pytest.approx([100 / 6, 400 / 6, 100 / 6])
     assert list(ax.get_xticks()) == [1, 4, 5]
-
-
-def test_half_stars_do_not_overlap():
-    ax = plots.plot_rating_distribution(pd.DataFrame({"rating": [0.5, 1.0, 1.5]})).axes[0]
-    assert all(bar.get_width() < 0.5 for bar in ax.patches)
+    assert ax.get_title(loc="left").count("\n") == 2  # a long title is wrapped
+    half = plots.plot_rating_distribution(pd.DataFrame({"rating": [0.5, 1.0, 1.5]})).axes[0]
+    assert all(bar.get_width() < 0.5 for bar in half.patches)
 
 
 def test_learning_curves_mark_the_best_epoch_of_each_validation_column():
@@ -95,35 +87,42 @@ def test_learning_curves_mark_the_best_epoch_of_each_validation_column():
     assert (list(train.get_ydata()), list(validation.get_ydata())) == ([3.0, 2.0, 1.0], [3.0, 2.5, 2.7])
     assert train.get_marker() != validation.get_marker()
     assert fig.get_suptitle() == "Stop early"
-
-
-def test_learning_curves_of_two_heads_fit_one_column_and_mark_only_what_validation_saw():
-    fig = plots.plot_learning_curves(HISTORY.assign(train_stars_loss=[3.0, 2.0, 1.0]))
+    fig = plots.plot_learning_curves(HISTORY.assign(train_stars_loss=[3.0, 2.0, 1.0]))  # what validation has not seen
     assert [ax.get_title(loc="right") for ax in fig.axes] == ["best epoch: 2", "best epoch: 3", "", ""]
     assert not fig.axes[3].axison  # the fourth place of two by two is empty
-
-
-def test_learning_curves_with_other_names_are_refused():
-    with pytest.raises(ValueError, match="needs train_ or validation_ columns; found .*val_loss.*rename"):
-        plots.plot_learning_curves(pd.DataFrame({"epoch": [1], "val_loss": [1.0]}))
 
 
 @pytest.mark.parametrize(("metric", "best"), [("NDCG@10", "our Hybrid"), ("RMSE", "popularity")])
 def test_model_comparison_has_the_best_on_top_and_ours_in_bold(metric, best):
     ax = plots.plot_model_comparison(MODELS, metric).axes[0]
     labels = ax.get_yticklabels()
-    assert labels[-1].get_text() == best
-    assert {label.get_text(): label.get_fontweight() for label in labels} == {
-        "popularity": "normal",
-        "item-kNN": "normal",
-        "our Hybrid": "bold",
-    }
-    assert metric in ax.get_xlabel()
+    assert labels[-1].get_text() == best and metric in ax.get_xlabel()
+    weights = {label.get_text(): label.get_fontweight() for label in labels}
+    assert weights == {"popularity": "normal", "item-kNN": "normal", "our Hybrid": "bold"}
+    ends = {}
+    for container in ax.containers:
+        marks, _, (bars,) = container
+        for x, y, ((low, _), (high, _)) in zip(*marks.get_data(), bars.get_segments(), strict=True):
+            ends[labels[int(y)].get_text()] = [low, x, high, marks.get_marker()]
+    assert ends["our Hybrid"] == [pytest.approx(0.18), 0.2, pytest.approx(0.22), "D"]
+    assert ends["popularity"] == [pytest.approx(0.09), 0.1, pytest.approx(0.12), "o"]
 
 
-def test_model_comparison_refuses_distances_in_place_of_ends():
-    with pytest.raises(ValueError, match="3 of 3 rows break it, e.g. .*ends of the interval, not distances"):
-        plots.plot_model_comparison(MODELS.assign(low=0.5, high=0.6), "NDCG@10")
+@pytest.mark.parametrize(
+    ("plot", "table", "message"),
+    [
+        (plots.plot_learning_curves, pd.DataFrame({"epoch": [1], "val_loss": [1.0]}), "train_ or .*val_loss.*rename"),
+        (
+            lambda table: plots.plot_model_comparison(table, "NDCG@10"),
+            MODELS.assign(low=0.5, high=0.6),
+            "3 of 3 rows break it, e.g. .*ends of the interval, not distances",
+        ),
+        (lambda fig: plots.alt(plt.figure(), "  "), None, "must say what the figure shows"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(plot, table, message):
+    with pytest.raises(ValueError, match=message):
+        plot(table)
 
 
 @pytest.mark.parametrize(
@@ -138,29 +137,16 @@ def test_model_comparison_refuses_distances_in_place_of_ends():
 def test_missing_columns_and_empty_tables_are_named(plot):
     with pytest.raises(ValueError, match=r"needs the columns .* missing, found \['x'\]"):
         plot(pd.DataFrame({"x": [1]}))
-    empty = pd.concat([RATINGS, HISTORY, MODELS])[:0]
     with pytest.raises(ValueError, match="at least one row; found none"):
-        plot(empty)
+        plot(pd.concat([RATINGS, HISTORY, MODELS])[:0])
 
 
-def test_a_long_title_is_wrapped():
-    ax = plots.plot_rating_distribution(RATINGS, title="word " * 20).axes[0]
-    assert ax.get_title(loc="left").count("\n") == 2
-
-
-@pytest.mark.parametrize("colour", plots.COLOURS)
-def test_colours_stand_out_from_white(colour):
-    assert contrast(colour) >= 3  # WCAG 2.1, 1.4.11: what is needed to understand a picture
-
-
-def test_contrast_is_that_of_the_standard():
-    assert contrast("#000000") == pytest.approx(21) and contrast("#ffffff") == 1
+def test_colours_stand_out_from_white_and_numbers_from_any_background():
+    assert contrast("#000000") == pytest.approx(21) and contrast("#ffffff") == 1  # as the standard has it
     assert contrast("#767676") == pytest.approx(4.54, abs=0.005) and contrast("#ffa90e") < 2
-
-
-@pytest.mark.parametrize("grey", np.linspace(0, 1, 21))
-def test_numbers_stand_out_from_any_background(grey):
-    assert contrast(plots.text_on((grey, grey, grey)), (grey, grey, grey)) >= 4.5
+    assert min(map(contrast, plots.COLOURS)) >= 3  # WCAG 2.1, 1.4.11: what is needed to understand a picture
+    for grey in np.linspace(0, 1, 21):
+        assert contrast(plots.text_on((grey, grey, grey)), (grey, grey, grey)) >= 4.5
 
 
 def test_numbers_on_a_heat_map_are_written_to_be_read():
@@ -176,27 +162,13 @@ def test_numbers_on_a_heat_map_are_written_to_be_read():
     assert {text.get_color() for text in ax.texts} == {"black", "white"} and len(ax.texts) == 23
 
 
-def test_alt_text_is_in_the_html_that_notebooks_show_and_the_figure_is_closed():
+def test_alt_text_is_in_the_html_that_jupyter_shows_and_the_figure_is_closed():
     fig = plots.plot_rating_distribution(RATINGS)
-    number = fig.number
     picture = plots.alt(fig, 'Most ratings are\n   "4" & up.')
-    assert not plt.fignum_exists(number)
-    assert repr(picture) == 'Figure: Most ratings are "4" & up.'  # no address, so that nbval can compare it
-    page = picture._repr_html_()
-    assert 'alt="Most ratings are &quot;4&quot; &amp; up." width="420"' in page
-    assert re.fullmatch(r'<img [^>]*src="data:image/png;base64,[A-Za-z0-9+/=]+">', page)
-    width, height = struct.unpack(">II", picture.png[16:24])
-    assert (width, height) == (840, 528)  # 3.5 x 2.2 in at 240 dots an inch
-    assert fig.get_label() == picture.text
-
-
-def test_alt_text_survives_jupyter():
+    assert not plt.fignum_exists(fig.number)
     formatter = pytest.importorskip("IPython.core.formatters").DisplayFormatter()
-    data, _ = formatter.format(plots.alt(plots.plot_rating_distribution(RATINGS), "Mostly fours."))
-    assert data["text/plain"] == "Figure: Mostly fours."
-    assert 'alt="Mostly fours."' in data["text/html"]
-
-
-def test_a_figure_without_a_description_is_refused():
-    with pytest.raises(ValueError, match="must say what the figure shows"):
-        plots.alt(plt.figure(), "  ")
+    data, _ = formatter.format(picture)
+    assert data["text/plain"] == 'Figure: Most ratings are "4" & up.'  # no address, so that nbval can compare it
+    assert 'alt="Most ratings are &quot;4&quot; &amp; up." width="420"' in data["text/html"]
+    assert re.fullmatch(r'<img [^>]*src="data:image/png;base64,[A-Za-z0-9+/=]+">', data["text/html"])
+    assert struct.unpack(">II", picture.png[16:24]) == (840, 528)  # 3.5 x 2.2 in at 240 dots an inch

@@ -1,4 +1,4 @@
-"""The seven ways to make a hybrid of two recommenders, a few lines each over the scorers that are there already.
+"""Combine two recommenders in Burke's seven ways, with a few lines each over scorers that are there already.
 
 Each is a scorer `user_index [U] -> float32 [U, num_movies]`; `first` and `second` are scorers fitted on the same train.
 Taught in notebooks/03_baselines.
@@ -8,16 +8,17 @@ Source: Burke (2002), *Hybrid recommender systems: survey and experiments*; the 
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from movierec.baselines.content import ContentBased
 from movierec.baselines.factors import Ease
+from movierec.baselines.neighbours import keep_largest
 from movierec.baselines.popularity_and_bias import rated_matrix
 from movierec.data import Indices
-from movierec.evaluation import keep_largest
 
 
 class Weighted:
-    """score = w · z(first) + (1 − w) · z(second): both say something, and their scores are added.
+    """score = w · z(first) + (1 − w) · z(second): the scores of both are added.
 
     z is each user's score with mean 0 and deviation 1 over the catalogue, since scores of two models have two units.
 
@@ -26,20 +27,20 @@ class Weighted:
     """
 
     def __init__(self, first, second, weight: float = 0.8):
-        _check_share("weight", weight)
+        if not 0 <= weight <= 1:
+            raise ValueError(f"`weight` must be a share, 0 to 1; got {weight}.")
         self.first, self.second, self.weight = first, second, weight
 
     def __call__(self, user_index: np.ndarray) -> np.ndarray:
-        return self.weight * standardised(self.first(user_index)) + (1 - self.weight) * standardised(
-            self.second(user_index)
-        )
+        first, second = standardised(self.first(user_index)), standardised(self.second(user_index))
+        return self.weight * first + (1 - self.weight) * second
 
 
 class Switching:
-    """score = first, for users with enough ratings in train; else second: whoever knows more speaks.
+    """score = first for users with enough ratings in train, second for the others.
 
     Args:
-        at_least: ratings in train from which `first` is asked.
+        at_least: ratings in train from which `first` scores.
     """
 
     def __init__(self, train: pd.DataFrame, indices: Indices, first, second, at_least: int = 20):
@@ -56,7 +57,7 @@ class Mixed:
     """Both lists side by side: of every `turn` places of the list, `second` fills one and `first` the others.
 
     Args:
-        turn: 2 for turn and turn about; 10 gives `second` one place of ten.
+        turn: 2 alternates; 10 gives `second` one place of ten.
     """
 
     def __init__(self, train: pd.DataFrame, indices: Indices, first, second, turn: int = 5):
@@ -68,7 +69,7 @@ class Mixed:
     def __call__(self, user_index: np.ndarray) -> np.ndarray:
         seen = self.seen[user_index].toarray() > 0
         firsts, seconds = (places(np.where(seen, -np.inf, model(user_index))) for model in (self.first, self.second))
-        # first's n-th movie stands at place n + n // (turn − 1), second's at every turn-th; who comes first counts.
+        # first's n-th movie stands at place n + n // (turn − 1), second's at every turn-th; the earlier place counts.
         at_first = firsts + firsts // (self.turn - 1)
         at_second = seconds * self.turn + self.turn - 1
         return -np.minimum(at_first, at_second).astype(np.float32)
@@ -88,16 +89,15 @@ class FeatureCombination:
     """
 
     def __init__(self, train, indices: Indices, vectors: np.ndarray, regularisation: float = 150, weight: float = 0.3):
-        rated = rated_matrix(train, indices).toarray()
-        self.rated = rated
-        self.weights = Ease.solve(np.concatenate([rated, weight * vectors.T]), regularisation)
+        self.rated = rated_matrix(train, indices)
+        self.weights = Ease.solve(sparse.vstack([self.rated, sparse.csr_array(weight * vectors.T)]), regularisation)
 
     def __call__(self, user_index: np.ndarray) -> np.ndarray:
-        return (self.rated[user_index] @ self.weights).astype(np.float32)
+        return np.asarray(self.rated[user_index] @ self.weights, dtype=np.float32)
 
 
 class Cascade:
-    """`first` chooses a short list, `second` puts it in order: a coarse sieve, then a fine one.
+    """`first` chooses a short list, `second` puts it in order.
 
     Args:
         short_list: movies that pass; all others come after them, in the order of `first`.
@@ -117,7 +117,7 @@ class Cascade:
 
 
 class FeatureAugmentation:
-    """What one model expects is the other's data: EASE on ratings whose gaps are filled by the content model.
+    """The output of one model is the other's data: EASE on ratings whose gaps are filled by the content model.
 
     X' = X + weight · (the `added` best content scores of each user, scaled to 0..1).
 
@@ -136,21 +136,21 @@ class FeatureAugmentation:
         expected = np.where(rated > 0, 0, second(np.arange(indices.num_users))).clip(min=0)
         keep_largest(expected, added)
         largest = expected.max(axis=1, keepdims=True)
-        self.augmented = rated + weight * expected / np.where(largest > 0, largest, 1)
+        self.augmented = sparse.csr_array(rated + weight * expected / np.where(largest > 0, largest, 1))
         self.weights = Ease.solve(self.augmented, regularisation)
 
     def __call__(self, user_index: np.ndarray) -> np.ndarray:
-        return (self.augmented[user_index] @ self.weights).astype(np.float32)
+        return np.asarray(self.augmented[user_index] @ self.weights, dtype=np.float32)
 
 
 class MetaLevel:
-    """The model that one learns is the other's input: users are neighbours if their content profiles point one way.
+    """The model that one learns is the other's input: users are neighbours if their content profiles are similar.
 
     score(u, i) = Σ_{v near u} cosine(profile_u, profile_v)^power · rated_vi
 
     Args:
-        content: a fitted `ContentBased`; its profiles, tf-idf vectors of users, are what is compared.
-        neighbours: users who are asked.
+        content: a fitted `ContentBased`; its profiles, tf-idf vectors of users, are compared.
+        neighbours: similar users that each user keeps.
         power: how much nearer neighbours count more.
 
     Source: also Pazzani (1999), collaboration via content.
@@ -169,19 +169,14 @@ class MetaLevel:
 
 
 def standardised(scores: np.ndarray) -> np.ndarray:
-    """Each row with mean 0 and deviation 1; a constant row becomes 0. float32, the shape of `scores`."""
+    """Return each row with mean 0 and deviation 1; a constant row becomes 0. float32, the shape of `scores`."""
     deviation = scores.std(axis=1, keepdims=True)
     return ((scores - scores.mean(axis=1, keepdims=True)) / np.where(deviation > 0, deviation, 1)).astype(np.float32)
 
 
 def places(scores: np.ndarray) -> np.ndarray:
-    """The place of each movie in its row's ranking, 0 for the best; ties in the order of the index. int `[U, M]`."""
+    """Return the place of each movie in its row's ranking, 0 for the best; ties go by the index. int `[U, M]`."""
     order = np.argsort(-scores, axis=1, kind="stable")
     place = np.empty_like(order)
     np.put_along_axis(place, order, np.arange(scores.shape[1])[None, :], axis=1)
     return place
-
-
-def _check_share(name: str, value: float) -> None:
-    if not 0 <= value <= 1:
-        raise ValueError(f"`{name}` must be a share, 0 to 1; got {value}.")

@@ -1,33 +1,35 @@
-"""What a movie is about, as numbers, and a recommender that reads nothing else: genres, decade, tags.
+"""Recommend by what a movie is about: genres, decade and tags, as numbers that need no rating of the movie.
 
-Taught in notebooks/03_baselines.
+Taught in notebooks/03_baselines and 11_people_and_films.
 """
 
 import numpy as np
 import pandas as pd
+from sklearn.preprocessing import normalize
 
 from movierec.baselines.popularity_and_bias import Bias
-from movierec.data import UNKNOWN, Indices
+from movierec.data import UNKNOWN, Indices, genre_flags, known_tags
+from movierec.evaluation import Scorer
 
 
 def genre_matrix(movies: pd.DataFrame, indices: Indices) -> np.ndarray:
-    """1 where a movie of `indices` has the genre, 0 elsewhere, genres in alphabetical order. float64 `[M, genres]`.
+    """Return 1 where a movie of `indices` has the genre, 0 elsewhere, genres in alphabetical order. `[M, genres]`.
 
     Raises:
         ValueError: if `movies` lacks movie_id or genres.
     """
-    return _described(movies, indices, ["genres"])["genres"].fillna("").str.get_dummies("|").to_numpy(float)
+    return genre_flags(_described(movies, indices, ["genres"])["genres"]).to_numpy(float)
 
 
 def describe(movies: pd.DataFrame, indices: Indices, tags: pd.DataFrame | None = None) -> pd.DataFrame:
-    """How often each term is said of each movie: genres and decade once, a tag as often as users gave it. `[M, terms]`.
+    """Count how often each term is said of each movie: genres and decade once, a tag once a user. `[M, terms]`.
 
     Args:
         movies: movie_id, genres ("Action|Crime"), year (NA where it is not known).
         tags: movie_id, tag; None where the data set has none. Tags are counted in lower case; a missing one is not.
     """
     known = _described(movies, indices, ["genres", "year"])
-    genres = known["genres"].fillna("").str.get_dummies("|").add_prefix("genre=")
+    genres = genre_flags(known["genres"]).add_prefix("genre=")
     year = pd.to_numeric(known["year"], errors="coerce").astype("float64")
     decade = pd.get_dummies((year // 10 * 10).map(lambda y: f"decade={y:.0f}", na_action="ignore"))
     parts = [genres, decade]
@@ -41,38 +43,27 @@ def describe(movies: pd.DataFrame, indices: Indices, tags: pd.DataFrame | None =
 
 
 def tf_idf(terms: np.ndarray) -> np.ndarray:
-    """Term counts `[M, terms]` as vectors of length 1: (1 + log count) · log(M / movies that have the term).
+    """Return term counts `[M, terms]` as vectors of length 1: (1 + log count) · log(M / movies that have the term).
 
-    A term that all movies have says nothing and weighs 0; a movie without terms is the vector 0.
+    A term that all movies have weighs 0; a movie without terms is the vector 0. (scikit-learn's `TfidfTransformer` adds
+    1 to the logarithm, so that such a term would count.)
 
     Source: Salton and Buckley (1988).
     """
     frequency = np.where(terms > 0, 1 + np.log(np.maximum(terms, 1)), 0)
     rarity = np.log(len(terms) / np.maximum((terms > 0).sum(axis=0), 1))
-    return _unit(frequency * rarity)
-
-
-def known_tags(tags: pd.DataFrame, train: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `tags` that were given by the time of train: by each user, up to their last rating in it.
-
-    For somebody without a rating in train: up to the last one of all. So no tag of a user is newer than what the splits
-    in time let a model know of them; a random split promises nothing of the kind, with tags or without.
-    """
-    _check_columns(tags, "tags", ["user_id", "movie_id", "tag", "timestamp"])
-    last = train.groupby("user_id")["timestamp"].max()
-    limit = tags["user_id"].map(last).fillna(train["timestamp"].max())
-    return tags[(tags["timestamp"] <= limit).to_numpy()]
+    return normalize(frequency * rarity)
 
 
 class ContentBased:
-    """score(u, i) = cos(profile_u, v_i), v_i the tf-idf vector of movie i: films like those the user watched.
+    """score(u, i) = cos(profile_u, v_i), v_i the tf-idf vector of movie i: movies like those the user watched.
 
     profile_u = Σ_{i rated by u} max(1 + w · residual_ui, 0) v_i: Rocchio's rule, in which a movie counts more if
-    it got more stars than the biases expect. No other user is asked, so a movie that nobody has rated can be found.
+    it got more stars than the biases expect. No other user matters, so a movie without a rating can be recommended.
 
     Args:
         movies: movie_id, genres, year.
-        tags: user_id, movie_id, tag, timestamp; may be None. Only `known_tags` are read: the others are of the future.
+        tags: user_id, movie_id, tag, timestamp; may be None. Only `known_tags` are read.
         stars_weight: w, how much a star above expectation adds; 0 looks only at what was watched.
 
     Attributes:
@@ -98,17 +89,59 @@ class ContentBased:
         np.add.at(self.profiles, user, weight[:, None] * self.vectors[movie])
 
     def __call__(self, user_index: np.ndarray) -> np.ndarray:
-        return (_unit(self.profiles[user_index]) @ self.vectors.T).astype(np.float32)
+        return (normalize(self.profiles[user_index]) @ self.vectors.T).astype(np.float32)
 
 
-def _unit(rows: np.ndarray) -> np.ndarray:
-    """Each row with length 1; a row of zeros stays."""
-    length = np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows / np.where(length > 0, length, 1)
+class FromContent:
+    """score(u, i) of a movie i without ratings = Σ_j score(u, j) W_ji, over the movies j that have some.
+
+    W is the ridge regression from what is known of a movie, x_j, to its score; it is the same for all users:
+    score(u, i) = s̄_u + (x_i − x̄) (XᵀX + λ I)⁻¹ Xᵀ (s_u − s̄_u), with the rows of X the centred x_j. If the scorer is a
+    product of vectors, this is the ridge regression from content to a movie's vector.
+
+    Args:
+        scorer: fitted on train.
+        content: float `[num_movies, d]`, what is known of each movie, e.g. `movie_features(…).values`.
+        is_rated: bool `[num_movies]`, which have ratings in train.
+        regularisation: λ > 0, in movies.
+
+    Source: Gantner et al. (2010), *Learning attribute-to-feature mappings for cold-start recommendations*.
+    """
+
+    def __init__(self, scorer: Scorer, content: np.ndarray, is_rated: np.ndarray, regularisation: float = 10):
+        if not regularisation > 0:
+            raise ValueError(f"`regularisation` must be above 0 movies, got {regularisation}.")
+        if len(content) != len(is_rated) or not is_rated.any():
+            raise ValueError(
+                f"`content` and `is_rated` have one row a movie, one of them rated at least; found {len(content):,} "
+                f"rows, {len(is_rated):,} and {int(np.sum(is_rated)):,} rated. Try make_indices(train, movies)."
+            )
+        self.scorer = scorer
+        self.content = np.asarray(content, float)
+        self.is_rated = np.asarray(is_rated, bool)
+        self.mean = self.content[self.is_rated].mean(axis=0)  # x̄
+        x = self.content[self.is_rated] - self.mean
+        self.solved = np.linalg.solve(x.T @ x + regularisation * np.eye(x.shape[1]), x.T).T  # X (XᵀX + λ I)⁻¹
+
+    def __call__(self, user_index: np.ndarray) -> np.ndarray:
+        scores = np.array(self.scorer(user_index), np.float32)
+        scores[:, ~self.is_rated] = self.of(self.content[~self.is_rated], scores)
+        return scores
+
+    def of(self, content: np.ndarray, scores: np.ndarray) -> np.ndarray:
+        """Return the scores of N movies of which only the content `[N, d]` is known, float32 `[U, N]`.
+
+        Args:
+            scores: float `[U, num_movies]`, of the scorer.
+        """
+        rated = scores[:, self.is_rated]
+        mean = rated.mean(axis=1, keepdims=True)
+        weights = self.solved @ (np.asarray(content, float) - self.mean).T  # W [rated, N]
+        return (mean + (rated - mean) @ weights).astype(np.float32)
 
 
 def _described(movies: pd.DataFrame, indices: Indices, columns: list[str]) -> pd.DataFrame:
-    """The rows of `movies` in the order of `indices`; NA for a movie that it lacks."""
+    """Return the rows of `movies` in the order of `indices`; NA for a movie that it lacks."""
     _check_columns(movies, "movies", ["movie_id", *columns])
     return movies.drop_duplicates("movie_id").set_index("movie_id").reindex(indices.movie_ids)
 

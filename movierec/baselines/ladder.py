@@ -1,9 +1,14 @@
-"""Every recommender of the related work behind one door: how it is fitted, what may be tuned, how often it is repeated.
+"""Fit every recommender of the related work in one way: how it is fitted, what may be tuned, how often it is repeated.
 
-`Problem(train, data, settings).fit("EASE")` is a fitted scorer; `tuning.chosen("by_user_time")` are settings for it.
-Taught in notebooks/03_baselines.
+`Problem(train, data, settings).fit("EASE")` is a fitted scorer; `chosen("by_user_time")` are tuned settings for it.
+Every model gets the same number of trials on validation: baselines that were not tuned are the commonest way to make a
+new model look good, Ferrari Dacrema et al. (2019). Random search: Bergstra and Bengio (2012). Taught in notebook 03.
 """
 
+import itertools
+import json
+import math
+import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -15,7 +20,18 @@ from movierec.baselines.content import ContentBased, genre_matrix
 from movierec.baselines.factors import BiasedMF, Ease, ImplicitAls
 from movierec.baselines.neighbours import ItemKnn, ItemKnnStars, UserKnn, UserKnnStars
 from movierec.baselines.popularity_and_bias import Bias, Popularity
-from movierec.data import Indices, MovieLens, make_indices
+from movierec.data import Indices, MovieLens, make_indices, splits
+from movierec.evaluation import LIKED_FROM_STARS
+from movierec.record import recorded
+
+BUDGET_TRIALS = 20  # for every model
+PROTOCOLS = {  # name -> how to split, and what counts as liked
+    "by_user_time": (splits.split_by_user_time, LIKED_FROM_STARS),
+    "by_time": (splits.split_by_time, LIKED_FROM_STARS),
+    "leave_last": (splits.split_leave_last, 0),
+    "stratified": (splits.split_stratified, 0),
+    "random5": (splits.split_random5, 0),
+}
 
 
 class Recommender(NamedTuple):
@@ -25,7 +41,7 @@ class Recommender(NamedTuple):
         fit: `(problem, seed, **settings) -> model`.
         space: setting -> values to try.
         seeds: fits whose mean is reported; 1 where nothing is random.
-        judged_by: what its settings are chosen by: "ndcg@10", or "rmse" for what predicts stars, even if it also ranks.
+        judged_by: "ndcg@10", or "rmse" for a predictor of stars, even if it also ranks: its settings are chosen by it.
     """
 
     fit: Callable
@@ -34,36 +50,8 @@ class Recommender(NamedTuple):
     judged_by: str = "ndcg@10"
 
 
-class Problem:
-    """A train part, and all that a recommender may be fitted on; the same for every one of them.
-
-    Args:
-        train: user_id, movie_id, rating, timestamp.
-        data: for its movies, users and tags; its ratings are not looked at.
-        settings: name -> settings, as `chosen` returns them; a recommender without any has its defaults.
-    """
-
-    def __init__(self, train: pd.DataFrame, data: MovieLens, settings: dict[str, dict] | None = None):
-        self.train, self.data, self.settings = train, data, settings if settings is not None else {}
-        self.indices = make_indices(train, data.movies)
-        self.genres = genre_matrix(data.movies, self.indices)
-        self._fitted = {}
-
-    def fit(self, name: str, seed: int = 0):
-        """The recommender with the settings of this problem, fitted on train: a scorer, or what has `predict`."""
-        if name not in RECOMMENDERS:
-            raise ValueError(f"`name` must be one of {list(RECOMMENDERS)}; got {name!r}.")
-        return RECOMMENDERS[name].fit(self, seed, **self.settings.get(name, {}))
-
-    def base(self, name: str):
-        """The same, fitted once: what the seven hybrids are made of."""
-        if name not in self._fitted:
-            self._fitted[name] = self.fit(name)
-        return self._fitted[name]
-
-
 class RandomOrder:
-    """score(u, i) is noise: the zero of the ruler."""
+    """score(u, i) is noise: what a model without any knowledge reaches."""
 
     def __init__(self, indices: Indices, seed: int):
         shape = indices.num_users, indices.num_movies
@@ -73,39 +61,30 @@ class RandomOrder:
         return self.scores[user_index]
 
 
-def _ncf(name: str):
-    """NeuMF or DeepHybrid; TensorFlow is loaded when the first is fitted."""
+def _fits(model: Callable, *parts: str, seeded: bool = False) -> Callable:
+    """Return the `fit` of a model made as `model(train, indices, *parts, **settings)`; parts are fitted models."""
 
-    def fit(problem: Problem, seed: int, **settings):
-        from movierec.models import ncf  # here: everything else works without TensorFlow
-
-        if name == "NeuMF":
-            return ncf.NeuMF(problem.train, problem.indices, seed=seed, **settings)
-        tables = problem.data.movies, problem.data.users
-        return ncf.DeepHybrid(problem.train, problem.indices, *tables, seed=seed, **settings)
+    def fit(problem: "Problem", seed: int, **settings):
+        if seeded:
+            settings["seed"] = seed
+        return model(problem.train, problem.indices, *map(problem.base, parts), **settings)
 
     return fit
 
 
-def _plain(model: Callable, *, seeded: bool = False):
-    """For a recommender that is fitted as `model(train, indices, **settings)`."""
-
-    def fit(problem: Problem, seed: int, **settings):
-        return model(problem.train, problem.indices, **settings, **({"seed": seed} if seeded else {}))
-
-    return fit
+def _weighted(problem: "Problem", seed: int, **settings):
+    return burke.Weighted(problem.base("EASE"), problem.base("content-based"), **settings)
 
 
-def _over_two(hybrid: Callable):
-    """For one of Burke's hybrids of EASE, which is first, and content, which is second."""
-
-    def fit(problem: Problem, seed: int, **settings):
-        return hybrid(problem, problem.base("EASE"), problem.base("content-based"), **settings)
-
-    return fit
+def _feature_combination(problem: "Problem", seed: int, **settings):
+    return burke.FeatureCombination(problem.train, problem.indices, problem.genres, **settings)
 
 
-# 20 trials fit every grid that is small enough; of the larger ones a random part is tried (`tuning`).
+def _content_based(problem: "Problem", seed: int, **settings):
+    return ContentBased(problem.train, problem.indices, problem.data.movies, problem.data.tags, **settings)
+
+
+# 20 trials fit every grid that is small enough; of the larger ones a random part is tried.
 REGULARISATION = [50, 100, 150, 200, 300, 400, 500, 600, 800, 1000, 1500]  # of EASE, in ratings
 KNN = {"neighbours": [50, 100, 200, 400, None], "shrinkage": [1, 100], "rarity": [False, True]}
 STARS_KNN = {
@@ -115,83 +94,155 @@ STARS_KNN = {
     "damping_user": [5, 10],
     "passes": [2],
 }
+BIAS = {"damping_movie": [2, 3, 5, 10], "damping_user": [3, 5, 10], "passes": [1, 5]}
 MF = {
     "factors": [16, 32],
     "regularisation": [11, 13, 15, 17, 20],
     "damping_user": [3, 5, 10],
     "damping_movie": [2, 3, 5],
 }
-NCF = {
-    "dim": [16, 32, 64],
-    "hidden": [[16], [32, 16], [64, 32, 16]],
-    "penalty": [0.003, 0.005, 0.01],
-    "learning_rate": [0.002, 0.003, 0.005],
-    "epochs": [8, 12, 18],
-}
+ALS = {"factors": [16, 32, 48, 64], "alpha": [1, 2, 3, 4], "regularisation": [10, 20, 30, 50]}
+COMBINED = {"weight": [0.3, 0.5, 1.0, 2.0, 3.0, 5.0], "regularisation": REGULARISATION}
+AUGMENTED = {"weight": [0.05, 0.1, 0.2, 0.4], "added": [10, 20, 50, 100], "regularisation": [200, 300, 400, 600, 800]}
+SHORT_LISTS = [100, 200, 300, 400, 600, 800, 1000, 1200, 1400]  # of the cascade, in movies
+TWO = ("EASE", "content-based")
 RECOMMENDERS = {
     "random order": Recommender(lambda problem, seed: RandomOrder(problem.indices, seed), seeds=3),
-    "popularity": Recommender(_plain(Popularity)),
-    "user and movie bias": Recommender(
-        _plain(Bias), {"damping_movie": [2, 3, 5, 10], "damping_user": [3, 5, 10], "passes": [1, 5]}, judged_by="rmse"
-    ),
-    "user-kNN for stars": Recommender(_plain(UserKnnStars), STARS_KNN, judged_by="rmse"),
-    "item-kNN for stars": Recommender(_plain(ItemKnnStars), STARS_KNN, judged_by="rmse"),
-    "biased MF": Recommender(_plain(BiasedMF, seeded=True), MF, seeds=3, judged_by="rmse"),
-    "content-based": Recommender(
-        lambda problem, seed, **settings: ContentBased(
-            problem.train, problem.indices, problem.data.movies, problem.data.tags, **settings
-        ),
-        {"stars_weight": [0.0, 0.25, 0.5, 1.0, 2.0]},
-    ),
-    "user-kNN": Recommender(_plain(UserKnn), KNN),
-    "item-kNN": Recommender(_plain(ItemKnn), KNN),
-    "implicit ALS": Recommender(
-        _plain(ImplicitAls, seeded=True),
-        {"factors": [16, 32, 48, 64], "alpha": [1, 2, 3, 4], "regularisation": [10, 20, 30, 50]},
-        seeds=3,
-    ),
-    "EASE": Recommender(_plain(Ease), {"regularisation": REGULARISATION}),
-    "weighted": Recommender(
-        _over_two(lambda problem, first, second, **settings: burke.Weighted(first, second, **settings)),
-        {"weight": [0.98, 0.95, 0.92, 0.9, 0.87, 0.85, 0.8, 0.75, 0.7, 0.6]},
-    ),
-    "switching": Recommender(
-        _over_two(lambda problem, *two, **settings: burke.Switching(problem.train, problem.indices, *two, **settings)),
-        {"at_least": [0, 10, 12, 15, 18, 20, 25, 30, 50]},
-    ),
-    "mixed": Recommender(
-        _over_two(lambda problem, *two, **settings: burke.Mixed(problem.train, problem.indices, *two, **settings)),
-        {"turn": [2, 3, 4, 5, 6, 8, 10]},
-    ),
-    "feature combination": Recommender(
-        lambda problem, seed, **settings: burke.FeatureCombination(
-            problem.train, problem.indices, problem.genres, **settings
-        ),
-        {"weight": [0.3, 0.5, 1.0, 2.0, 3.0, 5.0], "regularisation": REGULARISATION},
-    ),
-    "cascade": Recommender(
-        _over_two(
-            lambda problem, ease, content, **settings: burke.Cascade(
-                problem.train, problem.indices, content, ease, **settings
-            )
-        ),
-        {"short_list": [100, 200, 300, 400, 600, 800, 1000, 1200, 1400]},
-    ),
-    "feature augmentation": Recommender(
-        lambda problem, seed, **settings: burke.FeatureAugmentation(
-            problem.train, problem.indices, problem.base("content-based"), **settings
-        ),
-        {"weight": [0.05, 0.1, 0.2, 0.4], "added": [10, 20, 50, 100], "regularisation": [200, 300, 400, 600, 800]},
-    ),
+    "popularity": Recommender(_fits(Popularity)),
+    "user and movie bias": Recommender(_fits(Bias), BIAS, judged_by="rmse"),
+    "user-kNN for stars": Recommender(_fits(UserKnnStars), STARS_KNN, judged_by="rmse"),
+    "item-kNN for stars": Recommender(_fits(ItemKnnStars), STARS_KNN, judged_by="rmse"),
+    "biased MF": Recommender(_fits(BiasedMF, seeded=True), MF, seeds=3, judged_by="rmse"),
+    "content-based": Recommender(_content_based, {"stars_weight": [0.0, 0.25, 0.5, 1.0, 2.0]}),
+    "user-kNN": Recommender(_fits(UserKnn), KNN),
+    "item-kNN": Recommender(_fits(ItemKnn), KNN),
+    "implicit ALS": Recommender(_fits(ImplicitAls, seeded=True), ALS, seeds=3),
+    "EASE": Recommender(_fits(Ease), {"regularisation": REGULARISATION}),
+    "weighted": Recommender(_weighted, {"weight": [0.98, 0.95, 0.92, 0.9, 0.87, 0.85, 0.8, 0.75, 0.7, 0.6]}),
+    "switching": Recommender(_fits(burke.Switching, *TWO), {"at_least": [0, 10, 12, 15, 18, 20, 25, 30, 50]}),
+    "mixed": Recommender(_fits(burke.Mixed, *TWO), {"turn": [2, 3, 4, 5, 6, 8, 10]}),
+    "feature combination": Recommender(_feature_combination, COMBINED),
+    "cascade": Recommender(_fits(burke.Cascade, *reversed(TWO)), {"short_list": SHORT_LISTS}),
+    "feature augmentation": Recommender(_fits(burke.FeatureAugmentation, "content-based"), AUGMENTED),
     "meta-level": Recommender(
-        lambda problem, seed, **settings: burke.MetaLevel(
-            problem.train, problem.indices, problem.base("content-based"), **settings
-        ),
+        _fits(burke.MetaLevel, "content-based"),
         {"neighbours": [25, 50, 100, 200, 400], "power": [1.0, 2.0, 4.0, 8.0]},
     ),
-    "NeuMF": Recommender(_ncf("NeuMF"), NCF, seeds=3),
-    "deep hybrid": Recommender(_ncf("DeepHybrid"), NCF, seeds=3),
 }
 STAR_PREDICTORS = [name for name, one in RECOMMENDERS.items() if one.judged_by == "rmse"]
 RANKERS = [name for name in RECOMMENDERS if not name.endswith("for stars")]  # the other two predict asked pairs only
 CHEAP_RANKERS = ["popularity", "item-kNN", "user-kNN", "implicit ALS", "EASE"]
+
+
+class Problem:
+    """A train part, and all that a recommender may be fitted on; the same for every one of them.
+
+    Args:
+        train: user_id, movie_id, rating, timestamp.
+        data: its movies, users and tags are used; its ratings are not.
+        settings: name -> settings, as `chosen` returns them; a recommender without any has its defaults.
+        recommenders: name -> `Recommender`; `RECOMMENDERS | models.ncf.NETWORKS` adds NeuMF and the deep hybrid.
+    """
+
+    def __init__(
+        self, train: pd.DataFrame, data: MovieLens, settings: dict[str, dict] | None = None,
+        recommenders: dict[str, Recommender] = RECOMMENDERS,
+    ):  # fmt: skip
+        self.train = train
+        self.data = data
+        self.settings = settings if settings is not None else {}
+        self.recommenders = recommenders
+        self.indices = make_indices(train, data.movies)
+        self.genres = genre_matrix(data.movies, self.indices)
+        self._fitted = {}
+
+    def fit(self, name: str, seed: int = 0):
+        """Return the recommender with the settings of this problem, fitted on train: a scorer, or it has `predict`."""
+        if name not in self.recommenders:
+            raise ValueError(f"`name` must be one of {list(self.recommenders)}; got {name!r}.")
+        return self.recommenders[name].fit(self, seed, **self.settings.get(name, {}))
+
+    def base(self, name: str):
+        """Return the same, fitted once: the hybrids are made of it."""
+        if name not in self._fitted:
+            self._fitted[name] = self.fit(name)
+        return self._fitted[name]
+
+
+def settings_to_try(space: dict[str, list], budget: int = BUDGET_TRIALS, seed: int = 0) -> list[dict]:
+    """Return at most `budget` different settings: the whole grid where it is small enough, else a random part of it.
+
+    Args:
+        space: setting -> the values to choose from, e.g. {"regularisation": [100, 200, 400]}; empty: one trial, {}.
+        budget: trials.
+        seed: of the random part; the same for every model.
+
+    Raises:
+        ValueError: if the budget is below 1, or a setting has no value.
+    """
+    if budget < 1:
+        raise ValueError(f"`budget` must be 1 trial or more, got {budget}.")
+    empty = [name for name, values in space.items() if not len(values)]
+    if empty:
+        raise ValueError(f"every setting needs a value to try; {empty} has none of them in `space`.")
+    grid = [dict(zip(space, values, strict=True)) for values in itertools.product(*space.values())]
+    wanted = np.random.default_rng(seed).permutation(len(grid))[:budget]
+    return [grid[place] for place in sorted(wanted)]
+
+
+def tune(
+    fit: Callable, measure: Callable[[object], float], space: dict[str, list], *, budget: int = BUDGET_TRIALS,
+    seed: int = 0, lower_is_better: bool = False,
+) -> pd.DataFrame:  # fmt: skip
+    """Return one row a trial: trial (from 1), settings (JSON), value, cpu_seconds, chosen (True for the first best).
+
+    Args:
+        fit: called with one of `settings_to_try` as keywords; returns a model fitted on train.
+        measure: the model's value on *validation*, e.g. NDCG@10.
+        space, budget, seed: see `settings_to_try`.
+        lower_is_better: for RMSE.
+
+    Raises:
+        ValueError: if a value is not finite: the trial cannot be compared.
+    """
+    rows = []
+    for trial, settings in enumerate(settings_to_try(space, budget, seed), start=1):
+        started = time.process_time()
+        value = float(measure(fit(**settings)))
+        if not math.isfinite(value):
+            raise ValueError(f"trial {trial} with {settings} has the value {value}; take that setting out of `space`.")
+        rows.append((trial, json.dumps(settings), value, time.process_time() - started))
+    trials = pd.DataFrame(rows, columns=["trial", "settings", "value", "cpu_seconds"])
+    best = trials["value"].idxmin() if lower_is_better else trials["value"].idxmax()
+    return trials.assign(chosen=trials.index == best)
+
+
+def best_settings(trials: pd.DataFrame) -> dict:
+    """Return the settings of the chosen trial."""
+    return json.loads(trials.loc[trials["chosen"], "settings"].iloc[0])
+
+
+def chosen(protocol: str, fold: int = 0) -> dict[str, dict]:
+    """Return name -> the settings that `make tune` recorded for a protocol, in report/results/tuning_*.csv.
+
+    Args:
+        protocol: one of `PROTOCOLS`.
+        fold: 0, or 0 to 4 for "random5": each fold has settings of its own, from its own train.
+
+    Raises:
+        ValueError: if there is no such protocol.
+        FileNotFoundError: if nothing is recorded for it.
+    """
+    try:
+        trials = recorded(name_of_trials(protocol))
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"report/results has no trials for {protocol!r}: `make tune`, half an hour.") from error
+    best = trials[trials["chosen"] & (trials["fold"] == fold)]
+    return {row.model: json.loads(row.settings) for row in best.itertuples()}
+
+
+def name_of_trials(protocol: str) -> str:
+    """Return the name of the recorded table of trials, e.g. "tuning_by_time"."""
+    if protocol not in PROTOCOLS:
+        raise ValueError(f"`protocol` must be one of {list(PROTOCOLS)}; got {protocol!r}.")
+    return "tuning_" + protocol.replace("5", "_five")

@@ -1,6 +1,6 @@
-"""Neighbours of movies and of users, for lists and for stars: who watched alike, and who was surprised alike.
+"""Recommend by neighbours: similar movies, similar users, and the movies that followed the last one (a Markov chain).
 
-The user's side is the movie's side of the transposed table. Taught in notebooks/03_baselines.
+The user's side is the movie's side of the transposed table. Taught in notebooks/03_baselines and 08_self_attention.
 """
 
 import numpy as np
@@ -8,14 +8,14 @@ import pandas as pd
 from scipy import sparse
 
 from movierec.baselines.popularity_and_bias import Bias, rated_matrix
-from movierec.data import UNKNOWN, Indices
-from movierec.evaluation import keep_largest
+from movierec.data import UNKNOWN, Indices, order_by_user_and_time
+from movierec.evaluation import top_k
 
 
 def cosine_of_columns(rated: sparse.csr_array, shrinkage: float, rarity: bool = False) -> np.ndarray:
-    """s_ij = n_ij / (√(n_i n_j) + shrinkage), 0 on the diagonal; n_ij the rows that have both columns. `[M, M]`.
+    """Return s_ij = n_ij / (√(n_i n_j) + shrinkage), 0 on the diagonal; n_ij counts rows with both columns. `[M, M]`.
 
-    With `rarity` a row counts log(M / its ratings) squared instead of 1: who rates everything says little.
+    With `rarity` a row counts log(M / its ratings) squared instead of 1: a user who rates everything says little.
     """
     _check_not_negative(shrinkage=shrinkage)
     if rarity:
@@ -29,7 +29,7 @@ def cosine_of_columns(rated: sparse.csr_array, shrinkage: float, rarity: bool = 
 
 
 class ItemKnn:
-    """score(u, i) = Σ_{j rated by u} s_ij, s the cosine of who rated i and j, shrunk, k nearest neighbours kept.
+    """score(u, i) = Σ_{j rated by u} s_ij, s the shrunk cosine of the raters of i and j, k nearest neighbours kept.
 
     s_ij = n_ij / (√(n_i n_j) + shrinkage), with n_ij the users who rated both. Stars are not looked at: what somebody
     chose to watch says more about what they will watch next than how they liked it.
@@ -56,7 +56,7 @@ class ItemKnn:
 
 
 class UserKnn:
-    """score(u, i) = Σ_{v who rated i} s_uv: the votes of the users who watched what u watched; `ItemKnn`, transposed.
+    """score(u, i) = Σ_{v who rated i} s_uv: the votes of users who watched what u watched; `ItemKnn`, transposed.
 
     Args:
         neighbours: how many similar users each user keeps; None for all.
@@ -111,7 +111,7 @@ class ItemKnnStars:
         self.similarity = _cosine_of_surprises(self.residual, self.rated, shrinkage)
 
     def predict(self, ratings: pd.DataFrame) -> np.ndarray:
-        """float32 stars `[N]` for rows of user_id, movie_id."""
+        """Return float32 stars `[N]` for rows of user_id, movie_id."""
         user, movie = self.indices.user_index(ratings["user_id"]), self.indices.movie_index(ratings["movie_id"])
         row, column = (user, movie) if self.by_movie else (movie, user)
         stars = self.bias.unclipped(ratings)
@@ -136,8 +136,50 @@ class UserKnnStars(ItemKnnStars):
     by_movie = False
 
 
+class MarkovChain:
+    """score(u, i) = P(i | j) = (n_ji + damping · q_i) / (n_j + damping), with j the newest movie of the user.
+
+    n_ji counts how often i came right after j, n_j how often any movie did, and q_i is the share of i in train: after a
+    movie that seldom had a successor, the chain assumes popular ones. It is counted, not trained.
+
+    Args:
+        damping: in ratings, 0 or more. With 0, a movie without a successor gives every movie the score 0.
+
+    Source: Rendle, Freudenthaler and Schmidt-Thieme (2010), *Factorizing personalized Markov chains*, for the chain
+    that is not factorised.
+    """
+
+    def __init__(self, train: pd.DataFrame, indices: Indices, damping: float = 10.0):
+        _check_not_negative(damping=damping)
+        user, movie = indices.user_index(train["user_id"]), indices.movie_index(train["movie_id"])
+        order = order_by_user_and_time(user, train["timestamp"].to_numpy())
+        user, movie = user[order], movie[order]
+        follows = user[1:] == user[:-1]
+        counts = np.zeros((indices.num_movies, indices.num_movies), np.float32)
+        np.add.at(counts, (movie[:-1][follows], movie[1:][follows]), 1)
+        share = np.bincount(movie, minlength=indices.num_movies) / len(movie)
+        followed = counts.sum(axis=1, keepdims=True) + damping
+        self.chance = np.divide(counts + damping * share, followed, out=counts, where=followed > 0)
+        self.newest = np.zeros(indices.num_users, int)
+        self.newest[user] = movie  # of several, the last one stays
+
+    def __call__(self, user_index: np.ndarray) -> np.ndarray:
+        return self.chance[self.newest[user_index]].astype(np.float32)
+
+
+def keep_largest(rows: np.ndarray, count: int) -> None:
+    """Set all but the `count` largest entries of each row to 0, in place; of equal entries the first are kept."""
+    if count < 1:
+        raise ValueError(f"`neighbours` must be 1 or more, got {count}.")
+    if count < rows.shape[1]:
+        kept = top_k(rows, count)
+        values = np.take_along_axis(rows, kept, axis=1)
+        rows[:] = 0
+        np.put_along_axis(rows, kept, values, axis=1)
+
+
 def _cosine_of_surprises(residual: np.ndarray, rated: np.ndarray, shrinkage: float) -> np.ndarray:
-    """Cosine of each two columns over the rows that have both, shrunk; negative ones are 0, and the diagonal."""
+    """Return the shrunk cosine of each two columns over the rows that have both; 0 if negative, and on the diagonal."""
     together = rated.T @ rated
     squares = residual**2
     norms = np.sqrt(squares.T @ rated) * np.sqrt(rated.T @ squares)  # over the rows that have both
@@ -150,5 +192,5 @@ def _cosine_of_surprises(residual: np.ndarray, rated: np.ndarray, shrinkage: flo
 def _check_not_negative(**settings) -> None:
     for name, value in settings.items():
         if not 0 <= value < np.inf:
-            unit = "ratings" if name == "shrinkage" else "units of similarity"
+            unit = "units of similarity" if name == "pull" else "ratings"
             raise ValueError(f"`{name}` must be 0 or more {unit}, got {value}; leave it out for the default.")

@@ -1,8 +1,7 @@
-"""What says the same to everybody, or nearly: popularity for lists, biases for stars. The first rungs of the ladder.
+"""Recommend nearly the same to everybody: popularity for lists, biases for stars. The first rungs of the ladder.
 
-Each is fitted on train only, when it is made. A scorer is a callable `user_index [U] -> float32 [U, num_movies]`; what
-predicts stars has `predict(ratings) -> float32 [N]`. The next rungs are in `neighbours`, `content`, `factors`, `burke`
-and `ncf`; `ladder` has them all. Taught in notebooks/03_baselines.
+Each model is fitted on train when it is made. A scorer is a callable `user_index [U] -> float32 [U, num_movies]`; a
+predictor of stars has `predict(ratings) -> float32 [N]`. Taught in notebooks/03_baselines.
 """
 
 import numpy as np
@@ -13,7 +12,7 @@ from movierec.data import Indices
 
 
 def rated_matrix(train: pd.DataFrame, indices: Indices, values: np.ndarray | None = None) -> sparse.csr_array:
-    """float32 `[num_users, num_movies]`: `values` (1 if None) at the places that train rated."""
+    """Return float32 `[num_users, num_movies]`: `values` (1 if None) where train has a rating, 0 elsewhere."""
     values = np.ones(len(train)) if values is None else values
     places = (indices.user_index(train["user_id"]), indices.movie_index(train["movie_id"]))
     return sparse.csr_array((values.astype(np.float32), places), shape=(indices.num_users, indices.num_movies))
@@ -23,9 +22,8 @@ class Popularity:
     """score(u, i) = number of ratings of movie i in train: the same list for everybody, less what one has seen."""
 
     def __init__(self, train: pd.DataFrame, indices: Indices):
-        self.counts = np.bincount(indices.movie_index(train["movie_id"]), minlength=indices.num_movies).astype(
-            np.float32
-        )
+        counts = np.bincount(indices.movie_index(train["movie_id"]), minlength=indices.num_movies)
+        self.counts = counts.astype(np.float32)
 
     def __call__(self, user_index: np.ndarray) -> np.ndarray:
         return np.tile(self.counts, (len(user_index), 1))
@@ -73,7 +71,7 @@ class Bias:
 
     @classmethod
     def restore(cls, indices: Indices, user, movie, mean: float, levels, damping_user: float) -> "Bias":
-        """The `Bias` with these numbers, as `load_model` finds them on disk."""
+        """Return the `Bias` with these numbers, as `load_model` finds them on disk."""
         self = cls.__new__(cls)
         self.indices, self.user, self.movie = indices, user, movie
         self.mean, self.levels, self.damping_user = mean, np.asarray(levels), damping_user
@@ -81,22 +79,22 @@ class Bias:
 
     @property
     def scale(self) -> tuple[float, float]:
-        """The fewest and the most stars in train."""
+        """Return the fewest and the most stars in train."""
         return float(self.levels[0]), float(self.levels[-1])
 
     def residuals(self, ratings: pd.DataFrame) -> np.ndarray:
-        """What the biases leave unexplained: r − r̂ in stars, float64 `[N]`."""
+        """Return what the biases leave unexplained: r − r̂ in stars, float64 `[N]`."""
         return ratings["rating"].to_numpy(np.float64) - self.unclipped(ratings)
 
     def predict(self, ratings: pd.DataFrame) -> np.ndarray:
-        """float32 stars `[N]` for rows of user_id, movie_id."""
+        """Return float32 stars `[N]` for rows of user_id, movie_id."""
         return self.unclipped(ratings).clip(*self.scale).astype(np.float32)
 
     def __call__(self, user_index: np.ndarray) -> np.ndarray:
         return (self.mean + self.user[user_index][:, None] + self.movie[None, :]).astype(np.float32)
 
     def unclipped(self, ratings: pd.DataFrame) -> np.ndarray:
-        """μ + b_u + b_i for rows of user_id, movie_id, float64 `[N]`, wherever on the scale it falls."""
+        """Return μ + b_u + b_i for rows of user_id, movie_id, float64 `[N]`, without clipping to the scale."""
         stars = np.append(self.user, 0)[self.indices.user_index(ratings["user_id"])]  # UNKNOWN, -1, is the 0 at the end
         stars += self.mean
         stars += np.append(self.movie, 0)[self.indices.movie_index(ratings["movie_id"])]

@@ -6,47 +6,65 @@ Taught in notebooks/11_people_and_films.
 import numpy as np
 import pandas as pd
 from scipy.sparse import csr_array
-from scipy.sparse.linalg import svds
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.preprocessing import normalize
 
-from movierec.baselines import known_tags
-
-FEWEST_MOVIES = 5  # with a word or a tag: of fewer nothing could be learned
-LITTLE_WORDS = frozenset(
-    ["an", "and", "at", "by", "de", "der", "des", "du", "for", "from", "il", "in", "is", "it", "la", "le", "les", "my"]
-    + ["of", "on", "or", "the", "to", "with"]
-)
+FEWEST_MOVIES = 5  # with a word or a tag: of fewer a model learns nothing
+LITTLE_WORDS = [
+    "an", "and", "at", "by", "de", "der", "des", "du", "for", "from", "il", "in", "is", "it", "la", "le", "les", "my",
+    "of", "on", "or", "the", "to", "with",
+]  # fmt: skip
 
 
 def title_words(movies: pd.DataFrame, fewest: int = FEWEST_MOVIES) -> pd.DataFrame:
-    """A column "word=…" for each word of the titles, shares of a title that sum to 1, beside movie_id.
+    """Return a column "word=…" for each word of the titles, shares of a title that sum to 1, beside movie_id.
 
     Args:
         movies: movie_id, title; a year in parentheses is no word, nor is a single letter or one of `LITTLE_WORDS`.
-        fewest: movies whose title must have a word.
+        fewest: The number of movies whose title must have a word.
 
     Raises:
-        ValueError: if `movies` lacks movie_id or title.
+        ValueError: `movies` lacks movie_id or title, or no title has a word.
     """
     _check_columns(movies, "movies", ["movie_id", "title"])
-    titles = movies["title"].fillna("").str.lower().str.replace(r"\(\d{4}\)", " ", regex=True)
-    words = titles.str.findall(r"[^\W\d_]{2,}").map(lambda found: sorted(set(found) - LITTLE_WORDS))
-    rows = words.explode().dropna()
-    count = rows.value_counts()
-    rows = rows[rows.map(count).to_numpy(int) >= fewest]
-    table = pd.crosstab(rows.index, rows.to_numpy()).reindex(movies.index, fill_value=0)
-    share = table / table.sum(axis=1).clip(lower=1).to_numpy()[:, None]
-    return pd.concat([movies["movie_id"], share.add_prefix("word=")], axis=1).reset_index(drop=True)
+    titles = movies["title"].fillna("").str.replace(r"\(\d{4}\)", " ", regex=True)
+    words = CountVectorizer(token_pattern=r"[^\W\d_]{2,}", stop_words=LITTLE_WORDS, binary=True)
+    there = csr_array(words.fit_transform(titles))  # [movies, words], 0 or 1
+    frequent = there.sum(axis=0) >= fewest
+    share = normalize(there[:, frequent], "l1").toarray()
+    table = pd.DataFrame(share, columns="word=" + words.get_feature_names_out()[frequent])
+    return pd.concat([movies["movie_id"].reset_index(drop=True), table], axis=1)
+
+
+def known_tags(tags: pd.DataFrame, train: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of `tags` that were given by the time of train: by each user, up to their last rating in it.
+
+    For a user without a rating in train: up to the last one of all. So no tag of a user is newer than what the splits
+    in time let a model know of them. A random split promises no such thing, with tags or without.
+
+    Args:
+        tags: user_id, movie_id, tag, timestamp.
+        train: user_id, timestamp.
+
+    Raises:
+        ValueError: `tags` lacks a column.
+    """
+    _check_columns(tags, "tags", ["user_id", "movie_id", "tag", "timestamp"])
+    last = train.groupby("user_id")["timestamp"].max()
+    limit = tags["user_id"].map(last).fillna(train["timestamp"].max())
+    return tags[(tags["timestamp"] <= limit).to_numpy()]
 
 
 def tag_table(tags: pd.DataFrame, train: pd.DataFrame, fewest: int = FEWEST_MOVIES) -> pd.DataFrame:
-    """How often users gave each tag to each movie by the time of train, int; index movie_id, a column a tag.
+    """Return how often users gave each tag to each movie by the time of train, int; index movie_id, a column a tag.
 
     Only `known_tags` are counted, in lower case: the others are of the future.
 
     Args:
         tags: user_id, movie_id, tag, timestamp.
         train: user_id, timestamp.
-        fewest: movies that must have a tag.
+        fewest: The number of movies that must have a tag.
     """
     known = known_tags(tags, train).dropna(subset="tag")
     table = pd.crosstab(known["movie_id"], known["tag"].str.lower().rename("tag"))
@@ -54,19 +72,19 @@ def tag_table(tags: pd.DataFrame, train: pd.DataFrame, fewest: int = FEWEST_MOVI
 
 
 def content_vectors(table: pd.DataFrame, dim: int = 32, name: str = "content") -> pd.DataFrame:
-    """Columns "name=1" to "name=dim" beside movie_id: the table's rows on its `dim` widest directions, length 1.
+    """Return columns "name=1" to "name=dim" beside movie_id: the table's rows on its `dim` widest directions, length 1.
 
     The truncated singular value decomposition X ≈ U S Vᵀ of the rows; row i becomes u_i S, divided by its length. The
-    cosine of two movies stays nearly what it was, with `dim` numbers a movie instead of a thousand. Fitted on all
-    movies: no rating is looked at.
+    cosine of two movies stays nearly what it was, with `dim` numbers a movie instead of a thousand. It is fitted on all
+    movies and looks at no rating.
 
     Args:
         table: float `[movies, columns]`, index movie_id: tf-idf of tags, or the genome.
         dim: 1 to less than rows and columns.
-        name: before the "=".
+        name: What stands before the "=".
 
     Raises:
-        ValueError: if `dim` is out of range, or a value is missing or infinite.
+        ValueError: `dim` is out of range, or a value is missing or infinite.
 
     Source: Deerwester et al. (1990), *Indexing by latent semantic analysis*.
     """
@@ -79,12 +97,11 @@ def content_vectors(table: pd.DataFrame, dim: int = 32, name: str = "content") -
         raise ValueError(
             f"`table` must have finite numbers; {(~np.isfinite(values)).sum():,} are not. Try table.fillna(0)."
         )
-    u, s, v = svds(csr_array(values), k=dim, v0=np.ones(min(values.shape)), solver="arpack")
-    order = np.argsort(-s)
-    sign = np.sign(v[order, abs(v[order]).argmax(axis=1)])  # of its largest weight, so that a run repeats
-    vectors = u[:, order] * s[order] * sign
+    svd = TruncatedSVD(dim, algorithm="arpack", random_state=0)
+    vectors = svd.fit_transform(csr_array(values))
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    vectors = np.where(length > 1e-9 * s.max(), vectors / np.where(length > 0, length, 1), 0)
+    nonzero = length > 1e-9 * svd.singular_values_.max()
+    vectors = np.divide(vectors, length, out=np.zeros_like(vectors), where=nonzero)
     found = pd.DataFrame(vectors, columns=[f"{name}={number}" for number in range(1, dim + 1)])
     return found.assign(movie_id=table.index.to_numpy())[["movie_id", *found]]
 
@@ -92,7 +109,8 @@ def content_vectors(table: pd.DataFrame, dim: int = 32, name: str = "content") -
 def _check_columns(table: pd.DataFrame, name: str, columns: list[str]) -> None:
     missing = [column for column in columns if column not in table]
     if missing:
+        source = "ml-100k" if name == "movies" else "ml-latest-small"  # ML-100K has no tags
         raise ValueError(
             f"`{name}` needs {', '.join(columns)}; {', '.join(missing)} is missing. "
-            f'`movierec.load("ml-100k").{name}` is such a table.'
+            f'`movierec.load("{source}").{name}` is such a table.'
         )

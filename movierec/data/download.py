@@ -1,34 +1,35 @@
 """Where a MovieLens archive comes from: the data folder, GroupLens, or (ML-100K only) the wheel of RecBole.
 
-Nothing is printed but a progress bar for large downloads and, at a terminal, one line when GroupLens is out
-of reach. A download is written beside its target under another name, checked and renamed: what is there is
-whole.
+A download goes into a folder of its own beside its target, is checked and then renamed, so that every file in the data
+folder is whole.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import hashlib
 import os
 import re
-import secrets
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import pooch
 import requests
-from tqdm.auto import tqdm
+
+from movierec.files import sha256_of_file
 
 SERVER = "https://files.grouplens.org/datasets/movielens"
-TIMEOUT = (5, 30)  # seconds to connect, seconds without a byte: an unreachable server costs seconds
-SWEEP_AFTER = 3600  # seconds without a byte after which a half-written file is a dead process's
-BAR_FROM = 1_000_000  # bytes; smaller downloads are over before a bar is seen
+TIMEOUT = (5, 30)  # seconds to connect, seconds without a byte
+SWEEP_AFTER = 3600  # seconds after which an unfinished download belongs to a process that was killed
+PART = ".movierec-"  # the names of folders for unfinished downloads begin so
 
 
 class Archive(NamedTuple):
@@ -69,13 +70,12 @@ class DataUnavailable(FileNotFoundError):
     """A data set, or a part of it, could not be had; the message says what was tried and what to do."""
 
 
-def obtain(name: str, raw: Path, digest: Callable[[Path, str], str] | None = None) -> Path:
-    """The checked archive, or unpacked folder, of data set `name` in `raw`; fetched if it is not there.
+def obtain(name: str, raw: Path) -> Path:
+    """Return the checked archive, or unpacked folder, of data set `name` in `raw`; fetch it if it is not there.
 
     Args:
         name: One of `ARCHIVES`.
         raw: The folder of archives.
-        digest: (path, algorithm) -> checksum in hex, for an archive that is there; default: computed each time.
 
     Raises:
         DataUnavailable: No source has it, or the file that is there has another checksum.
@@ -85,19 +85,18 @@ def obtain(name: str, raw: Path, digest: Callable[[Path, str], str] | None = Non
     names += [WHEEL] if name == "ml-100k" else []
     for path in (raw / candidate for candidate in names):
         if path.exists():
-            return path if path.is_dir() else _checked(path, name, digest or _digest)
-    tried = [f"{raw}: no {', no '.join(names)}"]
-    sources: list[tuple[str, Callable]] = [(f"{SERVER}/{name}.zip", _from_grouplens)]
+            return path if path.is_dir() else _checked(path, name)
+    sources: dict[str, Callable[[str, Path], Path]] = {f"{SERVER}/{name}.zip": _from_grouplens}
     if name == "ml-100k":
-        sources.append(("pip download recbole==1.2.1", _from_pip))
-    for label, source in sources:
+        sources["pip download recbole==1.2.1"] = _from_pip
+    tried = [f"{raw}: no {', no '.join(names)}"]
+    for label, source in sources.items():
         try:
-            _prepare(raw)
-            return source(name, raw)
-        except DataUnavailable as error:
-            tried.append(f"{label}: {error}")
-            if len(tried) <= len(sources) and sys.stderr.isatty():  # a notebook cell is not a terminal
-                print(f"{label}: {error}. Next: {sources[len(tried) - 1][0]}", file=sys.stderr)
+            return _fetch(source, name, raw)
+        except (DataUnavailable, requests.RequestException) as error:
+            tried.append(f"{label}: {_reason(error)}")
+            if source is not list(sources.values())[-1] and sys.stderr.isatty():  # a notebook cell is not a terminal
+                print(f"{tried[-1]}. Next: {list(sources)[-1]}", file=sys.stderr)
         except OSError as error:
             raise _storage_error(error, name, raw) from error
     reasons = "\n".join(f"  {number}. {reason}" for number, reason in enumerate(tried, 1))
@@ -109,12 +108,29 @@ def obtain(name: str, raw: Path, digest: Callable[[Path, str], str] | None = Non
 
 
 def again(path: Path, name: str) -> str:
-    """The advice that ends every message on a damaged file."""
+    """Return the advice that ends every message on a damaged file."""
     return f'Delete {path} and run movierec.load("{name}") again: the archive is fetched anew.'
 
 
+def checksum(path: Path) -> str:
+    """Return a file's checksum in hex: the MD5 of a zip, as GroupLens publishes it, else the SHA-256.
+
+    A process computes it once for as long as size and time of change of the file stay the same.
+    """
+    found = path.stat()
+    return _checksum(path.absolute(), found.st_size, found.st_mtime_ns)
+
+
+@functools.lru_cache(64)
+def _checksum(path: Path, size: int, time_ns: int) -> str:
+    if path.suffix != ".zip":
+        return sha256_of_file(path)
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
 def check_atomic(root: Path, advice: str) -> None:
-    """Raise unless RecBole's files of ML-100K in `root` are the known ones (SHA-256)."""
+    """Raise DataUnavailable unless RecBole's files of ML-100K in `root` are the known ones (SHA-256)."""
     for member, expected in ATOMIC_SHA256.items():
         if (root / member).exists():  # a missing member is reported by the reader
             with (root / member).open("rb") as file:
@@ -123,49 +139,46 @@ def check_atomic(root: Path, advice: str) -> None:
                 raise DataUnavailable(f"{root / member} must have SHA-256 {expected}; it has {found}. {advice}")
 
 
-def _checked(path: Path, name: str, digest: Callable[[Path, str], str]) -> Path:
-    """`path`, if its checksum is the published one; changing archives are left to the CRCs in the zip."""
-    algorithm, expected = ("sha256", WHEEL_SHA256) if path.suffix == ".whl" else ("md5", ARCHIVES[name].md5)
-    found = digest(path, algorithm)
-    if expected and found != expected:
+def _checked(path: Path, name: str) -> Path:
+    """Return `path` if its checksum is the published one; changing archives are left to the CRCs in the zip."""
+    algorithm, expected = ("SHA-256", WHEEL_SHA256) if path.suffix == ".whl" else ("MD5", ARCHIVES[name].md5)
+    if expected and (found := checksum(path)) != expected:
         raise DataUnavailable(
-            f"{path} must be the published archive, {algorithm.upper()} {expected}; this file of "
+            f"{path} must be the published archive, {algorithm} {expected}; this file of "
             f"{path.stat().st_size:,} bytes has {found}: it is cut short, damaged or another version. "
             + again(path, name)
         )
     return path
 
 
-def _digest(path: Path, algorithm: str) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
+def _fetch(source: Callable[[str, Path], Path], name: str, raw: Path) -> Path:
+    """Let `source` download into a folder beside the archives; move the file when it is complete and checked."""
+    raw.mkdir(parents=True, exist_ok=True)
+    for left in raw.glob(f"{PART}*"):
+        with contextlib.suppress(OSError):  # another process may sweep too
+            if time.time() - left.stat().st_mtime > SWEEP_AFTER:
+                shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(prefix=PART, dir=raw) as folder:
+        file = source(name, Path(folder))
+        os.replace(file, raw / file.name)
+    return raw / file.name
 
 
-def _from_grouplens(name: str, raw: Path) -> Path:
-    """Download `<name>.zip`, checked by the MD5 that GroupLens publishes."""
-    target, url = raw / f"{name}.zip", f"{SERVER}/{name}.zip"
+def _from_grouplens(name: str, folder: Path) -> Path:
+    """Download `<name>.zip`; pooch compares it with the MD5 that GroupLens publishes."""
+    archive, url = ARCHIVES[name], f"{SERVER}/{name}.zip"
+    expected = archive.md5 or _published_md5(url)
+    watched = sys.stderr.isatty() or type(sys.stderr).__module__.startswith("ipykernel")
+    downloader = pooch.HTTPDownloader(progressbar=watched and archive.megabytes > 1, timeout=TIMEOUT)
+    pooch.get_logger().setLevel("WARNING")
     try:
-        expected = ARCHIVES[name].md5 or _published_md5(url)
-        with requests.get(url, stream=True, timeout=TIMEOUT) as answer, _part(target) as part:
-            answer.raise_for_status()
-            total = int(answer.headers.get("Content-Length", 0))
-            notebook = type(sys.stderr).__module__.startswith("ipykernel")
-            quiet = total < BAR_FROM or not (notebook or sys.stderr.isatty())
-            with (
-                open(part, "xb") as file,
-                tqdm(desc=target.name, total=total, unit="B", unit_scale=True, leave=False, disable=quiet) as bar,
-            ):
-                for chunk in answer.iter_content(1 << 18):
-                    bar.update(file.write(chunk))
-            if (found := _digest(part, "md5")) != expected:
-                raise DataUnavailable(f"sent {part.stat().st_size:,} bytes with MD5 {found}, not {expected}")
-    except requests.RequestException as error:
-        raise DataUnavailable(_reason(error)) from error
-    return target
+        return Path(pooch.retrieve(url, f"md5:{expected}", f"{name}.zip", folder, downloader=downloader))
+    except ValueError as error:  # the checksum
+        raise DataUnavailable(f"sent another file: {error}") from error
 
 
 def _published_md5(url: str) -> str:
-    """The checksum in the `.md5` file beside an archive that changes over time."""
+    """Return the checksum in the `.md5` file beside an archive that changes over time."""
     answer = requests.get(url + ".md5", timeout=TIMEOUT)
     answer.raise_for_status()
     if not (found := re.search(r"\b[0-9a-f]{32}\b", answer.text.lower())):
@@ -173,68 +186,26 @@ def _published_md5(url: str) -> str:
     return found[0]
 
 
-def _from_pip(name: str, raw: Path) -> Path:
-    """Let the reader's own pip fetch the wheel of RecBole from the index it is configured for."""
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--no-input",
-        "--timeout",
-        "10",
-        "--retries",
-        "1",
-        "--no-deps",
-        "--only-binary",
-        ":all:",
-        "recbole==1.2.1",
-    ]
-    with _part(raw / WHEEL) as part, tempfile.TemporaryDirectory(".part", ".movierec-", raw) as folder:
-        try:
-            done = subprocess.run(
-                [*command, "--dest", folder], check=False, capture_output=True, text=True, timeout=300
-            )
-        except subprocess.TimeoutExpired as error:
-            raise DataUnavailable("no wheel within 300 s") from error
-        if "No space left on device" in done.stderr:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        wheel = Path(folder) / WHEEL
-        if not wheel.exists():
-            raise DataUnavailable((done.stderr.strip() or f"pip left no {WHEEL}").splitlines()[-1])
-        if (found := _digest(wheel, "sha256")) != WHEEL_SHA256:
-            raise DataUnavailable(f"the wheel has SHA-256 {found}, not {WHEEL_SHA256}")
-        os.replace(wheel, part)
-    return raw / WHEEL
-
-
-@contextlib.contextmanager
-def _part(target: Path) -> Iterator[Path]:
-    """A name of its own beside `target`: it becomes `target` if the block succeeds, else it vanishes."""
-    part = target.with_name(f".movierec-{os.getpid()}-{secrets.token_hex(4)}.part")
+def _from_pip(name: str, folder: Path) -> Path:
+    """Let your own pip fetch the wheel of RecBole from the index that it is configured for."""
+    options = "--quiet --disable-pip-version-check --no-input --timeout 10 --retries 1 --no-deps --only-binary :all:"
+    command = [sys.executable, "-m", "pip", "download", *options.split(), "recbole==1.2.1", "--dest", str(folder)]
     try:
-        yield part
-        with open(part, "rb+") as file:
-            os.fsync(file.fileno())
-        if not target.exists():  # else another process was faster, and may be reading it
-            os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
+    except subprocess.TimeoutExpired as error:
+        raise DataUnavailable("no wheel within 300 s") from error
+    if "No space left on device" in done.stderr:
+        raise OSError(errno.ENOSPC, "No space left on device")
+    wheel = folder / WHEEL
+    if not wheel.exists():
+        raise DataUnavailable((done.stderr.strip() or f"pip left no {WHEEL}").splitlines()[-1])
+    if (found := sha256_of_file(wheel)) != WHEEL_SHA256:
+        raise DataUnavailable(f"the wheel has SHA-256 {found}, not {WHEEL_SHA256}")
+    return wheel
 
 
-def _prepare(raw: Path) -> None:
-    """Make the folder and sweep what a killed process left there more than an hour ago."""
-    raw.mkdir(parents=True, exist_ok=True)
-    for part in raw.glob(".movierec-*.part"):
-        with contextlib.suppress(OSError):  # another process may sweep too
-            if time.time() - part.stat().st_mtime > SWEEP_AFTER:
-                shutil.rmtree(part) if part.is_dir() else part.unlink()
-
-
-def _reason(error: requests.RequestException) -> str:
-    """A failed request in a few words; the library's own run over three lines."""
+def _reason(error: Exception) -> str:
+    """Return a failed request in a few words; the library's own message runs over three lines."""
     known = requests.exceptions
     if isinstance(error, known.HTTPError):
         return f"answered {error.response.status_code} {error.response.reason}"
@@ -244,11 +215,13 @@ def _reason(error: requests.RequestException) -> str:
         return f"no answer within {TIMEOUT[0]} s"
     if isinstance(error, known.ChunkedEncodingError):
         return "the connection broke off before the last byte"
-    return "no connection" if isinstance(error, known.ConnectionError) else f"{type(error).__name__}: {error}"
+    if isinstance(error, known.ConnectionError):
+        return "no connection"
+    return str(error) if isinstance(error, DataUnavailable) else f"{type(error).__name__}: {error}"
 
 
 def _storage_error(error: OSError, name: str, raw: Path) -> OSError:
-    """The same kind of error, with what is needed and what to do."""
+    """Return the same kind of error, with what is needed and what to do."""
     needed = ARCHIVES[name].megabytes
     if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None)):
         free = shutil.disk_usage(next(path for path in [raw, *raw.parents] if path.exists())).free

@@ -1,7 +1,6 @@
-"""Tables in, arrays and batches out: what the towers know of every user and movie, and the rows they train on.
+"""Tables in, arrays and batches out: what is known of every user and movie, and the rows that a model trains on.
 
-Taught in notebooks/02_preprocessing (indices, tf.data), notebooks/05_hybrid_model (features) and
-notebooks/11_people_and_films (tables of your own).
+Taught in notebooks/02_preprocessing (tf.data), 05_hybrid_model (features) and 11_people_and_films (your own tables).
 """
 
 from typing import NamedTuple
@@ -18,7 +17,7 @@ YEARS_PER_BIN = 5
 
 
 class Features(NamedTuple):
-    """What is known of each row of a tower, as numbers; a row's features sum to 1 per group (genres, year, age, …).
+    """What is known of users or movies, as numbers; a row's features sum to 1 in each group (genres, year, age, …).
 
     Attributes:
         values: float32 `[rows, num_features]`.
@@ -29,54 +28,64 @@ class Features(NamedTuple):
     names: list[str]
 
 
-def movie_features(movies: pd.DataFrame | None, indices: Indices, about_movies: pd.DataFrame | None = None) -> Features:
-    """Genres and the release year in bins of five years, for every movie of `indices`; and what `about_movies` says.
+def genre_flags(genres: pd.Series) -> pd.DataFrame:
+    """Return one column a genre, alphabetical, int64: 1 where a text such as "Action|Crime" names it, 0 elsewhere.
 
-    A movie with three genres has 1/3 in each; one without genres or year, or missing in `movies`, has zeros there. The
-    table may lack either column. `about_movies`: any table with movie_id, see `table_features`.
+    An empty or missing text names no genre. The texts are split as Python objects: pandas' own split of Arrow strings
+    would add a column "", so that the result would depend on whether pyarrow is installed.
+
+    Args:
+        genres: Texts with "|" between genres; the result has the same index.
     """
-    if about_movies is not None:
-        more = table_features(about_movies, "movie_id", indices.movie_ids, "about_movies")
-        return _beside(movie_features(movies, indices), more, "about_movies")
-    if movies is None:
-        return Features(np.zeros((indices.num_movies, 0), np.float32), [])
-    known = _rows_of(movies, "movie_id", indices.movie_ids, "movies")
+    return genres.astype(object).fillna("").str.get_dummies("|")
+
+
+def movie_features(movies: pd.DataFrame | None, indices: Indices, about_movies: pd.DataFrame | None = None) -> Features:
+    """Return genres and the release year in bins of five years for every movie of `indices`.
+
+    A movie with three genres has 1/3 in each. One without genres or year, or missing in `movies`, has zeros there.
+
+    Args:
+        movies: movie_id, and genres, year, or one of them; None: no feature.
+        about_movies: Any table with movie_id, whose features stand beside these; see `table_features`.
+
+    Raises:
+        ValueError: movie_id is missing or repeats, or `about_movies` cannot be joined.
+    """
     parts = []
+    known = _rows_of(movies, "movie_id", indices.movie_ids, "movies")
     if "genres" in known:
-        genres = known["genres"].fillna("").str.get_dummies("|")
-        genres = genres.drop(columns=[""], errors="ignore")
-        share = genres / genres.sum(axis=1).clip(lower=1).to_numpy()[:, None]
-        parts.append(share.add_prefix("genre="))
+        parts.append(_shares(known["genres"]).add_prefix("genre="))
     if "year" in known:
         year = pd.to_numeric(known["year"], errors="coerce").astype("float64")
-        first_year = (year // YEARS_PER_BIN * YEARS_PER_BIN).rename("year")
+        first_year = year // YEARS_PER_BIN * YEARS_PER_BIN
         parts.append(_one_hot(first_year.map(lambda y: f"{y:.0f}", na_action="ignore"), "year"))
-    return _join(parts) if parts else movie_features(None, indices)
+    return _joined(parts, about_movies, "movie_id", indices.movie_ids, "about_movies")
 
 
 def user_features(users: pd.DataFrame | None, indices: Indices, about_users: pd.DataFrame | None = None) -> Features:
-    """Age group, gender and occupation of every user of `indices`; none if the data set has no table of users.
+    """Return age group, gender and occupation of every user of `indices`.
 
-    `about_users`: any table with user_id, see `table_features`.
+    Args:
+        users: user_id, and any of age, gender, occupation; None: no feature.
+        about_users: Any table with user_id, whose features stand beside these; see `table_features`.
+
+    Raises:
+        ValueError: user_id is missing or repeats, or `about_users` cannot be joined.
     """
-    if about_users is not None:
-        more = table_features(about_users, "user_id", indices.user_ids, "about_users")
-        return _beside(user_features(users, indices), more, "about_users")
-    if users is None:
-        return Features(np.zeros((indices.num_users, 0), np.float32), [])
-    known = _rows_of(users, "user_id", indices.user_ids, "users")
     parts = []
+    known = _rows_of(users, "user_id", indices.user_ids, "users")
     if "age" in known:
         edges = [0, *AGE_EDGES_YEARS, 200]
         labels = [f"{low}-{high - 1}" for low, high in zip(edges[:-1], edges[1:], strict=True)]
         age = pd.to_numeric(known["age"], errors="coerce")
         parts.append(_one_hot(pd.cut(age, edges, right=False, labels=labels).astype(object), "age"))
     parts += [_one_hot(known[column], column) for column in ("gender", "occupation") if column in known]
-    return _join(parts) if parts else user_features(None, indices)
+    return _joined(parts, about_users, "user_id", indices.user_ids, "about_users")
 
 
 def table_features(table: pd.DataFrame, key: str, ids: np.ndarray, name: str = "table") -> Features:
-    """What any table says of the rows `ids`: each of its columns as numbers, joined on `key`.
+    """Return what any table says of the rows `ids`: each of its columns as numbers, joined on `key`.
 
     A column of numbers is standardised over the rows that have one: (x − mean) / deviation. A column of text, or of
     True and False, gets a feature for each value, and "fr|en" is half of each. A column of numbers whose name has "=",
@@ -85,11 +94,11 @@ def table_features(table: pd.DataFrame, key: str, ids: np.ndarray, name: str = "
     Args:
         table: `key`, once each, and the columns; rows of other ids are left out.
         key: "movie_id" or "user_id".
-        ids: the rows that are wanted, in their order.
-        name: of the table, in errors.
+        ids: The rows that are wanted, in their order.
+        name: The table's name in errors.
 
     Raises:
-        ValueError: if `key` is missing or repeats, no row is known, or a column is neither numbers nor text.
+        ValueError: `key` is missing or repeats, no row is known, or a column is neither numbers nor text.
     """
     known = _rows_of(table, key, ids, name)
     if not table[key].isin(ids).any():
@@ -97,12 +106,11 @@ def table_features(table: pd.DataFrame, key: str, ids: np.ndarray, name: str = "
             f"`{name}` must know some of the {len(ids):,} rows by their {key}; of its {len(table):,}, e.g. "
             f"{table[key].head(3).tolist()}, none is one. Ids of another data set need its links first."
         )
-    parts = [_numbers_of(known[column], str(column), name) for column in known]
-    return _join(parts) if parts else Features(np.zeros((len(ids), 0), np.float32), [])
+    return _joined([_numbers_of(known[column], str(column), name) for column in known], None, key, ids, name)
 
 
 def _numbers_of(column: pd.Series, label: str, name: str) -> pd.DataFrame:
-    """The features that one column of `table_features` becomes."""
+    """Return the features that one column of `table_features` becomes."""
     there = column.dropna()
     is_bool = pd.api.types.is_bool_dtype(column) or (len(there) > 0 and there.map(type).eq(bool).all())
     if pd.api.types.is_numeric_dtype(column) and not is_bool:
@@ -120,23 +128,11 @@ def _numbers_of(column: pd.Series, label: str, name: str) -> pd.DataFrame:
             f"a column of `{name}` is numbers or text; {label} has {len(wrong):,} others, e.g. "
             f'{wrong.head(3).tolist()}. Try {name}[{label!r}].astype(str), or "|".join(…) for lists.'
         )
-    values = texts.str.get_dummies("|").drop(columns=[""], errors="ignore").reindex(column.index, fill_value=0)
-    return (values / values.sum(axis=1).clip(lower=1).to_numpy()[:, None]).add_prefix(f"{label}=")
-
-
-def _beside(features: Features, more: Features, name: str) -> Features:
-    """Both, side by side."""
-    twice = sorted(set(features.names) & set(more.names))
-    if twice:
-        raise ValueError(
-            f"`{name}` must bring features of other names; {len(twice)} are there already, e.g. {twice[:3]}. "
-            f"Rename its column."
-        )
-    return Features(np.hstack([features.values, more.values]), features.names + more.names)
+    return _shares(texts.reindex(column.index)).add_prefix(f"{label}=")
 
 
 def catalogue(movies: pd.DataFrame | None, indices: Indices, popularity: np.ndarray) -> pd.DataFrame:
-    """movie_id, title, genres, year, popularity for every movie of `indices`; "movie 42" where there is no title."""
+    """Return movie_id, title, genres, year, popularity of every movie of `indices`; "movie 42" if it has no title."""
     table = pd.DataFrame({"movie_id": indices.movie_ids})
     known = movies.set_index("movie_id").reindex(indices.movie_ids) if movies is not None else pd.DataFrame()
     fallback = np.array([f"movie {movie_id}" for movie_id in indices.movie_ids], object)
@@ -147,8 +143,10 @@ def catalogue(movies: pd.DataFrame | None, indices: Indices, popularity: np.ndar
     return table.assign(genres=genres, year=pd.Series(year, table.index, "Int64"), popularity=popularity)
 
 
-def _rows_of(table: pd.DataFrame, key: str, ids: np.ndarray, name: str) -> pd.DataFrame:
-    """The rows of `table` in the order of `ids`, empty where it has none."""
+def _rows_of(table: pd.DataFrame | None, key: str, ids: np.ndarray, name: str) -> pd.DataFrame:
+    """Return the rows of `table` in the order of `ids`, empty where it has none."""
+    if table is None:
+        return pd.DataFrame(index=ids)
     if key not in table:
         raise ValueError(f"`{name}` needs {key}; it has {', '.join(map(str, table.columns))}.")
     twice = table[key][table[key].duplicated()]
@@ -160,13 +158,31 @@ def _rows_of(table: pd.DataFrame, key: str, ids: np.ndarray, name: str) -> pd.Da
     return table.set_index(key).reindex(ids)
 
 
+def _shares(texts: pd.Series) -> pd.DataFrame:
+    """Return one column a value of "a|b": 1 / the number of values where a row has it."""
+    flags = genre_flags(texts)
+    return flags / flags.sum(axis=1).clip(lower=1).to_numpy()[:, None]
+
+
 def _one_hot(column: pd.Series, name: str) -> pd.DataFrame:
     return pd.get_dummies(column, prefix=name, prefix_sep="=")
 
 
-def _join(parts: list[pd.DataFrame]) -> Features:
-    table = pd.concat([part.reset_index(drop=True) for part in parts], axis=1)
-    return Features(table.to_numpy(np.float32), list(table.columns))
+def _joined(parts: list[pd.DataFrame], about: pd.DataFrame | None, key: str, ids: np.ndarray, name: str) -> Features:
+    """Return the parts side by side, and beside them the features of the table `about`."""
+    empty = pd.DataFrame(index=range(len(ids)))
+    table = pd.concat([empty, *(part.reset_index(drop=True) for part in parts)], axis=1)
+    features = Features(table.to_numpy(np.float32), list(table.columns))
+    if about is None:
+        return features
+    more = table_features(about, key, ids, name)
+    twice = sorted(set(features.names) & set(more.names))
+    if twice:
+        raise ValueError(
+            f"`{name}` must bring features of other names; {len(twice)} are there already, e.g. {twice[:3]}. "
+            f"Rename its column."
+        )
+    return Features(np.hstack([features.values, more.values]), features.names + more.names)
 
 
 class Weeks(NamedTuple):
@@ -176,25 +192,23 @@ class Weeks(NamedTuple):
     count: int
 
     def index(self, ratings: pd.DataFrame) -> np.ndarray:
-        """int32 `[N]` for rows that may have a timestamp (Unix seconds)."""
+        """Return int32 `[N]` for rows that may have a timestamp (Unix seconds)."""
         if "timestamp" not in ratings:
             return np.full(len(ratings), UNKNOWN, np.int32)
-        if ratings["timestamp"].dtype == np.int64:
-            week = (ratings["timestamp"].to_numpy() - self.first_timestamp) // SECONDS_PER_WEEK
-            return week.clip(0, self.count - 1, out=week).astype(np.int32)
         seconds = ratings["timestamp"].to_numpy(np.float64, na_value=np.nan) - self.first_timestamp
         week = (seconds // SECONDS_PER_WEEK).clip(0, self.count - 1)
         return np.where(np.isnan(week), UNKNOWN, week).astype(np.int32)
 
 
 def make_weeks(train: pd.DataFrame) -> Weeks:
-    """The weeks that `train` spans."""
-    first, last = int(train["timestamp"].min()), int(train["timestamp"].max())
+    """Return the weeks that `train` spans."""
+    first = int(train["timestamp"].min())
+    last = int(train["timestamp"].max())
     return Weeks(first, (last - first) // SECONDS_PER_WEEK + 1)
 
 
 def rating_rows(ratings: pd.DataFrame, indices: Indices, weeks: Weeks, residual: np.ndarray | None = None) -> dict:
-    """The columns a model reads, as arrays `[N]`: user, movie and week index, stars, and the residual if given."""
+    """Return the columns that a model reads, arrays `[N]`: user, movie and week index, stars, residual (if given)."""
     rows = {
         "user_index": indices.user_index(ratings["user_id"]),
         "movie_index": indices.movie_index(ratings["movie_id"]),
@@ -207,22 +221,44 @@ def rating_rows(ratings: pd.DataFrame, indices: Indices, weeks: Weeks, residual:
     return rows
 
 
-def batches(rows: dict, batch_size: int, seed: int) -> "tf.data.Dataset":
-    """Endless shuffled batches: every epoch is a fresh permutation, every batch a pure function of seed and step.
+def batches(
+    rows: dict, batch_size: int, seed: int, *, groups: np.ndarray | None = None, first_step: int = 0
+) -> "tf.data.Dataset":
+    """Return endless shuffled batches: each epoch is a fresh permutation, each batch a pure function of seed and step.
 
-    Batch first, then gather: shuffling numbers row by row costs three times the training step. The last incomplete
-    batch of an epoch is left out, so that all batches have one shape; the next permutation brings its rows back.
+    The rows are batched first, then gathered: shuffling them row by row costs three times the training step. The last
+    incomplete batch of an epoch is left out, so that all batches have one shape; its rows come back in later epochs.
+
+    Args:
+        rows: {name: `[N, …]`}, the columns.
+        batch_size: rows in a batch; all of them if there are fewer.
+        seed: of the permutations.
+        groups: int `[num_groups + 1]`. If given, whole groups are shuffled, such as users with all of their ratings;
+            the rows of group g are `groups[g]` to below `groups[g + 1]`. A batch then has few users.
+        first_step: where to begin, to continue a training that was interrupted.
     """
-    num_rows = len(rows["user_index"])
-    columns = {name: tf.constant(column) for name, column in rows.items()}
-    steps = max(num_rows // batch_size, 1)
+    with tf.device("CPU"):
+        columns = {name: tf.convert_to_tensor(column) for name, column in rows.items()}
+        groups = None if groups is None else tf.convert_to_tensor(groups)
+    num_rows = len(next(iter(columns.values())))
+    batch_size = min(batch_size, num_rows)
+    steps = num_rows // batch_size
 
-    def epoch(number):
-        order = tf.random.experimental.stateless_shuffle(tf.range(num_rows), seed=tf.stack([seed, number]))
-        starts = tf.data.Dataset.range(0, steps * batch_size, batch_size)
-        return starts.map(
-            lambda start: {name: tf.gather(c, order[start : start + batch_size]) for name, c in columns.items()}
-        )
+    def shuffled(epoch):
+        random = tf.stack([seed, epoch])
+        if groups is None:
+            return tf.random.experimental.stateless_shuffle(tf.range(num_rows), random)
+        order = tf.random.experimental.stateless_shuffle(tf.range(tf.size(groups) - 1), random)
+        return tf.ragged.range(tf.gather(groups[:-1], order), tf.gather(groups[1:], order)).values
 
-    epochs = tf.data.Dataset.counter(dtype=tf.int32).flat_map(epoch)
-    return epochs.prefetch(2)
+    def epoch_batches(epoch):
+        order = shuffled(epoch)
+
+        def batch(start):
+            chosen = tf.slice(order, [start], [batch_size])
+            return {name: tf.gather(column, chosen) for name, column in columns.items()}
+
+        return tf.data.Dataset.range(0, steps * batch_size, batch_size).map(batch)
+
+    epochs = tf.data.Dataset.counter(first_step // steps, dtype=tf.int32).flat_map(epoch_batches)
+    return epochs.skip(first_step % steps).prefetch(2)

@@ -12,55 +12,20 @@ import numpy as np
 import pandas as pd
 
 from movierec.data import download
-from movierec.data.rows import Table, Unreadable, read_rows
-from movierec.data.tables import MOVIES, RATINGS, TAGS, USERS, movie_table
+from movierec.data.tables import MOVIES, RATINGS, TAGS, USERS, Table, Unreadable, movie_table, read_rows
 
+# In the order of ML-100K's flags.
 GENRES = [
-    "unknown",
-    "Action",
-    "Adventure",
-    "Animation",
-    "Children's",
-    "Comedy",
-    "Crime",
-    "Documentary",
-    "Drama",
-    "Fantasy",
-    "Film-Noir",
-    "Horror",
-    "Musical",
-    "Mystery",
-    "Romance",
-    "Sci-Fi",
-    "Thriller",
-    "War",
-    "Western",
-]  # in the order of ML-100K's flags
+    "unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama", "Fantasy",
+    "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western",
+]  # fmt: skip
+# ML-1M writes their numbers, 0 … 20.
 OCCUPATIONS = [
-    "other",
-    "academic/educator",
-    "artist",
-    "clerical/admin",
-    "college/grad student",
-    "customer service",
-    "doctor/health care",
-    "executive/managerial",
-    "farmer",
-    "homemaker",
-    "K-12 student",
-    "lawyer",
-    "programmer",
-    "retired",
-    "sales/marketing",
-    "scientist",
-    "self-employed",
-    "technician/engineer",
-    "tradesman/craftsman",
-    "unemployed",
-    "writer",
-]  # ML-1M writes 0 … 20
-
-
+    "other", "academic/educator", "artist", "clerical/admin", "college/grad student", "customer service",
+    "doctor/health care", "executive/managerial", "farmer", "homemaker", "K-12 student", "lawyer", "programmer",
+    "retired", "sales/marketing", "scientist", "self-employed", "technician/engineer", "tradesman/craftsman",
+    "unemployed", "writer",
+]  # fmt: skip
 _CSV = {
     "ratings": Table("ratings.csv", RATINGS, header=1),
     "movies": Table("movies.csv", MOVIES, header=1),
@@ -69,13 +34,13 @@ _CSV = {
 _ITEM = {"movie_id": "int64", "title": "str", "released": "str", "video": "str", "url": "str"}
 _ATOMIC_ITEM = {"movie_id": "int64", "title": "str", "published_year": "str", "genres": "str"}
 _USERS_1M = {column: USERS[column] for column in ["user_id", "gender", "age", "occupation", "zip_code"]}
-FORMATS = {
+FORMATS = dict.fromkeys(["ml-20m", "ml-25m", "ml-32m", "ml-latest", "ml-latest-small"], _CSV) | {
     "ml-100k": {
         "ratings": Table("u.data", RATINGS, "\t"),
         "movies": Table("u.item", _ITEM | dict.fromkeys(GENRES, "int64"), "|", "latin-1"),
         "users": Table("u.user", USERS, "|", "latin-1"),
     },
-    "atomic": {
+    "atomic": {  # ML-100K as RecBole writes it
         "ratings": Table("ml-100k.inter", RATINGS, "\t", header=1),
         "movies": Table("ml-100k.item", _ATOMIC_ITEM, "\t", header=1),
         "users": Table("ml-100k.user", USERS, "\t", header=1),
@@ -90,99 +55,92 @@ FORMATS = {
         "movies": Table("movies.dat", MOVIES, "::"),
         "tags": Table("tags.dat", TAGS, "::"),
     },
-    "ml-20m": _CSV,
-    "ml-25m": _CSV,
-    "ml-32m": _CSV,
-    "ml-latest": _CSV,
-    "ml-latest-small": _CSV,
 }
-GENOME = (
-    Table("genome-tags.csv", {"tag_id": "int64", "tag": "str"}, header=1),
-    Table("genome-scores.csv", {"movie_id": "int64", "tag_id": "int64", "relevance": "float32"}, header=1),
-)
+GENOME = {
+    "tags": Table("genome-tags.csv", {"tag_id": "int64", "tag": "str"}, header=1),
+    "scores": Table("genome-scores.csv", {"movie_id": "int64", "tag_id": "int64", "relevance": "float32"}, header=1),
+}
+LINKS = {"links": Table("links.csv", {"movie_id": "int64", "imdb_id": "str", "tmdb_id": "str"}, header=1)}
 WITH_GENOME = ("ml-20m", "ml-25m", "ml-latest")
-LINKS = Table("links.csv", {"movie_id": "int64", "imdb_id": "str", "tmdb_id": "str"}, header=1)
 WITH_LINKS = ("ml-20m", "ml-25m", "ml-32m", "ml-latest", "ml-latest-small")
 
 
-def read_tables(path: Path, name: str) -> dict[str, pd.DataFrame]:
-    """The tables of `name` as published, by noun (ratings, movies, …), from an archive or a folder.
+def read_tables(path: Path, name: str, described: dict[str, Table] | None = None) -> dict[str, pd.DataFrame]:
+    """Return the tables of `name` as published, by noun (ratings, movies, …), from an archive or a folder.
 
     Args:
         path: What `download.obtain` returns: a zip archive, RecBole's wheel, or a folder with the unpacked files.
         name: One of `download.ARCHIVES`.
+        described: Other files of it to read: `GENOME` or `LINKS`.
 
     Raises:
-        ValueError: A malformed row; file and line are named.
+        ValueError: A row is malformed; file and line are named.
         download.DataUnavailable: A FileNotFoundError; a file is missing, or the archive or folder is not whole.
     """
     advice = download.again(path, name)
     with _opened(path, name, advice) as root:
         if _is_atomic(path, root):
             download.check_atomic(root, advice)
-        described = FORMATS["atomic" if _is_atomic(path, root) else name]
-        tables = {noun: _read_table(root, table, advice) for noun, table in described.items()}
+        wanted = described or _tables_of(path, name, root)
+        tables = {noun: _read_table(root, table, advice) for noun, table in wanted.items()}
+    if described is not None:
+        return tables
     expected, found = download.ARCHIVES[name].num_ratings, len(tables["ratings"])
     if path.is_dir() and expected not in (None, found):  # an archive has had its checksum compared
         raise download.DataUnavailable(
             f"{path} must hold the {expected:,} ratings of {name}; it holds {found:,}. {advice}"
         )
     if name == "ml-1m":
-        tables["users"] = _named_occupations(tables["users"])
+        users = tables["users"]
+        occupation = users.occupation.astype("int64").map(dict(enumerate(OCCUPATIONS))).astype("str")
+        tables["users"] = users.assign(occupation=occupation)[list(USERS)]
     return tables | {"movies": _as_movies(tables["movies"])}
 
 
-def read_genome(path: Path, name: str) -> tuple[np.ndarray, list[str], np.ndarray]:
-    """The tag genome of `name`: movie_id int32 [movies], tags, relevance float32 [movies, tags] from 0 to 1.
+def read_genome(path: Path, name: str) -> pd.DataFrame:
+    """Return the tag genome of `name`: float32 [movies, tags] from 0 to 1, index movie_id int32, a column a tag.
 
     Raises:
-        ValueError: A malformed row; file and line are named.
+        ValueError: A row is malformed; file and line are named.
         download.DataUnavailable: A FileNotFoundError; a file is missing or not whole.
     """
-    advice = download.again(path, name)
-    with _opened(path, name, advice) as root:
-        tags, scores = (_read_table(root, table, advice) for table in GENOME)
-    movie_id, row = np.unique(scores.movie_id, return_inverse=True)
-    tag_id = np.sort(tags.tag_id.to_numpy())
-    column = np.minimum(np.searchsorted(tag_id, scores.tag_id), max(len(tag_id) - 1, 0))
-    relevance = np.full((len(movie_id), len(tag_id)), np.nan, np.float32)
-    known = tag_id[column] == scores.tag_id.to_numpy() if len(tag_id) else np.zeros(len(scores), bool)
+    tables = read_tables(path, name, GENOME)
+    tags, scores = tables["tags"].sort_values("tag_id"), tables["scores"]
+    movie_id = pd.Index(np.unique(scores.movie_id), name="movie_id")
+    row = movie_id.get_indexer(scores.movie_id)
+    column = pd.Index(tags.tag_id).get_indexer(scores.tag_id)
+    relevance = np.full((len(movie_id), len(tags)), np.nan, np.float32)
+    known = column >= 0
     relevance[row[known], column[known]] = scores.relevance.to_numpy()[known]
     if not known.all() or len(scores) != relevance.size or np.isnan(relevance).any():
         raise download.DataUnavailable(
-            f"{path} must hold one relevance for each of {len(movie_id):,} movies and {len(tag_id):,} tags, "
-            f"{relevance.size:,} in all; it holds {len(scores):,}. {advice}"
+            f"{path} must hold one relevance for each of {len(movie_id):,} movies and {len(tags):,} tags, "
+            f"{relevance.size:,} in all; it holds {len(scores):,}. {download.again(path, name)}"
         )
-    return movie_id, tags.set_index("tag_id").tag.loc[tag_id].tolist(), relevance
+    return pd.DataFrame(relevance, movie_id, pd.Index(tags.tag, name="tag"), copy=False)
 
 
-def read_links(path: Path, name: str) -> pd.DataFrame:
-    """movie_id, imdb_id, tmdb_id of `name`, as published: text, since "0114709" is not 114709; "" where there is none.
-
-    Raises: as `read_genome`.
-    """
-    advice = download.again(path, name)
-    with _opened(path, name, advice) as root:
-        return _read_table(root, LINKS, advice)
-
-
-def files(path: Path, name: str, genome: bool = False) -> list[Path]:
-    """The files of which `name` is read: the archive, or those of the unpacked folder that are there."""
+def files(path: Path, name: str, described: dict[str, Table] | None = None) -> list[Path]:
+    """Return the files that `read_tables` reads: the archive, or those of the unpacked folder that are there."""
     if not path.is_dir():
         return [path]
     with _opened(path, name, "") as root:
-        tables = GENOME if genome else FORMATS["atomic" if _is_atomic(path, root) else name].values()
-        return [file for file in (root / table.member for table in tables) if file.exists()]
+        members = [root / table.member for table in (described or _tables_of(path, name, root)).values()]
+        return [file for file in members if file.exists()]
+
+
+def _tables_of(path: Path, name: str, root: Path | zipfile.Path) -> dict[str, Table]:
+    return FORMATS["atomic" if _is_atomic(path, root) else name]
 
 
 def _is_atomic(path: Path, root: Path | zipfile.Path) -> bool:
-    """Whether these are RecBole's files."""
+    """Return whether these are RecBole's files."""
     return path.suffix == ".whl" or (root / "ml-100k.inter").exists()
 
 
 @contextlib.contextmanager
 def _opened(path: Path, name: str, advice: str) -> Iterator[Path | zipfile.Path]:
-    """The folder with the files, on the disk or inside the archive: both kinds of path open alike."""
+    """Yield the folder with the files, on the disk or inside the archive: both kinds of path open alike."""
     inner = download.FOLDERS.get(name, name)
     if path.is_dir():
         yield path / inner if (path / inner).is_dir() else path
@@ -198,7 +156,6 @@ def _opened(path: Path, name: str, advice: str) -> Iterator[Path | zipfile.Path]
 
 
 def _read_table(root: Path | zipfile.Path, table: Table, advice: str) -> pd.DataFrame:
-    """One file as a typed table, rows in file order; a malformed row is an error that names its line."""
     file = root / table.member
     if not file.exists():
         there = sorted(path.name for path in root.iterdir())[:8] if root.exists() else []
@@ -215,9 +172,9 @@ def _read_table(root: Path | zipfile.Path, table: Table, advice: str) -> pd.Data
 
 
 def _as_movies(rows: pd.DataFrame) -> pd.DataFrame:
-    """movie_id, title, year, genres from any of the published tables of movies."""
+    """Return movie_id, title, year, genres from any of the published tables of movies."""
     title = rows.title.str.strip()
-    if "published_year" in rows:  # RecBole cut "(1995)", or what else ended the title, off
+    if "published_year" in rows:  # RecBole cut "(1995)", or whatever else ended the title, off
         title = title.where(rows.published_year == "unkonwn", title + " (" + rows.published_year + ")")
         title = title.replace("unkonwn", "unknown")
     if "genres" in rows:
@@ -226,8 +183,3 @@ def _as_movies(rows: pd.DataFrame) -> pd.DataFrame:
         flags = rows[GENRES].to_numpy(bool)  # [movies, 19]
         genres = pd.Series(["|".join(np.compress(row, GENRES)) for row in flags], dtype="str")
     return movie_table(rows.movie_id, title, genres)
-
-
-def _named_occupations(users: pd.DataFrame) -> pd.DataFrame:
-    names = dict(enumerate(OCCUPATIONS))
-    return users.assign(occupation=users.occupation.astype("int64").map(names).astype("str"))[list(USERS)]

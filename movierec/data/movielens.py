@@ -1,4 +1,4 @@
-"""MovieLens as four tables, whatever its format: `load`, `read`, `clean`, `fingerprint`, `find_movie`.
+"""MovieLens as four tables, whatever its format: `load`, `read`, `read_raw`, the tag genome, links, and a fingerprint.
 
 Downstream of this module nobody knows a file format. Taught in notebooks/01 and 02.
 """
@@ -6,56 +6,57 @@ Downstream of this module nobody knows a file format. Taught in notebooks/01 and
 from __future__ import annotations
 
 import difflib
-import functools
 import hashlib
 import json
 import os
-import re
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import platformdirs
 
-from movierec.data import download, formats
-from movierec.data import own_tables as own
-from movierec.data.cache import Cache
-from movierec.data.cleaning import LOG, MOVED, article_first, clean
-from movierec.data.cleaning import natural_title as natural_title  # one of the names that are taught
-from movierec.data.tables import RATINGS, MovieLens, as_columns, from_columns
+from movierec.data import download, formats, own_tables
+from movierec.data.cache import cached
+from movierec.data.cleaning import clean
+from movierec.data.tables import RATINGS, MovieLens
 
 COURSE = "ml-100k"  # what the sentences of the notebooks and the report's numbers are about
 
 
 def data_folder(folder: str | os.PathLike | None = None) -> Path:
-    """The data folder: as given, else the environment variable MOVIEREC_DATA, else `data` in the checkout.
+    """Return the folder whose `raw/` holds archives, and whose `cache/` holds what is made from them.
 
-    `raw/` in it holds archives, `cache/` what is made from them, such as trained models.
+    The first of: `folder`; the environment variable MOVIEREC_DATA; `data` in the checkout, if this package lies in one;
+    a folder of the user's, such as ~/.cache/movierec on Linux.
     """
-    return Path(folder or os.environ.get("MOVIEREC_DATA") or Path(__file__).parents[2] / "data").expanduser()
+    if given := folder or os.environ.get("MOVIEREC_DATA"):
+        return Path(given).expanduser()
+    checkout = Path(__file__).parents[2]
+    in_checkout = (checkout / "pyproject.toml").exists()
+    return checkout / "data" if in_checkout else Path(platformdirs.user_cache_dir("movierec"))
 
 
 def chosen() -> str:
-    """The data set that the notebooks run on: the environment variable MOVIEREC_DATASET, else the course's."""
+    """Return the data set that the notebooks run on: the environment variable MOVIEREC_DATASET, else `COURSE`."""
     return os.environ.get("MOVIEREC_DATASET") or COURSE
 
 
 def star_step(name: str) -> float:
-    """The distance of two neighbouring ratings in stars: 1.0 in the oldest two releases, 0.5 since."""
+    """Return the distance of two neighbouring ratings in stars: 1.0 in the oldest two releases, 0.5 since."""
     return 1.0 if name in ("ml-100k", "ml-1m") else 0.5
 
 
 def load(name: str = COURSE, folder: str | os.PathLike | None = None) -> MovieLens:
-    """The cleaned tables of a MovieLens data set, fetched first where they are not in the data folder.
+    """Return the cleaned tables of a MovieLens data set; fetch it first if it is not in the data folder.
 
-    They are kept in `cache/tables` of the data folder, and read from there for as long as the archive is the same.
+    The tables are kept in `cache/tables` of the data folder, and read from there for as long as neither the archive nor
+    the code that reads and cleans it changes.
 
     Args:
         name: "ml-100k" (the course's), "ml-1m", "ml-10m", "ml-20m", "ml-25m", "ml-32m", "ml-latest" or
             "ml-latest-small".
-        folder: Data folder, whose `raw/` holds the archives; default: the environment variable MOVIEREC_DATA,
-            else `data` in the checkout.
+        folder: Data folder, whose `raw/` holds the archives; default: see `data_folder`.
 
     Raises:
         ValueError: Unknown name, or a malformed row (file and line are named).
@@ -63,16 +64,19 @@ def load(name: str = COURSE, folder: str | os.PathLike | None = None) -> MovieLe
         OSError: The disk is full or the folder cannot be written, and the archive is still to be fetched.
 
     Warns:
-        UserWarning: Cleaning removed rows; the counts are given. It removes none of ML-100K's. Or the cache could
-            not be written.
+        UserWarning: Cleaning removed rows; the counts are given. It removes none of ML-100K's. Or the cache was
+            damaged, or could not be written.
     """
     _check_name(name)
-    cache = Cache(data_folder(folder) / "cache" / "tables" / name)
-    path = download.obtain(name, data_folder(folder) / "raw", cache.digest)
-    key = cache.key(formats.files(path, name))
-    data, log = _cached(cache, key, lambda: clean(MovieLens(**formats.read_tables(path, name)), star_step(name)))
-    _warn_of_removed(log, name, f'All decisions: `movielens.clean(movielens.read_raw("{name}"))[1]`.')
-    return data
+    path = download.obtain(name, data_folder(folder) / "raw")
+
+    def build() -> dict[str, pd.DataFrame]:
+        cleaned, log = clean(MovieLens(**formats.read_tables(path, name)), star_step(name))
+        return _present(cleaned) | {"log": log}
+
+    found = cached(_kept(folder, name), formats.files(path, name), build)
+    _warn_of_removed(found.pop("log"), name, f'All decisions: `movielens.clean(movielens.read_raw("{name}"))[1]`.')
+    return MovieLens(**found)
 
 
 def read(
@@ -84,7 +88,7 @@ def read(
     step: float | None = None,
     folder: str | os.PathLike | None = None,
 ) -> MovieLens:
-    """The cleaned tables of your own CSV files: `load` for data that are not MovieLens.
+    """Return the cleaned tables of your own CSV files: `load` for data that are not MovieLens.
 
     Files are UTF-8, separated by commas, with a header; columns in any order, others are left out. An id is a whole
     number; `userId` and `movieId` are understood as well as `user_id` and `movie_id`.
@@ -103,27 +107,38 @@ def read(
         ValueError: A column is missing, a row is malformed (file and line are named), or no rating is left.
 
     Warns:
-        UserWarning: Cleaning removed rows, or the cache could not be written.
+        UserWarning: Cleaning removed rows, or the cache was damaged or could not be written.
     """
-    paths = own.found({"ratings": ratings, "movies": movies, "users": users, "tags": tags})
+    paths = own_tables.found({"ratings": ratings, "movies": movies, "users": users, "tags": tags})
     asked = json.dumps([*map(str, paths.items()), step])
+
+    def build() -> dict[str, pd.DataFrame]:
+        data = own_tables.read_own(paths)
+        cleaned, log = clean(data, step)
+        if not len(cleaned.ratings):
+            raise ValueError(
+                f"{paths['ratings']} must hold at least one rating of a movie that is known, on a scale of 0.5 to 5 "
+                f"stars; none of {len(data.ratings):,} is ({_counts(log) or 'it has no rows'}). Convert another scale "
+                'first, e.g. table["rating"] = table["rating"] / 2.'
+            )
+        return _present(cleaned) | {"log": log}
+
     name = f"own-{hashlib.sha256(asked.encode()).hexdigest()[:12]}"
-    cache = Cache(data_folder(folder) / "cache" / "tables" / name)
-    key = cache.key(list(paths.values()))
-    data, log = _cached(cache, key, lambda: _clean_own(own.read_tables(paths), paths["ratings"], step))
-    _warn_of_removed(log, str(ratings), "The others are kept; mend the file if that is not what you expect.")
-    return data
+    found = cached(_kept(folder, name), list(paths.values()), build)
+    advice = "The others are kept; mend the file if that is not what you expect."
+    _warn_of_removed(found.pop("log"), str(ratings), advice)
+    return MovieLens(**found)
 
 
 def read_raw(name: str = COURSE, folder: str | os.PathLike | None = None) -> MovieLens:
-    """The tables as published: `load` before cleaning, never cached. Arguments and errors as for `load`."""
+    """Return the tables as published: `load` before cleaning, never cached. Arguments and errors as for `load`."""
     _check_name(name)
     path = download.obtain(name, data_folder(folder) / "raw")
     return MovieLens(**formats.read_tables(path, name))
 
 
 def load_genome(name: str, folder: str | os.PathLike | None = None) -> pd.DataFrame:
-    """The tag genome: float32 [movies, 1128], from 0 to 1, how much a tag fits a movie; index movie_id, a column a tag.
+    """Return the tag genome: float32 [movies, 1128], how much a tag fits a movie, 0 to 1; index movie_id, columns tags.
 
     Args:
         name: "ml-20m", "ml-25m" or "ml-latest".
@@ -140,20 +155,18 @@ def load_genome(name: str, folder: str | os.PathLike | None = None) -> pd.DataFr
             f"`name` must be a data set with a tag genome, {', '.join(formats.WITH_GENOME)}; got {name!r}. "
             'Try movierec.data.movielens.load_genome("ml-25m"); the tags that users wrote are `movierec.load(…).tags`.'
         )
-    cache = Cache(data_folder(folder) / "cache" / "tables" / f"{name}-genome")
-    path = download.obtain(name, data_folder(folder) / "raw", cache.digest)
-    key = cache.key(formats.files(path, name, genome=True))
-    if (found := cache.load(key)) is None:
-        columns = dict(zip(("movie_id", "tag", "relevance"), formats.read_genome(path, name), strict=True))
-        cache.save(key, columns, [])
-    else:
-        columns, _ = found
-    index = pd.Index(columns["movie_id"], name="movie_id")
-    return pd.DataFrame(columns["relevance"], index, pd.Index(columns["tag"], name="tag"), copy=False)
+    path = download.obtain(name, data_folder(folder) / "raw")
+    sources = formats.files(path, name, formats.GENOME)
+
+    def build() -> dict[str, pd.DataFrame]:
+        return {"genome": formats.read_genome(path, name).rename_axis(columns=None).reset_index()}
+
+    genome = cached(_kept(folder, f"{name}-genome"), sources, build)["genome"]
+    return genome.set_index("movie_id").rename_axis(columns="tag")
 
 
 def load_links(name: str, folder: str | os.PathLike | None = None) -> pd.DataFrame:
-    """movie_id, imdb_id, tmdb_id: what another table about films is joined by, as text; "" where there is no such page.
+    """Return movie_id, imdb_id, tmdb_id as text, by which other tables about films are joined; "" if there is no page.
 
     The page of imdb_id "0114709" is https://www.imdb.com/title/tt0114709/, that of tmdb_id "862"
     https://www.themoviedb.org/movie/862.
@@ -171,52 +184,11 @@ def load_links(name: str, folder: str | os.PathLike | None = None) -> pd.DataFra
             f"`name` must be a data set with links, {', '.join(formats.WITH_LINKS)}; got {name!r}. Without them, join "
             "by title and year."
         )
-    root = data_folder(folder)
-    path = download.obtain(name, root / "raw", Cache(root / "cache" / "tables" / name).digest)
-    return formats.read_links(path, name)
-
-
-def _check_name(name: str) -> None:
-    if name not in download.ARCHIVES:
-        nearest = difflib.get_close_matches(str(name).lower(), download.ARCHIVES, n=1, cutoff=0)[0]
-        raise ValueError(
-            f"`name` must be one of {', '.join(download.ARCHIVES)}; got {name!r}. "
-            f'Did you mean movierec.load("{nearest}")?'
-        )
-
-
-def _cached(
-    cache: Cache, key: list[str], build: Callable[[], tuple[MovieLens, pd.DataFrame]]
-) -> tuple[MovieLens, pd.DataFrame]:
-    """Tables and log of cleaning from the cache, or as `build` makes them; then they are kept."""
-    if (found := cache.load(key)) is not None:
-        columns, log = found
-        return from_columns(columns), pd.DataFrame(log, columns=LOG)
-    data, log = build()
-    cache.save(key, as_columns(data), log.to_numpy().tolist())
-    return data, log
-
-
-def _clean_own(data: MovieLens, path: Path, step: float | None) -> tuple[MovieLens, pd.DataFrame]:
-    cleaned, log = clean(data, step)
-    if not len(cleaned.ratings):
-        removed = "; ".join(f"{row.removed:,} {row.problem}" for row in log.itertuples() if row.removed)
-        raise ValueError(
-            f"{path} must hold at least one rating of a movie that is known, on a scale of 0.5 to 5 stars; none of "
-            f"{len(data.ratings):,} is ({removed or 'it has no rows'}). Convert another scale first, e.g. "
-            'table["rating"] = table["rating"] / 2.'
-        )
-    return cleaned, log
-
-
-def _warn_of_removed(log: pd.DataFrame, name: str, advice: str) -> None:
-    if (removed := log[log.removed > 0]).size:
-        counts = "; ".join(f"{row.removed:,} {row.problem}" for row in removed.itertuples())
-        warnings.warn(f"Cleaning {name} removed rows: {counts}. {advice}", stacklevel=3)
+    return formats.read_tables(download.obtain(name, data_folder(folder) / "raw"), name, formats.LINKS)["links"]
 
 
 def fingerprint(data: MovieLens) -> str:
-    """12 hex digits of the SHA-256 of the sorted ratings: the same from any source, format or row order."""
+    """Return 12 hex digits of the SHA-256 of the sorted ratings: the same from any source, format or row order."""
     ratings = data.ratings
     order = np.lexsort([ratings[column] for column in ("rating", "timestamp", "movie_id", "user_id")])
     digest = hashlib.sha256()
@@ -225,39 +197,28 @@ def fingerprint(data: MovieLens) -> str:
     return digest.hexdigest()[:12]
 
 
-def find_movie(movies: pd.DataFrame, title: str) -> int:
-    """The movie_id of a title: natural or as published, in any case, with or without year and translation.
-
-    Raises:
-        ValueError: No movie has it (the nearest titles are listed), or several have (all are listed).
-    """
-    exact = movies.movie_id[movies.title == title]
-    if len(exact) == 1:  # the usual case, fifty times as fast
-        return int(exact.iloc[0])
-    asked = _short_names.__wrapped__(title)  # not remembered: anybody may ask for anything
-    wanted, names = asked[0], movies.title.map(_short_names)
-    for level in range(4):
-        found = movies[names.str[level] == wanted]
-        if len(found) == 1:
-            return int(found.movie_id.iloc[0])
-        if len(found) > 1:
-            raise ValueError(
-                f"`title` must be that of one movie; {len(found)} have {title!r}: "
-                f"{_listed(found)}. Take one of these movie_id, or add the year if it differs."
-            )
-    near = difflib.get_close_matches(asked[1], names.str[1], n=3)
-    found = movies[names.str[1].isin(near)]
-    advice = f"Nearest: {_listed(found)}." if near else "None is near; `movies.title` lists them all."
-    raise ValueError(f"`title` must be in `movies`; none of {len(movies):,} titles is {title!r}. {advice}")
+def _kept(folder: str | os.PathLike | None, name: str) -> Path:
+    return data_folder(folder) / "cache" / "tables" / name
 
 
-@functools.cache  # asked for the whole catalogue at every look-up
-def _short_names(title: str) -> tuple[str, ...]:
-    """A title in lower case, natural order: whole; then without year; without parentheses; without "the" or "a"."""
-    whole = re.sub(MOVED, article_first, title.strip(), flags=re.IGNORECASE).casefold()
-    short = re.sub(r"(?<=.) \(.*", "", whole)
-    return whole, re.sub(r" *\(\d{4}[^)]*\)( \(v\))?$", "", whole), short, re.sub(r"^(the|an?) ", "", short)
+def _present(data: MovieLens) -> dict[str, pd.DataFrame]:
+    return {noun: table for noun, table in data._asdict().items() if table is not None}
 
 
-def _listed(found: pd.DataFrame) -> str:
-    return ", ".join(f"{row.title!r} (movie_id {row.movie_id})" for row in found.head(5).itertuples())
+def _check_name(name: str) -> None:
+    """Raise ValueError unless `name` is that of a release."""
+    if name not in download.ARCHIVES:
+        nearest = difflib.get_close_matches(str(name).lower(), download.ARCHIVES, n=1, cutoff=0)[0]
+        raise ValueError(
+            f"`name` must be one of {', '.join(download.ARCHIVES)}; got {name!r}. "
+            f'Did you mean movierec.load("{nearest}")?'
+        )
+
+
+def _counts(log: pd.DataFrame) -> str:
+    return "; ".join(f"{row.removed:,} {row.problem}" for row in log.itertuples() if row.removed)
+
+
+def _warn_of_removed(log: pd.DataFrame, name: str, advice: str) -> None:
+    if counts := _counts(log):
+        warnings.warn(f"Cleaning {name} removed rows: {counts}. {advice}", stacklevel=3)

@@ -1,7 +1,7 @@
-"""Ratings in, `Split(train, validation, test)` out: who may learn from what, and what is measured on.
+"""Ratings in, `Split(train, validation, test)` out: what a model may learn from, and what it is measured on.
 
-Every split is deterministic, and refuses overlap and, where it says that it is in time, a later train rating. Taught in
-notebooks/02_preprocessing and 03_baselines.
+Every split is deterministic. It refuses parts that overlap and, where it promises to be in time, a rating in train that
+is newer than the test. Taught in notebooks/02_preprocessing and 03_baselines.
 """
 
 from dataclasses import dataclass
@@ -10,69 +10,11 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from movierec.data.keys import each_pair_once, order_by_user_and_time
+from movierec.data.indices import PAIR, order_by_user_and_time, pair_repeats
+from movierec.data.tables import check_columns, check_ratings
 
-RATING_COLUMNS = ("user_id", "movie_id", "rating", "timestamp")
-PAIR = ["user_id", "movie_id"]
 PARTS = ("train", "validation", "test")
 IN_TIME = ("user", "everyone", None)
-
-
-def check_ratings(ratings: pd.DataFrame, name: str = "ratings") -> None:
-    """Raises ValueError unless `ratings` has rows of user_id, movie_id, rating, timestamp, each pair once."""
-    _check_columns(ratings, name)
-    if not each_pair_once([ratings]):
-        _refuse_repeated(ratings, name)
-
-
-def _check_columns(ratings: pd.DataFrame, name: str) -> None:
-    if not isinstance(ratings, pd.DataFrame):
-        raise ValueError(
-            f"`{name}` must be a DataFrame, got {type(ratings).__name__}. "
-            '`movierec.load("ml-100k").ratings` is such a table.'
-        )
-    missing = [column for column in RATING_COLUMNS if column not in ratings]
-    if missing:
-        raise ValueError(
-            f"`{name}` needs {', '.join(RATING_COLUMNS)}; {', '.join(f'`{c}`' for c in missing)} is missing. "
-            '`movierec.load("ml-100k").ratings` is such a table.'
-        )
-    if ratings.empty:
-        raise ValueError(f"`{name}` has no row. A split needs ratings in train and in test.")
-    for column, unit in (("rating", "stars"), ("timestamp", "Unix seconds")):
-        values = ratings[column]
-        bad = _no_numbers(values)
-        if bad.any():
-            raise ValueError(
-                f"every {column} in `{name}` must be a number ({unit}); {bad.sum():,} of {len(ratings):,} are not, "
-                f"e.g. {values[bad].head(3).tolist()}. Drop or mend them."
-            )
-    for column in PAIR:
-        if not pd.api.types.is_integer_dtype(ratings[column]):
-            raise ValueError(
-                f"{column} in `{name}` must be whole numbers; found {ratings[column].dtype}, "
-                f"e.g. {ratings[column].head(3).tolist()}. pandas.factorize makes numbers of names."
-            )
-
-
-def _no_numbers(values: pd.Series) -> np.ndarray:
-    """bool: where `values` are no finite numbers; of integers, which all are, one False."""
-    if not pd.api.types.is_numeric_dtype(values):
-        return np.ones(len(values), bool)
-    if values.dtype.kind in "iu" and isinstance(values.dtype, np.dtype):
-        return np.zeros(1, bool)
-    plain = isinstance(values.dtype, np.dtype) and values.dtype.kind == "f"
-    return ~np.isfinite(values.to_numpy() if plain else values.to_numpy(float, na_value=np.nan))
-
-
-def _refuse_repeated(ratings: pd.DataFrame, name: str) -> None:
-    repeated = ratings.duplicated(PAIR).to_numpy()
-    if repeated.any():
-        raise ValueError(
-            f"`{name}` must hold each user's rating of a movie once; {repeated.sum():,} of {len(ratings):,} rows "
-            f"repeat one, e.g. {ratings[repeated][PAIR].head(3).to_numpy().tolist()}. "
-            'Try ratings.drop_duplicates(["user_id", "movie_id"], keep="last").'
-        )
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -80,14 +22,14 @@ class Split:
     """Three disjoint tables of ratings; `validation` may be None.
 
     Attributes:
-        train: what a model may learn from; user_id, movie_id, rating, timestamp.
-        validation: for early stopping and every choice, or None.
-        test: looked at once, at the end.
-        in_time: what the parts promise. "user": no rating of a user is newer than one of theirs in a later part;
-            "everyone": no rating at all is newer than one in a later part; None: nothing, as in a random split.
+        train: What a model may learn from; user_id, movie_id, rating, timestamp.
+        validation: For early stopping and every choice, or None.
+        test: Looked at once, at the end.
+        in_time: What the parts promise. "user": no rating of a user is newer than one of theirs in a later part;
+            "everyone": no rating at all is newer than one in a later part; None: no promise, as in a random split.
 
     Raises:
-        ValueError: if a table lacks a column or is empty, a user's rating of a movie is there twice, or a rating of an
+        ValueError: A table lacks a column or is empty, a user's rating of a movie is there twice, or a rating of an
             earlier part is newer than `in_time` allows.
     """
 
@@ -101,30 +43,30 @@ class Split:
             raise ValueError(f"`in_time` must be one of {IN_TIME}, got {self.in_time!r}.")
         parts = self._parts()
         for name, part in parts.items():
-            _check_columns(part, name)
-        disjoint = each_pair_once(parts.values())  # else it is worth the time to find out which pair is twice where
-        for name, part in [] if disjoint else parts.items():
-            _refuse_repeated(part, name)
-        for first, second in combinations(parts, 2):
-            if not disjoint:
+            check_columns(part, name)
+        if pair_repeats(pd.concat([part[PAIR] for part in parts.values()])):  # find out which pair, and where
+            for name, part in parts.items():
+                check_ratings(part, name)
+            for first, second in combinations(parts, 2):
                 _refuse_overlap(parts[first], first, parts[second], second)
-            if self.in_time:
-                _refuse_leakage(parts[first], first, parts[second], second, self.in_time)
+        for first, second in combinations(parts, 2) if self.in_time else ():
+            _refuse_leakage(parts[first], first, parts[second], second, self.in_time)
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{name} {len(part):,}" for name, part in self._parts().items())
         return f"Split({sizes} ratings)"
 
     def cold(self) -> pd.DataFrame:
-        """What train does not know of the later parts: one row a part, nothing dropped.
+        """Return what train does not know of the later parts: one row a part; nothing is dropped.
 
         Returns:
             DataFrame, index part; ratings, users, cold_users (without a rating in train), cold_movies, and
             cold_ratings, of such a user or movie.
         """
-        rows, users, movies = {}, self.train["user_id"].unique(), self.train["movie_id"].unique()
+        rows = {}
         for name, part in list(self._parts().items())[1:]:
-            cold_user, cold_movie = ~part["user_id"].isin(users), ~part["movie_id"].isin(movies)
+            cold_user = ~part["user_id"].isin(self.train["user_id"])
+            cold_movie = ~part["movie_id"].isin(self.train["movie_id"])
             rows[name] = {
                 "ratings": len(part),
                 "users": part["user_id"].nunique(),
@@ -149,7 +91,7 @@ def _refuse_overlap(a: pd.DataFrame, a_name: str, b: pd.DataFrame, b_name: str) 
 
 
 def _refuse_leakage(a: pd.DataFrame, a_name: str, b: pd.DataFrame, b_name: str, in_time: str) -> None:
-    """A tie in time is allowed: MovieLens stamps whole pages of ratings with the same second."""
+    """Raise ValueError if `a` is newer than `b`. A tie is allowed: MovieLens stamps whole pages with one second."""
     first = b["timestamp"].min()
     if in_time == "user" and a["timestamp"].max() > first:
         first_of_b = b.groupby("user_id")["timestamp"].min()
@@ -174,7 +116,7 @@ def _check_shares(validation: float, test: float) -> None:
 
 
 def _place_in_history(ratings: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """For each row: how many ratings its user has, and how many of them are newer. int32 `[N]` each; ties by row."""
+    """Return for each row how many ratings its user has, and how many of them are newer: int32 `[N]`; ties by row."""
     user = ratings["user_id"].to_numpy()
     order = order_by_user_and_time(user, ratings["timestamp"].to_numpy())
     user = user[order]
@@ -184,17 +126,6 @@ def _place_in_history(ratings: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     n[order] = np.repeat((ends - starts).astype(np.int32), ends - starts)
     newer[order] = np.repeat(ends, ends - starts) - np.arange(1, len(user) + 1)
     return n, newer
-
-
-def _newest(time: np.ndarray, count: int) -> np.ndarray:
-    """bool `[N]`, True at the `count` newest rows; of equal times the last ones of the table."""
-    if not count:
-        return np.zeros(len(time), bool)
-    limit = np.partition(time, len(time) - count)[len(time) - count]
-    newest = time > limit
-    equal = np.flatnonzero(time == limit)
-    newest[equal[len(equal) - (count - np.count_nonzero(newest)) :]] = True
-    return newest
 
 
 def _split(ratings: pd.DataFrame, in_validation: np.ndarray, in_test: np.ndarray, in_time: str | None) -> Split:
@@ -207,15 +138,18 @@ def _floor(share: float, n):
 
 
 def split_by_user_time(ratings: pd.DataFrame, validation: float = 0.1, test: float = 0.1) -> Split:
-    """Each user's ratings in time order: the oldest train, the next validation, the newest test.
+    """Split each user's ratings in time order: the oldest train, the next validation, the newest test.
 
     A user with n ratings gives floor(test · n) to test and floor(validation · n) to validation; the rest, at least one,
     is train. Ties in time keep the order of the table. Other users' later ratings are in train: this leaks a little of
-    the future, and every model here profits alike. The course's main split.
+    the future, and every model here profits alike. This is the course's main split.
 
     Args:
         ratings: user_id, movie_id, rating, timestamp.
-        validation, test: shares below 0.5, test above 0; at least one rating of each user stays in train.
+        validation, test: Shares below 0.5, test above 0; at least one rating of each user stays in train.
+
+    Raises:
+        ValueError: A column is missing or malformed, a share is out of range, or no user has enough ratings.
 
     Source: the protocol of most MovieLens papers since SASRec (Kang and McAuley 2018), with shares instead of one item.
     Taught in notebooks/02_preprocessing.
@@ -224,7 +158,8 @@ def split_by_user_time(ratings: pd.DataFrame, validation: float = 0.1, test: flo
     _check_shares(validation, test)
     n, newer = _place_in_history(ratings)
     every_n = np.arange(n.max() + 1)
-    n_test, n_validation = (_floor(share, every_n).astype(np.int32)[n] for share in (test, validation))
+    n_test = _floor(test, every_n)[n]
+    n_validation = _floor(validation, every_n)[n]
     if not n_test.any():
         raise ValueError(
             f"nobody can be tested: a test share of {test} needs a user with {int(np.ceil(1 / test - 1e-9))} ratings, "
@@ -236,29 +171,34 @@ def split_by_user_time(ratings: pd.DataFrame, validation: float = 0.1, test: flo
 
 
 def split_by_time(ratings: pd.DataFrame, validation: float = 0.1, test: float = 0.1) -> Split:
-    """One cut in time for everybody: the oldest ratings train, the next validation, the newest test.
+    """Cut once in time for everybody: the oldest ratings train, the next validation, the newest test.
 
     Of N ratings the newest floor(test · N) are test, the floor(validation · N) before them validation. Ties in time
-    keep the order of the table. Nothing of the future is in train: what a service would have known on that day. On
-    ML-100K, where most users came and went within a day, only 69 test users have a rating in train (`Split.cold`
+    keep the order of the table. Train holds what a service would have known on that day, and no rating of the future.
+    On ML-100K, where most users came and went within a day, only 69 test users have a rating in train (`Split.cold`
     counts the others); on the larger releases this is the split to use.
 
     Args:
         ratings: user_id, movie_id, rating, timestamp.
-        validation, test: shares below 0.5, test above 0.
+        validation, test: Shares below 0.5, test above 0.
+
+    Raises:
+        ValueError: A column is missing or malformed, or a share is out of range.
 
     Source: Meng et al. (2020), *Exploring data splitting strategies for the evaluation of recommendation models*.
     """
     check_ratings(ratings)
     _check_shares(validation, test)
-    n_test, n_validation = _floor(test, len(ratings)), _floor(validation, len(ratings))
-    time = ratings["timestamp"].to_numpy()
-    in_test = _newest(time, n_test)
-    return _split(ratings, ~in_test & _newest(time, n_test + n_validation), in_test, "everyone")
+    n_test = _floor(test, len(ratings))
+    n_validation = _floor(validation, len(ratings))
+    newer = np.empty(len(ratings), int)  # how many ratings are newer
+    newer[np.argsort(ratings["timestamp"].to_numpy(), kind="stable")] = np.arange(len(ratings))[::-1]
+    in_test = newer < n_test
+    return _split(ratings, ~in_test & (newer < n_test + n_validation), in_test, "everyone")
 
 
 def split_leave_last(ratings: pd.DataFrame) -> Split:
-    """Each user's newest rating is test, the one before validation, the rest train: for models of sequences.
+    """Take each user's newest rating as test, the one before as validation, the rest as train: for sequence models.
 
     Ties in time keep the order of the table. Users with two ratings have no validation rating, those with one are in
     train only.
@@ -271,23 +211,20 @@ def split_leave_last(ratings: pd.DataFrame) -> Split:
 
 
 def split_random5(ratings: pd.DataFrame) -> list[Split]:
-    """Five splits of 80 / 20, without validation: each rating is in the test part once.
+    """Return five splits of 80 / 20, without validation: each rating is in the test part once.
 
     Rows in table order are permuted with `numpy.random.default_rng(0)` and cut into five. Random splits test on the
     past with the future in train: good for comparing star errors with the literature, not for choosing a recommender.
     """
     check_ratings(ratings)
-    folds = np.array_split(np.random.default_rng(0).permutation(len(ratings)), 5)
-    splits = []
-    for fold in folds:
-        in_test = np.zeros(len(ratings), bool)
-        in_test[fold] = True
-        splits.append(Split(ratings[~in_test], None, ratings[in_test]))
-    return splits
+    fold = np.empty(len(ratings), np.int8)
+    for number, rows in enumerate(np.array_split(np.random.default_rng(0).permutation(len(ratings)), 5)):
+        fold[rows] = number
+    return [Split(ratings[fold != number], None, ratings[fold == number]) for number in range(5)]
 
 
 def split_stratified(ratings: pd.DataFrame) -> Split:
-    """Microsoft Recommenders' benchmark split: within each movie, a random 75 % of its ratings train, the rest test.
+    """Split as Microsoft Recommenders' benchmark: of each movie, a random 75 % of its ratings train, the rest test.
 
     `numpy.random.seed(42)`, one `rand` per row in table order; sorted by it within each movie, the first round(0.75 n)
     rows are train. On ML-100K: 75,066 and 24,934 rows. In their benchmark every test rating counts as relevant.

@@ -1,17 +1,14 @@
 """Data like MovieLens, of any size, made from a seed: for tests, and for benchmarks where the real data cannot be had.
 
-What is like it: a few movies have most of the ratings (Zipf), a few users give most of them (log-normal, 20 at least),
-who likes a genre watches it and rates it higher (latent factors), stars are halves from 0.5 to 5, ratings come in
-bursts. What is not: titles mean nothing, nobody changes, order carries no information, and the data are as easy as
-their few factors. What a model reaches on them says nothing about MovieLens. Taught in notebooks/10_serving.
+Like MovieLens: a few movies have most of the ratings (Zipf), a few users give most of them (log-normal, 20 at least),
+a user who likes a genre watches more of it and rates it higher, stars are halves from 0.5 to 5, ratings come in bursts.
+Unlike MovieLens: titles mean nothing, tastes do not change, and order carries no information. So the quality that a
+model reaches here says nothing about MovieLens. Taught in notebooks/10_serving.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,7 +27,6 @@ SPAN = 15 * 365 * 86_400  # seconds in which users arrive
 BURST = 60  # mean seconds between two ratings of a user
 ROUNDS = 6  # of drawing with replacement
 USERS_PER_BLOCK = 20_000  # bounds memory at about 20,000 x ratings a user x 60 bytes
-ROWS = 500_000  # written as text at a time, 15 MB
 
 
 def make_movielens(
@@ -41,16 +37,16 @@ def make_movielens(
     num_tags: int = 0,
     seed: int = 0,
 ) -> MovieLens:
-    """Ratings, movies and tags in the tables of `load`; `users` is None, as in MovieLens since 10M.
+    """Return ratings, movies and tags in the tables of `load`; `users` is None, as in MovieLens since 10M.
 
     Args:
-        num_users, num_movies: ids are 1, 2, …
-        num_ratings: about so many, within 2 %; at least 20 a user, and a quarter of all pairs at most.
-        num_tags: exactly so many.
-        seed: the same seed gives the same tables.
+        num_users, num_movies: Ids are 1, 2, …
+        num_ratings: Met within 2 %; at least 20 a user, and at most a quarter of all pairs.
+        num_tags: Met exactly.
+        seed: The same seed gives the same tables.
 
     Raises:
-        ValueError: if there are too few or too many ratings for so many users and movies.
+        ValueError: There are too few or too many ratings for so many users and movies.
     """
     if not LEAST_RATINGS * num_users <= num_ratings <= num_users * num_movies / 4:
         raise ValueError(
@@ -64,7 +60,8 @@ def make_movielens(
     movie_bias = rng.normal(0, 0.4, num_movies) + 0.1 * np.log(popularity * num_movies)  # the popular are better liked
     activity = _activity(rng, num_users, num_ratings, num_movies)
     draws = _draws(popularity, genre)
-    ratings = _empty_ratings(int(activity.sum()))
+    types = {"user_id": np.int32, "movie_id": np.int32, "rating": np.float32, "timestamp": np.int64}
+    ratings = {name: np.empty(activity.sum(), dtype) for name, dtype in types.items()}
     done = 0
     for first in range(0, num_users, USERS_PER_BLOCK):
         active = activity[first : first + USERS_PER_BLOCK]
@@ -93,7 +90,7 @@ def _movies(rng, genre: np.ndarray) -> pd.DataFrame:
 
 
 def _activity(rng, num_users: int, num_ratings: int, num_movies: int) -> np.ndarray:
-    """Ratings of each user, int64 `[num_users]`: log-normal above the least, half of the movies at most."""
+    """Return the number of ratings of each user, int64 `[num_users]`: log-normal above the least, at most half."""
     share = rng.lognormal(0, ACTIVITY_SIGMA, num_users)
     above = num_ratings - LEAST_RATINGS * num_users
     counts = LEAST_RATINGS + share / share.sum() * above
@@ -105,11 +102,6 @@ def _activity(rng, num_users: int, num_ratings: int, num_movies: int) -> np.ndar
         free = counts < most
         counts[free] *= 1 + missing / counts[free].sum()
     return np.minimum(counts, most).round().astype(np.int64)
-
-
-def _empty_ratings(size: int) -> dict[str, np.ndarray]:
-    types = {"user_id": np.int32, "movie_id": np.int32, "rating": np.float32, "timestamp": np.int64}
-    return {name: np.empty(size, dtype) for name, dtype in types.items()}
 
 
 def _fill(ratings, rows: slice, rng, first: int, activity: np.ndarray, draws, popularity, genre, movie_bias) -> None:
@@ -129,7 +121,7 @@ def _fill(ratings, rows: slice, rng, first: int, activity: np.ndarray, draws, po
 
 
 def _watched(rng, activity, favourite, draws: _Draws, popularity, genre) -> tuple[np.ndarray, np.ndarray]:
-    """The user and the movie of each rating, from 0: by user, each movie once, in an order drawn by luck."""
+    """Return the user and the movie of each rating, from 0: by user, each movie once, in random order."""
     num_movies, users = len(popularity), np.arange(len(activity))
     key = np.empty(0, np.int64)  # user · num_movies + movie, sorted
     needed = activity.copy()
@@ -139,10 +131,10 @@ def _watched(rng, activity, favourite, draws: _Draws, popularity, genre) -> tupl
         key.sort()
         key = key[np.concatenate([[True], key[1:] != key[:-1]])] if len(key) else key
         needed = np.maximum(activity - np.bincount(key // num_movies, minlength=len(users)), 0)
-    slow = needed > 0  # who watches a good part of the catalogue draws the same again and again
+    slow = needed > 0  # a user who watches a good part of the catalogue draws the same again and again
     all_of = [key[~slow[key // num_movies]]]
     by_genre = np.bincount(genre, popularity, minlength=NUM_GENRES)
-    for user in np.flatnonzero(slow):  # without replacement in one go: the first of clocks that ring at rates by weight
+    for user in np.flatnonzero(slow):  # without replacement: the first of clocks that ring at rates by weight
         own = OWN_GENRE * popularity * (genre == favourite[user]) / by_genre[favourite[user]]
         rings = rng.exponential(size=num_movies) / (popularity * (1 - OWN_GENRE) + own)
         all_of.append(user * num_movies + np.argpartition(rings, activity[user])[: activity[user]])
@@ -150,7 +142,7 @@ def _watched(rng, activity, favourite, draws: _Draws, popularity, genre) -> tupl
 
 
 def _some_of_each(rng, key: np.ndarray, activity: np.ndarray, num_movies: int) -> tuple[np.ndarray, np.ndarray]:
-    """Of each user's keys as many as their activity, in an order drawn by luck: user and movie of each.
+    """Return as many of each user's keys as their activity, in random order: user and movie of each.
 
     One sort of whole numbers, user · 2^(luck + movie bits) + luck · 2^movie bits + movie, is five times as fast as
     sorting by two columns.
@@ -190,12 +182,12 @@ def _draws(popularity: np.ndarray, genre: np.ndarray) -> _Draws:
 
 
 def _alias(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of n weights: other int64 [n], keep float64 [n]; what a light one lacks to 1/n is taken from a heavy one.
+    """Return other int64 [n], keep float64 [n] of n weights: what a light one lacks to 1/n comes from a heavy one.
 
     Source: Walker 1977; Vose, A linear algorithm for generating random numbers with a given distribution, 1991.
     """
-    keep, other = weights * len(weights) / weights.sum() if len(weights) else weights, np.arange(len(weights))
-    share = keep.tolist()
+    other = np.arange(len(weights))
+    share = (weights * len(weights) / weights.sum()).tolist() if len(weights) else []
     light = [place for place, amount in enumerate(share) if amount < 1]
     heavy = [place for place, amount in enumerate(share) if amount >= 1]
     while light and heavy:
@@ -204,13 +196,13 @@ def _alias(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         share[large] -= 1 - share[small]
         if share[large] < 1:
             light.append(heavy.pop())
-    for place in light + heavy:  # of rounding: these are 1
+    for place in light + heavy:  # 1 but for rounding
         share[place] = 1.0
     return other, np.array(share)
 
 
 def _draw(rng, draws: _Draws, favourite: np.ndarray) -> np.ndarray:
-    """A movie for each row: by popularity, or by popularity within the user's favourite genre."""
+    """Return a movie for each row: by popularity, or by popularity within the user's favourite genre."""
     own = (rng.random(len(favourite)) < OWN_GENRE) & (draws.size[favourite] > 0)
     table = np.where(own, favourite, NUM_GENRES)
     point = rng.random(len(favourite)) * draws.size[table]
@@ -221,10 +213,10 @@ def _draw(rng, draws: _Draws, favourite: np.ndarray) -> np.ndarray:
 
 
 def write_csv(data: MovieLens, folder: str | os.PathLike) -> Path:
-    """The folder, with ratings.csv, movies.csv and (if there are any) tags.csv as GroupLens writes them.
+    """Write ratings.csv, movies.csv and (if there are any) tags.csv as GroupLens writes them; return the folder.
 
     Columns are userId, movieId, rating, timestamp; stars have one digit, rows the order of the tables. Users are left
-    out: no release in this format has them. Each file is whole or not there.
+    out: no release in this format has them. Each file appears whole or not at all.
 
     Args:
         data: Any tables, as `make_movielens` or `movierec.load` return them.
@@ -232,41 +224,17 @@ def write_csv(data: MovieLens, folder: str | os.PathLike) -> Path:
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    _write_file(folder / "ratings.csv", ["userId", "movieId", "rating", "timestamp"], _rating_lines(data.ratings))
-    movies = data.movies
-    genres = movies.genres.replace("", "(no genres listed)")
-    _write_file(folder / "movies.csv", ["movieId", "title", "genres"], _lines(movies.movie_id, movies.title, genres))
+    movies = data.movies[["movie_id", "title", "genres"]]
+    movies = movies.assign(genres=movies["genres"].replace("", "(no genres listed)"))
+    files = {"ratings.csv": data.ratings[["user_id", "movie_id", "rating", "timestamp"]], "movies.csv": movies}
     if data.tags is not None:
-        columns = [data.tags[name] for name in ("user_id", "movie_id", "tag", "timestamp")]
-        _write_file(folder / "tags.csv", ["userId", "movieId", "tag", "timestamp"], _lines(*columns))
+        files["tags.csv"] = data.tags[["user_id", "movie_id", "tag", "timestamp"]]
+    for name, table in files.items():
+        part = folder / f".{name}.{os.getpid()}.part"
+        try:
+            named = table.rename(columns={"user_id": "userId", "movie_id": "movieId"})
+            named.to_csv(part, index=False, lineterminator="\n")
+            os.replace(part, folder / name)
+        finally:
+            part.unlink(missing_ok=True)
     return folder
-
-
-def _rating_lines(ratings: pd.DataFrame) -> Iterator[str]:
-    for start in range(0, len(ratings), ROWS):
-        block = ratings.iloc[start : start + ROWS]
-        stars, which = np.unique(block.rating, return_inverse=True)
-        text = [str(number) for number in stars]  # 3.5, for float32 too
-        rows = zip(
-            block.user_id.tolist(), block.movie_id.tolist(), which.tolist(), block.timestamp.tolist(), strict=True
-        )
-        yield "".join([f"{user},{movie},{text[star]},{seconds}\n" for user, movie, star, seconds in rows])
-
-
-def _lines(*columns: pd.Series) -> Iterator[str]:
-    for start in range(0, len(columns[0]), ROWS):
-        text = io.StringIO()
-        rows = zip(*(column.iloc[start : start + ROWS].tolist() for column in columns), strict=True)
-        csv.writer(text, lineterminator="\n").writerows(rows)
-        yield text.getvalue()
-
-
-def _write_file(path: Path, header: list[str], pieces: Iterator[str]) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(part, "w", encoding="utf-8", newline="") as file:
-            file.write(",".join(header) + "\n")
-            file.writelines(pieces)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)

@@ -1,25 +1,28 @@
-"""The evaluation room."""
+"""Evaluation: how good is a list, or a star, and is a difference more than luck?
+
+`metrics` has the formulas, `ranking` turns scores into lists and ranks, `evaluate` measures a model on a held-out part.
+`comparison` gives intervals and paired differences; `groups` looks at groups of users and at movies without ratings.
+"""
 
 import lazy_loader
 
+MEANS = [
+    "bootstrap_interval",
+    "bootstrap_means",
+    "compare",
+    "leaders",
+    "pool_stars",
+    "rmse_interval",
+    "summarize",
+    "tidy",
+]
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
+    submodules=["comparison", "evaluate", "groups", "metrics", "ranking"],
     submod_attrs={
-        "cold": ["FromContent"],
-        "comparison": ["bootstrap_interval", "bootstrap_means", "compare", "leaders", "rmse_interval", "summarize"],
-        "full_ranking": [
-            "LIKED_FROM_STARS",
-            "Scorer",
-            "evaluate_ranking",
-            "evaluate_stars",
-            "pool_stars",
-            "rated_pairs",
-            "recommend_top_k",
-            "tidy",
-            "users_per_block_of",
-        ],
+        "comparison": MEANS,
+        "evaluate": ["LIKED_FROM_STARS", "evaluate_ranking", "evaluate_ranks", "evaluate_stars"],
         "metrics": ["rmse"],
-        "ranks": ["evaluate_ranks", "held_out_ranks"],
-        "top_k": ["keep_largest"],
+        "ranking": ["Scorer", "held_out_ranks", "rated_pairs", "recommend_top_k", "top_k", "users_per_block_of"],
     },
 )

@@ -1,25 +1,58 @@
-"""Tidy results in, statements out: means with intervals, and which differences are more than luck.
+"""Turn tables of one row a user into statements: means with intervals, and which differences are more than luck.
 
-A tidy result is a table of model, seed, user_id, metric, k, value (`evaluation.tidy`). Users are the unit; seeds of a
-model are averaged per user first, and their own spread is reported beside it. Models are compared *paired*: the same
-users are behind both. Taught in notebooks/03_baselines and 06_training.
+A tidy result is a table of model, seed, user_id, metric, k, value (`tidy`). Users are the unit; the seeds of a model
+are averaged per user first, and their own spread is reported beside it. Models are compared *paired*: the same users
+are behind both. Intervals are percentile bootstraps, Efron and Tibshirani (1993). Taught in notebooks/03_baselines and
+06_training.
 """
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 RESAMPLES = 2000  # moves the ends of an interval by about a fiftieth of its width
-VALUES_PER_BLOCK = 2**22  # resampled in blocks: 32 MB at a time
+VALUES_PER_BATCH = 2**22  # resampled at a time: 32 MB
+
+
+def tidy(table: pd.DataFrame, model: str, seed: int = 0) -> pd.DataFrame:
+    """Return a table of `evaluate_ranking` or `evaluate_stars` with one row a value.
+
+    Returns:
+        DataFrame with model, seed, user_id, metric ("ndcg", "rmse", …), k (Int64; NA where there is no list), value;
+        users without a value are left out.
+    """
+    long = table.drop(columns="movie_index", errors="ignore").reset_index()
+    long = long.melt("user_id", var_name="metric").dropna(subset="value")
+    name_and_k = long["metric"].str.split("@", expand=True).reindex(columns=[0, 1])
+    long = long.assign(metric=name_and_k[0], k=pd.to_numeric(name_and_k[1]).astype("Int64"), model=model, seed=seed)
+    return long[["model", "seed", "user_id", "metric", "k", "value"]].reset_index(drop=True)
+
+
+def pool_stars(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    """Return the errors of several folds, or seeds, of one model as one table: a user may be in several of them.
+
+    Args:
+        tables: as `evaluate_stars` returns them.
+
+    Returns:
+        DataFrame, index user_id, columns "rmse", "mae", "square" (stars squared) and "ratings", of all tables together.
+    """
+    together = pd.concat(tables)
+    sums = together[["ratings"]].assign(square=together["ratings"] * together["rmse"] ** 2)
+    sums = sums.assign(mae=together["ratings"] * together["mae"]).groupby("user_id").sum()
+    means = sums[["square", "mae"]].div(sums["ratings"], axis=0)
+    return means.assign(rmse=np.sqrt(means["square"]), ratings=sums["ratings"])
 
 
 def bootstrap_means(values: np.ndarray, weights: np.ndarray | None = None, seed: int = 0) -> np.ndarray:
-    """Means of `values` over 2,000 resamples of the users, the same resamples for every column. float64 `[2000, …]`.
+    """Return means of `values` over 2,000 resamples of the users, the same for every column. float64 `[2000, …]`.
 
     Args:
         values: float `[users]` or `[users, models]`.
         weights: float `[users]`, e.g. each user's number of ratings; None: users count alike.
 
-    Source: Efron and Tibshirani (1993).
+    Raises:
+        ValueError: if there is no value, or one is NaN.
     """
     values = np.asarray(values, float)
     if not len(values) or np.isnan(values).any():
@@ -27,43 +60,35 @@ def bootstrap_means(values: np.ndarray, weights: np.ndarray | None = None, seed:
             f"every user needs a value; {np.isnan(values).sum():,} of {values.size:,} are NaN. "
             "Leave out users without a relevant movie: values.dropna()."
         )
+    if len(values) == 1:  # SciPy asks for two
+        return np.repeat(values, RESAMPLES, axis=0)
     weights = np.ones(len(values)) if weights is None else np.asarray(weights, float)
-    weighted = (values.T * weights).T
-    rng = np.random.default_rng(seed)
-    rows = max(1, VALUES_PER_BLOCK // len(values))  # resamples at a time
-    means = []
-    for start in range(0, RESAMPLES, rows):
-        drawn = rng.integers(0, len(values), (min(rows, RESAMPLES - start), len(values)))
-        drawn += np.arange(len(drawn))[:, None] * len(values)
-        times = np.bincount(drawn.ravel(), minlength=len(drawn) * len(values)).reshape(len(drawn), -1)
-        means.append(((times @ weighted).T / (times @ weights)).T)
-    return np.concatenate(means)
+    weighted = values.T * weights  # […, users]
+
+    def mean(users: np.ndarray, axis: int) -> np.ndarray:
+        return weighted[..., users].sum(axis=axis) / weights[users].sum(axis=axis)
+
+    batch = max(1, VALUES_PER_BATCH // values.size)
+    drawn = stats.bootstrap((np.arange(len(values)),), mean, n_resamples=RESAMPLES, batch=batch, vectorized=True,
+                            method="percentile", rng=np.random.default_rng(seed))  # fmt: skip
+    return drawn.bootstrap_distribution.T
 
 
 def bootstrap_interval(values: np.ndarray, weights: np.ndarray | None = None, seed: int = 0) -> tuple[float, float]:
-    """The 95 % interval of the mean of `values` over users: 2.5 % and 97.5 % quantiles of resampled means.
+    """Return the 95 % interval of the mean of `values` over users: the 2.5 % and 97.5 % quantiles of `bootstrap_means`.
 
     For the RMSE per rating, give each user's mean squared error as value and number of ratings as weight, and take the
-    root of both ends.
-
-    Args:
-        values: float `[users]`.
-        weights: float `[users]`; None: users count alike.
-
-    Raises:
-        ValueError: if there is no value, or one is NaN.
-
-    Source: Efron and Tibshirani (1993), the percentile bootstrap; users are the unit.
+    root of both ends. Arguments and errors are those of `bootstrap_means`.
     """
     low, high = np.quantile(bootstrap_means(values, weights, seed), [0.025, 0.975])
     return float(low), float(high)
 
 
 def rmse_interval(errors: pd.DataFrame, less: pd.DataFrame | None = None) -> tuple[float, float]:
-    """The 95 % interval, over users, of the RMSE per rating in stars; or of another model's RMSE less this one's.
+    """Return the 95 % interval over users of the RMSE per rating in stars, or of another model's RMSE less this one's.
 
     Args:
-        errors: of one model, as `evaluation.evaluate_stars` returns it: each user's rmse and number of ratings.
+        errors: of one model, as `evaluate_stars` returns it: each user's rmse and number of ratings.
         less: the other model's errors of the same users; the difference is taken in each resample, hence paired, and
             positive where this model is better.
 
@@ -83,7 +108,7 @@ def rmse_interval(errors: pd.DataFrame, less: pd.DataFrame | None = None) -> tup
 
 
 def summarize(results: pd.DataFrame, metric: str = "ndcg", k: int | None = 10) -> pd.DataFrame:
-    """One row a model: the mean of a metric, its interval over users, and what seeds change.
+    """Return one row a model: the mean of a metric, its interval over users, and what seeds change.
 
     Returns:
         DataFrame model, mean, low, high (95 % bootstrap interval over users), users, seeds, seed_deviation (standard
@@ -101,11 +126,11 @@ def summarize(results: pd.DataFrame, metric: str = "ndcg", k: int | None = 10) -
 
 
 def compare(results: pd.DataFrame, model: str, metric: str = "ndcg", k: int | None = 10) -> pd.DataFrame:
-    """One row for each other model: how far `model` is above it, user by user, and whether that is more than luck.
+    """Return one row for each other model: how far `model` is above it, user by user, and whether that is luck.
 
     d_u = value of `model` − value of the other, of user u, each averaged over seeds. The interval is the bootstrap's;
-    p is the share of resampled means that are as far from the mean of d as 0 is (two-sided, at least 1 / 2001);
-    p_holm is p corrected for the number of comparisons: with twenty true ties, one plain p in twenty is below 0.05.
+    p is that of `share_as_far`; p_holm is p corrected for the number of comparisons: with twenty true ties, one plain p
+    in twenty is below 0.05.
 
     Returns:
         DataFrame against, difference (mean d), low, high, effect_size (mean d / standard deviation of d: 0.2 is small),
@@ -114,7 +139,7 @@ def compare(results: pd.DataFrame, model: str, metric: str = "ndcg", k: int | No
     Raises:
         ValueError: if a model is not there, or two were measured on different users.
 
-    Source: Efron and Tibshirani (1993); Cohen (1988) for the effect size d_z; Holm (1979).
+    Source: Cohen (1988) for the effect size d_z; Holm (1979).
     """
     by_user = _chosen(results, metric, k).pivot_table("value", "user_id", "model", sort=False)
     if model not in by_user:
@@ -131,19 +156,21 @@ def compare(results: pd.DataFrame, model: str, metric: str = "ndcg", k: int | No
         )
     others = by_user.drop(columns=model)
     d = by_user[[model]].to_numpy() - others.to_numpy()  # [users, others]
-    mean, deviation, resampled = d.mean(axis=0), d.std(axis=0, ddof=1), bootstrap_means(d)
+    mean = d.mean(axis=0)
+    deviation = d.std(axis=0, ddof=1)
+    resampled = bootstrap_means(d)
     low, high = np.quantile(resampled, [0.025, 0.975], axis=0)
-    as_far = (abs(resampled - mean) >= abs(mean)).sum(axis=0)
-    p = (as_far + 1) / (len(resampled) + 1)
+    p = share_as_far(resampled, mean)
     effect = mean / np.where(deviation > 0, deviation, 1)
     columns = {"against": list(others), "difference": mean, "low": low, "high": high, "effect_size": effect, "p": p}
     return pd.DataFrame(columns).assign(p_holm=holm(p), users=len(by_user))
 
 
 def leaders(by_user: pd.DataFrame, *, lowest: bool = False, weights: np.ndarray | None = None) -> list:
-    """The best model and each that cannot be told from it: user by user, the 95 % interval of the difference holds 0.
+    """Return the best model and each that cannot be told from it: the 95 % interval of their difference holds 0.
 
-    They are what a table may set in bold. An interval that ends in 0 holds it, so equal models lead together.
+    Differences are taken user by user. The leaders are what a table may set in bold. An interval that ends in 0 holds
+    it, so equal models lead together.
 
     Args:
         by_user: float `[users, models]`, a column a model: its value for each user, averaged over seeds.
@@ -152,8 +179,6 @@ def leaders(by_user: pd.DataFrame, *, lowest: bool = False, weights: np.ndarray 
 
     Raises:
         ValueError: if there is no user, or a value is missing.
-
-    Source: Efron and Tibshirani (1993), the percentile bootstrap of paired differences.
     """
     values = by_user.to_numpy(float)
     means = np.average(values, axis=0, weights=weights) if len(values) else np.zeros(len(by_user.columns))
@@ -162,8 +187,18 @@ def leaders(by_user: pd.DataFrame, *, lowest: bool = False, weights: np.ndarray 
     return [model for model, level in zip(by_user, (low <= 0) & (high >= 0), strict=True) if level]
 
 
+def share_as_far(resampled: np.ndarray, difference: np.ndarray | float) -> np.ndarray | float:
+    """Return p: the share of resampled differences that are as far from the difference as 0 is (two-sided, ≥ 1 / 2001).
+
+    Args:
+        resampled: float `[2000, …]`, of `bootstrap_means`.
+        difference: float `[…]`, of all users.
+    """
+    return ((abs(resampled - difference) >= abs(difference)).sum(axis=0) + 1) / (len(resampled) + 1)
+
+
 def holm(p: np.ndarray) -> np.ndarray:
-    """p corrected for many comparisons: the i-th smallest of m times m − i + 1, made monotone, at most 1. `[m]`.
+    """Return p corrected for many comparisons: the i-th smallest of m times m − i + 1, made monotone, at most 1. `[m]`.
 
     Source: Holm (1979), the sequentially rejective procedure.
     """
@@ -176,7 +211,6 @@ def holm(p: np.ndarray) -> np.ndarray:
 
 
 def _chosen(results: pd.DataFrame, metric: str, k: int | None) -> pd.DataFrame:
-    """The rows of one metric."""
     wanted = results["metric"] == metric
     wanted &= results["k"].isna() if k is None else results["k"].eq(k).fillna(False).astype(bool)
     if not wanted.any():

@@ -1,22 +1,33 @@
-"""Who is served how well: a metric by group of users, with intervals, and what of a gap other things explain.
+"""Measure a metric by group of users, and for movies that nobody has rated: who and what is served how well.
 
-Taught in notebooks/11_people_and_films.
+Some movies are hidden from train on purpose, and ranked by what is known about them (`baselines.FromContent`). Taught
+in notebooks/11_people_and_films.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import PredefinedSplit, cross_val_predict
+from sklearn.preprocessing import normalize
 
-from movierec.evaluation.comparison import bootstrap_interval, bootstrap_means, holm
+from movierec.data import UNKNOWN, Indices, Split
+from movierec.evaluation.comparison import bootstrap_interval, bootstrap_means, holm, share_as_far
+from movierec.evaluation.evaluate import LIKED_FROM_STARS, evaluate_ranking
+from movierec.evaluation.ranking import Scorer
 
 FEWEST_USERS = 20  # of a group: the bootstrap of fewer says more about them than about the group
+FEWEST_RATINGS = 5  # of a movie that is hidden: fewer would not say whether it was ranked well
+RESAMPLES_OF_A_FIT = 1000
 
 
 def by_group(values: pd.Series, groups: pd.Series, fewest: int = FEWEST_USERS) -> pd.DataFrame:
-    """One row a group: how many users it has, their mean with its interval, and how far it is from all the others.
+    """Return one row a group: how many users it has, their mean with its interval, and how far it is from the others.
 
-    difference = mean of the group − mean of all the other users. Its interval is the bootstrap's, of both sides
-    resampled; p is the share of resampled differences that are as far from the difference as 0 is (two-sided, at least
-    1 / 2001); p_holm is p corrected for the number of groups. Two groups that are all users are one comparison.
+    difference = mean of the group − mean of all the other users. Its interval is the bootstrap's, with both sides
+    resampled; p is that of `comparison.share_as_far`; p_holm is p corrected for the number of groups. Two groups that
+    are all users are one comparison.
 
     Args:
         values: one number a user, index user_id, e.g. a column of `evaluate_ranking`; NaN is refused.
@@ -46,19 +57,19 @@ def by_group(values: pd.Series, groups: pd.Series, fewest: int = FEWEST_USERS) -
         difference = inside.mean() - outside.mean()
         resampled = bootstrap_means(inside, seed=0) - bootstrap_means(outside, seed=1)
         low, high = np.quantile(resampled, [0.025, 0.975])
-        p = ((abs(resampled - difference) >= abs(difference)).sum() + 1) / (len(resampled) + 1)
+        p = share_as_far(resampled, difference)
         rows.append((name, len(inside), inside.mean(), *bootstrap_interval(inside), difference, low, high, p))
     columns = ["group", "users", "mean", "low", "high", "difference", "difference_low", "difference_high", "p"]
-    if len(names) == 2 and count[names].sum() == len(values):  # the same comparison from the other side
-        _, _, _, _, _, difference, low, high, p = rows[0]
-        rows[1] = (*rows[1][:5], -difference, -high, -low, p)
-        return pd.DataFrame(rows, columns=columns).assign(p_holm=p)
     table = pd.DataFrame(rows, columns=columns)
+    if len(names) == 2 and count[names].sum() == len(values):  # the same comparison from the other side
+        first = rows[0]
+        table.loc[1, columns[5:]] = [-first[5], -first[7], -first[6], first[8]]
+        return table.assign(p_holm=table["p"])
     return table.assign(p_holm=holm(table["p"].to_numpy()))
 
 
 def gap_given(values: pd.Series, in_group: pd.Series, other: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
-    """The gap of a group before and after `other` is held equal: how much of it history length, say, explains.
+    """Return the gap of a group before and after `other`, e.g. the length of histories, is held equal.
 
     values_u = a + gap · in_group_u + Σ_c b_c other_uc + error, by least squares, first without `other`, then with it.
 
@@ -86,20 +97,20 @@ def gap_given(values: pd.Series, in_group: pd.Series, other: pd.DataFrame, seed:
     more = other.loc[values.index].to_numpy(float)
     more = (more - more.mean(axis=0)) / np.where(more.std(axis=0) > 0, more.std(axis=0), 1)
     rng, y = np.random.default_rng(seed), values.to_numpy(float)
-    draws = [rng.integers(0, len(y), len(y)) for _ in range(1000)]
+    draws = [rng.integers(0, len(y), len(y)) for _ in range(RESAMPLES_OF_A_FIT)]
     rows = []
     for given, columns in (("nothing", more[:, :0]), (", ".join(other), more)):
         x = np.column_stack([inside, np.ones(len(y)), columns]).astype(float)
-        gaps = [np.linalg.lstsq(x[rows_], y[rows_], rcond=None)[0][0] for rows_ in draws]
+        gaps = [np.linalg.lstsq(x[users], y[users], rcond=None)[0][0] for users in draws]
         rows.append((given, np.linalg.lstsq(x, y, rcond=None)[0][0], *np.quantile(gaps, [0.025, 0.975])))
     return pd.DataFrame(rows, columns=["given", "gap", "low", "high"])
 
 
 def guess_group(rated: np.ndarray, is_group: np.ndarray, folds: int = 5, pull: float = 1, seed: int = 0) -> np.ndarray:
-    """How much each user's history looks like the group's: a logistic regression's log odds, each by others. `[U]`.
+    """Return how much each user's history looks like the group's: log odds of a logistic regression. float64 `[U]`.
 
-    P(group) = σ(a + x_u · w), w by Newton's steps on the log likelihood − pull / 2 · ‖w‖². Each user is in one of
-    `folds` parts and is guessed by a model of the other parts.
+    P(group) = σ(a + x_u · w), at the maximum of the log likelihood − pull / 2 · ‖w‖². Each user is in one of `folds`
+    parts and is guessed by a model of the other parts.
 
     Args:
         rated: float or bool `[U, num_movies]`, 1 where rated; rows are divided by their length, or a long history would
@@ -112,33 +123,74 @@ def guess_group(rated: np.ndarray, is_group: np.ndarray, folds: int = 5, pull: f
     Raises:
         ValueError: if a fold has only users of one kind to learn from.
     """
-    x = np.asarray(rated, float)
-    x = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
-    is_group = np.asarray(is_group, bool)
+    x, is_group = normalize(np.asarray(rated, float)), np.asarray(is_group, bool)
     fold = np.random.default_rng(seed).permutation(np.arange(len(x)) % folds)
-    kernel, guess = x @ x.T, np.zeros(len(x))
-    for part in range(folds):
-        learn, ask = fold != part, fold == part
-        if is_group[learn].all() or not is_group[learn].any():
-            raise ValueError(
-                f"each of {folds} folds needs users of both kinds to learn from; {is_group.sum()} are in it."
-            )
-        guess[ask] = _log_odds(kernel[np.ix_(learn, learn)], is_group[learn], kernel[np.ix_(ask, learn)], pull)
-    return guess
+    in_other_folds = is_group.sum() - np.bincount(fold, is_group)
+    users_elsewhere = len(x) - np.bincount(fold)
+    if not ((in_other_folds > 0) & (in_other_folds < users_elsewhere)).all():
+        raise ValueError(f"each of {folds} folds needs users of both kinds to learn from; {is_group.sum()} are in it.")
+    model = LogisticRegression(C=1 / pull, solver="newton-cg", tol=1e-8)
+    return cross_val_predict(model, x, is_group, cv=PredefinedSplit(fold), method="decision_function")
 
 
-def _log_odds(kernel: np.ndarray, is_group: np.ndarray, asked: np.ndarray, pull: float) -> np.ndarray:
-    """a + x · w with w = Σ_u c_u x_u, so that only products of users are needed: as many unknowns as users."""
-    size, weights, start = len(kernel), np.zeros(len(kernel)), 0.0
-    for _ in range(30):
-        p = 1 / (1 + np.exp(-(start + kernel @ weights)))
-        error, slope = is_group - p, np.maximum(p * (1 - p), 1e-9)
-        # Newton: (K + pull · diag(1 / slope)) c + a = K c + a + error / slope, and Σ c = 0
-        left = np.block([[kernel + np.diag(pull / slope), np.ones((size, 1))], [np.ones((1, size)), np.zeros((1, 1))]])
-        right = np.append(start + kernel @ weights + error / slope, 0)
-        solved = np.linalg.solve(left, right)
-        change = abs(solved[:-1] - weights).max()
-        weights, start = solved[:-1], solved[-1]
-        if change < 1e-8:
-            break
-    return start + asked @ weights
+class Hidden(NamedTuple):
+    """A split in which some movies have no rating, and what is known of them.
+
+    Attributes:
+        split: without a rating of these movies in train and validation; test as it was.
+        movie_ids: int `[N]`, ascending: the movies.
+        ratings: all ratings of these movies by users who are still in train, whatever part they were in.
+    """
+
+    split: Split
+    movie_ids: np.ndarray
+    ratings: pd.DataFrame
+
+
+def hide_movies(split: Split, share: float = 0.1, seed: int = 0, fewest: int = FEWEST_RATINGS) -> Hidden:
+    """Return the split as if some of its movies had just come out.
+
+    Args:
+        share: of the movies with at least `fewest` ratings in train, above 0 and below 1.
+        seed: of the draw.
+        fewest: ratings in train that a movie must have.
+
+    Raises:
+        ValueError: if that is no movie at all.
+    """
+    count = split.train["movie_id"].value_counts()
+    movies = np.sort(count.index[count >= fewest].to_numpy())
+    number = int(round(share * len(movies))) if 0 < share < 1 else 0
+    if not number:
+        raise ValueError(
+            f"`share` must hide one movie or more and leave some, 0 < share < 1; {share} of {len(movies):,} movies "
+            f"with {fewest} ratings in train hides none. Try hide_movies(split, share=0.1)."
+        )
+    hidden = np.sort(np.random.default_rng(seed).choice(movies, number, replace=False))
+    parts = [part for part in (split.train, split.validation, split.test) if part is not None]
+    train, validation = (
+        None if part is None else part[~part["movie_id"].isin(hidden)] for part in (split.train, split.validation)
+    )
+    ratings = pd.concat([part[part["movie_id"].isin(hidden)] for part in parts], ignore_index=True)
+    ratings = ratings[ratings["user_id"].isin(train["user_id"])]
+    return Hidden(Split(train, validation, split.test, split.in_time), hidden, ratings)
+
+
+def evaluate_hidden(
+    scorer: Scorer, hidden: Hidden, indices: Indices, k: int = 10, liked_from: float = LIKED_FROM_STARS
+) -> pd.DataFrame:
+    """Return `evaluate_ranking` among the hidden movies and no others; random order has an AUC of 0.5."""
+    others = ~np.isin(indices.movie_ids, hidden.movie_ids)
+
+    def only_hidden(user_index):
+        return np.where(others, -np.inf, scorer(user_index))
+
+    asked = Split(hidden.split.train, hidden.split.validation, hidden.ratings)
+    return evaluate_ranking(only_hidden, asked, indices, k=k, liked_from=liked_from)
+
+
+def hidden_share(table: pd.DataFrame, hidden: Hidden, indices: Indices) -> np.ndarray:
+    """Return the share of hidden movies in each user's list, float64 `[U]`; `table` as from `evaluate_ranking`."""
+    lists = np.stack(table["movie_index"])
+    is_hidden = np.isin(indices.movie_ids[lists], hidden.movie_ids) & (lists != UNKNOWN)
+    return is_hidden.sum(axis=1) / np.maximum((lists != UNKNOWN).sum(axis=1), 1)

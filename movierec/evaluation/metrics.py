@@ -1,4 +1,4 @@
-"""Hits, lists and errors in, one value per user out. Numpy only; nothing here knows what a model is.
+"""Compute metrics: hits, lists and errors in, one value per user out. Numpy only; no model is known here.
 
 Three groups. *Accuracy* takes `hits`, bool `[U, k]`: hits[u, r] says whether the movie at rank r + 1 of user u's list
 is relevant; and `num_relevant`, int `[U]`: how many movies are relevant to the user at all. Users without a relevant
@@ -16,28 +16,28 @@ def _per_relevant_user(values: np.ndarray, num_relevant: np.ndarray) -> np.ndarr
 
 
 def precision(hits: np.ndarray, num_relevant: np.ndarray) -> np.ndarray:
-    """Share of the list that is relevant: |L ∩ T| / k. float64 `[U]` in 0..1."""
+    """Return the share of the list that is relevant: |L ∩ T| / k. float64 `[U]` in 0..1."""
     return _per_relevant_user(hits.mean(axis=1), num_relevant)
 
 
 def recall(hits: np.ndarray, num_relevant: np.ndarray) -> np.ndarray:
-    """Share of the relevant movies that are in the list: |L ∩ T| / |T|. float64 `[U]` in 0..1."""
+    """Return the share of the relevant movies that are in the list: |L ∩ T| / |T|. float64 `[U]` in 0..1."""
     return _per_relevant_user(hits.sum(axis=1) / np.maximum(num_relevant, 1), num_relevant)
 
 
 def hit_rate(hits: np.ndarray, num_relevant: np.ndarray) -> np.ndarray:
-    """1 if the list has a relevant movie, else 0. float64 `[U]`."""
+    """Return 1 if the list has a relevant movie, else 0. float64 `[U]`."""
     return _per_relevant_user(hits.any(axis=1).astype(float), num_relevant)
 
 
 def reciprocal_rank(hits: np.ndarray, num_relevant: np.ndarray) -> np.ndarray:
-    """1 / rank of the first hit, 0 without one; its mean over users is MRR. float64 `[U]` in 0..1."""
+    """Return 1 / rank of the first hit, 0 without one; its mean over users is MRR. float64 `[U]` in 0..1."""
     first = np.where(hits.any(axis=1), 1 / (hits.argmax(axis=1) + 1), 0.0)
     return _per_relevant_user(first, num_relevant)
 
 
 def average_precision(hits: np.ndarray, num_relevant: np.ndarray) -> np.ndarray:
-    """Σ_{r≤k} hit_r · precision@r / |T|; its mean over users is MAP. float64 `[U]` in 0..1.
+    """Return Σ_{r≤k} hit_r · precision@r / |T|; its mean over users is MAP. float64 `[U]` in 0..1.
 
     Divided by the number of relevant movies, as in Microsoft Recommenders, not by min(k, |T|).
     """
@@ -46,7 +46,7 @@ def average_precision(hits: np.ndarray, num_relevant: np.ndarray) -> np.ndarray:
 
 
 def ndcg(hits: np.ndarray, num_relevant: np.ndarray) -> np.ndarray:
-    """Normalised discounted cumulative gain with binary relevance. float64 `[U]` in 0..1.
+    """Return the normalised discounted cumulative gain with binary relevance. float64 `[U]` in 0..1.
 
     Σ_{r≤k} hit_r / log2(r + 1), over the same sum for the ideal list: Σ_{r≤min(k, |T|)} 1 / log2(r + 1).
 
@@ -59,7 +59,7 @@ def ndcg(hits: np.ndarray, num_relevant: np.ndarray) -> np.ndarray:
 
 
 def auc(scores: np.ndarray, relevant: np.ndarray, num_relevant: np.ndarray) -> np.ndarray:
-    """The chance that a relevant movie scores above another unseen one; a tie counts half. float64 `[U]` in 0..1.
+    """Return the chance that a relevant movie scores above another unseen one; a tie is half. float64 `[U]` in 0..1.
 
     Random scores have 0.5, and so has a model that gives every movie the same score.
 
@@ -73,9 +73,9 @@ def auc(scores: np.ndarray, relevant: np.ndarray, num_relevant: np.ndarray) -> n
     values = np.full(len(scores), np.nan)
     for u in np.nonzero(num_relevant)[0]:
         good = np.sort(scores[u, relevant[u]])
-        seen = scores.shape[1] - np.count_nonzero(scores[u] > -np.inf)  # nobody's opponents
+        seen = scores.shape[1] - np.count_nonzero(scores[u] > -np.inf)  # not among the opponents
         seen -= np.searchsorted(good, -np.inf, "right")
-        below, not_above = (  # of the others: of all, less the relevant and the seen; what is -inf itself beats nobody
+        below, not_above = (  # of all, less the relevant and the seen; a relevant movie with -inf beats no other
             np.maximum(_count_below(scores[u], good, side) - np.searchsorted(good, good, side) - seen, 0)
             for side in ("left", "right")
         )
@@ -85,7 +85,7 @@ def auc(scores: np.ndarray, relevant: np.ndarray, num_relevant: np.ndarray) -> n
 
 
 def _count_below(row: np.ndarray, limits: np.ndarray, side: str) -> np.ndarray:
-    """How many of `row` are below each limit, or not above for side "right": by one look each, or by one sort."""
+    """Count how many of `row` are below each limit, or not above it for side "right"."""
     if len(limits) > FEW:
         return np.searchsorted(np.sort(row), limits, side)
     compare = np.less if side == "left" else np.less_equal
@@ -93,12 +93,12 @@ def _count_below(row: np.ndarray, limits: np.ndarray, side: str) -> np.ndarray:
 
 
 def coverage(lists: np.ndarray, num_movies: int) -> float:
-    """Share of the catalogue that is in somebody's list: |∪ L| / num_movies, 0..1."""
+    """Return the share of the catalogue that is in somebody's list: |∪ L| / num_movies, 0..1."""
     return len(np.unique(lists[lists >= 0])) / num_movies
 
 
 def gini(lists: np.ndarray, num_movies: int) -> float:
-    """How unequally the movies are recommended: 0, all as often; 1 − 1 / num_movies, always the same one.
+    """Return how unequally the movies are recommended: 0, all as often; 1 − 1 / num_movies, always the same one.
 
     G = Σ_i (2 i − M − 1) n_i / (M Σ n), with n_1 ≤ … ≤ n_M how often each of the catalogue's M movies is in a list.
 
@@ -110,7 +110,7 @@ def gini(lists: np.ndarray, num_movies: int) -> float:
 
 
 def novelty(lists: np.ndarray, counts: np.ndarray, num_users: int) -> np.ndarray:
-    """Mean self-information of the list in bits: mean −log2(counts_i / num_users). float64 `[U]`.
+    """Return the mean self-information of the list in bits: mean −log2(counts_i / num_users). float64 `[U]`.
 
     0 if everybody has rated every movie of it; a movie that nobody has rated counts as if one user had.
 
@@ -123,7 +123,7 @@ def novelty(lists: np.ndarray, counts: np.ndarray, num_users: int) -> np.ndarray
 
 
 def popularity_lift(lists: np.ndarray, counts: np.ndarray, history: np.ndarray) -> np.ndarray:
-    """How much more popular the list is than what the user watched: mean counts of L / mean counts of H − 1. `[U]`.
+    """Return how much more popular the list L is than the history H: mean counts of L / mean counts of H − 1. `[U]`.
 
     0: as popular; 1: twice as many ratings a movie. NaN for a user without history.
 
@@ -139,7 +139,7 @@ def popularity_lift(lists: np.ndarray, counts: np.ndarray, history: np.ndarray) 
 
 
 def diversity(lists: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """Intra-list diversity: 1 − the mean cosine of all pairs of the list. float64 `[U]` in 0..1 for vectors ≥ 0.
+    """Return the intra-list diversity: 1 − the mean cosine of all pairs. float64 `[U]` in 0..1 for vectors ≥ 0.
 
     NaN for a list of fewer than two movies; a movie whose vector is 0 is like no other.
 
@@ -159,7 +159,7 @@ def diversity(lists: np.ndarray, vectors: np.ndarray) -> np.ndarray:
 
 
 def miscalibration(lists: np.ndarray, history: np.ndarray, vectors: np.ndarray, alpha: float = 0.01) -> np.ndarray:
-    """KL divergence of the list's genres from those of the user's history, in nats; 0 is calibrated. float64 `[U]`.
+    """Return the KL divergence of the list's genres from the history's, in nats; 0 is calibrated. float64 `[U]`.
 
     KL = Σ_g p(g) log(p(g) / q̃(g)),  q̃ = (1 − α) q + α p; p: genres of the history, q: of the list, each movie's weight
     shared equally among its genres. NaN where either has no genre.
@@ -181,17 +181,17 @@ def miscalibration(lists: np.ndarray, history: np.ndarray, vectors: np.ndarray, 
 
 
 def _mean_over_list(values: np.ndarray, lists: np.ndarray) -> np.ndarray:
-    """Mean of `values` `[num_movies]` over each list; NaN for an empty one. float64 `[U]`."""
+    """Return the mean of `values` `[num_movies]` over each list; NaN for an empty one. float64 `[U]`."""
     there = lists >= 0
     length = there.sum(axis=1)
     return np.where(length > 0, (values[lists] * there).sum(axis=1) / np.maximum(length, 1), np.nan)
 
 
 def rmse(predicted: np.ndarray, actual: np.ndarray) -> float:
-    """Root mean squared error in stars: √(mean (predicted − actual)²). Both `[N]`."""
+    """Return the root mean squared error in stars: √(mean (predicted − actual)²). Both `[N]`."""
     return float(np.sqrt(np.mean(np.square(np.asarray(predicted, float) - np.asarray(actual, float)))))
 
 
 def mae(predicted: np.ndarray, actual: np.ndarray) -> float:
-    """Mean absolute error in stars: mean |predicted − actual|. Both `[N]`."""
+    """Return the mean absolute error in stars: mean |predicted − actual|. Both `[N]`."""
     return float(np.mean(np.abs(np.asarray(predicted, float) - np.asarray(actual, float))))

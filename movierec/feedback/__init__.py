@@ -1,12 +1,17 @@
-"""The feedback room."""
+"""Feedback: learn from clicks, in a simulated world whose truth is known.
+
+`simulator` has the users, `bandits` the policies that learn while they choose. `off_policy` estimates from a log what
+another policy would have earned, and improves a policy by its gradient.
+"""
 
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
+    submodules=["bandits", "off_policy", "simulator"],
     submod_attrs={
         "bandits": ["EpsilonGreedy", "InOrder", "LinUCB", "LinearBandit", "ThompsonSampling"],
-        "policy_gradient": ["ascend", "chance_in_list", "softmax_policy"],
+        "off_policy": ["ascend", "chance_in_list", "softmax_policy"],
         "simulator": ["World"],
     },
 )

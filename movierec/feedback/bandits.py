@@ -1,7 +1,7 @@
-"""Policies that learn from clicks while they choose: what is known now, or what could be learned?
+"""Learn from clicks while choosing what to show: use what is known now, or explore what could be learned?
 
-Every policy has `slate`, the rows to show, and `learn`, what came of it; see `simulator.World.play`. Taught in
-notebooks/09_learning_from_feedback.
+Every policy has `slate`, which chooses the rows to show, and `learn`, which takes the clicks (`simulator.World.play`).
+Taught in notebooks/09_learning_from_feedback.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ TIE = 1e-9  # candidates that look alike, as all do at first, are shown in a ran
 
 
 class InOrder:
-    """Shows the candidates with the largest value of one feature; learns nothing. The hybrid's own order is one.
+    """Show the candidates with the largest value of one feature, e.g. the hybrid's score; learn nothing.
 
     Args:
         feature: its column.
@@ -20,11 +20,11 @@ class InOrder:
         self.feature, self.places = feature, places
 
     def slate(self, features: np.ndarray, left: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """int `[places]`, rows of `features` `[candidates, d]` that are `left`, the best first."""
+        """Return int `[places]`, rows of `features` `[candidates, d]` that are `left`, the best first."""
         return best_left(features[:, self.feature], left, self.places)
 
     def learn(self, features: np.ndarray, clicks: np.ndarray, looks: np.ndarray) -> None:
-        """Nothing."""
+        """Learn from no click."""
 
 
 class LinearBandit:
@@ -32,14 +32,14 @@ class LinearBandit:
 
     A = λ I + Σ (e x)(e x)ᵀ,  b = Σ (e x) click,  θ̂ = A⁻¹ b
 
-    with e the chance that the place was looked at: E[click] = e · θᵀx, so what was shown far down is neither
-    blamed for what nobody saw nor praised twice. A⁻¹ is kept, and moved by the Sherman–Morrison formula.
+    with e the chance that the place was looked at: E[click] = e · θᵀx, so a candidate shown far down is not blamed for
+    having been overlooked. A⁻¹ is kept, and updated by the Sherman–Morrison formula.
 
     Args:
         dim: d, features of a candidate.
         places: length of a list.
         penalty: λ > 0.
-        knows_places: whether e is known; else all are 1, and the top is confused with the good.
+        knows_places: whether e is known; else all are 1, and being on top is confused with being good.
 
     Source: Li et al. (2010), *A contextual-bandit approach to personalized news article recommendation*, with one θ
     for all films.
@@ -53,20 +53,20 @@ class LinearBandit:
 
     @property
     def theta(self) -> np.ndarray:
-        """θ̂, float64 `[d]`."""
+        """Return θ̂, float64 `[d]`."""
         return self.inverse @ self.b
 
     def values(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """What candidates are ordered by, float64 `[candidates]`."""
+        """Return the values that order the candidates, float64 `[candidates]`."""
         return features @ self.theta
 
     def slate(self, features: np.ndarray, left: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """int `[places]`, rows of `features` `[candidates, d]` that are `left`, the best first."""
+        """Return int `[places]`, rows of `features` `[candidates, d]` that are `left`, the best first."""
         values = self.values(features, rng)
         return best_left(values + TIE * rng.random(len(values)), left, self.places)
 
     def learn(self, features: np.ndarray, clicks: np.ndarray, looks: np.ndarray) -> None:
-        """Nothing; A and b have what came of a list: `[places, d]`, bool `[places]`, and e `[places]`."""
+        """Add a list to A and b: features `[places, d]`, clicks bool `[places]`, and e `[places]`."""
         for x, click, look in zip(features, clicks, looks, strict=True):
             x = look * x if self.knows_places else x
             moved = self.inverse @ x
@@ -88,7 +88,7 @@ class EpsilonGreedy(LinearBandit):
         self.epsilon = epsilon
 
     def slate(self, features: np.ndarray, left: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """As of `LinearBandit`, with what is explored at random places."""
+        """Return the slate of `LinearBandit`, with other candidates at random places."""
         slate = super().slate(features, left, rng)
         explores = rng.random(self.places) < self.epsilon
         others = np.setdiff1d(np.flatnonzero(left), slate)
@@ -98,7 +98,7 @@ class EpsilonGreedy(LinearBandit):
 
 
 class LinUCB(LinearBandit):
-    """The largest θ̂ᵀx + α √(xᵀ A⁻¹ x): what is uncertain is given the benefit of the doubt.
+    """The largest θ̂ᵀx + α √(xᵀ A⁻¹ x): uncertain candidates get the benefit of the doubt.
 
     Args:
         alpha: α ≥ 0, widths of the interval.
@@ -113,16 +113,16 @@ class LinUCB(LinearBandit):
         self.alpha = alpha
 
     def values(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """θ̂ᵀx + α √(xᵀ A⁻¹ x)."""
+        """Return θ̂ᵀx + α √(xᵀ A⁻¹ x)."""
         variance = ((features @ self.inverse) * features).sum(axis=1)
         return features @ self.theta + self.alpha * np.sqrt(variance)
 
 
 class ThompsonSampling(LinearBandit):
-    """The largest θᵀx, with θ drawn from what is believed: N(θ̂, width² A⁻¹). Doubt explores by itself.
+    """The largest θᵀx, with θ drawn from the posterior N(θ̂, width² A⁻¹): uncertainty explores.
 
     Args:
-        width: ≥ 0, of the belief.
+        width: ≥ 0, of the posterior.
 
     Source: Chapelle and Li (2011), *An empirical evaluation of Thompson sampling*; Agrawal and Goyal (2013).
     """
@@ -134,12 +134,11 @@ class ThompsonSampling(LinearBandit):
         self.width = width
 
     def values(self, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """θᵀx, with one θ for the whole list."""
+        """Return θᵀx, with one θ for the whole list."""
         spread = np.linalg.cholesky(self.inverse)  # L Lᵀ = A⁻¹
         return features @ (self.theta + self.width * spread @ rng.standard_normal(len(self.b)))
 
 
 def best_left(values: np.ndarray, left: np.ndarray, places: int) -> np.ndarray:
-    """The rows of the largest values among those that are `left`, the best first; ties by row. int `[places]`."""
-    order = np.argsort(-np.where(left, values, -np.inf), kind="stable")
-    return order[:places]
+    """Return the rows of the largest values among those `left`, the best first; ties by row. int `[places]`."""
+    return np.argsort(-np.where(left, values, -np.inf), kind="stable")[:places]

@@ -1,4 +1,4 @@
-"""A world in which lists get reactions: made of stars that the recommender has not seen, so that the truth is known.
+"""Simulate users who click: a world made of stars that the recommender has not seen, so that the truth is known.
 
 Taught in notebooks/09_learning_from_feedback.
 """
@@ -6,20 +6,20 @@ Taught in notebooks/09_learning_from_feedback.
 import numpy as np
 import pandas as pd
 
-from movierec.baselines import BiasedMF, genre_matrix
-from movierec.data import Indices
+from movierec.baselines import BiasedMF
+from movierec.data import Indices, genre_flags
 
-CLICKED_FROM_STARS = 3.5  # where a film is as likely to be clicked as not, once it is looked at
+CLICKED_FROM_STARS = 3.5  # a film with so many stars is clicked by every second user who looks at it
 STARS_PER_E = 0.6  # so many stars more multiply the odds of a click by e
 
 
 def chance_of_click(stars: np.ndarray) -> np.ndarray:
-    """1 / (1 + exp(−(stars − 3.5) / 0.6)): how likely a film that is looked at is clicked. The shape of `stars`."""
+    """Return 1 / (1 + exp(−(stars − 3.5) / 0.6)), the chance that a film is clicked once it is looked at."""
     return 1 / (1 + np.exp(-(np.asarray(stars, float) - CLICKED_FROM_STARS) / STARS_PER_E))
 
 
 def true_stars(ratings: pd.DataFrame, indices: Indices, seed: int = 0) -> np.ndarray:
-    """What each user thinks of each film, float32 `[num_users, num_movies]`: the stars, where all ratings have them.
+    """Return what each user thinks of each film, float32 `[num_users, num_movies]`: the given stars, if any.
 
     Elsewhere a biased matrix factorisation of *all* ratings fills in, train and what was held out. So the world is
     smoother than people are, and a recommender of the same kind has an easier life in it than outside.
@@ -30,27 +30,26 @@ def true_stars(ratings: pd.DataFrame, indices: Indices, seed: int = 0) -> np.nda
 
 
 def examined(places: int, patience: float = 1.0) -> np.ndarray:
-    """The chance that somebody looks at each place of a list, 1 / place^patience; float64 `[places]`, the first is 1.
+    """Return the chance that a user looks at each place of a list, 1 / place^patience; float64 `[places]`.
 
     Source: Craswell et al. (2008), *An experimental comparison of click position-bias models*: the position-based
-    model, in which a click needs a look and a liking, and the two know nothing of each other.
+    model, in which a click needs a look and a liking, and the two are independent.
     """
     return 1 / np.arange(1, places + 1) ** patience
 
 
 def offers(hybrid, candidates: int = 100, seed: int = 0) -> np.ndarray:
-    """Films that may be shown to each user, movie_index int64 `[num_users, candidates]`, none of them seen.
+    """Return films that may be shown to each user, movie_index int64 `[num_users, candidates]`, none of them seen.
 
-    Half are those that the ranking head likes best, the best first; half are drawn from all others, so that a policy
+    Half have the highest scores of the ranking head, the best first; half are drawn from all others, so that a policy
     can find out what the ranking head does not know.
+
+    Raises:
+        ValueError: if a user has fewer unseen films than that.
     """
-    best, rng = candidates // 2, np.random.default_rng(seed)
-    scores = hybrid.score(np.arange(hybrid.indices.num_users))
-    user, movie = (
-        index(hybrid.seen[name])
-        for index, name in ((hybrid.indices.user_index, "user_id"), (hybrid.indices.movie_index, "movie_id"))
-    )
-    scores[user, movie] = -np.inf
+    best, rng, indices = candidates // 2, np.random.default_rng(seed), hybrid.indices
+    scores = hybrid.score(np.arange(indices.num_users))
+    scores[indices.user_index(hybrid.seen["user_id"]), indices.movie_index(hybrid.seen["movie_id"])] = -np.inf
     order, left = np.argsort(-scores, axis=1, kind="stable"), np.isfinite(scores).sum(axis=1)
     if left.min() < candidates:
         raise ValueError(
@@ -62,7 +61,7 @@ def offers(hybrid, candidates: int = 100, seed: int = 0) -> np.ndarray:
 
 
 def features_of(hybrid, movie_index: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    """What a policy knows of each candidate, float64 `[users, candidates, d]`, and the d names.
+    """Return what a policy knows of each candidate, float64 `[users, candidates, d]`, and the d names.
 
     1; the ranking head's score and the logarithm of the film's ratings in train, each with mean 0 and deviation 1; the
     expected stars above 3.5; and the film's genres, 1 or 0.
@@ -75,10 +74,10 @@ def features_of(hybrid, movie_index: np.ndarray) -> tuple[np.ndarray, list[str]]
         "movie_id": indices.movie_ids[movie_index.ravel()],
     }
     stars = hybrid.predict(pd.DataFrame(pairs)).reshape(movie_index.shape) - CLICKED_FROM_STARS
-    genres = genre_matrix(hybrid.movies, indices)
+    genres = genre_flags(hybrid.movies.set_index("movie_id")["genres"].reindex(indices.movie_ids))
     columns = [np.ones_like(score), _standardised(score), _standardised(popularity), stars]
-    names = ["1", "score", "popularity", "stars", *hybrid.pipeline.genres]
-    return np.concatenate([np.stack(columns, axis=2), genres[movie_index]], axis=2).astype(float), names
+    values = np.concatenate([np.stack(columns, axis=2), genres.to_numpy()[movie_index]], axis=2).astype(float)
+    return values, ["1", "score", "popularity", "stars", *genres]
 
 
 def _standardised(values: np.ndarray) -> np.ndarray:
@@ -92,8 +91,8 @@ class World:
         chance: float `[users, candidates]`, of a click on a candidate that is looked at.
         places: k, the length of a list.
         patience: see `examined`.
-        once: whether what was clicked was watched, and is not wanted again: its chance is 0 from then on, for that
-            user. Else every visit is the first.
+        once: whether a clicked film counts as watched: its chance is 0 from then on, for that user. Else every visit
+            is like the first.
 
     Attributes:
         looks: float64 `[k]`, see `examined`.
@@ -114,14 +113,17 @@ class World:
         self.chance, self.places, self.looks, self.once = chance, places, examined(places, patience), once
 
     def play(self, policy, features: np.ndarray, rounds: int, seed: int) -> pd.DataFrame:
-        """A row a round: user, clicks, expected clicks, best (of the best slate), regret, first (what was at the top).
+        """Return a row a round: user, clicks, expected clicks, best (of the best slate), regret, first (the top film).
 
         Args:
             policy: has `slate(features [candidates, d], left bool [candidates], rng) -> int [k]`, and
                 `learn(features [k, d], clicks bool [k], looks float [k])`.
             features: float `[users, candidates, d]`, what a policy knows.
             rounds: visits.
-            seed: of who comes, of what is clicked, and, apart from these, of the policy's own draws.
+            seed: of the visitors, of the clicks, and, apart from these, of the policy's own draws.
+
+        Raises:
+            ValueError: if `features` has another shape, or a user runs out of candidates.
         """
         if features.shape[:2] != self.chance.shape:
             raise ValueError(

@@ -8,9 +8,9 @@ import math
 import numpy as np
 
 from movierec.keras2 import tf
-from movierec.models.layers import Draws, Dropout, mean_squared_length, small_random, start_at
+from movierec.models.layers import Draws, Dropout, glorot, mean_squared_length, small_random, start_at
+from movierec.models.seeded import SeededModel
 from movierec.models.sequences import NUM_GAPS
-from movierec.training import LoopedModel
 
 NEVER = 1e9  # taken off what must not be chosen
 LOSSES = ("softmax", "bce")
@@ -26,9 +26,16 @@ class CausalSelfAttention(tf.keras.layers.Layer):
     Source: Vaswani et al. (2017), *Attention is all you need*, with one head.
     """
 
-    def __init__(self, dim: int):
+    def __init__(self, dim: int, draws: Draws | None = None):
         super().__init__()
-        self.query, self.key, self.value = (tf.keras.layers.Dense(dim, use_bias=False) for _ in range(3))
+        draws = draws or Draws()
+
+        def projection():
+            return tf.keras.layers.Dense(dim, use_bias=False, kernel_initializer=glorot(draws))
+
+        self.query = projection()
+        self.key = projection()
+        self.value = projection()
         self.sharpness = 1 / math.sqrt(dim)
 
     def weights_of(self, x, is_film):
@@ -53,8 +60,9 @@ class AttentionBlock(tf.keras.layers.Layer):
 
     def __init__(self, dim: int, dropout: float, draws: Draws):
         super().__init__()
-        self.attention = CausalSelfAttention(dim)
-        self.wide, self.narrow = tf.keras.layers.Dense(dim, activation="relu"), tf.keras.layers.Dense(dim)
+        self.attention = CausalSelfAttention(dim, draws)
+        self.wide = tf.keras.layers.Dense(dim, activation="relu", kernel_initializer=glorot(draws))
+        self.narrow = tf.keras.layers.Dense(dim, kernel_initializer=glorot(draws))
         self.norms = [tf.keras.layers.LayerNormalization(epsilon=1e-6) for _ in range(2)]
         self.dropouts = [Dropout(dropout, draws) for _ in range(3)]
 
@@ -82,8 +90,8 @@ class AttentionEncoder(tf.keras.layers.Layer):
     ):  # fmt: skip
         super().__init__()
         self.length, self.scale = length, math.sqrt(dim)
-        self.place = self.add_weight("place", (length, dim), initializer=small_random()) if has_places else None
-        self.gap = self.add_weight("gap", (NUM_GAPS, dim), initializer=small_random()) if has_gaps else None
+        self.place = self.add_weight("place", (length, dim), initializer=small_random(draws)) if has_places else None
+        self.gap = self.add_weight("gap", (NUM_GAPS, dim), initializer=small_random(draws)) if has_gaps else None
         self.dropout = Dropout(dropout, draws)
         self.blocks = [AttentionBlock(dim, dropout, draws) for _ in range(blocks)]
         self.norm = tf.keras.layers.LayerNormalization(epsilon=1e-6)
@@ -129,9 +137,9 @@ class SequenceHead(tf.keras.layers.Layer):
     def __init__(self, count: np.ndarray, movie_features, dim: int, dropout: float, draws: Draws, **encoder):
         super().__init__(name="sequence")
         self.num_movies, self.movie_features = len(count), movie_features
-        self.movie_id = self.add_weight("movie_id", (len(count), dim), initializer=small_random())
+        self.movie_id = self.add_weight("movie_id", (len(count), dim), initializer=small_random(draws))
         shape = movie_features.shape[1], dim
-        self.movie_feature = self.add_weight("movie_feature", shape, initializer=small_random())
+        self.movie_feature = self.add_weight("movie_feature", shape, initializer=small_random(draws))
         self.movie_bias = self.add_weight("movie_bias", count.shape, initializer=start_at(np.log1p(count)))
         self.encoder = AttentionEncoder(dim=dim, dropout=dropout, draws=draws, **encoder)
 
@@ -169,7 +177,7 @@ class SequenceHead(tf.keras.layers.Layer):
         return self.encoder.looks(there, gap, is_film)
 
 
-class SequenceModel(LoopedModel):
+class SequenceModel(SeededModel):
     """SASRec with a softmax over the catalogue: at every place of a window, which film came next?
 
     softmax  mean of −log softmax_i score(h, i) for the next film i, among the films that were not yet in the window
@@ -180,13 +188,16 @@ class SequenceModel(LoopedModel):
         loss: one of `LOSSES`.
         penalty: weight of the films' mean squared length.
         dropout: share of the states that is set to 0 while training, in the encoder and before the scores.
+        seed: see `SeededModel`.
 
     Source: Kang and McAuley (2018), *Self-attentive sequential recommendation*; Klenitskiy and Vasilev (2023),
     *Turning dross into gold loss: is BERT4Rec really better than SASRec?*, for the softmax.
     """
 
-    def __init__(self, count, movie_features, loss: str, dim: int, dropout: float, penalty: float, **encoder):
-        super().__init__(("sequence",))
+    def __init__(
+        self, count, movie_features, loss: str, dim: int, dropout: float, penalty: float, seed: int = 0, **encoder
+    ):  # fmt: skip
+        super().__init__(seed)
         self.loss_name, self.penalty = loss, penalty
         self.sequence = SequenceHead(count, movie_features, dim, dropout, self.draws, **encoder)
         self.dropout, self.drawn_place = Dropout(dropout, self.draws), self.draws.new_place()

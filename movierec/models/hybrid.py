@@ -1,7 +1,7 @@
 """The hybrid: matrix factorisation and a deep network in one `tfrs.Model`, for stars and for ranking.
 
-Built piece by piece in notebooks/04_embeddings and notebooks/05_hybrid_model; its two heads are in `stars_head` and
-`ranking_head`, its settings in `settings`.
+Built piece by piece in notebooks/04_embeddings and notebooks/05_hybrid_model. Its two heads are in `stars` and
+`ranking`, its settings in `settings`.
 """
 
 import numpy as np
@@ -13,25 +13,25 @@ from movierec.models.bags import make_bags
 from movierec.models.history import NUM_SESSION_FEATURES, History
 from movierec.models.layers import mean_squared_length
 from movierec.models.ranking import RankingHead
+from movierec.models.seeded import SeededModel, mean_over_workers, own_first
 from movierec.models.settings import Settings
 from movierec.models.stars import StarsHead
-from movierec.training import LoopedModel, mean_over_workers, own_first
 
 HEADS = ("stars", "ranking")
 NO_ANSWER = 1e9  # taken off the logit of a film that is in the history
 DRAWN = 4  # hidden films of a user that are drawn for a batch, if sampled
 
 
-class HybridModel(LoopedModel):
-    """Two heads on one history: stars as an ordered choice, ranking by a softmax over the catalogue.
+class HybridModel(SeededModel):
+    """Two heads that read one history: stars as an ordered choice, ranking by a softmax over the catalogue.
 
     stars   = mean −Σ_k log P(r > level_k, or not) + penalties; or mean (r − r̂)² + penalties
     ranking = mean over users of −Σ_i h_ui log softmax_i score(u, ·), weighted by √(hidden ratings), + penalties
 
-    For ranking, some of each user's ratings are hidden in every step and asked for, given the rest: h_ui is the weight
-    of a hidden rating, summing to 1; films of the rest are no answer. If `sampled`, the softmax runs only over films
-    drawn for the batch. Popular ones are drawn more often, and subtracting log q_i, the logarithm of a movie's share of
-    train, corrects for it. A penalty is a mean squared length.
+    For ranking, every step hides some of each user's ratings and predicts them from the rest. h_ui is the weight of a
+    hidden rating; a user's weights sum to 1. Films of the rest are excluded from the softmax. If `sampled`, the softmax
+    runs only over films drawn for the batch. Popular ones are drawn more often; subtracting log q_i, the logarithm of a
+    movie's share of train, corrects for it. A penalty is a mean squared length.
 
     Args:
         history: of the users of train.
@@ -40,13 +40,14 @@ class HybridModel(LoopedModel):
         num_weeks: rows of the week table.
         heads: which of `HEADS` to build; the other is None.
         settings: see `Settings`.
+        seed: see `SeededModel`.
     """
 
     def __init__(
         self, history: History, user_features: Features, movie_features: Features, bias: Bias, num_weeks: int,
-        heads: tuple = HEADS, settings: Settings | None = None,
+        heads: tuple = HEADS, settings: Settings | None = None, seed: int = 0,
     ):  # fmt: skip
-        super().__init__(HEADS)
+        super().__init__(seed)
         self.settings = settings = settings or Settings()
         self.past, self.user_features, self.movie_features = history, user_features, movie_features
         known = user_features.values, movie_features.values
@@ -70,12 +71,18 @@ class HybridModel(LoopedModel):
         self.predict_stars = tf.function(self.stars, input_signature=[columns]) if self.stars else None
         self.score = tf.function(self.ranking, input_signature=[index]) if self.ranking else None
 
+    def train_only(self, heads: tuple) -> None:
+        """Freeze the other heads; to be called before `compile`."""
+        for head in HEADS:
+            if getattr(self, head) is not None:
+                getattr(self, head).trainable = head in heads
+
     def compute_loss(self, batch, training=False):
-        """The loss of one batch: of ratings, see `stars_loss`, or else of users, see `ranking_loss`."""
+        """Return the loss of one batch: of ratings, see `stars_loss`, or of users, see `ranking_loss`."""
         return self.stars_loss(batch, training) if "rating" in batch else self.ranking_loss(batch, training)
 
     def stars_loss(self, batch, training=False):
-        """The ordinal loss in nats, or squared error in stars², and the penalty on vectors and biases.
+        """Return the ordinal loss in nats, or squared error in stars², and the penalty on vectors and biases.
 
         `batch`: rows user_index, movie_index, week_index, rating, residual, each `[batch]`, and session
         `[batch, NUM_SESSION_FEATURES]`.
@@ -94,7 +101,10 @@ class HybridModel(LoopedModel):
         return squares / tf.cast(tf.size(total), tf.float32) + penalty
 
     def ranking_loss(self, batch, training=False):
-        """Cross-entropy in nats of the hidden films, and the penalty on vectors; `batch`: user_index `[batch]`."""
+        """Return the cross-entropy in nats of the hidden films, and the penalty on vectors.
+
+        `batch`: user_index int32 `[batch]`.
+        """
         head, settings, users = self.ranking, self.settings, batch["user_index"]
         num_rows = tf.shape(users)[0]
         entries = head.entries(users)
@@ -122,7 +132,7 @@ class HybridModel(LoopedModel):
         return loss + settings.ranking_penalty * (mean_squared_length(x) + mean_squared_length(y))
 
     def _sampled_loss(self, queries, candidates, target, weight):
-        """The sum over `DRAWN` hidden films of each user of the softmax among all that were drawn, by any worker."""
+        """Sum −log softmax over `DRAWN` hidden films of each user, among the films that any worker drew."""
         drawn = tf.random.stateless_categorical(
             tf.math.log(target + 1e-9), DRAWN, self.draws.own_seed(self.drawn_place), dtype=tf.int32
         )

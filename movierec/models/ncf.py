@@ -1,26 +1,30 @@
 """Neural collaborative filtering: NeuMF, and the deep hybrid, whose network reads features.
 
-Both are fitted when made, and scorers `user_index [U] -> float32 [U, num_movies]`. Taught in notebooks/03_baselines.
+Both are fitted when they are made, and are scorers `user_index [U] -> float32 [U, num_movies]`. Taught in
+notebooks/03_baselines.
 """
 
 import numpy as np
 import pandas as pd
 
-from movierec.data import UNKNOWN, Indices, movie_features, user_features
+from movierec.baselines.ladder import Problem, Recommender
+from movierec.data import UNKNOWN, Indices, batches, movie_features, user_features
 from movierec.keras2 import tf, tfrs
-from movierec.models.layers import mean_squared_length, small_random
-from movierec.training import LoopedModel, shuffled
+from movierec.models.layers import Dropout, glorot, mean_squared_length, small_random
+from movierec.models.seeded import SeededModel, check_above_zero, deterministic_ops
 
+STEPS_PER_EXECUTION = 100
 USERS_PER_BLOCK = 32  # scored at once: 32 users x 1,682 movies is 54,000 pairs through the network, about 30 MB
 
 
-class FusedModel(LoopedModel):
+class FusedModel(SeededModel):
     """Matrix factorisation and a network side by side, and a last layer that weighs what both have found.
 
     logit(u, i) = w · [p_u ⊙ q_i, MLP([a_u, b_i])] + c
 
-    The first path (GMF) is a dot product with a weight for each dimension; the second (MLP) may find what no product
-    says. p and q are learned for every id. a and b are what the MLP reads: learned, too, or features that are given.
+    The first path (GMF) is a dot product with a weight for each dimension. The second (MLP) may find what no product
+    can express. p and q are learned for every id. a and b are what the MLP reads: either learned, too, or given
+    features.
 
     loss = −mean [label · log σ(logit) + (1 − label) · log(1 − σ(logit))] + penalty · (mean |p_u|² + mean |q_i|² + …)
 
@@ -28,52 +32,66 @@ class FusedModel(LoopedModel):
         read: the given a and b, float32 `[num_users, …]` and `[num_movies, …]`; or None for learned ones, as in NeuMF.
         dim, penalty: length of the learned vectors, and weight of their mean squared lengths.
         hidden, dropout: units of each layer of the MLP, () for none; share of its inputs set to 0 while training.
+        seed: see `SeededModel`.
     """
 
-    def __init__(self, num_users: int, num_movies: int, read, dim: int, hidden: tuple, dropout: float, penalty: float):
-        super().__init__()
+    def __init__(
+        self, num_users: int, num_movies: int, read, dim: int, hidden: tuple, dropout: float, penalty: float,
+        seed: int = 0,
+    ):  # fmt: skip
+        super().__init__(seed)
 
         def learned(name, rows):
-            return self.add_weight(name, (rows, dim), initializer=small_random())
+            return self.add_weight(name, (rows, dim), initializer=small_random(self.draws))
+
+        def dense(units, **settings):
+            return tf.keras.layers.Dense(units, kernel_initializer=glorot(self.draws), **settings)
 
         self.p, self.q = learned("p", num_users), learned("q", num_movies)
         self.a, self.b = (learned("a", num_users), learned("b", num_movies)) if read is None else map(tf.constant, read)
-        self.mlp, self.fuse = tf.keras.Sequential(), tf.keras.layers.Dense(1)
-        for units in hidden if self.a.shape[1] + self.b.shape[1] else ():  # to read nothing would end the process
-            self.mlp.add(tf.keras.layers.Dropout(dropout))
-            self.mlp.add(tf.keras.layers.Dense(units, activation="relu"))
-        self.penalty, self.num_learned = penalty, 4 if read is None else 2  # of p, q, a, b
+        self.mlp = tf.keras.Sequential()
+        inputs = self.a.shape[1] + self.b.shape[1]
+        for units in hidden if inputs else ():  # a Dense layer crashes on an input of width zero
+            self.mlp.add(Dropout(dropout, self.draws))
+            self.mlp.add(dense(units, activation="relu"))
+        self.fuse = dense(1)
+        self.penalty = penalty
+        self.num_learned = 4 if read is None else 2  # of p, q, a, b
         self.task = tfrs.tasks.Ranking(loss=tf.keras.losses.BinaryCrossentropy(from_logits=True))
         self.logits(*self.vectors([0], [0]))  # builds the layers
 
     def vectors(self, user_index, movie_index) -> list:
-        """p_u, q_i, a_u and b_i of each pair, float32 `[batch, …]` each, for int `[batch]` twice."""
+        """Return p_u, q_i, a_u and b_i of each pair, float32 `[batch, …]` each, for int `[batch]` twice."""
         rows = (self.p, user_index), (self.q, movie_index), (self.a, user_index), (self.b, movie_index)
         return [tf.gather(table, index) for table, index in rows]
 
     def logits(self, p, q, a, b, training=False):
-        """float32 `[batch, 1]`: the log-odds that the user has rated the movie."""
+        """Return float32 `[batch, 1]`: the log-odds that the user has rated the movie."""
         deep = self.mlp(tf.concat([a, b], axis=1), training=training)  # [batch, hidden[-1]]
         return self.fuse(tf.concat([p * q, deep], axis=1))
 
     def compute_loss(self, batch, training=False):
-        """The loss of one batch of rows user_index, movie_index and label, each `[batch]`; label 1 is a rating."""
+        """Return the loss of one batch of rows user_index, movie_index and label, each `[batch]`; 1 is a rating."""
         vectors = self.vectors(batch["user_index"], batch["movie_index"])
         loss = self.task(labels=batch["label"][:, None], predictions=self.logits(*vectors, training=training))
         return loss + self.penalty * tf.add_n([mean_squared_length(v) for v in vectors[: self.num_learned]])
 
     @tf.function(reduce_retracing=True)
     def score(self, user_index):
-        """float32 `[users, num_movies]` for int32 `[users]`: every pair through the network."""
+        """Return float32 `[users, num_movies]` for int32 `[users]`: every pair through the network."""
         num_users, num_movies = tf.shape(user_index)[0], tf.shape(self.q)[0]
         vectors = self.vectors(tf.repeat(user_index, num_movies), tf.tile(tf.range(num_movies), [num_users]))
         return tf.reshape(self.logits(*vectors), [num_users, num_movies])
 
 
 def draw_negatives(rated: np.ndarray, user_index: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """For each user of `user_index`, `count` movies they have not rated, uniformly, some maybe twice. int `[N, count]`.
+    """Draw `count` movies that each user of `user_index` has not rated, uniformly, possibly one twice.
 
-    `rated` is bool `[num_users, num_movies]`; every user of `user_index` must have a movie left there.
+    Args:
+        rated: bool `[num_users, num_movies]`; every user of `user_index` must have a movie left there.
+
+    Returns:
+        movie_index, int `[N, count]`.
     """
     num_movies = rated.shape[1]
     unrated = np.flatnonzero(~rated)  # user · num_movies + movie of every unrated pair, user by user
@@ -83,28 +101,28 @@ def draw_negatives(rated: np.ndarray, user_index: np.ndarray, count: int, rng: n
     return unrated[first[user_index][:, None] + place] % num_movies
 
 
-def draw_epoch(rated: np.ndarray, negatives: int, batch_size: int, rng: np.random.Generator) -> tuple:
-    """The rows of one pass, every rating, label 1, and `negatives` movies drawn beside it, label 0; and their order.
+def draw_epoch(rated: np.ndarray, negatives: int, rng: np.random.Generator) -> dict:
+    """Return the rows of one epoch: every rating, label 1, and `negatives` movies drawn beside it, label 0.
 
-    Columns user_index, movie_index and label `[N]`, and int32 `[steps, batch_size]`; see `shuffled`.
+    Columns user_index, movie_index and label, `[N]` each.
     """
     user, movie = np.nonzero(rated)
     movies = np.concatenate([movie[:, None], draw_negatives(rated, user, negatives, rng)], axis=1).ravel()
     labels = np.tile(np.float32([1] + [0] * negatives), len(user))
-    columns = {"user_index": np.repeat(user, 1 + negatives), "movie_index": movies, "label": labels}
-    return columns, shuffled(len(labels), batch_size, rng)
+    return {"user_index": np.repeat(user, 1 + negatives), "movie_index": movies, "label": labels}
 
 
 class Ncf:
     """A `FusedModel` fitted on train, as a scorer `user_index [U] -> float32 [U, num_movies]` of log-odds.
 
-    Stars are not looked at: what somebody rated has label 1. Who has rated every movie is left out of training: there
-    is nothing to set their ratings against. Same seed, same machine, same scores to the bit, as in `fit_hybrid`.
+    Stars are not looked at: what somebody rated has label 1. Users who rated every movie are left out of training,
+    because there is no movie to compare theirs with. The same seed gives the same scores to the bit, as in
+    `fit_hybrid`.
 
     Args:
         read, dim, hidden, dropout, penalty: see `FusedModel`.
         negatives: unrated movies drawn for each rating, anew in each epoch.
-        epochs: passes over train; choose them on validation, nothing stops early.
+        epochs: passes over train; choose them on validation, because there is no early stopping.
         batch_size, learning_rate: of Adam; a batch has ratings and negatives together.
         seed: of the weights, the negatives, the batches and dropout.
 
@@ -112,23 +130,28 @@ class Ncf:
         ValueError: if a setting is out of range, an id is unknown, nobody has a movie left, or the loss is not finite.
     """
 
+    @deterministic_ops()
     def __init__(
         self, train: pd.DataFrame, indices: Indices, read, *, dim: int = 32, hidden: tuple = (32, 16),
         dropout: float = 0.2, penalty: float = 0.01, negatives: int = 4, epochs: int = 18,
         learning_rate: float = 0.003, batch_size: int = 4096, seed: int = 0,
     ):  # fmt: skip
         sizes = dict(dim=dim, negatives=negatives, epochs=epochs, learning_rate=learning_rate, batch_size=batch_size)
-        _check_settings(hidden, dropout, penalty, **sizes)
+        check_above_zero(**sizes)
+        _check_settings(hidden, dropout, penalty)
         rated = _rated(train, indices)
-        tf.keras.utils.set_random_seed(seed)
-        tf.config.experimental.enable_op_determinism()
-        self.model = FusedModel(indices.num_users, indices.num_movies, read, dim, tuple(hidden), dropout, penalty)
-        self.model.compile(optimizer=tf.keras.optimizers.legacy.Adam(learning_rate))
+        sizes = indices.num_users, indices.num_movies
+        self.model = FusedModel(*sizes, read, dim, tuple(hidden), dropout, penalty, seed)
+        self.model.compile(tf.keras.optimizers.legacy.Adam(learning_rate), steps_per_execution=STEPS_PER_EXECUTION)
+        steps = max(1, (1 + negatives) * int(rated.sum()) // batch_size)
         rng = np.random.default_rng(seed)
-        for epoch in range(1, epochs + 1):
-            loss = float(np.mean(self.model.train_steps(*draw_epoch(rated, negatives, batch_size, rng))))
+        for epoch in range(epochs):  # a `fit` for each, because each has negatives of its own
+            stream = batches(draw_epoch(rated, negatives, rng), batch_size, seed, first_step=epoch * steps)
+            [loss] = self.model.fit(stream, steps_per_epoch=steps, verbose=0).history["loss"]
             if not np.isfinite(loss):
-                raise ValueError(f"the loss must be finite; in epoch {epoch} it is {loss}. Lower the learning_rate.")
+                raise ValueError(
+                    f"the loss must be finite; in epoch {epoch + 1} it is {loss}. Lower the learning_rate."
+                )
 
     def __call__(self, user_index: np.ndarray) -> np.ndarray:
         blocks = np.split(np.asarray(user_index, np.int32), range(USERS_PER_BLOCK, len(user_index), USERS_PER_BLOCK))
@@ -136,9 +159,9 @@ class Ncf:
 
 
 class NeuMF(Ncf):
-    """Neural matrix factorisation: all four vectors are learned from who rated what. Keywords as in `Ncf`.
+    """Neural matrix factorisation: all four vectors are learned from the ratings. Keywords as in `Ncf`.
 
-    Source: He et al. (2017), *Neural collaborative filtering*; here trained at once, without their pre-training.
+    Source: He et al. (2017), *Neural collaborative filtering*; here trained in one go, without their pre-training.
     """
 
     def __init__(self, train: pd.DataFrame, indices: Indices, **settings):
@@ -146,10 +169,10 @@ class NeuMF(Ncf):
 
 
 class DeepHybrid(Ncf):
-    """Ids meet in the matrix factorisation, and the network reads what is known of the two. Keywords as in `Ncf`.
+    """Matrix factorisation of the ids, beside a network that reads features. Keywords as in `Ncf`.
 
     Args:
-        movies, users: the tables of `movie_features` and `user_features`; of one that is None, nothing is read.
+        movies, users: the tables of `movie_features` and `user_features`; one that is None gives no features.
 
     Source: Çakır, Öğüdücü and Tugay (2019), *A deep hybrid model for recommendation systems*, which recommends jobs.
     """
@@ -160,7 +183,7 @@ class DeepHybrid(Ncf):
 
 
 def _rated(train: pd.DataFrame, indices: Indices) -> np.ndarray:
-    """bool `[num_users, num_movies]`, without the users who rated everything."""
+    """Return bool `[num_users, num_movies]`, without the users who rated everything."""
     user, movie = indices.user_index(train["user_id"]), indices.movie_index(train["movie_id"])
     unknown = (user == UNKNOWN) | (movie == UNKNOWN)  # row -1 would be the last user's
     if unknown.any():
@@ -180,11 +203,30 @@ def _rated(train: pd.DataFrame, indices: Indices) -> np.ndarray:
     return rated
 
 
-def _check_settings(hidden, dropout: float, penalty: float, **sizes) -> None:
-    for name, value in sizes.items():
-        if not value > 0:
-            raise ValueError(f"`{name}` must be above 0, got {value}.")
+def _check_settings(hidden, dropout: float, penalty: float) -> None:
     if not (isinstance(hidden, tuple | list) and all(isinstance(units, int) and units > 0 for units in hidden)):
         raise ValueError(f"`hidden` must be units of each layer, whole numbers above 0, e.g. (32, 16); got {hidden!r}.")
     if not (0 <= dropout < 1 and penalty >= 0):
         raise ValueError(f"`dropout` must be a share, 0 to below 1, `penalty` 0 or more; got {dropout} and {penalty}.")
+
+
+def _fit_neumf(problem: Problem, seed: int, **settings) -> NeuMF:
+    return NeuMF(problem.train, problem.indices, seed=seed, **settings)
+
+
+def _fit_deep_hybrid(problem: Problem, seed: int, **settings) -> DeepHybrid:
+    tables = problem.data.movies, problem.data.users
+    return DeepHybrid(problem.train, problem.indices, *tables, seed=seed, **settings)
+
+
+SPACE = {
+    "dim": [16, 32, 64],
+    "hidden": [[16], [32, 16], [64, 32, 16]],
+    "penalty": [0.003, 0.005, 0.01],
+    "learning_rate": [0.002, 0.003, 0.005],
+    "epochs": [8, 12, 18],
+}
+NETWORKS = {  # the last two rungs of `baselines.ladder`: `RECOMMENDERS | NETWORKS` has all of them
+    "NeuMF": Recommender(_fit_neumf, SPACE, seeds=3),
+    "deep hybrid": Recommender(_fit_deep_hybrid, SPACE, seeds=3),
+}

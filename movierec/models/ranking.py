@@ -71,7 +71,7 @@ class RankingHead(tf.keras.layers.Layer):
         num_features = movie_features.shape[1]
 
         def table(name, rows):
-            return self.add_weight(f"ranking_{name}", (rows, dim), initializer=small_random())
+            return self.add_weight(f"ranking_{name}", (rows, dim), initializer=small_random(draws))
 
         count = np.bincount(history.movie_index, minlength=self.num_movies)
         self.movie_bias = self.add_weight("movie_bias", count.shape, initializer=start_at(np.log1p(count)))

@@ -1,4 +1,4 @@
-"""Histories as sentences whose words are films: windows to learn the next film from, and the floor, a Markov chain.
+"""Histories as sentences whose words are films: windows to learn the next film from.
 
 Taught in notebooks/08_self_attention.
 """
@@ -6,9 +6,7 @@ Taught in notebooks/08_self_attention.
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
-from movierec.data import Indices, order_by_user_and_time
 from movierec.models.history import History
 
 GAP_EDGES_SECONDS = (1, 60, 600, 3600, 86_400, 604_800)  # same second, minute, ten minutes, hour, day, week, longer
@@ -70,35 +68,3 @@ def _read(history: History, starts: np.ndarray, ends: np.ndarray, length: int) -
     place = np.where(there, place, 0)
     film = np.where(there, history.movie_index[place], history.num_movies).astype(np.int32)
     return film, np.where(there, gaps(history)[place], NUM_GAPS - 1).astype(np.int32), place
-
-
-class MarkovChain:
-    """score(u, i) = P(i | j) = (n_ji + damping · q_i) / (n_j + damping), with j the newest film of the user.
-
-    n_ji counts how often i came right after j, n_j how often anything did, and q_i is the share of i in train: of
-    films that seldom had a successor, popular ones are assumed. Counted, not trained; it knows one film of a user.
-
-    Args:
-        damping: in ratings; 0 or more. 0 with a film that nobody followed has no answer: all scores are 0.
-
-    Source: Rendle, Freudenthaler and Schmidt-Thieme (2010), *Factorizing personalized Markov chains*, for the chain
-    that is not factorised. Taught in notebooks/08_self_attention.
-    """
-
-    def __init__(self, train: pd.DataFrame, indices: Indices, damping: float = 10.0):
-        if not damping >= 0:
-            raise ValueError(f"`damping` must be 0 or more, got {damping}.")
-        user, movie = indices.user_index(train["user_id"]), indices.movie_index(train["movie_id"])
-        order = order_by_user_and_time(user, train["timestamp"].to_numpy())
-        user, movie = user[order], movie[order]
-        follows = user[1:] == user[:-1]
-        counts = np.zeros((indices.num_movies, indices.num_movies), np.float32)
-        np.add.at(counts, (movie[:-1][follows], movie[1:][follows]), 1)
-        share = np.bincount(movie, minlength=indices.num_movies) / len(movie)
-        followed = counts.sum(axis=1, keepdims=True) + damping
-        self.chance = np.divide(counts + damping * share, followed, out=counts, where=followed > 0)
-        self.newest = np.zeros(indices.num_users, int)
-        self.newest[user] = movie  # of several, the last one stays
-
-    def __call__(self, user_index: np.ndarray) -> np.ndarray:
-        return self.chance[self.newest[user_index]].astype(np.float32)

@@ -33,13 +33,14 @@ class Tower(tf.keras.layers.Layer):
     Source: SVD++ (Koren 2008) for the bag and its 1/√n; factorisation machines (Rendle 2010) for summing features.
     """
 
-    def __init__(self, features, rated, others: int, dim: int, name: str, has_id=True, is_explicit=True):
+    def __init__(self, features, rated, others: int, dim: int, name: str, has_id=True, is_explicit=True, draws=None):
         super().__init__(name=name)
         self.features, self.rated = features, rated
+        draws = draws or Draws()
         rows, num_features = features.shape
 
         def table(table_name, length):
-            return self.add_weight(f"{name}_{table_name}", (length, dim), initializer=small_random())
+            return self.add_weight(f"{name}_{table_name}", (length, dim), initializer=small_random(draws))
 
         self.feature = table("feature", num_features)
         self.id = table("id", rows) if has_id else None
@@ -143,12 +144,12 @@ class StarsHead(tf.keras.layers.Layer):
         movies = None if "bag of movies" in self.without else bags.by_user
         users = None if "bag of users" in self.without else bags.by_movie
         movie_id = settings.ids or bags.in_movie_bag is not None
-        self.user = Tower(user_features, movies, num_movies, dim, "user", settings.ids, is_explicit)
-        self.movie = Tower(movie_features, users, num_users, dim, "movie", movie_id, is_explicit)
+        self.user = Tower(user_features, movies, num_movies, dim, "user", settings.ids, is_explicit, draws)
+        self.movie = Tower(movie_features, users, num_users, dim, "movie", movie_id, is_explicit, draws)
         self.user_bias = self.add_weight("user_bias", bias.user.shape, initializer=start_at(bias.user))
         self.movie_bias = self.add_weight("movie_bias", bias.movie.shape, initializer=start_at(bias.movie))
         self.week_bias = self.add_weight("week_bias", (num_weeks,), initializer="zeros")
-        self.week = self.add_weight("week", (num_weeks, dim), initializer=small_random())
+        self.week = self.add_weight("week", (num_weeks, dim), initializer=small_random(draws))
         self.session = self.add_weight("session", (NUM_SESSION_FEATURES, 1), initializer="zeros")
         self.deep = multilayer_perceptron(3 * dim + NUM_SESSION_FEATURES, settings.hidden, 1, settings.dropout, draws)
         self.thresholds = Thresholds(bias.levels) if settings.ordinal else None

@@ -49,7 +49,7 @@ class Laboratory:
 
     Args:
         data: see `movierec.load`.
-        settings: {model: its settings}, see `movierec.baselines.tuning.chosen`.
+        settings: {model: its settings}, see `movierec.baselines.ladder.chosen`.
     """
 
     def __init__(self, data: MovieLens, settings: dict[str, dict] | None = None):

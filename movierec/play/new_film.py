@@ -6,9 +6,9 @@ Taught in notebooks/11_people_and_films.
 import numpy as np
 import pandas as pd
 
-from movierec.baselines import genre_matrix
+from movierec.baselines import FromContent, genre_matrix
 from movierec.data import Indices
-from movierec.evaluation import FromContent, Scorer, rated_pairs
+from movierec.evaluation import Scorer, rated_pairs
 
 YEARS_APART = 5.0  # as different as one genre
 

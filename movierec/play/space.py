@@ -3,8 +3,6 @@
 Taught in notebooks/07_recommendations.
 """
 
-import random
-
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -12,7 +10,7 @@ from matplotlib.figure import Figure
 from movierec import plots
 from movierec.data import UNKNOWN
 from movierec.keras2 import tf
-from movierec.models import HEADS, RANDOMNESS, Entries, HybridModel
+from movierec.models import HEADS, Entries, HybridModel
 
 HALVES = ("matrix factorisation", "deep")
 COLOURED_BY = ("genre", "year", "popularity")
@@ -28,13 +26,9 @@ def untrained(model) -> HybridModel:
     member = model.members[0]
     trained = member.model
     heads = tuple(head for head in HEADS if getattr(trained, head) is not None)  # each draws from the same seed
-    with RANDOMNESS:
-        states = random.getstate(), np.random.get_state()
-        tf.keras.utils.set_random_seed(member.seed or 0)
-        features = trained.user_features, trained.movie_features
-        network = HybridModel(trained.past, *features, member.bias, member.weeks.count, heads, trained.settings)
-        random.setstate(states[0])
-        np.random.set_state(states[1])
+    features = trained.user_features, trained.movie_features
+    shape = member.bias, member.weeks.count, heads, trained.settings
+    network = HybridModel(trained.past, *features, *shape, seed=member.seed or 0)
     return network
 
 

@@ -5,7 +5,7 @@ Taught in notebooks/10_serving.
 
 import numpy as np
 
-from movierec.evaluation.top_k import top_k
+from movierec.evaluation import top_k
 
 EXACT_UP_TO = 100_000  # vectors; below, looking at all of them is as fast and misses nothing
 QUERIES_PER_BLOCK = 1024  # bounds memory at 1024 x (vectors + k x dim) x 4 bytes

@@ -14,7 +14,6 @@ import os
 import platform
 import shutil
 import zipfile
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -112,7 +111,7 @@ def _manifest(hybrid: Hybrid, version: int, files: dict[str, str]) -> dict:
         },
         "metrics": best,
         "heads": _heads(model),
-        "settings": asdict(model.settings),
+        "settings": model.settings.model_dump(),
         "in_order": past.in_order,
         "user_feature_names": model.user_features.names,
         "movie_feature_names": model.movie_features.names,

@@ -1,16 +1,21 @@
-"""The training room."""
+"""Training: fit a hybrid, an ensemble or a self-attention model with Keras.
+
+`fit_hybrid`, `fit_ensemble` and `fit_sequence` take a split and return a recommender. Early stopping, the progress bar
+and stopping by hand are Keras callbacks; checkpoints let a training continue after a crash, and several workers can
+share it.
+"""
 
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "callbacks": ["Stop", "Stopped", "fit_head"],
+        "command": ["main"],
         "course_model": ["load_or_train", "model_folder", "save_course_model"],
-        "epochs": ["Stopped"],
-        "fit": ["MOST_PASSES", "fit_ensemble", "fit_hybrid", "stars_rows"],
+        "fit": ["MOST_PASSES", "fit_ensemble", "fit_hybrid", "stars_recipe"],
         "optimizers": ["LazyAdam", "OPTIMIZERS"],
-        "sequential": ["fit_sequence"],
-        "steps": ["LoopedModel", "Stop", "mean_over_workers", "own_first", "shuffled", "shuffled_groups"],
-        "workers": ["free_ports", "main"],
+        "sequence": ["SequenceRecommender", "fit_sequence"],
+        "workers": ["WorkerLost", "free_ports"],
     },
 )

@@ -1,141 +1,170 @@
-"""Where a training stands, in one file that is replaced as a whole: who is killed goes on from there.
+"""Checkpoints of a training: after the process was killed, the same call resumes where the last checkpoint was written.
 
-Taught in notebooks/10_serving.
+`tf.train.CheckpointManager` writes them; a file beside them says which training they belong to. Taught in
+notebooks/10_serving.
 """
 
 import json
-import os
 import warnings
-import zipfile
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-FILE = "training.npz"
-FORMAT = "movierec-training-1"
-ARRAYS = ("weights", "slots", "average", "best_weights")
-UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, OSError, EOFError, zipfile.BadZipFile)
+from movierec.files import write_atomically
+from movierec.keras2 import tf
+
+QUESTION = "question.json"
+FORMAT = "movierec-training-2"
+UNREADABLE = (tf.errors.OpError, ValueError, LookupError, TypeError, AttributeError, AssertionError, RuntimeError)
 
 
-@dataclass
-class State:
-    """All that the next step of a head's training depends on, besides the data, the settings and the seed.
+class Progress(tf.train.experimental.PythonState):
+    """How far the training of a head has come: what a checkpoint keeps besides weights.
 
     Attributes:
-        epoch, step: the epoch that is running, from 1, and how many of its steps are done.
-        losses: of those steps.
-        table: a row for each epoch that is over.
-        best_epoch, best_value: the epoch to keep, and what it was judged by; higher is better.
-        is_over: whether the training has ended; `best_weights` are then the head's.
-        weights, slots, average, best_weights: of the head, of its optimiser, over the epochs, of the best epoch.
+        epoch, step: how many epochs are finished, and how many steps of the next one.
+        losses: sum and number of the losses of these steps.
+        table: a row for each finished epoch.
+        best_epoch, best_value: the epoch to keep, and the value that it was chosen by; higher is better.
+        is_over: whether the training has ended.
     """
 
-    epoch: int = 1
-    step: int = 0
-    losses: list = field(default_factory=list)
-    table: list = field(default_factory=list)
-    best_epoch: int = 0
-    best_value: float = -np.inf
-    is_over: bool = False
-    weights: list = field(default_factory=list)
-    slots: list = field(default_factory=list)
-    average: list = field(default_factory=list)
-    best_weights: list = field(default_factory=list)
+    KEPT = ("epoch", "step", "losses", "table", "best_epoch", "best_value", "is_over")
+
+    def __init__(self):
+        self.epoch, self.step = 0, 0
+        self.losses = (0.0, 0.0)
+        self.table = []
+        self.best_epoch, self.best_value = 0, -np.inf
+        self.is_over = False
+
+    def serialize(self) -> str:
+        """Return the attributes as JSON; `tf.train.Checkpoint` calls this."""
+        return json.dumps({name: getattr(self, name) for name in self.KEPT})
+
+    def deserialize(self, string_value) -> None:
+        """Set the attributes from JSON; `tf.train.Checkpoint` calls this."""
+        vars(self).update(json.loads(string_value))
 
 
-class Checkpoint:
-    """The states of the heads of one training, in a folder.
+class Checkpoints:
+    """The checkpoints of one training in a folder: `question.json`, and a folder for each head.
 
     Args:
-        folder: made if it is not there.
-        question: {name: JSON value, or a number of NumPy} of data, settings and seed: a state answers no other.
+        folder: made if it does not exist.
+        question: {name: JSON value or NumPy number} of data, settings and seed. A checkpoint belongs to one question.
+        every: steps between two checkpoints within an epoch; there is one after each epoch, too.
         is_writer: False for all but one of several workers.
 
     Raises:
-        ValueError: if the folder holds the training of another question, or the file is damaged.
-        OSError: if the folder cannot be written: found out before there is something to lose.
+        ValueError: if the folder holds checkpoints of another question, or is damaged.
+        OSError: if the folder cannot be written. This is found out before anything is trained.
     """
 
-    def __init__(self, folder, question: dict, is_writer: bool = True):
-        self.path, self.is_writer = Path(folder) / FILE, is_writer
-        self.question = json.loads(json.dumps(question, default=lambda number: number.tolist()))
-        self.states, self._warned = self._read(), False
+    def __init__(self, folder, question: dict, every: int = 500, is_writer: bool = True):
+        self.folder, self.every, self.is_writer = Path(folder), every, is_writer
+        question = {"format": FORMAT, **question}
+        question = json.loads(json.dumps(question, default=lambda number: number.tolist()))
+        path = self.folder / QUESTION
+        if path.exists():
+            self._compare(path, question)
         if is_writer:
             try:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                for left in self.path.parent.glob(f".{FILE}.*"):  # half a file of somebody who was killed
-                    left.unlink(missing_ok=True)
-                self._write()
+                self.folder.mkdir(parents=True, exist_ok=True)
+                write_atomically(path, json.dumps(question, indent=1).encode())
             except OSError as error:
                 raise OSError(
                     error.errno,
-                    f"{self.path.parent} must be a folder that can be written, for checkpoints; {error.strerror}. "
+                    f"{self.folder} must be a folder that can be written, for checkpoints; {error.strerror}. "
                     "Nothing has been trained yet. Make room, or name another: fit_hybrid(…, checkpoint=folder).",
                 ) from error
 
-    def keep(self, head: str, state: State) -> None:
-        """Nothing; the file has the new state. If it cannot be written, the old one stays, and one warning says so."""
-        self.states[head] = state
+    def of(self, model, best) -> "HeadCheckpoint":
+        """Return the callback that writes the checkpoints of the head of `best`, after it has restored the last one."""
+        return HeadCheckpoint(self.folder / best.head, model, best, self.every, self.is_writer)
+
+    @staticmethod
+    def _compare(path: Path, question: dict) -> None:
+        try:
+            found = dict(json.loads(path.read_bytes()))
+        except UNREADABLE as error:
+            raise _unreadable(path, error) from error
+        other = [name for name in question if found.get(name) != question[name]]
+        if other:
+            was = "; ".join(f"{name} was {found.get(name)!r}, is {question[name]!r}" for name in other[:3])
+            raise ValueError(
+                f"{path.parent} has the checkpoints of another training: {was}. Ask as before, delete the folder to "
+                "start anew, or name another: fit_hybrid(…, checkpoint=folder)."
+            )
+
+
+class HeadCheckpoint(tf.keras.callbacks.Callback):
+    """Write weights, optimiser, average, best weights and progress of a head: every so many steps, and each epoch.
+
+    If a checkpoint cannot be written, the older one stays, training goes on, and one warning says so.
+
+    Args:
+        folder: of this head.
+        model: compiled.
+        best: the `BestEpoch` of the head; the callback must come after it.
+        every, is_writer: see `Checkpoints`.
+
+    Raises:
+        ValueError: if the checkpoint in the folder is damaged.
+    """
+
+    def __init__(self, folder: Path, model, best, every: int, is_writer: bool):
+        super().__init__()
+        self.progress, self.every, self.is_writer = best.progress, every, is_writer
+        self.saved_step, self.has_warned = 0, False
+        self.checkpoint = tf.train.Checkpoint(
+            layer=best.layer, optimizer=model.optimizer, average=best.average, best=best.best, progress=best.progress
+        )
+        self.checkpoint.save_counter  # noqa: B018  made here: of several workers only one will write
+        try:
+            self.manager = tf.train.CheckpointManager(self.checkpoint, str(folder), max_to_keep=1)
+            if (folder / "checkpoint").exists():  # written after the files that it names
+                self._restore(self.manager.latest_checkpoint)
+        except UNREADABLE as error:
+            raise _unreadable(folder, error) from error
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Count the steps from the last checkpoint on."""
+        self.saved_step = self.progress.step
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Write a checkpoint if `every` steps have been taken; after the last step of the epoch it comes later."""
+        is_last = batch + 1 == self.params["steps"]
+        if not is_last and self.progress.step // self.every > self.saved_step // self.every:
+            self._write()
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Write a checkpoint unless the epoch was cut short."""
+        if self.progress.step == 0:
+            self._write()
+
+    def _write(self) -> None:
+        self.saved_step = self.progress.step
         if not self.is_writer:
             return
         try:
-            self._write()
-        except OSError as error:
-            if not self._warned:
-                self._warned = True
+            self.manager.save()
+        except (tf.errors.OpError, OSError) as error:
+            if not self.has_warned:
+                self.has_warned = True
                 warnings.warn(
-                    f"{self.path} could not be replaced ({error.strerror}); training goes on, and the older checkpoint "
-                    "is still there. Make room: the next one is tried as before.",
+                    f"no checkpoint could be written to {self.manager.directory} ({error}); training goes on, and the "
+                    "older checkpoint is still there. Make room: the next one is tried as before.",
                     stacklevel=2,
                 )
 
-    def _write(self) -> None:
-        meta = {"format": FORMAT, "question": self.question, "states": {}}
-        arrays = {}
-        for head, state in self.states.items():
-            values = dict(vars(state))  # `asdict` would copy all of the arrays
-            for name in ARRAYS:
-                for number, array in enumerate(values.pop(name)):
-                    arrays[f"{head}/{name}/{number}"] = array
-            meta["states"][head] = values
-        temporary = self.path.with_name(f".{FILE}.{os.getpid()}")
-        try:
-            with open(temporary, "wb") as file:
-                np.savez(file, meta=np.array(json.dumps(meta)), **arrays)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, self.path)
-        finally:
-            temporary.unlink(missing_ok=True)
-
-    def _read(self) -> dict[str, State]:
-        if not self.path.exists():
-            return {}
-        try:
-            with open(self.path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
-                meta = json.loads(str(file["meta"]))
-                arrays = {name: file[name] for name in file.files}
-            found = meta["question"] | {"format": meta["format"]}
-            known = meta["states"] if meta["format"] == FORMAT else {}
-            states = {head: _state(head, values, arrays) for head, values in known.items()}
-        except UNREADABLE as error:
-            raise ValueError(f"{self.path} is no checkpoint of movierec ({error}). Delete it to start anew.") from error
-        asked = self.question | {"format": FORMAT}
-        other = [name for name in asked if found.get(name) != asked[name]]
-        if other:
-            was = "; ".join(f"{name} was {found.get(name)!r}, is {asked[name]!r}" for name in other[:3])
-            raise ValueError(
-                f"{self.path} is of another training: {was}. Ask as before, delete it to start anew, or name another "
-                "folder: fit_hybrid(…, checkpoint=folder)."
-            )
-        return states
+    def _restore(self, path: str) -> None:
+        """Read every number, so that damage is found now; set those that exist. The optimiser's are set in `fit`."""
+        reader = tf.train.load_checkpoint(path)
+        for name in reader.get_variable_to_shape_map():
+            reader.get_tensor(name)
+        self.checkpoint.restore(path).assert_existing_objects_matched()
 
 
-def _state(head: str, values: dict, arrays: dict) -> State:
-    lists = {}
-    for name in ARRAYS:
-        start = f"{head}/{name}/"
-        count = sum(key.startswith(start) for key in arrays)
-        lists[name] = [arrays[f"{start}{number}"] for number in range(count)]
-    return State(**values, **lists)
+def _unreadable(path: Path, error: Exception) -> ValueError:
+    return ValueError(f"{path} is no checkpoint of movierec ({error}). Delete it to start anew.")

@@ -1,11 +1,11 @@
-"""A split in, a trained `Hybrid` out: shuffled batches, early stopping on validation, the best epoch of each head kept.
+"""Train a hybrid, or an ensemble, on a split: shuffled batches, early stopping, the best epoch of each head kept.
 
-Taught in notebooks/06_training; what is large, 10_serving.
+Taught in notebooks/06_training and, for large data, notebooks/10_serving.
 """
 
 import time
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,156 +13,145 @@ import pandas as pd
 
 from movierec.baselines import Bias
 from movierec.data import Split, features, make_indices, order_by_user_and_time
-from movierec.evaluation import evaluate_ranks, held_out_ranks, metrics
-from movierec.evaluation import full_ranking as evaluation
+from movierec.evaluation import LIKED_FROM_STARS, evaluate_ranks, held_out_ranks, metrics
+from movierec.files import sha256_of_arrays
 from movierec.keras2 import tf
-from movierec.models import HEADS, HybridModel, Lists, Settings, make_history, one_at_a_time, session_features
-from movierec.recommend import Ensemble, Hybrid, sha256_of
-from movierec.training.checkpoints import Checkpoint
-from movierec.training.epochs import Recipe, Stopped, Watch, fit_head
+from movierec.models import (
+    HEADS,
+    HybridModel,
+    Lists,
+    Settings,
+    check_above_zero,
+    deterministic_ops,
+    make_history,
+    session_features,
+)
+from movierec.recommend import Ensemble, Hybrid
+from movierec.training.callbacks import Stop, fit_head
+from movierec.training.checkpoints import Checkpoints
 from movierec.training.optimizers import OPTIMIZERS
-from movierec.training.steps import Stop, shuffled, shuffled_groups
 
-__all__ = ["Stop", "Stopped", "fit_ensemble", "fit_hybrid"]
+STARS_EPOCHS = 6  # chosen on validation (notebook 06), for splits without a validation part
+RANKING_EPOCHS = 16
+AVERAGED = 0.5  # of the ranking head, see `BestEpoch`
+USERS_PER_EPOCH = 10_000  # of the ranking head: more passes over the users if they are fewer; each hides other films
+MOST_PASSES = 10
+MOST_VALIDATED = 20_000  # users whose lists are measured after each epoch of the ranking head
+LISTS_FACTOR = 8  # times as many ratings in a step of the stars head, where histories are lists
 
-STARS_EPOCHS, RANKING_EPOCHS = 6, 16  # chosen on validation (notebook 06): used where a split has no validation part
-AVERAGED = 0.5  # of the ranking head, see `Recipe`
-USERS_PER_EPOCH, MOST_PASSES = 10_000, 10  # of the ranking head: in each pass over the users other films are hidden
-MOST_VALIDATED = 20_000  # users whose lists are looked at after each epoch of the ranking head
-LARGE = 8  # times as many ratings in a step of the stars head, where histories are lists
 
-
-@one_at_a_time
+@deterministic_ops()
 def fit_hybrid(
-    split: Split,
-    movies: pd.DataFrame | None = None,
-    users: pd.DataFrame | None = None,
-    *,
-    about_movies: pd.DataFrame | None = None,
-    about_users: pd.DataFrame | None = None,
-    seed: int = 0,
-    heads: tuple = HEADS,
-    epochs: int = 80,
-    patience: int = 5,
-    batch_size: int = 1024,
-    learning_rate: float = 0.001,
-    users_per_batch: int = 256,
-    ranking_learning_rate: float = 0.004,
-    liked_from: float = evaluation.LIKED_FROM_STARS,
-    stars_epochs: int = STARS_EPOCHS,
-    ranking_epochs: int = RANKING_EPOCHS,
-    on_epoch: Callable[[dict], None] | None = None,
-    stop: Stop | None = None,
-    optimizer: str = "lazy_adam",
-    progress: bool = False,
-    checkpoint=None,
-    checkpoint_steps: int = 500,
-    strategy: "tf.distribute.Strategy | None" = None,
-    **settings,
-) -> Hybrid:
-    """A hybrid fitted on `split.train`, each head at its best epoch on `split.validation`.
+    split: Split, movies: pd.DataFrame | None = None, users: pd.DataFrame | None = None, *,
+    about_movies: pd.DataFrame | None = None, about_users: pd.DataFrame | None = None, seed: int = 0,
+    heads: tuple = HEADS, epochs: int = 80, patience: int = 5, batch_size: int = 1024, learning_rate: float = 0.001,
+    users_per_batch: int = 256, ranking_learning_rate: float = 0.004, liked_from: float = LIKED_FROM_STARS,
+    stars_epochs: int = STARS_EPOCHS, ranking_epochs: int = RANKING_EPOCHS, optimizer: str = "lazy_adam",
+    on_epoch: Callable[[dict], None] | None = None, stop: Stop | None = None, progress: bool = False,
+    callbacks: Sequence = (), checkpoint=None, checkpoint_steps: int = 500,
+    strategy: "tf.distribute.Strategy | None" = None, **settings,
+) -> Hybrid:  # fmt: skip
+    """Fit a hybrid on `split.train`, each head at its best epoch on `split.validation`.
 
-    Same seed, same machine, same result: TensorFlow's deterministic operations are switched on for the process, and a
-    second call waits for one in another thread. If the split is in time, the ranking head is trained to say what comes
-    next; else, what is missing.
+    If the split is in time, the ranking head learns to predict what comes next; else, what is missing. The same seed
+    on the same machine gives the same model to the bit: TensorFlow's deterministic kernels are switched on meanwhile,
+    so a second call waits for one in another thread. NumPy's and Python's generators are left alone.
 
-    Where users x movies is more than `most_pairs` of the settings, histories are lists: batches of the stars head have
-    few users with all of their ratings, and a film with many ratings is known by an id instead of by who rated it.
+    Where users x movies is more than `most_pairs` of the settings, histories are lists: a batch of the stars head has
+    few users with all of their ratings, and a movie with many ratings is known by an id instead of by its raters.
     Memory is then at most 0.7 GB, and 180 bytes for each rating of train.
 
     Args:
-        split: train; validation for early stopping, or None; test is not touched.
-        movies: movie_id, title, year, genres; movies without a rating can be recommended through it. May be None.
-        users: user_id, age, gender, occupation, any of them. May be None.
-        about_movies, about_users: more that is known of them, in a table of your own with movie_id (user_id): numbers,
-            text, lists like "fr|en"; see `features.table_features` and notebook 11.
-        seed: of the weights, the batches, dropout and what is hidden.
-        heads: which heads to train; ("stars",) if only `predict` is wanted, ("ranking",) if only lists are.
-        epochs: at most so many; one of the stars is a pass over the ratings, one of the ranking a pass over the users,
-            or ten if they are few. Without a validation part, see stars_epochs.
+        split: train; validation for early stopping, or None. Test is not touched.
+        movies, users: tables with movie_id, title, year, genres; with user_id, age, gender, occupation; or None.
+        about_movies, about_users: more columns of your own, with movie_id or user_id; see `table_features`.
+        seed: of the initial weights, the batches, dropout and what is hidden.
+        heads: which heads to train: ("stars",) if only `predict` is wanted, ("ranking",) if only lists are.
+        epochs: at most so many. An epoch of the stars head is a pass over the ratings; one of the ranking head is a
+            pass over the users, or ten if they are few. Without a validation part, see stars_epochs.
         patience: epochs without a better validation value before stopping.
-        batch_size, learning_rate: ratings in a step of the stars head, eight times as many if histories are too many
-            for a matrix; and the rate of the optimiser.
-        users_per_batch, ranking_learning_rate: users in a step of the ranking head, and the rate of the optimiser.
-        liked_from: stars from which a validation movie is relevant; lower it where the scale is not 1 to 5.
+        batch_size, learning_rate: ratings in a step of the stars head (eight times as many if histories are lists), and
+            the rate of its optimiser.
+        users_per_batch, ranking_learning_rate: users in a step of the ranking head, and the rate of its optimiser.
+        liked_from: stars from which a validation movie is relevant. Lower it where the scale is not 1 to 5.
         stars_epochs, ranking_epochs: epochs of each head if there is no validation part.
-        on_epoch: called after each epoch with its row of `history`, e.g. to draw it.
-        stop: `stop.ask()`, from another thread or from `on_epoch`, ends the training after the batch that is running;
-            what each head has learned until its best epoch is kept.
+        on_epoch: called after each epoch with its row of `history`.
+        stop: `stop.ask()`, from another thread or from `on_epoch`, ends the training within a second or a step; the
+            best epoch of each head is kept.
         optimizer: "lazy_adam", "adam" or "adagrad".
-        progress: whether to show a bar with rate and time left.
-        checkpoint: a folder. Who is killed and asks again goes on there and gets the model that they would have got,
-            to the bit; at most `checkpoint_steps` steps are taken twice. Delete it when the model is saved.
-        strategy: of `tf.distribute`, to train with several workers, see `workers`. Each has all of the data
-            and takes its share of each batch.
+        progress: whether to show Keras's bar, with the time left and the loss.
+        checkpoint, checkpoint_steps: a folder that is written to every so many steps. After a crash, the same call
+            resumes there and returns the model of an uninterrupted training, to the bit. Delete it when that is saved.
+        strategy: of `tf.distribute`, to train with several workers, see `movierec.training.workers`.
+        callbacks: Keras callbacks. Each head has a `fit` of its own: `model.fitted_head` is its name, and the logs of
+            an epoch have train_<head>_loss, and validation_rmse or validation_ndcg@10.
         **settings: see `Settings`.
 
     Returns:
-        A `Hybrid`, with `history` (one row an epoch), `best_epochs` and `fit_seconds`.
+        A `Hybrid` with `history` (one row an epoch), `best_epochs` and `fit_seconds`.
 
     Raises:
-        ValueError: if the loss stops being finite, a setting is out of its range, or the checkpoint is of another
-            training.
+        ValueError: if the loss stops being finite, a setting is out of range, or the checkpoint is another training's.
         OSError: if the checkpoint's folder cannot be written.
         Stopped: if `stop` was asked before each head had finished an epoch.
     """
-    heads = _checked_heads(heads)
+    settings = Settings(**settings)
+    if isinstance(heads, str) or not heads or not set(heads) <= set(HEADS):
+        raise ValueError(f"`heads` must be some of {HEADS}, got {heads!r}.")
+    heads = tuple(head for head in HEADS if head in heads)
     if not isinstance(split, Split):
-        raise ValueError(
-            f"`split` must be a Split, got {type(split).__name__}. Try movierec.split_by_user_time(data.ratings)."
-        )
-    _check_above_zero(
-        epochs=epochs, patience=patience, batch_size=batch_size,
-        learning_rate=learning_rate, users_per_batch=users_per_batch, ranking_learning_rate=ranking_learning_rate,
-        stars_epochs=stars_epochs, ranking_epochs=ranking_epochs, checkpoint_steps=checkpoint_steps,
-    )  # fmt: skip
+        found = type(split).__name__
+        raise ValueError(f"`split` must be a Split, got {found}. Try movierec.split_by_user_time(data.ratings).")
     if optimizer not in OPTIMIZERS:
         raise ValueError(f"`optimizer` must be one of {', '.join(OPTIMIZERS)}; got {optimizer!r}.")
-    settings = Settings(**settings)
-    started = time.perf_counter()
-    tf.keras.utils.set_random_seed(seed)
-    tf.config.experimental.enable_op_determinism()
-    alone, strategy = strategy is None, strategy or tf.distribute.get_strategy()
-    with strategy.scope():
-        hybrid = _untrained(split, movies, users, heads, settings, about_movies, about_users)
-    hybrid.seed = seed
-    has_validation = split.validation is not None
-    recipes = {
-        "stars": lambda: stars_recipe(
-            hybrid, split, batch_size, optimizer=optimizer, learning_rate=learning_rate,
-            epochs=epochs if has_validation else stars_epochs, quality=_quality(hybrid, "stars", split, liked_from),
-        ),
-        "ranking": lambda: ranking_recipe(
-            hybrid, users_per_batch, optimizer=optimizer, learning_rate=ranking_learning_rate,
-            epochs=epochs if has_validation else ranking_epochs, quality=_quality(hybrid, "ranking", split, liked_from),
-        ),
+    numbers = {
+        "epochs": epochs, "stars_epochs": stars_epochs, "ranking_epochs": ranking_epochs, "patience": patience,
+        "batch_size": batch_size, "users_per_batch": users_per_batch,
+        "learning_rate": learning_rate, "ranking_learning_rate": ranking_learning_rate,
     }  # fmt: skip
-    question = {
-        "seed": seed, "heads": heads, "epochs": epochs, "stars_epochs": stars_epochs, "ranking_epochs": ranking_epochs,
-        "patience": patience, "batch_size": batch_size, "learning_rate": learning_rate,
-        "users_per_batch": users_per_batch, "ranking_learning_rate": ranking_learning_rate, "liked_from": liked_from,
-        "optimizer": optimizer, **asdict(settings), "in_order": hybrid.model.past.in_order,
-        "data": _digest(hybrid, split),
-    } if checkpoint is not None else None  # fmt: skip
-    keep = Checkpoint(checkpoint, question, _is_first(strategy)) if checkpoint is not None else None
-    watch = Watch(on_epoch, stop, keep, checkpoint_steps, progress)
-    tables = []
+    check_above_zero(**numbers, checkpoint_steps=checkpoint_steps)
+    started = time.perf_counter()
+
+    build = partial(_untrained, split, movies, users, about_movies, about_users, heads, settings, seed)
+    with tf.distribute.get_strategy().scope() if strategy is None else strategy.scope():
+        hybrid = build()
+    model, checkpoints = hybrid.model, None
+    if checkpoint is not None:
+        question = numbers | settings.model_dump() | {"seed": seed, "heads": heads, "optimizer": optimizer}
+        question |= {"liked_from": liked_from, "in_order": model.past.in_order, "data": _digest(hybrid, split)}
+        resolver = model.distribute_strategy.cluster_resolver
+        is_writer = resolver is None or not resolver.task_id
+        checkpoints = Checkpoints(checkpoint, question, checkpoint_steps, is_writer)
+    recipes = {
+        "stars": lambda: stars_recipe(hybrid, split.train, batch_size) | {"learning_rate": learning_rate},
+        "ranking": lambda: ranking_recipe(hybrid, users_per_batch) | {"learning_rate": ranking_learning_rate},
+    }
+    fixed_epochs = {"stars": stars_epochs, "ranking": ranking_epochs}
+    tables, best_epochs = [], {}
     for head in heads:
-        table, hybrid.best_epochs[head] = fit_head(hybrid.model, head, recipes[head](), patience, seed, watch)
+        model.train_only((head,))
+        table, best_epochs[head] = fit_head(
+            model, head, **recipes[head](), optimizer=optimizer, patience=patience,
+            epochs=fixed_epochs[head] if split.validation is None else epochs,
+            quality=_quality(hybrid, head, split, liked_from),
+            on_epoch=on_epoch, stop=stop, progress=progress, checkpoints=checkpoints, callbacks=callbacks,
+        )  # fmt: skip
         tables.append(table)
-    hybrid.model.train_only(HEADS)  # nothing is frozen in what the caller gets
-    if not alone:
-        hybrid = _of_one_worker(hybrid, split, movies, users, heads, settings, about_movies, about_users)
+    model.train_only(HEADS)  # nothing is frozen in what the caller gets
+    if strategy is not None:
+        hybrid = build()  # without the strategy: one worker asks and saves it without the others
+        for head in heads:
+            getattr(hybrid.model, head).set_weights(getattr(model, head).get_weights())
+    hybrid.best_epochs = best_epochs
     hybrid.history = tables[0] if len(tables) == 1 else tables[0].merge(tables[1], on="epoch", how="outer")
     hybrid.fit_seconds = time.perf_counter() - started
     return hybrid
 
 
 def fit_ensemble(split: Split, *tables, seeds: tuple = (0, 1, 2), checkpoint=None, **settings) -> Ensemble:
-    """The mean of hybrids that differ in their seed only: better, and as many times as slow to fit and to ask.
+    """Fit hybrids that differ in their seed only; their mean is better, and as many times slower to fit and to ask.
 
-    Args: as `fit_hybrid`, and seeds. If it is stopped before the last of them has finished an epoch, nothing is kept;
-        with a checkpoint, which has a folder for each seed, all that are trained are found there again.
+    Arguments and errors are those of `fit_hybrid`, and seeds, at least one. The checkpoint has a folder for each seed.
     """
     if not len(seeds):
         raise ValueError("`seeds` is empty; name at least one, e.g. seeds=(0, 1, 2).")
@@ -175,43 +164,24 @@ def fit_ensemble(split: Split, *tables, seeds: tuple = (0, 1, 2), checkpoint=Non
 
 
 def _untrained(
-    split: Split, movies, users, heads: tuple, settings: Settings, about_movies=None, about_users=None
+    split: Split, movies, users, about_movies, about_users, heads: tuple, settings: Settings, seed: int
 ) -> Hybrid:
     train = split.train
     indices = make_indices(train, movies)
     bias, weeks = Bias(train, indices), features.make_weeks(train)
     in_order = split.in_time is not None and "order" not in settings.without
-    model = HybridModel(
-        make_history(train, indices, bias, in_order),
-        features.user_features(users, indices, about_users),
-        features.movie_features(movies, indices, about_movies),
-        bias,
-        weeks.count,
-        heads,
-        settings,
-    )
+    known = features.user_features(users, indices, about_users), features.movie_features(movies, indices, about_movies)
+    past = make_history(train, indices, bias, in_order)
+    model = HybridModel(past, *known, bias, weeks.count, heads, settings, seed)
     parts = [train] if split.validation is None else [train, split.validation]
     seen = pd.concat([part[["user_id", "movie_id"]] for part in parts], ignore_index=True)
-    return Hybrid(model, indices, movies, weeks, bias, seen)
-
-
-def _of_one_worker(trained: Hybrid, split: Split, movies, users, heads: tuple, settings: Settings, *about) -> Hybrid:
-    """The same model without its strategy: to be asked and saved by one worker, without the others."""
-    hybrid = _untrained(split, movies, users, heads, settings, *about)
-    for head in heads:
-        getattr(hybrid.model, head).set_weights(getattr(trained.model, head).get_weights())
-    hybrid.best_epochs, hybrid.seed = trained.best_epochs, trained.seed
+    hybrid = Hybrid(model, indices, movies, weeks, bias, seen)
+    hybrid.seed = seed
     return hybrid
 
 
-def _is_first(strategy) -> bool:
-    """Whether this is the worker that writes."""
-    resolver = strategy.cluster_resolver
-    return resolver is None or not resolver.task_id
-
-
 def _digest(hybrid: Hybrid, split: Split) -> str:
-    """SHA-256 of all that is learned from, and of what it is judged by."""
+    """Return the SHA-256 of all that is learned from, and of what it is judged by."""
     past, model, bias = hybrid.model.past, hybrid.model, hybrid.bias
     arrays = [past.user_index, past.movie_index, past.residual, past.timestamp, hybrid.indices.movie_ids]
     arrays += [bias.user, bias.movie, np.array(bias.mean), bias.levels]  # residuals are the same a star higher
@@ -219,39 +189,17 @@ def _digest(hybrid: Hybrid, split: Split) -> str:
     if split.validation is not None:
         columns = ["user_id", "movie_id", "rating", "timestamp"]  # as float64: whatever the integers are kept in
         arrays += [split.validation[column].to_numpy(np.float64, na_value=np.nan) for column in columns]
-    return sha256_of(*arrays)
+    return sha256_of_arrays(*arrays)
 
 
-def stars_recipe(hybrid: Hybrid, split: Split, batch_size: int, **settings) -> Recipe:
-    """How the stars head is trained; where histories are lists, its batches hold few users and all their ratings."""
-    columns, head = stars_rows(hybrid, split.train), hybrid.model.stars
-    if head.in_movie_bag is not None:
-        columns["in_movie_bag"] = head.in_movie_bag
-    if isinstance(head.user.rated, Lists):
-        columns |= {"movie_index": head.user.rated.other, "residual": head.user.rated.residual}  # not copied again
-        starts = hybrid.model.past.starts
-        return Recipe(columns, lambda rng: shuffled_groups(starts, LARGE * batch_size, rng), **settings)
-    num_rows = len(columns["user_index"])
-    return Recipe(columns, lambda rng: shuffled(num_rows, batch_size, rng), **settings)
+def stars_recipe(hybrid: Hybrid, train: pd.DataFrame, batch_size: int) -> dict:
+    """Return what `fit_head` needs of the stars head: all ratings in the order of the history, and batches of them.
 
-
-def ranking_recipe(hybrid: Hybrid, users_per_batch: int, **settings) -> Recipe:
-    """How the ranking head is trained: in passes over the users, ten in an epoch if they are few."""
-    num_users = hybrid.indices.num_users
-    passes = max(1, min(MOST_PASSES, USERS_PER_EPOCH // num_users))
-
-    def order(rng):
-        return np.concatenate([shuffled(num_users, users_per_batch, rng) for _ in range(passes)])
-
-    settings |= {"averaged": AVERAGED, "unit": "user", "rate": "ranking_learning_rate"}
-    return Recipe({"user_index": np.arange(num_users, dtype=np.int32)}, order, **settings)
-
-
-def stars_rows(hybrid: Hybrid, train: pd.DataFrame) -> dict:
-    """The columns that the stars head is trained on, `[N]` each, in the order of its history."""
-    past = hybrid.model.past
+    If histories are lists, whole users are shuffled, and the columns of the history are not copied again.
+    """
+    past, head = hybrid.model.past, hybrid.model.stars
     order = order_by_user_and_time(hybrid.indices.user_index(train["user_id"]), train["timestamp"].to_numpy())
-    return {
+    rows = {
         "user_index": past.user_index,
         "movie_index": past.movie_index,
         "week_index": hybrid.weeks.index(pd.DataFrame({"timestamp": past.timestamp})),
@@ -259,46 +207,44 @@ def stars_rows(hybrid: Hybrid, train: pd.DataFrame) -> dict:
         "residual": past.residual,
         "session": session_features(past, dtype=np.float16),  # 16 bytes a rating instead of 32
     }
+    if head.in_movie_bag is not None:
+        rows["in_movie_bag"] = head.in_movie_bag
+    if not isinstance(head.user.rated, Lists):
+        return {"rows": rows, "batch_size": batch_size}
+    rows |= {"movie_index": head.user.rated.other, "residual": head.user.rated.residual}
+    return {"rows": rows, "batch_size": LISTS_FACTOR * batch_size, "groups": past.starts}
+
+
+def ranking_recipe(hybrid: Hybrid, users_per_batch: int) -> dict:
+    """Return what `fit_head` needs of the ranking head: the users, and ten passes an epoch if they are few."""
+    num_users = hybrid.indices.num_users
+    passes = max(1, min(MOST_PASSES, USERS_PER_EPOCH // num_users))
+    users = {"rows": {"user_index": np.arange(num_users, dtype=np.int32)}, "batch_size": users_per_batch}
+    return users | {"passes": passes, "averaged": AVERAGED, "rate": "ranking_learning_rate"}
 
 
 def _quality(hybrid: Hybrid, head: str, split: Split, liked_from: float) -> Callable | None:
-    """What the head is judged by: RMSE, or NDCG@10, on validation; None without one."""
+    """Return the function that judges the head on validation, by RMSE or NDCG@10; None without validation.
+
+    NDCG@10 is that of at most `MOST_VALIDATED` users: their mean differs from everybody's by less than seeds do.
+    """
     validation = split.validation
     if validation is None:
         return None
-    liked = _of_some_users(validation[validation["rating"] >= liked_from])
-    if head == "ranking" and not len(liked):
+    if head == "stars":
+        return lambda: ("rmse", metrics.rmse(hybrid.predict(validation), validation["rating"]), False)
+    liked = validation[validation["rating"] >= liked_from]
+    if not len(liked):
         raise ValueError(
             f"no user of validation has a movie of at least {liked_from} stars there; the highest of "
             f"{len(validation):,} ratings is {validation['rating'].max():g}. `liked_from` says what counts as liked."
         )
+    users = liked["user_id"].unique()
+    if len(users) > MOST_VALIDATED:
+        liked = liked[liked["user_id"].isin(np.random.default_rng(0).choice(users, MOST_VALIDATED, replace=False))]
 
-    def stars():
-        return "rmse", metrics.rmse(hybrid.predict(validation), validation["rating"]), False
-
-    def ranking():
+    def ndcg():
         ranks = held_out_ranks(hybrid.score, liked, split.train, hybrid.indices)
         return "ndcg@10", evaluate_ranks(ranks, liked, hybrid.indices, liked_from=liked_from)["ndcg@10"].mean(), True
 
-    return {"stars": stars, "ranking": ranking}[head]
-
-
-def _of_some_users(ratings: pd.DataFrame) -> pd.DataFrame:
-    """All rows of `MOST_VALIDATED` users, drawn once: their mean differs from everybody's by less than seeds do."""
-    users = ratings["user_id"].unique()
-    if len(users) <= MOST_VALIDATED:
-        return ratings
-    return ratings[ratings["user_id"].isin(np.random.default_rng(0).choice(users, MOST_VALIDATED, replace=False))]
-
-
-def _checked_heads(heads) -> tuple:
-    """Each head once, in the order of `HEADS`."""
-    if isinstance(heads, str) or not heads or not set(heads) <= set(HEADS):
-        raise ValueError(f"`heads` must be some of {HEADS}, got {heads!r}.")
-    return tuple(head for head in HEADS if head in heads)
-
-
-def _check_above_zero(**settings) -> None:
-    for name, value in settings.items():
-        if not value > 0:
-            raise ValueError(f"`{name}` must be above 0, got {value}.")
+    return ndcg

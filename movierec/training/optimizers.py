@@ -7,18 +7,18 @@ from movierec.keras2 import tf
 
 
 class LazyAdam(tf.keras.optimizers.legacy.Adam):
-    """Adam; of a table from which a batch gathered rows, only those rows and their moments move.
+    """Adam that moves only the rows of a table that a batch gathered, and their moments.
 
     m ← β₁ m + (1 − β₁) g,  v ← β₂ v + (1 − β₂) g²,  w ← w − rate · m̂ / (√v̂ + ε)
 
-    Adam itself goes on moving every row by what it remembers, and so pays for the whole table in each step: with
-    280,000 users ten times the rest. A gradient that is no gather's is treated as by Adam.
+    Adam itself moves every row in every step, by its moments, and so pays for the whole table: with 280,000 users ten
+    times the rest. A gradient that does not come from gathering rows is treated as by Adam.
 
     Source: Kingma and Ba (2015), algorithm 1; "lazy" as in TensorFlow Addons, which has ended.
     """
 
     def _resource_apply_sparse(self, grad, var, indices, apply_state=None):
-        """The operation that moves the rows `indices`, each once, by `grad` `[rows, …]`; Keras calls it."""
+        """Return the operation that moves the rows `indices`, each once, by `grad` `[rows, …]`; Keras calls it."""
         key = var.device, var.dtype.base_dtype
         now = (apply_state or {}).get(key) or self._fallback_apply_state(*key)
         m, v = self.get_slot(var, "m"), self.get_slot(var, "v")

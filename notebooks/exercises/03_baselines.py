@@ -8,9 +8,9 @@
 import numpy as np
 
 import movierec
+from movierec import evaluation
 from movierec.baselines import Popularity
 from movierec.data import make_indices
-from movierec.evaluation import full_ranking as evaluation
 from movierec.play import Quiz
 from movierec.play.check import attempt, check
 

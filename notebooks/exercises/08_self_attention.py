@@ -8,9 +8,9 @@
 import numpy as np
 
 import movierec
+from movierec import evaluation
+from movierec.baselines import MarkovChain
 from movierec.data import make_indices
-from movierec.evaluation import full_ranking as evaluation
-from movierec.models import MarkovChain
 from movierec.play import Quiz
 from movierec.play.check import attempt, check
 

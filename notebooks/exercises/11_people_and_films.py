@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 import movierec
-from movierec.baselines import Ease, Popularity
+from movierec import evaluation
+from movierec.baselines import Ease, FromContent, Popularity
 from movierec.data import about, features, make_indices
-from movierec.evaluation import cold, groups
-from movierec.evaluation import full_ranking as evaluation
+from movierec.evaluation import groups
 from movierec.play import Quiz
 from movierec.play.check import attempt, check
 
@@ -200,7 +200,7 @@ def continued(scores, content, is_rated, pull):
 
 
 # %%
-hidden = cold.hide_movies(split, seed=7)
+hidden = groups.hide_movies(split, seed=7)
 at = make_indices(hidden.split.train, data.movies)
 content = features.movie_features(data.movies, at).values.astype(float)
 is_rated = np.isin(at.movie_ids, hidden.split.train["movie_id"])
@@ -216,7 +216,7 @@ def first(filled):
 
 
 yours = attempt(lambda: continued if continued is ... else continued(scores, content, is_rated, 10.0))
-expected = cold.FromContent(ease, content, is_rated, 10.0)(np.arange(4))
+expected = FromContent(ease, content, is_rated, 10.0)(np.arange(4))
 uncentred = np.linalg.solve(
     content[is_rated].T @ content[is_rated] + 10 * np.eye(content.shape[1]), content[is_rated].T @ scores[:, is_rated].T
 )

@@ -15,7 +15,7 @@ NUMBERS = ["name", "value", "tolerance", "digits", "unit", *ORIGIN]  # columns o
 FIGURES = ["name", "alt", *ORIGIN]  # columns of results/figures.csv
 COMMANDS = {  # what makes the results of a script
     "conftest.py": "make notebooks",
-    "movierec/baselines/tuning.py": "make tune",
+    "tests/benchmarks/tune_baselines.py": "make tune",
     "tests/benchmarks/ablation.py": "make ablation",
     "tests/benchmarks/people_and_films.py": "python tests/benchmarks/people_and_films.py",
     "tests/benchmarks/repeats.py": "make repeats",

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from movierec import record
-from movierec.baselines import ladder, tuning
+from movierec.baselines import ladder
 from movierec.baselines.ladder import RANKERS, RECOMMENDERS, STAR_PREDICTORS, Problem
 from movierec.data import Split
 from movierec.evaluation import evaluate_ranking
@@ -75,9 +75,9 @@ def test_the_random_order_is_the_same_however_users_are_asked(problem):
 
 
 def test_a_split_without_validation_gets_one_from_its_train(split):
-    assert tuning.with_validation(split) is split
+    assert with_validation(split) is split
     plain = Split(split.train, None, split.test)
-    inner = tuning.with_validation(plain)
+    inner = with_validation(plain)
     assert len(inner.train) + len(inner.validation) == len(split.train)
     pd.testing.assert_frame_equal(inner.test, split.test)
 
@@ -90,9 +90,9 @@ def test_settings_are_chosen_on_validation_whatever_test_says(split, checkerboar
         again = tuning.tune_recommender(name, problem, spoilt, liked_from=5)
         pd.testing.assert_frame_equal(trials.drop(columns="cpu_seconds"), again.drop(columns="cpu_seconds"))
         assert trials["chosen"].sum() == 1 and set(trials["model"]) == {name}
-        assert 1 < len(trials) <= tuning.BUDGET_TRIALS
+        assert 1 < len(trials) <= ladder.BUDGET_TRIALS
     assert set(trials["metric"]) == {"ndcg@10"}
-    best = Problem(split.train, checkerboard, {"EASE": tuning.best_settings(trials)})
+    best = Problem(split.train, checkerboard, {"EASE": ladder.best_settings(trials)})
     table = evaluate_ranking(best.fit("EASE"), split, best.indices, "validation", liked_from=5)
     assert table["ndcg@10"].mean() == trials["value"].max()
 
@@ -100,19 +100,19 @@ def test_settings_are_chosen_on_validation_whatever_test_says(split, checkerboar
 def test_a_recommender_that_is_tuned_again_leaves_the_others_as_they_were(tmp_path, monkeypatch, checkerboard):
     monkeypatch.setenv("MOVIEREC_REPORT", str(tmp_path))
     names = ["popularity", "EASE", "content-based", "weighted"]
-    by_user_time, liked_from, _ = tuning.PROTOCOLS["by_user_time"]
-    monkeypatch.setitem(tuning.PROTOCOLS, "by_user_time", (by_user_time, liked_from, names))
+    by_user_time, liked_from, _ = ladder.PROTOCOLS["by_user_time"]
+    monkeypatch.setitem(ladder.PROTOCOLS, "by_user_time", (by_user_time, liked_from, names))
     tuning.tune_and_record("by_user_time", checkerboard)
     path = tmp_path / "results/tuning_by_user_time.csv"
     first = record.read_table(path)[0]
     assert list(dict.fromkeys(first["model"])) == ["popularity", "content-based", "EASE", "weighted"]
     monkeypatch.setattr(tuning, "BUDGET_TRIALS", 3)
-    monkeypatch.setattr(tuning.tune, "__kwdefaults__", {**tuning.tune.__kwdefaults__, "budget": 3})
+    monkeypatch.setattr(ladder.tune, "__kwdefaults__", {**ladder.tune.__kwdefaults__, "budget": 3})
     tuning.tune_and_record("by_user_time", checkerboard, only=["weighted"])
     again = record.read_table(path)[0]
     pd.testing.assert_frame_equal(again[again["model"] != "weighted"], first[first["model"] != "weighted"])
     assert (again["model"] == "weighted").sum() == 3
-    assert set(tuning.chosen("by_user_time")) == set(names)
+    assert set(ladder.chosen("by_user_time")) == set(names)
 
 
 def test_what_was_chosen_is_read_by_protocol_and_fold(tmp_path):
@@ -129,19 +129,19 @@ def test_what_was_chosen_is_read_by_protocol_and_fold(tmp_path):
     )
     record.Recorder("tuning", folder=tmp_path).table("tuning_random_five", trials)
     record.keep("tuning_random_five", tmp_path)
-    assert tuning.chosen("random5", folder=tmp_path) == {"EASE": {"regularisation": 2}, "popularity": {}}
-    assert tuning.chosen("random5", fold=1, folder=tmp_path) == {"EASE": {"regularisation": 3}}
+    assert ladder.chosen("random5", folder=tmp_path) == {"EASE": {"regularisation": 2}, "popularity": {}}
+    assert ladder.chosen("random5", fold=1, folder=tmp_path) == {"EASE": {"regularisation": 3}}
     with pytest.raises(FileNotFoundError, match="no trials for 'by_time': `make tune`"):
-        tuning.chosen("by_time", folder=tmp_path)
+        ladder.chosen("by_time", folder=tmp_path)
     with pytest.raises(ValueError, match="`protocol` must be one of .*got 'random'"):
-        tuning.chosen("random")
+        ladder.chosen("random")
 
 
-@pytest.mark.parametrize("protocol", tuning.PROTOCOLS)
+@pytest.mark.parametrize("protocol", ladder.PROTOCOLS)
 def test_what_is_recorded_is_one_choice_a_model_within_the_budget(protocol):
-    _, _, names = tuning.PROTOCOLS[protocol]
+    _, _, names = ladder.PROTOCOLS[protocol]
     for fold in range(5 if protocol == "random5" else 1):
-        chosen = tuning.chosen(protocol, fold)
+        chosen = ladder.chosen(protocol, fold)
         assert set(chosen) == set(names)
         for name, settings in chosen.items():
-            assert settings in tuning.settings_to_try(ladder.RECOMMENDERS[name].space), name
+            assert settings in ladder.settings_to_try(ladder.RECOMMENDERS[name].space), name

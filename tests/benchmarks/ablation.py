@@ -18,10 +18,10 @@ import numpy as np
 import pandas as pd
 import tables
 from tables import merged
+from tune_baselines import with_validation
 
 import movierec
-from movierec.baselines import tuning
-from movierec.evaluation import full_ranking as evaluation
+from movierec import evaluation
 
 SEEDS = (0, 1, 2)
 STARS = {
@@ -109,7 +109,7 @@ def splits_of(head: str, ratings: pd.DataFrame) -> dict:
         return {"leave_last": (movierec.split_leave_last(ratings), 0)}
     parts = {"by_user_time": (movierec.split_by_user_time(ratings), evaluation.LIKED_FROM_STARS)}
     if head == "ranking":
-        return parts | {"stratified": (tuning.with_validation(movierec.split_stratified(ratings)), 0)}
+        return parts | {"stratified": (with_validation(movierec.split_stratified(ratings)), 0)}
     fold = movierec.split_random5(ratings)[0]
     held_out = np.random.default_rng(0).random(len(fold.train)) < 0.1
     return parts | {"random5": (movierec.Split(fold.train[~held_out], fold.train[held_out], fold.test), 0)}

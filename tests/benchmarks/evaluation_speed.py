@@ -6,9 +6,9 @@ import time
 import numpy as np
 
 import movierec
+from movierec import evaluation
 from movierec.data import make_indices
-from movierec.evaluation import full_ranking as evaluation
-from movierec.evaluation.top_k import top_k
+from movierec.evaluation import top_k
 from movierec.play import RecommendPanel
 
 REPEATS = 5

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 
 import movierec
-from movierec.baselines import ContentBased, Ease, ImplicitAls, Popularity
+from movierec import evaluation
+from movierec.baselines import ContentBased, Ease, FromContent, ImplicitAls, Popularity
 from movierec.data import features, make_indices
-from movierec.evaluation import cold, comparison
-from movierec.evaluation import full_ranking as evaluation
+from movierec.evaluation import comparison, groups
 from movierec.record import Recorder
 
 SEEDS = (0, 1, 2)
@@ -83,7 +83,7 @@ def people(data, split) -> pd.DataFrame:
     return pd.concat(rows, ignore_index=True).rename(columns={"model": "known of people"})
 
 
-def hybrids(data, hidden: cold.Hidden, seed: int, **settings) -> dict:
+def hybrids(data, hidden: groups.Hidden, seed: int, **settings) -> dict:
     """Return {name: scorer} of the hybrid as it is, and taught to rank films without ratings."""
     settings = dict(movies=data.movies, users=data.users, heads=("ranking",), seed=seed) | settings
     plain = movierec.fit_hybrid(hidden.split, **settings)
@@ -91,17 +91,17 @@ def hybrids(data, hidden: cold.Hidden, seed: int, **settings) -> dict:
     return {"hybrid": plain.score, "hybrid, taught": taught.score}
 
 
-def continued(scorer, data, hidden: cold.Hidden, indices, content=None) -> cold.FromContent:
+def continued(scorer, data, hidden: groups.Hidden, indices, content=None) -> FromContent:
     """Return the scorer with a ridge regression from content for the films that have no ratings."""
     content = features.movie_features(data.movies, indices).values if content is None else content
-    return cold.FromContent(scorer, content, np.isin(indices.movie_ids, hidden.split.train["movie_id"]), REGULARISATION)
+    return FromContent(scorer, content, np.isin(indices.movie_ids, hidden.split.train["movie_id"]), REGULARISATION)
 
 
-def measure(scorer, hidden: cold.Hidden, indices) -> pd.DataFrame:
+def measure(scorer, hidden: groups.Hidden, indices) -> pd.DataFrame:
     """Return ndcg@10 and auc of each user who liked a hidden film; and, of all lists, NDCG@10 and the share hidden."""
-    among = cold.evaluate_hidden(scorer, hidden, indices)[["ndcg@10", "auc"]]
+    among = groups.evaluate_hidden(scorer, hidden, indices)[["ndcg@10", "auc"]]
     full = evaluation.evaluate_ranking(scorer, hidden.split, indices)
-    share = cold.hidden_share(full, hidden, indices).mean()
+    share = groups.hidden_share(full, hidden, indices).mean()
     return among.assign(**{"ndcg of all": full["ndcg@10"].mean(), "hidden in list": share})
 
 
@@ -110,7 +110,7 @@ def film_users(data) -> dict[tuple[str, int], pd.DataFrame]:
     split = movierec.split_by_user_time(data.ratings)
     found = {}
     for seed in SETS[:3]:
-        hidden = cold.hide_movies(split, seed=seed)
+        hidden = groups.hide_movies(split, seed=seed)
         indices = make_indices(hidden.split.train, data.movies)
         scorers = hybrids(data, hidden, seed, users=people_of(data, split), epochs=EPOCHS["ranking"])
         as_flags = (features.movie_features(data.movies, indices).values > 0).astype(float)
@@ -120,7 +120,7 @@ def film_users(data) -> dict[tuple[str, int], pd.DataFrame]:
     return found
 
 
-def rivals(data, hidden: cold.Hidden, indices, seed: int) -> dict:
+def rivals(data, hidden: groups.Hidden, indices, seed: int) -> dict:
     """Return {name: scorer}, each fitted without the hidden films."""
     train = hidden.split.train
     count = np.bincount(indices.movie_index(train["movie_id"]), minlength=indices.num_movies)
@@ -153,7 +153,7 @@ def films(data, split) -> pd.DataFrame:
     """Return one row a model: mean and deviation over the hidden sets, among the hidden films and in the catalogue."""
     rows = []
     for seed in SETS:
-        hidden = cold.hide_movies(split, seed=seed)
+        hidden = groups.hide_movies(split, seed=seed)
         indices = make_indices(hidden.split.train, data.movies)
         for name, scorer in rivals(data, hidden, indices, seed).items():
             rows.append({"model": name, **measure(scorer, hidden, indices).mean()})

@@ -19,11 +19,11 @@ from people_and_films import SEEDS, film_users, people_users
 from tables import write
 
 import movierec
+from movierec import evaluation
 from movierec.baselines import ladder as rungs
-from movierec.baselines import tuning
 from movierec.data import chosen
-from movierec.evaluation import full_ranking as evaluation
 from movierec.evaluation import metrics
+from movierec.models.ncf import NETWORKS
 from movierec.recommend import Ensemble
 from movierec.training import OPTIMIZERS
 
@@ -45,9 +45,9 @@ def wide(columns: dict) -> pd.DataFrame:
 def ladder(data) -> dict[str, pd.DataFrame]:
     """Measure the two neural baselines of notebook 03 on test, with each of their seeds."""
     split = movierec.split_by_user_time(data.ratings)
-    problem = rungs.Problem(split.train, data, tuning.chosen("by_user_time"))
+    problem = rungs.Problem(split.train, data, rungs.chosen("by_user_time"), NETWORKS)
     tables = {}
-    for name in ("NeuMF", "deep hybrid"):
+    for name in NETWORKS:
         for seed in SEEDS:
             fitted = problem.fit(name, seed)
             table = evaluation.evaluate_ranking(fitted, split, problem.indices, genres=problem.genres)
@@ -109,7 +109,7 @@ def newcomers(data) -> dict[str, pd.DataFrame]:
     parts = (part[~part["user_id"].isin(strangers)] for part in (split.train, split.validation, split.test))
     without = movierec.Split(*parts, split.in_time)
     young = movierec.fit_hybrid(without, data.movies, data.users, seed=0)
-    knn = rungs.Problem(without.train, data, tuning.chosen("by_user_time")).fit("item-kNN")
+    knn = rungs.Problem(without.train, data, rungs.chosen("by_user_time")).fit("item-kNN")
     popularity, num_movies = young.movies["popularity"].to_numpy(), young.indices.num_movies
     liked = split.test[(split.test["rating"] >= 4) & split.test["user_id"].isin(strangers)]
     rows = []

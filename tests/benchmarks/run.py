@@ -30,9 +30,9 @@ from evaluation_speed import answer_numbers, evaluation_seconds
 from peers import OURS, OWN, PEERS, Peer
 
 import movierec
+from movierec import evaluation
 from movierec.data import Indices, make_indices
 from movierec.evaluation import bootstrap_means
-from movierec.evaluation import full_ranking as evaluation
 from movierec.record import Recorder, keep, read_table, report_folder
 
 HERE = Path(__file__).parent

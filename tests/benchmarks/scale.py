@@ -114,36 +114,34 @@ def history(ratings: int):
 
 def train(ratings: int, kind: str) -> list[dict]:
     """An epoch of "MF + MLP", "hybrid, stars" or "hybrid, lists"; extrapolated from `STEPS` steps."""
+    from movierec.data import batches
     from movierec.keras2 import tf
-    from movierec.models import HybridModel, Settings
-    from movierec.training import LazyAdam, shuffled, shuffled_groups
+    from movierec.models import HybridModel, Settings, deterministic_ops
+    from movierec.training import LazyAdam
 
     past, columns, known = history(ratings)
     head = "ranking" if kind == "hybrid, lists" else "stars"
-    tf.keras.utils.set_random_seed(0)
-    tf.config.experimental.enable_op_determinism()
     settings = Settings(**MF) if kind == "MF + MLP" else Settings(linear_weight=0.0)
     model = HybridModel(past, *known, (head,), settings)
-    model.compile(optimizer=LazyAdam(0.001))
-    rng, num_rows = np.random.default_rng(0), len(past.user_index)
+    num_rows, batch, groups = len(past.user_index), BATCH, None
     if head == "ranking":
-        columns = {"user_index": tf.range(past.num_users)}
-        order = shuffled(past.num_users, 256, rng)
-    elif kind == "MF + MLP":
-        order = shuffled(num_rows, BATCH, rng)
-    else:
-        order = shuffled_groups(past.starts, BATCH, rng)
+        columns, batch = {"user_index": np.arange(past.num_users, dtype=np.int32)}, 256
+    elif kind != "MF + MLP":
+        groups = past.starts
         if model.stars.in_movie_bag is not None:
             columns["in_movie_bag"] = model.stars.in_movie_bag
-    columns = {name: tf.convert_to_tensor(column) for name, column in columns.items()}
-    steps = min(STEPS, len(order))
-    places = np.arange(len(order))[-steps:], np.arange(len(order))[:steps]
-    model.train_steps(columns, order[places[0]]).numpy()
-    with Clock() as clock:
-        model.train_steps(columns, order[places[1]]).numpy()
+    epoch = len(columns["user_index"]) // batch
+    steps = min(STEPS, epoch)
+    model.compile(LazyAdam(0.001), steps_per_execution=steps)
+    stream = batches(columns, batch, seed=0, groups=groups)
+    clock = Clock()  # of the second epoch: by then the graph is there, and all rows are shuffled
+    start = tf.keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: clock.__enter__())
+    with deterministic_ops():
+        model.fit(stream, epochs=2, steps_per_epoch=steps, verbose=0, callbacks=[start])
+    clock.__exit__()
     size = num_rows, past.num_users, past.num_movies
-    note = f"{steps} of {len(order):,} steps"
-    return [clock.row("epoch", kind, size, num_rows, note, len(order) / steps)]
+    note = f"{steps} of {epoch:,} steps"
+    return [clock.row("epoch", kind, size, num_rows, note, epoch / steps)]
 
 
 def floor(ratings: int, _) -> list[dict]:

@@ -22,11 +22,11 @@ from runners.tfrs import LEARNING_RATE, MovielensModel, RetrievalModel
 
 import movierec
 from movierec.baselines import Bias
-from movierec.data import Features, Indices
+from movierec.data import Features, Indices, batches
 from movierec.keras2 import tf
-from movierec.models import History, HybridModel
+from movierec.models import History, HybridModel, deterministic_ops
 from movierec.record import Recorder, keep, read_table, report_folder
-from movierec.training import MOST_PASSES, LazyAdam, shuffled, stars_rows
+from movierec.training import MOST_PASSES, LazyAdam, stars_recipe
 
 COSTS = ["cpu_us_per_example", "wall_us_per_example", "times_less_cpu"]
 COLUMNS = ["tables", "model", "library", *COSTS, "times low", "times high", "repeats", "note"]
@@ -76,11 +76,11 @@ def tutorial_cost(model, ratings: pd.DataFrame, batch_size: int, optimizer=None)
     rows = {name: ratings[column].astype(str).to_numpy(str) for name, column in names.items()}
     if isinstance(model, MovielensModel):
         rows["user_rating"] = ratings["rating"].to_numpy("float32")
-    batches = tf.data.Dataset.from_tensor_slices(rows).shuffle(100_000).batch(batch_size).cache()
+    stream = tf.data.Dataset.from_tensor_slices(rows).shuffle(100_000).batch(batch_size).cache()
     model.compile(optimizer=optimizer or tf.keras.optimizers.Adagrad(learning_rate=LEARNING_RATE))
 
     def epochs(number):
-        model.fit(batches, epochs=number, verbose=0)
+        model.fit(stream, epochs=number, verbose=0)
         return number * len(ratings)
 
     return cost(epochs)
@@ -102,44 +102,35 @@ def ratings_model(num_users: int, num_movies: int) -> MovielensModel:
 
 
 def lists_cost(model: HybridModel, passes: int, steps: int | None = None) -> Cost:
-    """The ranking head over shuffled users, as `epochs.fit_head` does it.
+    """Return the cost of the ranking head, trained on shuffled users as `fit_hybrid` does it.
 
-    `passes`: over the users, in each epoch here; `steps`: of them so many are taken; None: all. Examples are the
-    ratings of the users who were in a batch.
+    `passes`: over the users, in each epoch here; `steps`: so many of them are taken; None: all. Examples are the
+    ratings of the users who were in a batch: those of an average user, times the users.
     """
-    compiled(model, "ranking", 0.004)
-    rng, counts = np.random.default_rng(0), np.bincount(model.past.user_index, minlength=model.past.num_users)
-    columns = {"user_index": tf.range(model.past.num_users)}
-
-    def epochs(number):
-        examples = 0
-        for _ in range(number * passes):
-            order = shuffled(len(counts), USERS_PER_BATCH, rng)[:steps]
-            model.train_steps(columns, order).numpy()
-            examples += counts[order].sum()
-        return examples
-
-    return cost(epochs)
+    num_users = model.past.num_users
+    steps = steps or passes * (num_users // USERS_PER_BATCH)
+    examples = steps * USERS_PER_BATCH * len(model.past.user_index) / num_users
+    return fit_cost(model, "ranking", 0.004, {"user_index": tf.range(num_users)}, USERS_PER_BATCH, steps, examples)
 
 
 def stars_cost(model: HybridModel, rows: dict) -> Cost:
-    """The stars head over shuffled ratings, as `epochs.fit_head` does it."""
-    compiled(model, "stars", 0.001)
-    rng, num_rows = np.random.default_rng(0), len(rows["user_index"])
-    columns = {name: tf.constant(column) for name, column in rows.items()}
+    """Return the cost of the stars head, trained on shuffled ratings as `fit_hybrid` does it."""
+    steps = len(rows["user_index"]) // STARS_BATCH
+    return fit_cost(model, "stars", 0.001, rows, STARS_BATCH, steps, steps * STARS_BATCH)
+
+
+def fit_cost(model: HybridModel, head: str, rate: float, rows: dict, batch: int, steps: int, examples: float) -> Cost:
+    """Return the cost of Keras's `fit` on one head; an epoch has so many steps and examples."""
+    model.train_only((head,))
+    model.compile(LazyAdam(rate), steps_per_execution=min(steps, 100))
+    stream = batches(rows, batch, seed=0)
 
     def epochs(number):
-        orders = [shuffled(num_rows, STARS_BATCH, rng) for _ in range(number)]
-        return sum(model.train_steps(columns, order).numpy().size for order in orders) * STARS_BATCH
+        model.fit(stream, epochs=number, steps_per_epoch=steps, verbose=0)
+        return number * examples
 
-    return cost(epochs)
-
-
-def compiled(model: HybridModel, head: str, learning_rate: float) -> None:
-    """As `epochs.fit_head` compiles it, deterministic operations included."""
-    tf.config.experimental.enable_op_determinism()
-    model.train_only((head,))
-    model.compile(optimizer=LazyAdam(learning_rate))
+    with deterministic_ops():
+        return cost(epochs)
 
 
 # ---- the two sizes
@@ -177,16 +168,16 @@ def small() -> Iterator[dict]:
     sizes = train["user_id"].nunique(), len(data.movies)
     tables = f"{sizes[0]:,} x {sizes[1]:,}"
     tf.keras.utils.set_random_seed(42)
-    batches = f"batches of {TUTORIAL_BATCH:,} ratings"
+    note = f"batches of {TUTORIAL_BATCH:,} ratings"
     for name, kind in (("", RetrievalModel), (", no metrics in training", WithoutMetrics)):
         spent = tutorial_cost(retrieval_model(kind, *sizes), ratings, TUTORIAL_BATCH)
-        yield row(tables, TUTORIALS["lists"] + name, spent, batches)
+        yield row(tables, TUTORIALS["lists"] + name, spent, note)
     spent = tutorial_cost(ratings_model(*sizes), ratings, TUTORIAL_BATCH)
-    yield row(tables, TUTORIALS["stars"], spent, batches)
+    yield row(tables, TUTORIALS["stars"], spent, note)
     hybrid = movierec.fit_hybrid(split, data.movies, data.users, stars_epochs=1, ranking_epochs=1)
     spent = lists_cost(hybrid.model, MOST_PASSES)
     yield row(tables, "hybrid, lists", spent, f"batches of {USERS_PER_BATCH} users")
-    spent = stars_cost(hybrid.model, stars_rows(hybrid, train))
+    spent = stars_cost(hybrid.model, stars_recipe(hybrid, train, STARS_BATCH)["rows"])
     yield row(tables, "hybrid, stars", spent, f"batches of {STARS_BATCH:,} ratings")
 
 
@@ -199,14 +190,14 @@ def large(num_users: int = NUM_USERS, num_movies: int = NUM_MOVIES) -> Iterator[
     ratings = pd.DataFrame(columns | {"rating": rng.integers(1, 6, len(chosen))})
     tables, sizes = f"{num_users:,} x {num_movies:,}", (num_users, num_movies)
     tf.keras.utils.set_random_seed(42)
-    batches = f"batches of {LARGE_BATCH:,} ratings"
+    note = f"batches of {LARGE_BATCH:,} ratings"
     few = ratings[: SLOW_STEPS * LARGE_BATCH]
     for name, kind, rows in (("", RetrievalModel, few), (", no metrics in training", WithoutMetrics, ratings)):
         spent = tutorial_cost(retrieval_model(kind, *sizes), rows, LARGE_BATCH)
-        yield row(tables, TUTORIALS["lists"] + name, spent, batches)
+        yield row(tables, TUTORIALS["lists"] + name, spent, note)
     for name, optimizer in (("", None), (", Adam", tf.keras.optimizers.Adam())):
         spent = tutorial_cost(ratings_model(*sizes), ratings, LARGE_BATCH, optimizer)
-        yield row(tables, TUTORIALS["stars"] + name, spent, batches)
+        yield row(tables, TUTORIALS["stars"] + name, spent, note)
     nothing = Features(np.zeros((num_users, 0), np.float32), [])  # MovieLens says nothing of the users there
     ids = Indices(np.arange(num_users), np.arange(num_movies))
     bias = Bias.restore(ids, np.zeros(num_users), np.zeros(num_movies), 3.5, np.arange(1.0, 6.0), 5)

@@ -1,18 +1,103 @@
-"""Cleaning at scale: blocks and keys decide as a slow loop does. Its decisions: tests/data/test_movielens.py."""
+"""`movierec.data.cleaning`: every decision of `clean`, as a slow loop decides; titles as people write them."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from movierec.data import cleaning
-from movierec.data.movielens import MovieLens, clean
+from movierec.data import MovieLens, clean, find_movie, natural_title
+from tests.data.conftest import assert_same, rows
 
 TIME = 900_000_000
 
 
-@pytest.fixture(autouse=True)
-def small_blocks(monkeypatch):
-    monkeypatch.setattr(cleaning, "BLOCK", 7)
+def dirty() -> MovieLens:
+    """Nine ratings of which five are removed; each row says why."""
+    ratings = pd.DataFrame(
+        [
+            (1, 10, 5.0, 900_000_300),  # kept: the last of three by time (and first in the file)
+            (1, 10, 4.0, 900_000_100),  # rated again later
+            (1, 10, 3.0, 900_000_200),  # rated again later
+            (2, 10, 0.0, 900_000_000),  # off the scale
+            (2, 20, float("nan"), 900_000_000),  # off the scale
+            (2, 99, 3.0, 900_000_000),  # unknown movie
+            (3, 20, 2.5, 900_000_000),  # kept here; off the scale of whole stars
+            (3, 10, 1.0, 0),  # kept: 1970 is odd, and only counted
+            (7, 20, 2.0, 99_000_000_000),  # kept: year 5107, and a user without a profile
+        ],
+        columns=["user_id", "movie_id", "rating", "timestamp"],
+    ).astype({"rating": "float32"})
+    movies = pd.DataFrame(
+        {
+            "movie_id": [10, 20, 30, 40],
+            "title": ["Matrix, The (1999)", "The Matrix (1999)", "Pi", "Heat (1995)"],
+            "year": pd.array([1999, 1999, None, 1995], "Int64"),
+            "genres": ["Action", "(no genres listed)", "unknown", None],
+        }
+    )
+    users = pd.DataFrame({"user_id": [1, 2, 3], "age": 30, "gender": "F", "occupation": "writer", "zip_code": "1"})
+    tags = pd.DataFrame({"user_id": [1, 1], "movie_id": [10, 99], "tag": ["a", "b"], "timestamp": [1, 1]})
+    return MovieLens(ratings, movies, users, tags)
+
+
+def test_clean_counts_and_decides():
+    data, log = clean(dirty())
+    assert rows(data.ratings) == [
+        (1, 10, 5.0, 900_000_300),
+        (3, 20, 2.5, 900_000_000),
+        (3, 10, 1.0, 0),
+        (7, 20, 2.0, 99_000_000_000),
+    ]
+    assert list(data.movies.title) == ["The Matrix (1999)", "The Matrix (1999)", "Pi", "Heat (1995)"]
+    assert list(data.movies.genres) == ["Action", "", "", ""]
+    assert rows(data.tags) == [(1, 10, "a", 1)]
+    assert list(log) == ["problem", "found", "decision", "removed"]
+    assert [(row.problem, row.found, row.removed) for row in log.itertuples()] == [
+        ("titles with the article moved", 1, 0),
+        ("titles that an earlier movie_id has", 1, 0),
+        ("movies without a year", 1, 0),
+        ("movies without genres", 3, 0),
+        ("ratings off the scale", 2, 2),
+        ("ratings of unknown movies", 1, 1),
+        ("ratings by a user who rated the movie again later", 2, 2),
+        ("ratings by users without a profile", 1, 0),
+        ("times before 1995 or in the future", 2, 0),
+        ("tags of unknown movies", 1, 1),
+    ]
+    assert len(data.ratings) == len(dirty().ratings) - 5
+
+
+def test_clean_leaves_its_argument_alone_and_twice_is_once():
+    data = dirty()
+    once, _ = clean(data)
+    assert_same(data, dirty())
+    twice, log = clean(once)
+    assert_same(twice, once)
+    assert log.removed.sum() == 0
+    assert log.found[log.problem == "titles with the article moved"].item() == 0
+
+
+@pytest.mark.parametrize("step, kept", [(None, [0.5, 0.7, 1, 2.5, 5]), (0.5, [0.5, 1, 2.5, 5]), (1, [1, 5])])
+def test_the_scale_of_stars(step, kept):
+    stars = [0.0, 0.5, 0.7, 1.0, 2.5, 5.0, 5.5, float("nan")]
+    ratings = pd.DataFrame({"user_id": range(8), "movie_id": 10, "rating": stars, "timestamp": 900_000_000})
+    data, _ = clean(MovieLens(ratings, dirty().movies), step)
+    assert list(data.ratings.rating) == kept
+
+
+def test_equal_times_keep_the_last_row_of_any_index():
+    ratings = pd.DataFrame(
+        {"user_id": [1, 1], "movie_id": 10, "rating": [2.0, 4.0], "timestamp": 900_000_000}, index=[5, 5]
+    )
+    data, _ = clean(MovieLens(ratings, dirty().movies))
+    assert rows(data.ratings) == [(1, 10, 4.0, 900_000_000)]
+
+
+def test_clean_names_a_missing_column():
+    data = dirty()
+    with pytest.raises(ValueError, match="`ratings` needs user_id, movie_id, rating, timestamp; timestamp i"):
+        clean(data._replace(ratings=data.ratings.drop(columns="timestamp")))
+    with pytest.raises(ValueError, match="`movies` needs movie_id, title, year, genres; year, genres is"):
+        clean(data._replace(movies=data.movies[["movie_id", "title"]]))
 
 
 def slow(ratings: pd.DataFrame, movies: set, step: float | None) -> list[tuple]:
@@ -64,19 +149,108 @@ def test_ratings_stay_as_in_a_slow_loop(kind, order, step):
     assert log.removed.sum() == 60 - len(expected)
 
 
-def test_ids_are_looked_up_whatever_they_are():
-    known = pd.Series([3, 5, 900], dtype="int32")
-    asked = pd.Series([-1, 0, 3, 4, 5, 899, 900, 901, 2**40])
-    assert cleaning.among(asked, known).tolist() == [False, False, True, False, True, False, True, False, False]
-    assert cleaning.among(asked, pd.Series([2**40, 3])).tolist() == [False, False, True, *[False] * 5, True]
-    assert cleaning.among(asked, known[:0]).tolist() == [False] * 9
-    assert cleaning.among(asked[:0], known).tolist() == []
+# ---- titles
 
 
-@pytest.mark.parametrize("size", [0, 1, 6, 7, 8, 30])
-def test_no_user_is_in_two_slices(size):
-    users = np.sort(np.random.default_rng(size).integers(0, 5, size))
-    slices = list(cleaning._whole_users(users))
-    assert [place for rows in slices for place in range(rows.start, rows.stop)] == list(range(size))
-    assert sum(len(set(users[rows])) for rows in slices) == len(set(users))
-    assert list(cleaning._whole_users(users[::-1])) == ([slice(0, size)] if len(set(users)) > 1 else slices)
+@pytest.mark.parametrize(
+    "published, natural",
+    [
+        ("Matrix, The (1999)", "The Matrix (1999)"),
+        ("Single Girl, A", "A Single Girl"),
+        ("American in Paris, An (1951)", "An American in Paris (1951)"),
+        (
+            "Double vie de Véronique, La (Double Life of Veronique, The) (1991)",
+            "La Double vie de Véronique (The Double Life of Veronique) (1991)",
+        ),
+        (
+            "Good, the Bad and the Ugly, The (Buono, il brutto, il cattivo, Il) (1966)",
+            "The Good, the Bad and the Ugly (Il Buono, il brutto, il cattivo) (1966)",
+        ),
+        ("Enfer, L' (1994)", "L'Enfer (1994)"),
+        ("Boot, Das (1981)", "Das Boot (1981)"),
+        ("Tin Drum, The (Blechtrommel, Die) (1979)", "The Tin Drum (Die Blechtrommel) (1979)"),
+        ("Seventh Seal, The (Sjunde inseglet, Det) (1957)", "The Seventh Seal (Det Sjunde inseglet) (1957)"),
+        ("Convent, The (Convento, O) (1995)", "The Convent (O Convento) (1995)"),
+        ("Vitelloni, I (1953)", "I Vitelloni (1953)"),
+        ("Yojimbo (a.k.a. Bodyguard, The) (1961)", "Yojimbo (a.k.a. The Bodyguard) (1961)"),
+        ("Land Before Time, The (1988) (V)", "The Land Before Time (1988) (V)"),
+    ],
+)
+def test_natural_titles(published, natural):
+    assert natural_title(published) == natural
+    assert natural_title(natural) == natural
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "Toy Story (1995)",
+        "unknown",
+        "Die, Mommie, Die (2003)",
+        "Me, Myself, I (1999)",
+        "I, Claudius (1976)",
+        "Paris, Texas (1984)",
+        "Cry, the Beloved Country (1995)",
+        "Sex, Lies, and Videotape (1989)",
+        "Girl, Interrupted (1999)",
+        "(500) Days of Summer (2009)",
+        "",
+        "I, Worst of All (Yo, la peor de todas) (1990)",
+        "Kiss Me, Guido (1997)",
+        "What's Eating Gilbert Grape (1993)",
+        "Theatre, Them (2000)",
+        "Mrs. Brown (Her Majesty, Mrs. Brown) (1997)",
+    ],
+)
+def test_titles_that_stay(title):
+    assert natural_title(title) == title
+
+
+MOVIES = pd.DataFrame(
+    {
+        "movie_id": [1, 2, 3, 4, 5, 6, 7],
+        "title": [
+            "The Matrix (1999)",
+            "La Double vie de Véronique (The Double Life of Veronique) (1991)",
+            "Titanic (1997)",
+            "Titanic (1953)",
+            "Chasing Amy (1997)",
+            "Chasing Amy (1997)",
+            "Land Before Time III: The Time of the Great Giving (1995) (V)",
+        ],
+    }
+)
+
+
+@pytest.mark.parametrize(
+    "title, movie_id",
+    [
+        ("The Matrix (1999)", 1),
+        ("Matrix, The (1999)", 1),
+        ("matrix, the", 1),
+        (" THE MATRIX ", 1),
+        ("Titanic (1953)", 4),
+        ("la double vie de véronique", 2),
+        ("Double vie de Véronique, La (Double Life of Veronique, The) (1991)", 2),
+        ("La Double vie de Véronique (The Double Life of Veronique)", 2),
+        ("Land Before Time III: The Time of the Great Giving", 7),
+    ],
+)
+def test_a_movie_is_found(title, movie_id):
+    assert find_movie(MOVIES, title) == movie_id
+    assert type(find_movie(MOVIES, title)) is int
+
+
+def test_a_movie_that_is_not_there_or_twice():
+    with pytest.raises(ValueError, match=r"of 7 titles is 'The Matrx'\. Nearest: 'The Matrix .1999.' .movie"):
+        find_movie(MOVIES, "The Matrx")
+    with pytest.raises(ValueError, match=r"of 7 titles is 'Titanic \(1943\)'\. Nearest: 'Titanic \(1997\)'"):
+        find_movie(MOVIES, "Titanic (1943)")
+    with pytest.raises(ValueError, match="none of 7 titles is 'qqq'. None is near"):
+        find_movie(MOVIES, "qqq")
+    for title, first, second in [
+        ("Titanic", "97\\)' \\(movie_id 3", "53\\)' \\(movie_id 4"),
+        ("Chasing Amy (1997)", "movie_id 5", "movie_id 6"),
+    ]:
+        with pytest.raises(ValueError, match=f"must be that of one movie; 2 have .*{first}.*{second}"):
+            find_movie(MOVIES, title)

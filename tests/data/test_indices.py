@@ -1,12 +1,13 @@
-"""Ids as published, row numbers from 0."""
+"""Ids as published, row numbers from 0; and pairs of columns as one number, against a loop and NumPy's own sort."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from movierec.data import indices as indices_module
-from movierec.data.indices import UNKNOWN, Indices, make_indices
+from movierec.data.indices import UNKNOWN, Indices, make_indices, order_by_user_and_time, pair_key, pair_repeats
 
 INDICES = Indices(np.array([3, 7, 12]), np.array([10, 20]))
+BIG = 2**31 - 1
 
 
 def test_ids_become_their_position_and_unknown_ones_minus_one():
@@ -20,82 +21,82 @@ def test_an_index_has_the_shape_of_the_ids_and_int32():
     assert INDICES.user_index([[3, 7], [12, 4]]).tolist() == [[0, 1], [2, -1]]
     assert INDICES.user_index(7).shape == ()
     assert INDICES.user_index([]).shape == (0,)
-    assert INDICES.user_index([3]).dtype == INDICES.movie_index([10]).dtype == np.int32
+    assert INDICES.user_index([3]).dtype == INDICES.user_index([]).dtype == np.int32
 
 
-def test_going_back_gives_the_ids(tiny, tiny_indices):
-    ids = tiny.ratings["user_id"]
-    np.testing.assert_array_equal(tiny_indices.user_ids[tiny_indices.user_index(ids)], ids)
-
-
-@pytest.mark.parametrize("ids", [["3", "7"], [3.0, 7.0], [3.5], [True]])
+@pytest.mark.parametrize("ids", [["3", "7"], [3.0, 7.0], [True]])
 def test_ids_that_are_not_whole_numbers_are_refused_and_shown(ids):
     with pytest.raises(ValueError, match="whole numbers") as error:
         INDICES.user_index(ids)
-    assert str(ids[0]) in str(error.value)
-    assert str(np.asarray(ids).dtype) in str(error.value)
+    assert str(ids[0]) in str(error.value) and str(np.asarray(ids).dtype) in str(error.value)
 
 
-def test_movies_that_nobody_rated_have_an_index_if_the_table_of_movies_has_them(tiny):
-    assert make_indices(tiny.ratings).movie_ids.tolist() == [10, 20, 30, 40]
-    assert make_indices(tiny.ratings, tiny.movies).movie_ids.tolist() == [10, 20, 30, 40, 50]
-
-
-def test_a_rated_movie_that_the_table_lacks_has_an_index_too(tiny):
-    assert make_indices(tiny.ratings, tiny.movies[:1]).movie_ids.tolist() == [10, 20, 30, 40]
-
-
-def test_users_are_those_of_train_in_ascending_order(tiny):
-    shuffled = tiny.ratings.sample(frac=1, random_state=0)
-    indices = make_indices(shuffled, tiny.movies)
-    assert indices.user_ids.tolist() == [1, 2, 3, 5, 8, 9]
-    assert (indices.num_users, indices.num_movies) == (6, 5)
-    assert repr(indices) == "Indices(6 users, 5 movies)"
-
-
-# ---- many ids at once, which are looked up in a table
-
-
-@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint32, np.uint64])
-@pytest.mark.parametrize("low", [1, 100])
-def test_many_ids_have_the_indices_of_a_dictionary(dtype, low):
+@pytest.mark.parametrize("dtype", [np.int8, np.int32, np.int64, np.uint8, np.uint64])
+def test_ids_of_any_type_have_the_indices_of_a_dictionary(dtype):
     rng = np.random.default_rng(0)
-    known = low + np.sort(rng.choice(300, 200, replace=False))
+    known = np.sort(rng.choice(300, 200, replace=False))
     asked = rng.integers(0, 120, (40, 50)).astype(dtype)
     expected = {user_id: index for index, user_id in enumerate(known.tolist())}
     found = Indices(known, known).user_index(asked)
     assert found.tolist() == [[expected.get(user_id, UNKNOWN) for user_id in row] for row in asked.tolist()]
-    assert found.dtype == np.int32
 
 
-def test_ids_far_out_of_range_are_unknown_in_a_table_too():
+def test_ids_far_out_of_range_are_unknown():
     ends = np.iinfo(np.int64)
-    asked = np.array([ends.min, ends.max, -1, 0, 2, 13, 2**32 + 3, 3, 12] * 10)
-    assert INDICES.user_index(asked)[:9].tolist() == [-1] * 7 + [0, 2]
-    negative = Indices(np.array([-5, -3, 4]), np.array([1]))
-    assert negative.user_index(np.array([-6, -5, -4, -3, 4, 5, ends.min] * 10))[:7].tolist() == [
-        -1,
-        0,
-        -1,
-        1,
-        2,
-        -1,
-        -1,
-    ]
+    assert INDICES.user_index(np.array([ends.min, ends.max, -1, 2**32 + 3, 3])).tolist() == [-1, -1, -1, -1, 0]
+    assert INDICES.user_index(np.array([2**64 - 1, 7], np.uint64)).tolist() == [-1, 1]
+    far = Indices(np.array([-5, 1, 2**62]), np.array([1]))
+    assert far.user_index(np.array([2**62, 1, 2, -5, ends.min])).tolist() == [2, 1, -1, 0, -1]
 
 
-def test_blocks_of_ids_change_nothing(monkeypatch):
-    monkeypatch.setattr(indices_module, "BLOCK", 7)
-    asked = np.random.default_rng(0).integers(0, 15, 100)
-    expected = [{3: 0, 7: 1, 12: 2}.get(user_id, UNKNOWN) for user_id in asked.tolist()]
-    assert INDICES.user_index(asked).tolist() == expected
-
-
-def test_ids_far_apart_make_no_table():
-    far = Indices(np.array([1, 2**62]), np.array([1]))
-    assert far.user_index(np.array([2**62, 1, 2] * 100))[:3].tolist() == [1, 0, -1]
-
-
-def test_indices_hold_64_bits_whatever_the_tables_have(tiny):
-    indices = make_indices(tiny.ratings.astype({"user_id": "int32", "movie_id": "int32"}), tiny.movies)
+def test_users_are_those_of_train_and_movies_those_of_train_and_of_the_table(tiny):
+    shuffled = tiny.ratings.sample(frac=1, random_state=0).astype({"user_id": "int32", "movie_id": "int32"})
+    indices = make_indices(shuffled, tiny.movies)
+    assert indices.user_ids.tolist() == [1, 2, 3, 5, 8, 9]
+    assert repr(indices) == "Indices(6 users, 5 movies)"
     assert indices.user_ids.dtype == indices.movie_ids.dtype == np.int64
+    np.testing.assert_array_equal(indices.user_ids[indices.user_index(shuffled["user_id"])], shuffled["user_id"])
+    # movie 50 is in the table only, 20 to 40 are in train only
+    assert make_indices(tiny.ratings).movie_ids.tolist() == [10, 20, 30, 40]
+    assert make_indices(tiny.ratings, tiny.movies.iloc[[0, 4]]).movie_ids.tolist() == [10, 20, 30, 40, 50]
+
+
+# ---- pairs
+
+
+def test_a_key_by_hand():
+    # first from 3, second from -1 to 2, hence 4 columns: 4 · (first − 3) + (second + 1)
+    assert pair_key(np.array([3, 5, 3]), np.array([-1, 2, 0])).tolist() == [0, 11, 1]
+    # int32 does not overflow; BIG columns: 0·BIG + BIG−1, (BIG−1)·BIG, (BIG−1)·BIG + BIG−1, 0
+    user = np.array([1, BIG, BIG, 1], np.int32)
+    movie = np.array([BIG, 1, BIG, 1], np.int32)
+    assert pair_key(user, movie).tolist() == [BIG - 1, (BIG - 1) * BIG, (BIG - 1) * BIG + BIG - 1, 0]
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int32, np.int64, np.uint8, np.uint64, float])
+def test_order_equals_a_stable_sort_of_both_columns(dtype):
+    rng = np.random.default_rng(0)
+    user = rng.integers(0, 9, 500).astype(dtype)
+    time = rng.integers(0, 9, 500).astype(dtype)  # many ties
+    expected = sorted(range(500), key=lambda row: (user[row], time[row]))
+    assert order_by_user_and_time(user, time).tolist() == expected
+    assert order_by_user_and_time(user[expected], time[expected]).tolist() == list(range(500))
+
+
+def test_what_has_no_key_is_ordered_all_the_same():
+    user = np.array([2**62, -(2**62), 0])
+    time = np.array([0, 2**40, 5])
+    assert pair_key(user, time) is None  # more than 63 bits
+    assert order_by_user_and_time(user, time).tolist() == [1, 2, 0]
+    holes = np.array([5.5, np.nan, 3, 3])
+    assert order_by_user_and_time(np.array([2, 1, 2, 1]), holes).tolist() == [3, 1, 2, 0]  # NaN last
+    assert pair_key(np.array([], int), np.array([], int)) is None
+    assert order_by_user_and_time(np.array([], int), np.array([], int)).tolist() == []
+
+
+@pytest.mark.parametrize("ids", [[1, 2], [BIG - 1, BIG], [2**62, 2**61]])
+@pytest.mark.parametrize("dtype", ["int64", "uint64", "Int64"])
+def test_pairs_that_repeat_are_found_whatever_their_ids_are(ids, dtype):
+    once = pd.DataFrame({"user_id": [*ids, ids[0]], "movie_id": [*ids, ids[1]]}, dtype=dtype)
+    assert pair_repeats(once) is False and pair_repeats(once[:0]) is False
+    assert pair_repeats(pd.concat([once, once[2:]])) is True

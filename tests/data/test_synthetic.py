@@ -1,5 +1,7 @@
 """Data like MovieLens from a seed: the shape that it promises, and what it refuses."""
 
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -101,8 +103,7 @@ def test_blocks_of_users_are_put_together(monkeypatch):
 # ---- as files
 
 
-def test_files_are_as_grouplens_writes_them(tmp_path, monkeypatch):
-    monkeypatch.setattr(synthetic, "ROWS", 2)  # three rows in two blocks
+def test_files_are_as_grouplens_writes_them(tmp_path):
     ratings = pd.DataFrame(
         {"user_id": [1, 1, 9], "movie_id": [7, 8, 7], "rating": [3.5, 4.0, 0.5], "timestamp": [5, 6, 7]}
     )
@@ -134,7 +135,7 @@ def test_a_file_that_cannot_be_finished_is_not_there(data, tmp_path, monkeypatch
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(synthetic, "_rating_lines", full)
+    monkeypatch.setattr(os, "replace", full)
     with pytest.raises(OSError, match="No space left"):
         write_csv(data, tmp_path)
     assert list(tmp_path.iterdir()) == []

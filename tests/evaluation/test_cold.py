@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from movierec.evaluation.cold import FromContent, evaluate_hidden, hidden_share, hide_movies
 
 from movierec.baselines import ImplicitAls, Popularity
 from movierec.data import make_indices, split_by_user_time
-from movierec.evaluation.cold import FromContent, evaluate_hidden, hidden_share, hide_movies
-from movierec.evaluation.full_ranking import evaluate_ranking
+from movierec.evaluation.ranking import evaluate_ranking
 
 
 @pytest.fixture(scope="module")

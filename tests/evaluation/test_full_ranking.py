@@ -6,8 +6,7 @@ import pytest
 
 from movierec.baselines import Bias
 from movierec.data import Indices, Split, make_indices
-from movierec.evaluation import full_ranking as evaluation
-from movierec.evaluation.full_ranking import evaluate_ranking, evaluate_stars, metrics, rank, recommend_top_k, tidy
+from movierec.evaluation.ranking import evaluate_ranking, evaluate_stars, metrics, rank, recommend_top_k, tidy
 
 INDICES = Indices(np.array([1, 2, 3]), np.array([10, 20, 30, 40, 50]))
 SCORES = np.array(

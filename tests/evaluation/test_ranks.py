@@ -8,10 +8,10 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from movierec.evaluation.ranks import evaluate_ranks, held_out_ranks
 
 from movierec.data import Indices, Split, make_indices
-from movierec.evaluation.full_ranking import evaluate_ranking, rank
-from movierec.evaluation.ranks import evaluate_ranks, held_out_ranks
+from movierec.evaluation.ranking import evaluate_ranking, rank
 
 INDICES = Indices(np.array([1, 2, 3]), np.array([10, 20, 30, 40, 50]))
 SCORES = np.array([[5, 4, 3, 2, 1], [1, 2, 3, 3, 3], [0, 0, 7, 0, -np.inf]], np.float32)

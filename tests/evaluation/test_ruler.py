@@ -8,7 +8,7 @@ from scipy import sparse
 import movierec
 from movierec.baselines import Bias, BiasedMF, ItemKnn, ItemKnnStars, Popularity, Problem, chosen
 from movierec.data import Split, make_indices
-from movierec.evaluation.full_ranking import evaluate_ranking, metrics
+from movierec.evaluation.ranking import evaluate_ranking, metrics
 
 
 @pytest.fixture(scope="module")

@@ -33,10 +33,7 @@ def test_the_batch_decides_whose_loss_it_is(build, ratings):
     model, users = build("stars", "ranking"), {"user_index": tf.range(6)}
     assert isinstance(model, tfrs.Model)
     assert model.compute_loss(ratings).numpy() == model.stars_loss(ratings).numpy()
-    tf.keras.utils.set_random_seed(0)
-    expected = model.ranking_loss(users).numpy()
-    tf.keras.utils.set_random_seed(0)
-    assert model.compute_loss(users).numpy() == expected
+    assert model.compute_loss(users).numpy() == model.ranking_loss(users).numpy()
 
 
 def test_a_head_that_is_not_asked_for_is_not_built(build):
@@ -54,7 +51,7 @@ def test_training_one_head_leaves_the_other_as_it_is(build, ratings):
         before = {name: getattr(model, name).get_weights() for name in (head, other)}
         model.train_only((head,))
         model.compile(optimizer=tf.keras.optimizers.legacy.Adam(0.1))
-        model.train_steps(batch, tf.range(len(batch["user_index"]))[None])
+        model.fit(tf.data.Dataset.from_tensors(batch), verbose=0)
         moved = {
             name: any(
                 not np.array_equal(a, b) for a, b in zip(before[name], getattr(model, name).get_weights(), strict=True)

@@ -1,5 +1,7 @@
 """Neural collaborative filtering: the equation by hand, whom the negatives belong to, what is learned and repeated."""
 
+import random
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -111,11 +113,13 @@ def test_with_no_weight_on_the_products_the_deep_hybrid_knows_features_only():
     assert np.abs(before[0] - before[2]).max() > 0.01 < np.abs(before[:, 1] - before[:, 3]).max()
 
 
-def test_dropout_is_for_training_only():
+def test_dropout_is_for_training_only_and_a_function_of_seed_and_step():
     model = _build(None, hidden=(64,), dropout=0.5)
     batch = {"user_index": tf.range(3), "movie_index": tf.range(3), "label": tf.ones(3)}
-    assert model.compute_loss(batch).numpy() == model.compute_loss(batch).numpy()
-    assert model.compute_loss(batch, training=True).numpy() != model.compute_loss(batch, training=True).numpy()
+    with model.draws.at_step(7):
+        first, again = (model.compute_loss(batch, training=True).numpy() for _ in range(2))
+    losses = [model.compute_loss(batch, training=training).numpy() for training in (False, True)]
+    assert first == again and len({first, *losses}) == 3
 
 
 # ---- negatives
@@ -135,78 +139,40 @@ def test_negatives_are_what_that_user_has_not_rated_each_equally_often():
     assert (own[:, 0] != own[:, 1]).any(axis=1).mean() == pytest.approx(0.75, abs=0.05)
 
 
-def _batches(rated, negatives, batch_size, rng):
-    """The batches of an epoch, columns `[steps, batch]`."""
-    columns, order = draw_epoch(rated, negatives, batch_size, rng)
-    return {name: column[order] for name, column in columns.items()}
-
-
 def test_an_epoch_has_every_rating_once_and_its_negatives_beside_it():
     rated = np.random.default_rng(1).random((7, 30)) < 0.4
-    rows = _batches(rated, 3, 10_000, np.random.default_rng(0))  # a batch larger than the epoch: all of it
-    shape = (1, 4 * rated.sum())
+    rows = draw_epoch(rated, 3, np.random.default_rng(0))
     assert {name: column.shape for name, column in rows.items()} == dict.fromkeys(
-        ["user_index", "movie_index", "label"], shape
+        ["user_index", "movie_index", "label"], (4 * rated.sum(),)
     )
     assert rows["label"].dtype == np.float32
     assert np.array_equal(rated[rows["user_index"], rows["movie_index"]], rows["label"] == 1)
     positive = rows["label"] == 1
     pairs = set(zip(rows["user_index"][positive], rows["movie_index"][positive], strict=True))
     assert len(pairs) == positive.sum() == rated.sum()
-    assert np.bincount(rows["user_index"][0]).tolist() == (4 * rated.sum(axis=1)).tolist()
-    assert 0.1 < rows["label"][0, :100].mean() < 0.4  # shuffled: a quarter anywhere, 4 % is one deviation
+    assert np.bincount(rows["user_index"]).tolist() == (4 * rated.sum(axis=1)).tolist()
 
 
-def test_an_incomplete_batch_is_left_out_and_others_next_time():
-    rated = np.ones((2, 4), bool)
-    rated[:, 3] = False
-    rng = np.random.default_rng(0)
-    epochs = [_batches(rated, 1, 5, rng) for _ in range(200)]  # 12 rows: two batches of 5
-    assert {epoch["label"].shape for epoch in epochs} == {(2, 5)}
-    pairs = [4 * epoch["user_index"] + epoch["movie_index"] for epoch in epochs]
-    counts = np.bincount(np.ravel(pairs), minlength=8)
-    # Of 12 rows 10 are kept: a rating in 5 / 6 of the epochs, its user's one negative three times that.
-    np.testing.assert_allclose(counts / 200, [5 / 6] * 3 + [2.5] + [5 / 6] * 3 + [2.5], atol=0.15)
+def test_each_epoch_has_its_own_batches_and_negatives(tiny, tiny_indices, monkeypatch):
+    """14 ratings with one negative each are 28 rows: two batches of 10 an epoch, and eight rows that come another time.
 
+    A step of the optimiser for each batch; a batch may be larger than the epoch.
+    """
+    seen, train_step = [], FusedModel.train_step
 
-def test_negatives_and_batches_are_seeded_and_new_in_each_epoch():
-    rated = np.random.default_rng(1).random((7, 30)) < 0.4
-    rng = np.random.default_rng(0)
-    first, second = (_batches(rated, 2, 50, rng)["movie_index"] for _ in range(2))
-    assert not np.array_equal(first, second)
-    assert np.array_equal(first, _batches(rated, 2, 50, np.random.default_rng(0))["movie_index"])
-    assert not np.array_equal(first, _batches(rated, 2, 50, np.random.default_rng(9))["movie_index"])
+    def watched(model, batch):
+        tf.py_function(lambda *columns: seen.append(np.stack(columns)), list(batch.values()), [])
+        return train_step(model, batch)
 
-
-def test_an_epoch_is_one_step_of_the_optimiser_for_each_batch(tiny, tiny_indices):
-    """14 ratings with one negative each are 28 rows: two batches of 10 an epoch. The loss is the mean of the steps'."""
+    monkeypatch.setattr(FusedModel, "train_step", watched)
     model = NeuMF(tiny.ratings, tiny_indices, epochs=3, negatives=1, batch_size=10).model
-    assert model.optimizer.iterations.numpy() == 6
-    frozen = _build(None, penalty=0.3)
-    frozen.compile(optimizer=tf.keras.optimizers.legacy.SGD(0.0))
-    columns = {"user_index": [0, 1, 2, 0], "movie_index": [3, 1, 0, 2], "label": [1.0, 0.0, 0.0, 1.0]}
-    columns = {name: tf.constant(column) for name, column in columns.items()}
-    order = np.array([[0, 1], [2, 3]])
-    each = [frozen.compute_loss({name: tf.gather(c, rows) for name, c in columns.items()}) for rows in order]
-    np.testing.assert_allclose(frozen.train_steps(columns, order), each, rtol=1e-5)
-
-
-def test_an_epoch_equals_the_loop_of_keras():
-    rated = np.random.default_rng(1).random((20, 30)) < 0.3
-    weights = []
-    for train in (
-        lambda model, columns, order: model.train_steps(columns, order),
-        lambda model, columns, order: model.fit(
-            tf.data.Dataset.from_tensor_slices({name: column[order] for name, column in columns.items()}), verbose=0
-        ),
-    ):
-        model, rng = _build(None, penalty=0.1, num_users=20, num_movies=30), np.random.default_rng(0)
-        model.compile(optimizer=tf.keras.optimizers.legacy.Adam(0.05))
-        for _ in range(2):
-            train(model, *draw_epoch(rated, 2, 100, rng))
-        weights.append(model.get_weights())
-    for here, there in zip(*weights, strict=True):
-        np.testing.assert_allclose(here, there, atol=1e-5)
+    assert model.optimizer.iterations.numpy() == len(seen) == 6
+    assert {batch.shape for batch in seen} == {(3, 10)}
+    epochs = [np.concatenate(seen[start : start + 2], axis=1) for start in (0, 2, 4)]
+    assert len({epoch.tobytes() for epoch in epochs}) == 3
+    seen.clear()
+    NeuMF(tiny.ratings, tiny_indices, epochs=1, negatives=1, batch_size=999)
+    assert [batch.shape for batch in seen] == [(3, 28)]
 
 
 def test_who_rated_the_whole_catalogue_is_left_out_of_training(tiny):
@@ -254,22 +220,18 @@ def test_it_learns_the_checkerboard_which_popularity_cannot(name, request, split
     assert ours > 0.4 > 2 * floor
 
 
-def test_the_same_seed_gives_the_same_scores_to_the_bit_whatever_ran_before(
-    neumf, hybrid, split, indices, checkerboard, capfd
-):
-    """Stars and timestamps are not looked at; nothing is said, though the fifth model would be called "retracing"."""
+def test_the_same_seed_gives_the_same_scores_to_the_bit_and_leaves_no_trace(neumf, split, indices, capfd):
+    """Whatever ran before. Stars and timestamps are not looked at; nothing is printed."""
     np.random.rand(5)
     tf.random.normal((5,))
+    states = np.random.get_state()[1].copy(), random.getstate()
     pairs = split.train[["user_id", "movie_id"]]
-    again = NeuMF(pairs, indices, seed=3, **SMALL)
-    np.testing.assert_array_equal(again(EVERYBODY), neumf(EVERYBODY))
-    again = DeepHybrid(pairs, indices, checkerboard.movies, checkerboard.users, seed=3, **SMALL)
-    np.testing.assert_array_equal(again(EVERYBODY), hybrid(EVERYBODY))
+    np.testing.assert_array_equal(NeuMF(pairs, indices, seed=3, **SMALL)(EVERYBODY), neumf(EVERYBODY))
+    assert np.abs(NeuMF(pairs, indices, seed=4, **SMALL)(EVERYBODY) - neumf(EVERYBODY)).max() > 0.01
+    np.testing.assert_array_equal(np.random.get_state()[1], states[0])
+    assert random.getstate() == states[1]
+    tf.random.normal((5,))  # with deterministic kernels still on, it would ask for a seed
     assert capfd.readouterr() == ("", "")
-
-
-def test_another_seed_gives_other_scores(neumf, split, indices):
-    assert np.abs(NeuMF(split.train, indices, seed=4, **SMALL)(EVERYBODY) - neumf(EVERYBODY)).max() > 0.01
 
 
 def test_the_deep_hybrid_reads_the_features_of_the_course(hybrid, checkerboard, indices):
@@ -295,22 +257,18 @@ def test_settings_must_be_above_zero(tiny, tiny_indices, name, value):
         NeuMF(tiny.ratings, tiny_indices, **{name: value})
 
 
-@pytest.mark.parametrize("hidden", [(4, 0), (-1,), 16, (2.5,)])
-def test_hidden_layers_have_units(tiny, tiny_indices, hidden):
-    with pytest.raises(ValueError, match=r"`hidden` must be units of each layer.*e\.g\. \(32, 16\)") as error:
-        DeepHybrid(tiny.ratings, tiny_indices, hidden=hidden)
-    assert repr(hidden) in str(error.value)
-
-
-@pytest.mark.parametrize("bad", [{"dropout": 1.0}, {"dropout": -0.1}, {"penalty": -1}, {"penalty": float("nan")}])
-def test_dropout_and_penalty_have_a_range(tiny, tiny_indices, bad):
-    with pytest.raises(ValueError, match="`dropout` must be a share, 0 to below 1, `penalty` 0 or more; got"):
-        NeuMF(tiny.ratings, tiny_indices, **bad)
-
-
-def test_an_unknown_setting_is_refused(tiny, tiny_indices):
-    with pytest.raises(TypeError, match="dimension"):
-        NeuMF(tiny.ratings, tiny_indices, dimension=8)
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [
+        *[({"hidden": hidden}, r"`hidden` must be units of each layer.*e\.g\. \(32, 16\)") for hidden in ((4, 0), 16)],
+        *[({"hidden": hidden}, r"got \(2\.5,\)") for hidden in ((2.5,),)],
+        *[({"dropout": dropout}, "`dropout` must be a share, 0 to below 1") for dropout in (1.0, -0.1)],
+        *[({"penalty": penalty}, "`penalty` 0 or more; got") for penalty in (-1, float("nan"))],
+    ],
+)
+def test_other_settings_have_a_range(tiny, tiny_indices, bad, says):
+    with pytest.raises(ValueError, match=says):
+        DeepHybrid(tiny.ratings, tiny_indices, **bad)
 
 
 def test_a_rating_outside_the_indices_is_refused(tiny):

@@ -308,7 +308,7 @@ def test_an_entry_that_no_prose_uses_is_found(page):
 
 def test_a_formula_names_what_is_recorded():
     assert formula("= 100 * (`baselines: EASE: coverage` - 0.2)", RECORDED) == pytest.approx(6.932)
-    assert formula("= 1 - `movierec.models.settings:Settings.fade_floor`", {}) == pytest.approx(0.85)
+    assert formula("= 1 - `movierec.models.settings:FADE_FLOOR`", {}) == pytest.approx(0.85)
     with pytest.raises(KeyError, match="ease_mae"):
         formula("= `ease_mae` - 1", RECORDED)
 

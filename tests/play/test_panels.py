@@ -10,7 +10,7 @@ from test_runs import FEW, LISTS, STARS, made
 
 import movierec
 from movierec import record
-from movierec.baselines import tuning
+from movierec.baselines import ladder
 from movierec.play import knobs, runs, space, train_panel
 from movierec.play.embedding_explorer import EmbeddingExplorer
 from movierec.play.leakage import MODELS, OPTIONS, WHY, Laboratory, Protocol
@@ -344,7 +344,7 @@ def test_numbers_on_the_surface_can_be_read(share):
 def test_the_laboratory_repeats_the_broken_rulers_of_notebook_03(ml100k):
     recorded, _ = record.read_table(record.report_folder() / "results/broken_rulers.csv")
     recorded = recorded.set_index("model").astype(float)
-    laboratory = Laboratory(ml100k, tuning.chosen("by_user_time"))
+    laboratory = Laboratory(ml100k, ladder.chosen("by_user_time"))
     for column, switched in {
         "honest": {},
         "test in train": {"learned_from": "train and test"},

@@ -48,7 +48,7 @@ def trained(checkerboard, split):
 
 def test_each_setting_can_be_what_the_course_uses_and_is_a_keyword_of_fit_hybrid():
     parameters = {"epochs", "seed", "batch_size", "learning_rate", "users_per_batch", "ranking_learning_rate"}
-    known = parameters | set(Settings.__dataclass_fields__)
+    known = parameters | set(Settings.model_fields)
     for setting in knobs.SETTINGS.values():
         for head in ("stars", "ranking"):
             assert setting.default[head] in setting.options[head] and setting.keyword[head] in known
@@ -57,7 +57,7 @@ def test_each_setting_can_be_what_the_course_uses_and_is_a_keyword_of_fit_hybrid
 
 def test_the_defaults_are_those_of_fit_hybrid():
     defaults = {name: p.default for name, p in inspect.signature(movierec.fit_hybrid).parameters.items()}
-    defaults |= {name: field.default for name, field in Settings.__dataclass_fields__.items()}
+    defaults |= {name: field.default for name, field in Settings.model_fields.items()}
     for name in ("dim", "hidden", "dropout", "learning_rate", "batch", "seed"):
         setting = knobs.SETTINGS[name]
         assert setting.default == {head: defaults[setting.keyword[head]] for head in ("stars", "ranking")}

@@ -15,12 +15,13 @@ NOTEBOOKS = {  # one cell a text
     "05_hybrid_model": ["1 / 0"],
     "06_training": [RECORD, "record.number('new_number', 1)", "open('model', 'w').close()"],
     "07_recommendations": [RECORD, "open('model').close()  # load_or_train()", "record.number('new_share', 0.5)"],
+    "08_self_attention": ["1 + 1"],
 }
 
 
 @pytest.fixture
 def course(tmp_path):
-    """A course of three notebooks, each with a stamp and a number of an earlier run."""
+    """A course of four notebooks, each with a stamp and a number of an earlier run."""
     shutil.copy(ROOT / "conftest.py", tmp_path)
     for name, sources in NOTEBOOKS.items():
         about = {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": []}
@@ -36,28 +37,31 @@ def course(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("workers", [[], ["-n", "2", "--dist", "loadfile"]])
-def test_each_notebook_forgets_what_it_wrote_and_leaves_a_stamp_when_all_cells_passed(course, workers):
-    """07 finds what 06 leaves behind, in any order of workers."""
+def run(course, *arguments):
+    """What pytest says of notebooks of the course."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
     environment |= {"MOVIEREC_REPORT": str(course / "report"), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval-lax", "--nbval-current-env"]
-    said = subprocess.run(
-        [*command, *workers, "notebooks"], cwd=course, env=environment, capture_output=True, text=True
-    )
-    assert said.returncode == 1 and "6 passed" in said.stdout and "1 failed" in said.stdout, said.stdout + said.stderr
-    stamps = {path.stem: json.loads(path.read_text()) for path in course.glob("report/generated/notebooks/*.json")}
-    assert stamps.keys() == {"06_training", "07_recommendations"}
-    assert all(stamp["seconds"] > 0 for stamp in stamps.values())
+    return subprocess.run([*command, *arguments], cwd=course, env=environment, capture_output=True, text=True).stdout
+
+
+def stamps(course):
+    """The notebooks that have a stamp, and its seconds; None in those of the earlier run."""
+    paths = course.glob("report/generated/notebooks/*.json")
+    return {path.stem[:2]: json.loads(path.read_text()).get("seconds") for path in paths}
+
+
+def test_side_by_side_each_notebook_forgets_what_it_wrote_and_leaves_a_stamp_when_all_cells_passed(course):
+    """Two workers: 07 finds the model of 06, and 05 fails."""
+    said = run(course, "-n", "2", "--dist", "loadfile", "notebooks")
+    assert "1 failed, 7 passed" in said, said
+    assert stamps(course).keys() == {"06", "07", "08"} and None not in stamps(course).values()
     results = sorted(path.name for path in course.glob("report/generated/results/*/*"))
     assert results == ["new_number.number.json", "new_share.number.json"]
 
 
 def test_a_notebook_that_ran_in_part_has_no_stamp(course):
-    environment = os.environ | {"MOVIEREC_REPORT": str(course / "report"), "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval-lax", "--nbval-current-env"]
-    cell = "notebooks/06_training.ipynb::Cell 0"
-    said = subprocess.run([*command, cell], cwd=course, env=environment, capture_output=True, text=True)
-    assert said.returncode == 0, said.stdout
-    assert not (course / "report/generated/notebooks/06_training.json").exists()
-    assert (course / "report/generated/notebooks/07_recommendations.json").exists()  # it has not run
+    said = run(course, "notebooks/06_training.ipynb::Cell 2", "notebooks/08_self_attention.ipynb")
+    assert "2 passed" in said, said
+    assert stamps(course).keys() == {"05", "07", "08"}
+    assert stamps(course)["07"] is None and stamps(course)["08"] > 0  # 07 has not run

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from movierec.keras2 import tf
-from movierec.training.optimizers import OPTIMIZERS, LazyAdam
+from movierec.training import LazyAdam
 
 Adam = tf.keras.optimizers.legacy.Adam
 RATE, BETA_1, BETA_2, EPSILON = 0.1, 0.9, 0.999, 1e-7
@@ -33,26 +33,6 @@ def batches(steps, rows=5, dim=2, seed=3):
     return [(rng.integers(0, rows, 4).astype(np.int32), rng.normal(size=(4, dim))) for _ in range(steps)]
 
 
-def test_the_first_step_is_the_rate_where_a_row_was_gathered_and_nothing_elsewhere():
-    """m̂ / √v̂ = g / |g| = ±1 whatever the gradient is."""
-    weight = table()
-    before = weight.numpy()
-    step(LazyAdam(RATE), weight, [3, 1], [[5.0, -0.02], [-300.0, 1.0]])
-    moved = weight.numpy() - before
-    np.testing.assert_allclose(moved[[3, 1]], [[-0.1, 0.1], [0.1, -0.1]], rtol=1e-3)
-    assert np.array_equal(weight.numpy()[[0, 2, 4]], before[[0, 2, 4]])
-
-
-def test_it_moves_the_rows_of_the_first_batch_as_adam_does():
-    lazy, adam, weight, other = LazyAdam(RATE), Adam(RATE), table(), table()
-    for rows, gradient in batches(1):
-        step(lazy, weight, rows, gradient)
-        step(adam, other, rows, gradient)
-    np.testing.assert_allclose(weight, other, rtol=1e-6)
-    for here, there in zip(moments(lazy, weight), moments(adam, other), strict=True):
-        np.testing.assert_allclose(here, there, rtol=1e-6)
-
-
 def test_rows_outside_the_batch_keep_weight_and_moments_to_the_bit_and_adam_moves_them():
     moved = {}
     for kind in (LazyAdam, Adam):
@@ -66,19 +46,9 @@ def test_rows_outside_the_batch_keep_weight_and_moments_to_the_bit_and_adam_move
     assert moved[Adam] == [[0, 1, 2]] * 3  # row 0 goes on by what it remembers
 
 
-def test_a_row_that_is_twice_in_a_batch_is_moved_once_by_the_sum():
-    twice, once = table(), table()
-    first, second = LazyAdam(RATE), LazyAdam(RATE)
-    for _ in range(3):
-        step(first, twice, [2, 4, 2], [[1.0, -3.0], [0.5, 0.5], [2.0, 1.0]])
-        step(second, once, [2, 4], [[3.0, -2.0], [0.5, 0.5]])
-    np.testing.assert_array_equal(twice, once)
-    np.testing.assert_array_equal(moments(first, twice), moments(second, once))
-
-
 @pytest.mark.parametrize("graph", [False, True], ids=["eager", "in a graph"])
 def test_many_steps_equal_a_slow_loop(graph):
-    """Corrections for the start count the steps of the optimiser, not those of a row."""
+    """A row that repeats within a batch is moved once, by the sum; corrections count the steps of the optimiser."""
     optimizer, weight = LazyAdam(RATE), table()
     w, m, v = weight.numpy().astype(np.float64), np.zeros((5, 2)), np.zeros((5, 2))
     take = tf.function(lambda rows, gradient: step(optimizer, weight, rows, gradient)) if graph else None
@@ -106,29 +76,3 @@ def test_a_gradient_that_is_no_gathers_is_adams_to_the_bit():
         adam.apply_gradients([(dense, other)])
     np.testing.assert_array_equal(weight, other)
     np.testing.assert_array_equal(moments(lazy, weight), moments(adam, other))
-
-
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_an_optimiser_that_is_given_the_state_of_another_goes_on_as_it(name):
-    """As a training does that was taken up again: weights and state are set in a fresh optimiser."""
-    first, weight = OPTIMIZERS[name](RATE), table()
-    start, rest = batches(3), batches(4, seed=9)
-    for batch in start:
-        step(first, weight, *batch)
-    kept, state = weight.numpy(), first.get_weights()
-    again, fresh, forgetful, third = (
-        OPTIMIZERS[name](RATE),
-        tf.Variable(kept),
-        OPTIMIZERS[name](RATE),
-        tf.Variable(kept),
-    )
-    again._create_all_weights([fresh])
-    again.set_weights(state)
-    for batch in rest:
-        for optimizer, of in ((first, weight), (again, fresh), (forgetful, third)):
-            step(optimizer, of, *batch)
-    np.testing.assert_array_equal(fresh, weight)
-    assert again.iterations.numpy() == 7 == first.iterations.numpy()
-    assert np.abs(third.numpy() - weight.numpy()).max() > 0.01  # who does not remember ends elsewhere
-    for here, there in zip(first.get_weights(), again.get_weights(), strict=True):
-        np.testing.assert_array_equal(here, there)

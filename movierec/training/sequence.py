@@ -1,9 +1,9 @@
-"""A split in, a recommender of the next film out: self-attention trained as the hybrid is, epoch by epoch.
+"""Train self-attention on a split in time to recommend the next film, as the hybrid is trained.
 
 Taught in notebooks/08_self_attention.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,22 +12,28 @@ from movierec.baselines import Bias
 from movierec.data import UNKNOWN, Indices, Split, features, make_indices
 from movierec.evaluation import evaluate_ranking
 from movierec.keras2 import tf
-from movierec.models import LOSSES, History, SequenceModel, make_history, newest, one_at_a_time, windows
-from movierec.training.epochs import Recipe, Watch, fit_head
-from movierec.training.steps import Stop, shuffled
+from movierec.models import (
+    LOSSES,
+    History,
+    SequenceModel,
+    check_above_zero,
+    deterministic_ops,
+    make_history,
+    newest,
+    windows,
+)
+from movierec.training.callbacks import Stop, fit_head
 
 USERS_PER_BLOCK = 128  # whose histories are read at once
-AVERAGED = 0.5  # see `Recipe`
+AVERAGED = 0.5  # see `BestEpoch`
 
 
 class SequenceRecommender:
-    """A trained `SequenceModel` and the histories that it reads; its `score` is a scorer, as the hybrid's.
+    """A trained `SequenceModel` and the histories that it reads. Its `score` is a scorer, as the hybrid's.
 
     Attributes:
-        model: the `tfrs.Model`.
-        indices: order of users and movies.
-        past: the `History` of everybody, as it is read.
-        length: how many of the newest films are read.
+        model, indices: the `tfrs.Model`, and the order of users and movies.
+        past, length: the `History` of all users, and how many of the newest films are read.
         history: one row an epoch: loss and validation NDCG@10.
         best_epochs: {"sequence": the one that was kept}.
     """
@@ -41,21 +47,21 @@ class SequenceRecommender:
         return f"SequenceRecommender({self.indices.num_users:,} users, {self.indices.num_movies:,} movies)"
 
     def score(self, user_index: np.ndarray) -> np.ndarray:
-        """Of every film as the next one, float32 `[U, num_movies]`, for int `[U]`."""
+        """Score every film as the next one: float32 `[U, num_movies]` for int `[U]`."""
         return self.score_next(self.film[user_index], self.gap[user_index])
 
     def score_next(self, film: np.ndarray, gap: np.ndarray) -> np.ndarray:
-        """The score of every film after those of each row, float32 `[U, num_movies]`; see `sequences.newest`."""
+        """Score every film as the next one after the films of each row, float32 `[U, num_movies]`; see `newest`."""
         blocks = range(0, len(film), USERS_PER_BLOCK)
         rows = (slice(start, start + USERS_PER_BLOCK) for start in blocks)
         found = [self.model.score_next(*map(tf.constant, (film[row], gap[row]))).numpy() for row in rows]
         return np.concatenate(found) if found else np.zeros((0, self.indices.num_movies), np.float32)
 
     def reading(self, ratings: pd.DataFrame) -> "SequenceRecommender":
-        """The same model after it has read other histories, e.g. train and validation; nothing is trained.
+        """Return the same model, which reads other histories, e.g. train and validation; it is not trained again.
 
         Raises:
-            ValueError: if somebody in `ratings` is not known from train, or a film is not.
+            ValueError: if a user or a film of `ratings` is not known from train.
         """
         for column, index in (("user_id", self.indices.user_index), ("movie_id", self.indices.movie_index)):
             unknown = ratings[column][index(ratings[column]) == UNKNOWN].unique()
@@ -70,7 +76,7 @@ class SequenceRecommender:
         return other
 
     def read_of(self, user_id: int, films: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """film and gap, `[1, length]` each, of the first `films` that are read of a user; None: all.
+        """Return film and gap, `[1, length]` each, of the first `films` that are read of a user; None: all.
 
         Raises:
             ValueError: if the user is not known from train, or has fewer films.
@@ -89,10 +95,10 @@ class SequenceRecommender:
         return film, gap
 
     def looks(self, user_id: int, films: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """The films of a user that are read, movie_index `[n]`; and who looks at whom, float32 `[blocks, n, n]`.
+        """Return the films of a user that are read, movie_index `[n]`, and attention weights, float32 `[blocks, n, n]`.
 
-        Row q, column k: how much film q, when it says what comes next, takes from film k. Rows sum to 1, and films do
-        not look into their future. `films`: only the first so many are read.
+        Row q, column k is the weight of film k where film q predicts the next one. Rows sum to 1; films of the future
+        have no weight. `films`: only the first so many are read.
         """
         film, gap = self.read_of(user_id, films)
         weights = self.model.sequence.looks(tf.constant(film), tf.constant(gap)).numpy()[:, 0]
@@ -100,7 +106,7 @@ class SequenceRecommender:
         return film[0][there], weights[:, there][:, :, there]
 
     def expects(self, user_id: int, films: int | None = None) -> np.ndarray:
-        """The chance that the model gives each film to come next, float32 `[num_movies]`, 0 for those already read."""
+        """Return the probability that each film comes next, float32 `[num_movies]`; 0 for those already read."""
         film, gap = self.read_of(user_id, films)
         scores = self.score_next(film, gap)[0]
         scores[film[0][film[0] < self.indices.num_movies]] = -np.inf
@@ -108,7 +114,7 @@ class SequenceRecommender:
         return chance / chance.sum()
 
 
-@one_at_a_time
+@deterministic_ops()
 def fit_sequence(
     split: Split,
     movies: pd.DataFrame | None = None,
@@ -129,53 +135,48 @@ def fit_sequence(
     on_epoch: Callable[[dict], None] | None = None,
     stop: Stop | None = None,
     progress: bool = False,
+    callbacks: Sequence = (),
 ) -> SequenceRecommender:
-    """A self-attention recommender fitted on `split.train`, at its best epoch on `split.validation`.
+    """Fit a self-attention recommender on `split.train`, at its best epoch on `split.validation`.
 
-    What is judged is NDCG@10 of all films that come next, whatever stars they got. Same seed, same machine, same
-    result. Memory grows with length² and with batch_size x length x num_movies: 45 MB and 86 MB with the defaults.
+    It is judged by NDCG@10 of all films that come next, whatever their stars. Same seed, same machine, same result.
+    Memory grows with length² and with batch_size x length x num_movies: 45 MB and 86 MB with the defaults.
 
     Args:
         split: in time; train, validation for early stopping, or None. Test is not touched.
         movies: movie_id, year, genres; may be None.
-        seed: of the weights, the batches and dropout.
+        seed: of the initial weights, the batches and dropout.
         loss: "softmax" over all films, or "bce", one film drawn at random against each.
         length: newest films of a history that are read; longer ones are cut into windows.
         dim, blocks, dropout, penalty, has_places, has_gaps: see `SequenceModel` and `AttentionEncoder`.
         epochs, patience: at most so many, and so many without a better validation value before stopping. Without a
             validation part all of `epochs` are trained.
         batch_size, learning_rate: windows in a step, and the rate of the optimiser, Adam.
-        on_epoch, stop, progress: as of `fit_hybrid`.
+        on_epoch, stop, progress, callbacks: as of `fit_hybrid`; the head is called "sequence".
 
     Raises:
         ValueError: if the split is not in time, a setting is out of its range, or the loss stops being finite.
     """
     _check(split, loss, dropout, penalty)
     above_zero = {"length": length, "dim": dim, "blocks": blocks, "epochs": epochs, "patience": patience}
-    for name, value in (above_zero | {"batch_size": batch_size, "learning_rate": learning_rate}).items():
-        if not value > 0:
-            raise ValueError(f"`{name}` must be above 0, got {value}.")
-    tf.keras.utils.set_random_seed(seed)
-    tf.config.experimental.enable_op_determinism()
+    check_above_zero(**above_zero, batch_size=batch_size, learning_rate=learning_rate)
     indices = make_indices(split.train, movies)
     past = _history(split.train, indices)
     about = tf.constant(features.movie_features(movies, indices).values)
     encoder = {"length": length, "blocks": blocks, "has_places": has_places, "has_gaps": has_gaps}
     count = np.bincount(past.movie_index, minlength=indices.num_movies)
-    model = SequenceModel(count, about, loss, dim, dropout, penalty, **encoder)
+    model = SequenceModel(count, about, loss, dim, dropout, penalty, seed=seed, **encoder)
     recommender = SequenceRecommender(model, indices, past, length)
 
     def quality():
         ranked = evaluate_ranking(recommender.score, split, indices, part="validation", liked_from=0)
         return "ndcg@10", float(ranked["ndcg@10"].mean()), True
 
-    rows = windows(past, length)
-    recipe = Recipe(
-        rows._asdict(), lambda rng: shuffled(len(rows.film), batch_size, rng), "adam", learning_rate, epochs,
-        quality if split.validation is not None else None, AVERAGED, unit="window",
+    recommender.history, best_epoch = fit_head(
+        model, "sequence", windows(past, length)._asdict(), batch_size, optimizer="adam", learning_rate=learning_rate,
+        epochs=epochs, patience=patience, quality=quality if split.validation is not None else None,
+        averaged=AVERAGED, on_epoch=on_epoch, stop=stop, progress=progress, callbacks=callbacks,
     )  # fmt: skip
-    watch = Watch(on_epoch, stop, progress=progress)
-    recommender.history, best_epoch = fit_head(model, "sequence", recipe, patience, seed, watch)
     recommender.best_epochs = {"sequence": best_epoch}
     return recommender
 

@@ -1,0 +1,174 @@
+"""Evaluate a scorer or a predictor of stars on a held-out part: one row a user out, many metrics at once.
+
+Taught in notebooks/03_baselines. `comparison` turns the tables into intervals and differences.
+"""
+
+import numpy as np
+import pandas as pd
+
+from movierec.data import UNKNOWN, Indices, Split
+from movierec.evaluation import metrics
+from movierec.evaluation.ranking import Scorer, rated_pairs, scored_blocks, top_unseen
+
+LIKED_FROM_STARS = 4.0  # a held-out movie counts as relevant from here on: the two upper levels of five
+
+RANKING_METRICS = {
+    "ndcg": metrics.ndcg,
+    "recall": metrics.recall,
+    "precision": metrics.precision,
+    "map": metrics.average_precision,
+    "mrr": metrics.reciprocal_rank,
+    "hit_rate": metrics.hit_rate,
+}
+
+
+def evaluate_ranking(
+    scorer: Scorer, split: Split, indices: Indices, part: str = "test", k: int = 10,
+    liked_from: float = LIKED_FROM_STARS, genres: np.ndarray | None = None,
+) -> pd.DataFrame:  # fmt: skip
+    """Return one row per user with a relevant movie: the metrics of the user's top k among all unseen movies.
+
+    Movies of the earlier parts (train; and validation, when `part` is "test") are seen. A movie is relevant if its
+    rating in `part` has at least `liked_from` stars; with `liked_from=0` every held-out movie is relevant.
+
+    Args:
+        part: "test" or "validation".
+        genres: float `[num_movies, genres]`, 1 where a movie has the genre (`baselines.genre_matrix`); adds
+            "diversity@10" and "miscalibration@10". May be None.
+
+    Returns:
+        DataFrame, index user_id, columns "ndcg@10", "recall@10", …, "auc", "novelty@10", "popularity_lift@10"; and
+        "movie_index", the list itself, int `[k]`, -1 from where no unseen movie is left. `attrs` holds what one user
+        cannot have, "coverage" and "gini", and counts what could not be measured: "users_unknown" to train,
+        "users_without_relevant" movie, and "movies_unknown", relevant movies outside the catalogue, which count as
+        missed.
+
+    Raises:
+        ValueError: if nobody can be measured, `part` is not there, k is not 1 to the number of movies, or the scores
+            have another shape or are NaN.
+    """
+    held_out, seen = _held_out_and_seen(split, part)
+    liked = held_out[held_out["rating"] >= liked_from]
+    num_relevant = np.bincount(_relevant_user(held_out, indices, liked_from), minlength=indices.num_users)
+    measured = np.flatnonzero(num_relevant)
+    all_relevant = rated_pairs(liked, indices)
+    all_watched = rated_pairs(split.train, indices)
+    counts = all_watched.sum(axis=0)  # [num_movies]
+    blocks = []
+    for users, scores in scored_blocks(scorer, measured, seen, indices):
+        relevant = all_relevant[users].toarray()  # bool [block, num_movies]
+        watched = all_watched[users]  # the same, sparse
+        lists = top_unseen(scores, k)
+        hits = np.take_along_axis(relevant, lists, axis=1) & (lists != UNKNOWN)
+        columns = _accuracy(hits, num_relevant[users])
+        columns["auc"] = metrics.auc(scores, relevant, num_relevant[users])
+        columns[f"novelty@{k}"] = metrics.novelty(lists, counts, indices.num_users)
+        columns[f"popularity_lift@{k}"] = metrics.popularity_lift(lists, counts, watched)
+        if genres is not None:
+            columns[f"diversity@{k}"] = metrics.diversity(lists, genres)
+            columns[f"miscalibration@{k}"] = metrics.miscalibration(lists, watched.toarray(), genres)
+        blocks.append(pd.DataFrame(columns | {"movie_index": list(lists)}))
+    table = pd.concat(blocks, ignore_index=True).set_index(pd.Index(indices.user_ids[measured], name="user_id"))
+    lists = np.stack(table["movie_index"])
+    about_lists = {"coverage": metrics.coverage(lists, indices.num_movies)}
+    about_lists["gini"] = metrics.gini(lists, indices.num_movies)
+    table.attrs = about_lists | _unmeasured(held_out, indices, liked_from, len(table))
+    return table
+
+
+def evaluate_ranks(
+    ranks: np.ndarray, held_out: pd.DataFrame, indices: Indices, k: int = 10, liked_from: float = LIKED_FROM_STARS
+) -> pd.DataFrame:
+    """Return the accuracy columns of `evaluate_ranking` from ranks alone, with the same index and counts in `attrs`.
+
+    Args:
+        ranks: float `[N]`, from `held_out_ranks`; NaN counts as missed.
+        held_out: rows of user_id, movie_id, rating in the same order.
+
+    Raises:
+        ValueError: if `ranks` has another length, or nobody can be measured.
+    """
+    if np.shape(ranks) != (len(held_out),):
+        raise ValueError(
+            f"`ranks` must have one number per row of `held_out`, shape ({len(held_out)},); got {np.shape(ranks)}. "
+            "`held_out_ranks(scorer, held_out, seen, indices)` returns them."
+        )
+    relevant_user = _relevant_user(held_out, indices, liked_from)
+    measured, row, num_relevant = np.unique(relevant_user, return_inverse=True, return_counts=True)
+    is_relevant = (held_out["rating"] >= liked_from) & (indices.user_index(held_out["user_id"]) != UNKNOWN)
+    rank = np.asarray(ranks)[is_relevant]
+    listed = rank <= k
+    hits = np.zeros((len(measured), k), bool)
+    hits[row[listed], rank[listed].astype(np.int64) - 1] = True
+    table = pd.DataFrame(_accuracy(hits, num_relevant), pd.Index(indices.user_ids[measured], name="user_id"))
+    table.attrs = _unmeasured(held_out, indices, liked_from, len(table))
+    return table
+
+
+def evaluate_stars(predictor, split: Split, part: str = "test") -> pd.DataFrame:
+    """Return one row per user of `part`: the error of the predicted stars, and over how many ratings.
+
+    Args:
+        predictor: has `predict(ratings) -> float [N]`, stars for rows of user_id, movie_id.
+
+    Returns:
+        DataFrame, index user_id, columns "rmse", "mae" and "ratings". `attrs` has "rmse" and "mae" per rating, as the
+        literature reports them: a user with many ratings counts more there.
+
+    Raises:
+        ValueError: if the predictions are not one number a rating, or `part` is not there.
+    """
+    held_out, _ = _held_out_and_seen(split, part)
+    predicted = np.asarray(predictor.predict(held_out), float)
+    if predicted.shape != (len(held_out),) or np.isnan(predicted).any():
+        raise ValueError(
+            f"`predict` returns one number per rating, shape ({len(held_out)},); got shape {predicted.shape} with "
+            f"{np.isnan(predicted).sum():,} NaN."
+        )
+    error = predicted - held_out["rating"].to_numpy(float)
+    by_user = pd.DataFrame({"square": error**2, "mae": abs(error)}).groupby(held_out["user_id"].to_numpy())
+    table = by_user.mean().assign(rmse=lambda t: np.sqrt(t["square"]), ratings=by_user.size())
+    table = table[["rmse", "mae", "ratings"]].rename_axis("user_id")
+    table.attrs = {"rmse": float(np.sqrt(np.mean(error**2))), "mae": float(np.mean(abs(error)))}
+    return table
+
+
+def _held_out_and_seen(split: Split, part: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the held-out part, and the parts before it as one table."""
+    if part not in ("validation", "test"):
+        raise ValueError(f'`part` must be "validation" or "test"; got {part!r}.')
+    held_out = getattr(split, part)
+    if held_out is None:
+        raise ValueError("this split has no validation part; `split_by_user_time(ratings)` makes one.")
+    if part == "validation" or split.validation is None:
+        return held_out, split.train
+    return held_out, pd.concat([earlier[["user_id", "movie_id"]] for earlier in (split.train, split.validation)])
+
+
+def _relevant_user(held_out: pd.DataFrame, indices: Indices, liked_from: float) -> np.ndarray:
+    """Return the user_index of each relevant rating by a known user, in row order."""
+    user = indices.user_index(held_out.loc[held_out["rating"] >= liked_from, "user_id"])
+    user = user[user != UNKNOWN]
+    if not len(user):
+        raise ValueError(
+            f"a user must be known from train and have a held-out movie of at least {liked_from} stars; none of "
+            f"{held_out['user_id'].nunique():,} has, in {len(held_out):,} ratings of at most "
+            f"{held_out['rating'].max():g} stars. `liked_from` says what counts as liked."
+        )
+    return user
+
+
+def _accuracy(hits: np.ndarray, num_relevant: np.ndarray) -> dict[str, np.ndarray]:
+    return {f"{name}@{hits.shape[1]}": metric(hits, num_relevant) for name, metric in RANKING_METRICS.items()}
+
+
+def _unmeasured(held_out: pd.DataFrame, indices: Indices, liked_from: float, num_measured: int) -> dict[str, int]:
+    """Count the users and relevant movies of `held_out` that have no value: see `evaluate_ranking`."""
+    users = held_out["user_id"].unique()
+    movies = held_out.loc[held_out["rating"] >= liked_from, "movie_id"].unique()
+    unknown = int((indices.user_index(users) == UNKNOWN).sum())
+    return {
+        "users_unknown": unknown,
+        "users_without_relevant": len(users) - unknown - num_measured,
+        "movies_unknown": int((indices.movie_index(movies) == UNKNOWN).sum()),
+    }
