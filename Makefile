@@ -31,7 +31,7 @@ endif
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: all help setup data notebooks report latex browser test lab app serve tune ablation runs benchmark exercises record lock clean
+.PHONY: all help setup data notebooks report latex browser test lab app serve tune ablation repeats runs benchmark exercises record lock clean
 
 all: setup notebooks report  ## the course: environment, data, every notebook run, report/main.pdf
 
@@ -68,6 +68,14 @@ $(NUMBERS):
 
 $(STAMPS)/%.json: notebooks/%.ipynb $(PACKAGE) $(VENV) | data
 	$(PYTHON) -m pytest --quiet --nbval-lax $(NBVAL) $<
+
+# Another data set has a record of its own.
+ifneq ($(OTHER),)
+REPEATS := report/generated/$(OTHER)/generated/results/tests-benchmarks-repeats.py/optimizer_users.csv
+$(RAN): $(REPEATS)
+$(REPEATS): $(VENV) | data
+	$(PYTHON) tests/benchmarks/repeats.py
+endif
 
 # 07, 09 and 10 recommend with the model that 06 saves.
 $(STAMPS)/07_recommendations.json: $(STAMPS)/06_training.json
@@ -137,6 +145,9 @@ tune: $(VENV) data  ## every baseline's settings chosen again, with one budget, 
 
 ablation: $(VENV) data  ## what each part and setting of the hybrid is worth, on validation (half an hour)
 	$(PYTHON) tests/benchmarks/ablation.py
+
+repeats: $(VENV) data  ## the seeds and variants that notebooks show from the record (20 CPU minutes)
+	$(PYTHON) tests/benchmarks/repeats.py
 
 runs: $(VENV) data  ## the runs that the panels come with, trained again (a quarter of an hour)
 	$(PYTHON) tests/benchmarks/recorded_runs.py

@@ -184,8 +184,14 @@ def forget(notebook: str, folder: Path | str | None = None) -> None:
 
 
 def recorded(name: str, folder: Path | str | None = None) -> pd.DataFrame:
-    """Return a table of report/results, "--" as NaN: the way to show an experiment that takes too long to repeat."""
-    return pd.read_csv(report_folder(folder) / f"results/{name}.csv", skiprows=1, na_values="--", keep_default_na=False)
+    """Return a table of report/results, "--" as NaN: the way to show an experiment that takes too long to repeat.
+
+    On another data set than the course's, it is the table that `make repeats` wrote for that data set, if it did.
+    """
+    home = report_folder(folder)
+    own = home.glob(f"generated/{chosen()}/generated/results/*/{name}.csv") if chosen() != COURSE else ()
+    path = next(iter(own), home / f"results/{name}.csv")
+    return pd.read_csv(path, skiprows=1, na_values="--", keep_default_na=False)
 
 
 def read_table(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:

@@ -71,24 +71,45 @@ def test_defaults_are_as_promised():
     assert inspect.signature(movierec.Hybrid.recommend).parameters["k"].default == 10
 
 
-def test_the_readmes_example_runs(ml100k, monkeypatch, tmp_path):
-    """The code of the README as it stands there, on MovieLens-100K; only the number of epochs is cut to one."""
+@pytest.fixture
+def sixty(ml100k):
+    """Sixty users of MovieLens-100K, 1 and 42 among them, and the films that they rated, Toy Story and Fargo too."""
+    ratings = ml100k.ratings[ml100k.ratings["user_id"] <= 60]
+    users = ml100k.users[ml100k.users["user_id"] <= 60]
+    return movierec.MovieLens(ratings, ml100k.movies[ml100k.movies["movie_id"].isin(ratings["movie_id"])], users)
+
+
+def test_the_readmes_example_does_what_its_comments_say(sixty, monkeypatch, tmp_path):
+    """Run the README's code as it stands there, on little data and with small settings, then check each comment."""
     code = next(block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "fit_hybrid" in block)
-    fit = functools.partial(movierec.fit_hybrid, epochs=1)
-    monkeypatch.setattr(movierec, "fit_hybrid", fit, raising=False)
+    small = {"dim": 4, "hidden": (4,), "ranking_dim": 8, "ranking_hidden": (4,)}
+    little = {
+        "load": lambda name: sixty,
+        "fit_hybrid": functools.partial(movierec.fit_hybrid, epochs=1, **small),
+        "fit_sequence": functools.partial(movierec.fit_sequence, epochs=1, dim=8, length=8),
+    }
+    for name, function in little.items():
+        monkeypatch.setattr(movierec, name, function, raising=False)
     monkeypatch.chdir(tmp_path)
     names = {}
     exec(compile(code, "README.md", "exec"), names)
     model, split = names["model"], names["split"]
-    assert model.predict(split.test).shape == (9_596,)
+    stars = model.predict(split.test)
+    assert stars.shape == (len(split.test),) and stars.dtype == np.float32
+    np.testing.assert_allclose(stars[::-1], model.predict(split.test[::-1]), atol=1e-5)  # in row order
     table = model.recommend([1, 42], k=10)
     assert list(table) == ["user_id", "rank", "movie_id", "title", "score", "predicted_stars"]
     assert table["user_id"].tolist() == [1] * 10 + [42] * 10
+    seen = sixty.ratings.merge(table, on=["user_id", "movie_id"])
+    assert len(seen.merge(split.train, on=["user_id", "movie_id"])) == 0
+    new = model.recommend_new({"Toy Story (1995)": 5.0}, genres=("Comedy",), k=10, because=True)
+    assert len(new) == 10 and "because" in new and "Toy Story (1995)" not in new["title"].tolist()
+    every = model.recommend([42], k=len(sixty.movies)).set_index("title")["score"]
+    film = every.index[3]
+    assert model.explain(film, user_id=42)["contribution"].sum() == pytest.approx(every[film], abs=1e-3)
     (folder,) = tmp_path.iterdir()  # "my-model"
     again = movierec.load_model(folder)
-    np.testing.assert_array_equal(again.recommend([1, 42])["movie_id"], table["movie_id"])
-    new = again.recommend_new({"Toy Story (1995)": 5.0}, k=10)
-    assert len(new) == 10 and "Toy Story (1995)" not in new["title"].tolist()
+    np.testing.assert_array_equal(again.recommend([1, 42], k=10)["movie_id"], table["movie_id"])
 
 
 def test_representations_say_what_it_is_in_one_line(checkerboard, split, fitted):

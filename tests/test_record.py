@@ -221,6 +221,16 @@ def test_another_data_set_is_recorded_beside_the_report(folder, tmp_path, monkey
     assert record.report_folder() == ROOT / "report"
 
 
+def test_on_another_data_set_its_own_record_is_read_where_there_is_one(folder, monkeypatch):
+    (folder / "results").mkdir(parents=True)
+    for name in ("both_here", "only_course"):
+        (folder / f"results/{name}.csv").write_text("# {}\nvalue\n1\n")
+    monkeypatch.setenv("MOVIEREC_DATASET", "ml-1m")
+    Recorder("tests/benchmarks/repeats.py").table("both_here", pd.DataFrame({"value": [2]}))
+    assert record.recorded("both_here")["value"].tolist() == [2]
+    assert record.recorded("only_course")["value"].tolist() == [1]
+
+
 @pytest.mark.parametrize("notebooks", [("01_exploration", "06_training"), ("06_training", "06_training")])
 def test_two_processes_that_write_at_once_lose_nothing(folder, notebooks):
     code = "from movierec.record import Recorder\nfor i in range(200): Recorder({!r}).number('of_' + {!r} + 26 * 'a' "

@@ -12,6 +12,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "callbacks": ["Stop", "Stopped", "fit_head"],
         "command": ["main"],
+        "course_model": ["load_or_train", "model_folder", "save_course_model"],
         "fit": ["MOST_PASSES", "fit_ensemble", "fit_hybrid", "stars_recipe"],
         "optimizers": ["LazyAdam", "OPTIMIZERS"],
         "sequence": ["SequenceRecommender", "fit_sequence"],

@@ -18,6 +18,7 @@ COMMANDS = {  # what makes the results of a script
     "tests/benchmarks/tune_baselines.py": "make tune",
     "tests/benchmarks/ablation.py": "make ablation",
     "tests/benchmarks/people_and_films.py": "python tests/benchmarks/people_and_films.py",
+    "tests/benchmarks/repeats.py": "make repeats",
     "tests/benchmarks/scale.py": "make benchmark SCALE=1",
 }
 Row = dict[str, str]

@@ -16,11 +16,12 @@ import time
 
 import numpy as np
 import pandas as pd
+import tables
+from tables import merged
 from tune_baselines import with_validation
 
 import movierec
 from movierec import evaluation
-from movierec.record import Recorder, keep, read_table, report_folder
 
 SEEDS = (0, 1, 2)
 STARS = {
@@ -142,14 +143,17 @@ def _fit(head: str, split, liked_from: float, data, seed: int, **settings):
     return movierec.fit_sequence(in_this_order, movies, seed=seed, **settings)
 
 
-def shuffled(train: pd.DataFrame, how: str, seed: int) -> pd.DataFrame:
-    """`train` with another order: of the films of the same second, which no file knows, or of all of a user's films."""
+def shuffled(ratings: pd.DataFrame, how: str, seed: int) -> pd.DataFrame:
+    """Return the ratings with films that change places within a second, or ("all") with any film of their user.
+
+    No file knows the order of films of the same second.
+    """
     if not how:
-        return train
-    table = train.sample(frac=1, random_state=seed)  # of equal times the order of the rows counts
+        return ratings
+    table = ratings.sample(frac=1, random_state=seed)  # of equal times the order of the rows counts
     if how == "all":
         table = table.sort_values("user_id", kind="stable")
-        table["timestamp"] = train.sort_values(["user_id", "timestamp"])["timestamp"].to_numpy()
+        table["timestamp"] = ratings.sort_values(["user_id", "timestamp"])["timestamp"].to_numpy()
     return table
 
 
@@ -160,58 +164,35 @@ def _quality(head: str, model, split, liked_from: float) -> float:
     return ranked["ndcg@10"].mean()
 
 
-def write(rows: pd.DataFrame) -> None:
-    """Records the table; `better` is by how much a variant beats the default of its head and protocol."""
-    key = ["head", "protocol"]
-    default = rows[rows["variant"] == "default"].set_index(key)["value"]
-    gain = rows["value"] - default.reindex(pd.MultiIndex.from_frame(rows[key])).to_numpy()
-    rows = rows.assign(better=np.where(rows["metric"] == "rmse", -gain, gain))
-    rows["deviation"] = rows["deviation"].astype(object).fillna("--")  # an ensemble is one
-    loose = dict.fromkeys(["value", "deviation", "epochs", "cpu_seconds", "better"], np.inf)  # only this makes them
-    Recorder("tests/benchmarks/ablation.py", movierec.load("ml-100k")).table("ablation", rows, tolerance=loose)
-    keep("ablation")
-
-
-def recorded() -> pd.DataFrame | None:
-    """The rows that are there."""
-    path = report_folder() / "results/ablation.csv"
-    if not path.exists():
-        return None
-    rows = read_table(path)[0].replace("--", np.nan)
-    numbers = ["value", "deviation", "epochs", "cpu_seconds"]
-    return rows.drop(columns="better").astype(dict.fromkeys(numbers, float))
+def write(fresh: dict) -> None:
+    """Record a row; `better` is by how much a variant beats the default of its head and protocol."""
+    rows = merged("ablation", pd.DataFrame([fresh]), ["head", "protocol", "variant"])
+    if not (rows["variant"] == "default").any():
+        return
+    default = rows[rows["variant"] == "default"].set_index(["head", "protocol"])["value"]
+    gain = rows["value"] - default.reindex(pd.MultiIndex.from_frame(rows[["head", "protocol"]])).to_numpy()
+    rows["better"] = np.where(rows["metric"] == "rmse", -gain, gain)
+    tables.write("ablation.py", "ablation", rows, movierec.load("ml-100k"))
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The exit code."""
+    """Try the variants that are asked for; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="", metavar="TEXT", help="variants with this in their name")
     parser.add_argument("--protocol", default="", help="one of by_user_time, random5, stratified, leave_last")
     options = parser.parse_args(arguments)
-    only = options.only.lower()
-    data, rows = movierec.load("ml-100k"), recorded()
-    order = [(head, name) for head, (_, variants) in HEADS.items() for name in variants]
-    for head, name in order:
-        if only not in f"{head} {name}".lower():
-            continue
-        metric, variants = HEADS[head]
-        for protocol, (split, liked_from) in splits_of(head, data.ratings).items():
-            if options.protocol not in ("", protocol) or (protocol != MAIN[head] and name.startswith(SWEEPS)):
+    data = movierec.load("ml-100k")
+    for head, (metric, variants) in HEADS.items():
+        for name, settings in variants.items():
+            if options.only.lower() not in f"{head} {name}".lower():
                 continue
-            found = measure(head, split, liked_from, data, variants[name])
-            row = {"head": head, "protocol": protocol, "variant": name, "settings": json.dumps(variants[name])}
-            row |= {"metric": metric} | found
-            if rows is not None:
-                old = (rows["head"] == head) & (rows["protocol"] == protocol) & (rows["variant"] == name)
-                row_table = pd.concat([rows[~old], pd.DataFrame([row])], ignore_index=True)
-            else:
-                row_table = pd.DataFrame([row])
-            place = [order.index(pair) for pair in zip(row_table["head"], row_table["variant"], strict=True)]
-            rows = row_table.assign(place=place).sort_values(["place", "protocol"], ignore_index=True)
-            rows = rows.drop(columns="place")
-            print(f"{head:8} {protocol:13} {name:24} {found['value']:.4f} ± {found['deviation']:.4f}", flush=True)
-            if (rows["variant"] == "default").any():
-                write(rows)
+            for protocol, (split, liked_from) in splits_of(head, data.ratings).items():
+                if options.protocol not in ("", protocol) or (protocol != MAIN[head] and name.startswith(SWEEPS)):
+                    continue
+                found = measure(head, split, liked_from, data, settings)
+                row = {"head": head, "protocol": protocol, "variant": name, "settings": json.dumps(settings)}
+                write(row | {"metric": metric} | found)
+                print(f"{head:8} {protocol:13} {name:24} {found['value']:.4f} ± {found['deviation']:.4f}", flush=True)
     return 0
 
 

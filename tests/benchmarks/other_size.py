@@ -9,6 +9,7 @@ import argparse
 import io
 import os
 import shutil
+import subprocess
 import sys
 import time
 import zipfile
@@ -94,6 +95,7 @@ def main() -> int:
     shutil.copytree(ROOT / "report/results", given.folder / "report/results", dirs_exist_ok=True)  # some are read
     os.environ |= {"MOVIEREC_DATA": str(given.folder.resolve()), "MOVIEREC_DATASET": NAME}
     os.environ["MOVIEREC_REPORT"] = str((given.folder / "report").resolve())
+    subprocess.run([sys.executable, Path(__file__).with_name("repeats.py")], check=True)  # what notebooks read
     failed = 0
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         if given.notebooks and path.stem not in given.notebooks:

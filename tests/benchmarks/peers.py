@@ -48,104 +48,93 @@ class Peer:
         return self.name, self.protocol
 
 
+def _of(protocol: str, library: str, runner: str):
+    """Return a maker of peers of one library on one protocol: (name, model, settings, origin, …)."""
+
+    def make(name: str, model: str, settings: dict | None = None, origin: str = "default", **others) -> Peer:
+        return Peer(name, protocol, library, runner, model, settings or {}, origin, **others)
+
+    return make
+
+
+course = _of("stratified", COURSE, "course")
+implicit = _of("stratified", "implicit", "implicit")
+cornac = _of("stratified", "cornac", "cornac")
+BIVAE = {"k": 100, "encoder_structure": [200], "act_fn": "tanh", "likelihood": "pois", "n_epochs": 500}
+BIVAE |= {"batch_size": 1024, "learning_rate": 0.001, "seed": 42, "use_gpu": False}
 LISTS = [
-    Peer("popularity", "stratified", COURSE, "course", "baselines.Popularity", origin="course"),
-    Peer("item-kNN", "stratified", COURSE, "course", "neighbours.ItemKnn", LISTS_TUNED["item-kNN"], "tuned"),
-    Peer("EASE", "stratified", COURSE, "course", "factors.Ease", LISTS_TUNED["EASE"], "tuned"),
-    Peer("ALS", "stratified", COURSE, "course", "factors.ImplicitAls", LISTS_TUNED["implicit ALS"], "tuned"),
-    Peer("hybrid", "stratified", COURSE, "course", "Hybrid", {"heads": ["ranking"]}, "course", seeds=3),
-    Peer("hybrid ensemble", "stratified", COURSE, "course", "Ensemble", {"heads": ["ranking"]}, "course"),
-    Peer(
-        *("implicit ALS", "stratified", "implicit", "implicit", "ALS"),
+    course("popularity", "Popularity", origin="course"),
+    course("item-kNN", "ItemKnn", LISTS_TUNED["item-kNN"], "tuned"),
+    course("EASE", "Ease", LISTS_TUNED["EASE"], "tuned"),
+    course("ALS", "ImplicitAls", LISTS_TUNED["implicit ALS"], "tuned"),
+    course("hybrid", "Hybrid", {"heads": ["ranking"]}, "course", seeds=3),
+    course("hybrid ensemble", "Ensemble", {"heads": ["ranking"]}, "course"),
+    implicit(
+        *("implicit ALS", "ALS"),
         {"factors": 96, "regularization": 50, "alpha": 8, "iterations": 15, "random_state": 0},
-        origin="tuned",
+        "tuned",
     ),
-    Peer(
-        "implicit BM25 item-kNN", "stratified", "implicit", "implicit", "BM25", {"K": 400, "K1": 2, "B": 0.4}, "tuned"
-    ),
-    Peer(
-        *("LensKit ImplicitMF", "stratified", "lenskit", "lenskit", "ImplicitMF"),
+    implicit("implicit BM25 item-kNN", "BM25", {"K": 400, "K1": 2, "B": 0.4}, "tuned"),
+    _of("stratified", "lenskit", "lenskit")(
+        *("LensKit ImplicitMF", "ImplicitMF"),
         {"embedding_size": 64, "epochs": 15, "regularization": 50, "weight": 8, "seed": 0},
-        origin="tuned",
+        "tuned",
     ),
     # Microsoft Recommenders, examples/06_benchmarks/movielens.ipynb, for this split.
-    Peer(
-        *("Cornac BPR", "stratified", "cornac", "cornac", "BPR"),
+    cornac(
+        *("Cornac BPR", "BPR"),
         {"k": 200, "max_iter": 200, "learning_rate": 0.01, "lambda_reg": 0.001, "seed": 42},
-        origin="published",
+        "published",
         remark="NDCG .434 to .439 with other seeds or another order of the rows",
     ),
-    Peer(
-        *("Cornac BiVAE", "stratified", "cornac", "cornac", "BiVAE"),
-        {
-            **{"k": 100, "encoder_structure": [200], "act_fn": "tanh", "likelihood": "pois", "n_epochs": 500},
-            **{"batch_size": 1024, "learning_rate": 0.001, "seed": 42, "use_gpu": False},
-        },
-        origin="published",
-        slow=True,
-    ),
-    Peer(
-        *("Microsoft SAR", "stratified", "recommenders", "sar", "SAR"),
+    cornac("Cornac BiVAE", "BiVAE", BIVAE, "published", slow=True),
+    _of("stratified", "recommenders", "sar")(
+        *("Microsoft SAR", "SAR"),
         {"similarity_type": "jaccard", "time_decay_coefficient": 30, "timedecay_formula": True},
-        origin="published",
+        "published",
     ),
     # RecBole's default sizes, rate and batch; its early stopping would need a validation part, so the epochs are tuned.
-    Peer("RecBole NeuMF", "stratified", "recbole", "recbole", "NeuMF", {"epochs": 20, "seed": 42}, "tuned", slow=True),
+    _of("stratified", "recbole", "recbole")("RecBole NeuMF", "NeuMF", {"epochs": 20, "seed": 42}, "tuned", slow=True),
     # Trained for stars, used for lists: the lesson is how badly that ranks.
-    Peer("Surprise SVD", "stratified", "scikit-surprise", "surprise", "SVD", {"random_state": 0}),
-    Peer(
-        "TFRS basic_retrieval",
-        "stratified",
-        TFRS,
-        "tfrs",
-        "retrieval",
-        {},
-        "tutorial",
+    _of("stratified", "scikit-surprise", "surprise")("Surprise SVD", "SVD", {"random_state": 0}),
+    _of("stratified", TFRS, "tfrs")(
+        *("TFRS basic_retrieval", "retrieval", {}, "tutorial"),
         slow=True,
         remark="NDCG .158 and .161 with two other seeds",
     ),
 ]
 
+course = _of("random5", COURSE, "course")
+surprise = _of("random5", "scikit-surprise", "surprise")
 STARS = [
-    Peer(
-        "user and movie bias",
-        "random5",
-        COURSE,
-        "course",
-        "baselines.Bias",
-        STARS_TUNED["user and movie bias"],
+    course("user and movie bias", "Bias", STARS_TUNED["user and movie bias"], "tuned"),
+    course("item-kNN", "ItemKnnStars", STARS_TUNED["item-kNN for stars"], "tuned"),
+    course("biased MF", "BiasedMF", STARS_TUNED["biased MF"], "tuned"),
+    course("hybrid", "Hybrid", {"heads": ["stars"]}, "course", seeds=3),
+    course("hybrid ensemble", "Ensemble", {"heads": ["stars"]}, "course"),
+    surprise("Surprise SVD", "SVD", {"random_state": 0}),
+    surprise(
+        *("Surprise SVD, tuned", "SVD"),
+        {"n_factors": 100, "n_epochs": 40, "lr_all": 0.01, "reg_all": 0.1, "random_state": 0},
         "tuned",
     ),
-    Peer(
-        "item-kNN", "random5", COURSE, "course", "neighbours.ItemKnnStars", STARS_TUNED["item-kNN for stars"], "tuned"
-    ),
-    Peer("biased MF", "random5", COURSE, "course", "factors.BiasedMF", STARS_TUNED["biased MF"], "tuned"),
-    Peer("hybrid", "random5", COURSE, "course", "Hybrid", {"heads": ["stars"]}, "course", seeds=3),
-    Peer("hybrid ensemble", "random5", COURSE, "course", "Ensemble", {"heads": ["stars"]}, "course"),
-    Peer("Surprise SVD", "random5", "scikit-surprise", "surprise", "SVD", {"random_state": 0}),
-    Peer(
-        *("Surprise SVD, tuned", "random5", "scikit-surprise", "surprise", "SVD"),
-        {"n_factors": 100, "n_epochs": 40, "lr_all": 0.01, "reg_all": 0.1, "random_state": 0},
-        origin="tuned",
-    ),
-    Peer("Surprise SVD++", "random5", "scikit-surprise", "surprise", "SVDpp", {"random_state": 0}, slow=True),
-    Peer(
-        *("Surprise kNN-baseline, item", "random5", "scikit-surprise", "surprise", "KNNBaseline"),
+    surprise("Surprise SVD++", "SVDpp", {"random_state": 0}, slow=True),
+    surprise(
+        *("Surprise kNN-baseline, item", "KNNBaseline"),
         {"sim_options": {"name": "pearson_baseline", "user_based": False}, "verbose": False},
-        origin="published",  # the similarity that Surprise's documentation recommends for this model
+        "published",  # the similarity that Surprise's documentation recommends for this model
     ),
-    Peer(
-        *("Cornac MF", "random5", "cornac", "cornac", "MF"),
+    _of("random5", "cornac", "cornac")(
+        *("Cornac MF", "MF"),
         {"k": 200, "max_iter": 80, "learning_rate": 0.005, "lambda_reg": 0.08, "seed": 0},
-        origin="tuned",
+        "tuned",
     ),
-    Peer(
-        *("LensKit BiasedMF", "random5", "lenskit", "lenskit", "BiasedMF"),
-        {"embedding_size": 50, "epochs": 10, "regularization": 0.1, "seed": 0},
+    _of("random5", "lenskit", "lenskit")(
+        "LensKit BiasedMF", "BiasedMF", {"embedding_size": 50, "epochs": 10, "regularization": 0.1, "seed": 0}
     ),
     # myFM's documentation, MovieLens tutorial: the rank and the features of its last model.
-    Peer("myFM", "random5", "myfm", "myfm", "regressor", {"rank": 10, "sweeps": 200, "seed": 0}, "published"),
-    Peer("TFRS basic_ranking", "random5", TFRS, "tfrs", "ranking", {}, "tutorial"),
+    _of("random5", "myfm", "myfm")("myFM", "regressor", {"rank": 10, "sweeps": 200, "seed": 0}, "published"),
+    _of("random5", TFRS, "tfrs")("TFRS basic_ranking", "ranking", {}, "tutorial"),
 ]
 
 

@@ -9,6 +9,7 @@ some steps after as many to warm up; an epoch is that, times the ratings: extrap
 
 import argparse
 import json
+import math
 import os
 import re
 import subprocess
@@ -18,9 +19,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import tables
 
 from movierec.data import movielens as datasets
-from movierec.record import Recorder, keep, read_table, report_folder
 
 SIZES = {
     100_000: (1_400, 1_700),
@@ -32,6 +33,7 @@ FULL = 20_000_000
 CATALOGUES = (1_000, 10_000, 42_000, 100_000)  # movies, for the ranks of 20,000 users
 DIM, STEPS, BATCH, TUTORIAL_BATCHES, RANK_SAMPLE = 32, 60, 8192, (1024, 8192), 2_000
 MF = dict(ids=True, hidden=(128, 64), without=("bag of movies", "bag of users", "session", "order"))
+LOGGED = ["wall_s", "cpu_s", "peak_gb", "usual_gb", "said"]  # of scale_run.csv, never compared
 COLUMNS = ["task", "who", "ratings", "users", "movies", "cpu_s", "wall_s", "peak_gb", "cpu_us", "note"]
 
 
@@ -309,14 +311,6 @@ def ask(function: str, first: int, second: str) -> list[dict]:
     return rows
 
 
-def write(name: str, table: pd.DataFrame) -> None:
-    """Writes a table as a fresh result, and copies it to the recorded ones."""
-    numbers = [column for column in table if table[column].dtype.kind == "f"]
-    tolerance = dict.fromkeys([*numbers, "said"] if "said" in table else numbers, float("inf"))
-    Recorder("tests/benchmarks/scale.py").table(name, table, tolerance=tolerance)
-    keep(name)
-
-
 def main(arguments: list[str] | None = None) -> int:
     """The exit code: 0."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -328,17 +322,11 @@ def main(arguments: list[str] | None = None) -> int:
         function, first, second = options.ask
         print(json.dumps(globals()[function](int(first), second)))
     elif options.run:
-        write("scale_run", whole_run())
+        tables.write("scale.py", "scale_run", whole_run(), tolerance=dict.fromkeys(LOGGED, math.inf))
     else:
         wanted = [asked for asked in questions() if options.only in (None, asked[0])]
         table = pd.DataFrame([row for asked in wanted for row in ask(*asked)], columns=COLUMNS)
-        if options.only:
-            old, _ = read_table(report_folder() / "results/scale.csv")
-            old = old.astype(table.dtypes.to_dict())
-            same = ["task", "who", "users", "movies"]
-            replaced = old.set_index(same).index.isin(table.set_index(same).index)
-            table = pd.concat([old[~replaced], table], ignore_index=True)
-        write("scale", table)
+        tables.write("scale.py", "scale", tables.merged("scale", table, ["task", "who", "users", "movies"]))
     return 0
 
 

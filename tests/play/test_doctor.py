@@ -24,7 +24,15 @@ def lines(look):
 def test_the_command_examines_everything_and_names_a_mend_for_each_red_line():
     run = subprocess.run([sys.executable, "-m", "movierec", "doctor"], cwd=ROOT, capture_output=True, text=True)
     assert run.stderr == ""
-    for name in ("Python", "tensorflow", "TensorFlow on Keras 2", "memory", "MovieLens-100K", "kernel python3", "LaTeX"):
+    for name in (
+        "Python",
+        "tensorflow",
+        "TensorFlow on Keras 2",
+        "memory",
+        "MovieLens-100K",
+        "kernel python3",
+        "LaTeX",
+    ):
         assert f" {name} " in run.stdout
     red = [line for line in run.stdout.splitlines() if line.startswith("NO ")]
     assert run.returncode == int(bool(red)) and run.stdout.count("    -> ") >= len(red)

@@ -1,18 +1,17 @@
 """The course's own models, run as the peers are: in a process of their own, from the same tables."""
 
-import importlib
-
 import numpy as np
 import pandas as pd
 
 import movierec
+from movierec import baselines
 from movierec.data import make_indices
 
 IDS = {"user_index": "user_id", "movie_index": "movie_id"}  # here the index serves as the id
 
 
 def fit(data, model, **settings):
-    """A fitted model of the course: "Hybrid", "Ensemble", or "module.Class" made with train, indices and settings."""
+    """A fitted model of the course: "Hybrid", "Ensemble", or one of `baselines`, with train, indices and settings."""
     train, movies = data.train.rename(columns=IDS), data.movies.rename(columns=IDS)
     if model in ("Hybrid", "Ensemble"):
         fit_one = movierec.fit_hybrid if model == "Hybrid" else movierec.fit_ensemble  # loads TensorFlow, if need be
@@ -21,8 +20,7 @@ def fit(data, model, **settings):
         split = movierec.Split(train, validation, _a_last_row(train, validation), in_time)
         liked_from = {} if validation is None else {"liked_from": data.liked_from}
         return fit_one(split, movies, data.users.rename(columns=IDS), **liked_from, **settings)
-    module, name = model.split(".")
-    return getattr(importlib.import_module(f"movierec.{module}"), name)(train, make_indices(train, movies), **settings)
+    return getattr(baselines, model)(train, make_indices(train, movies), **settings)
 
 
 def scores(fitted, data):

@@ -1,0 +1,92 @@
+"""The model that notebooks, page and service share: loaded, or trained once and kept.
+
+Several processes may ask for it at once, e.g. notebooks that run side by side: the first trains it, the others wait and
+load it. It is trained again when the code that makes it has changed. Taught in notebooks/07_recommendations.
+"""
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import movierec
+from movierec.data import chosen, data_folder
+from movierec.recommend import Hybrid
+
+try:
+    import fcntl
+except ImportError:  # Windows: no lock; two processes may then train it twice, and either result is whole
+    fcntl = None
+
+FOLDER = "MOVIEREC_MODEL"  # environment variable: the folder of another model
+MAKERS = ("data", "evaluation", "baselines", "models", "recommend", "training")  # rooms whose code makes the model
+
+
+def model_folder() -> Path:
+    """Return the folder where the model is, or will be saved."""
+    return Path(os.environ.get(FOLDER) or data_folder() / "cache" / f"hybrid-{chosen()}")
+
+
+def load_or_train(folder: Path | None = None) -> Hybrid:
+    """Load the hybrid of notebook 06; train it (half a minute) and save it if there is none of today's code.
+
+    Args:
+        folder: of another model. It, or the one that MOVIEREC_MODEL names, must be there. None: the course's.
+
+    Raises:
+        FileNotFoundError: if there is no saved model in the folder of another model.
+        ValueError: if that model is of another format, or was cut short or changed.
+    """
+    if folder or os.environ.get(FOLDER):
+        return movierec.load_model(folder or model_folder())  # a reader's own model is never written over
+    folder = model_folder()
+    with _lock(folder):
+        if _marker(folder).exists() and _marker(folder).read_text() == _code():
+            with contextlib.suppress(FileNotFoundError, ValueError):
+                return movierec.load_model(folder)
+        model = _train()
+        _save(model, folder)
+    return model
+
+
+def save_course_model(model: Hybrid) -> None:
+    """Save a hybrid as the model that `load_or_train` loads from now on."""
+    folder = model_folder()
+    with _lock(folder):
+        _save(model, folder)
+
+
+def _train() -> Hybrid:
+    data = movierec.load(chosen())
+    return movierec.fit_hybrid(movierec.split_by_user_time(data.ratings), data.movies, data.users, seed=0)
+
+
+def _save(model: Hybrid, folder: Path) -> None:
+    _marker(folder).unlink(missing_ok=True)
+    model.save(folder)
+    _marker(folder).write_text(_code())
+
+
+def _marker(folder: Path) -> Path:
+    """Return the file that says which code made the model."""
+    return folder.with_name(f"{folder.name}.code")
+
+
+def _code() -> str:
+    package = Path(__file__).parents[1]
+    digest = hashlib.sha256()
+    for room in MAKERS:
+        for path in sorted(package.glob(f"{room}/*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    """Wait until no other process has the folder's lock, and hold it; it ends with the process."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with open(folder.with_name(f"{folder.name}.lock"), "w") as file:
+        if fcntl:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield

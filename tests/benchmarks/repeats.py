@@ -1,0 +1,212 @@
+"""The long experiments of notebooks 03, 06, 07, 08, 10 and 11: every seed and variant, recorded user by user.
+
+    python tests/benchmarks/repeats.py [ladder] [hybrid] [folds] [stratified] [newcomers] [sequences] [people] [films]
+                                       [optimizers]
+
+`make repeats` runs all, about 20 CPU minutes. A notebook reads its table, compares models user by user, and trains one
+of the rows again. Tables have one row a user and fit (`long`), or one column a fit (`wide`); values have six digits.
+With MOVIEREC_DATASET=ml-1m they are of that data set, are written beside its results, and are not kept.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from ablation import shuffled
+from people_and_films import SEEDS, film_users, people_users
+from tables import write
+
+import movierec
+from movierec import evaluation
+from movierec.baselines import ladder as rungs
+from movierec.data import chosen
+from movierec.evaluation import metrics
+from movierec.models.ncf import NETWORKS
+from movierec.recommend import Ensemble
+from movierec.training import OPTIMIZERS
+
+LADDER = ["ndcg@10", "recall@10", "map@10", "novelty@10", "diversity@10", "miscalibration@10"]
+SEQUENCE_EPOCHS, HYBRID_EPOCHS = 24, 26  # at most, of attention; and the mean of the hybrid's best on validation
+
+
+def long(tables: dict) -> pd.DataFrame:
+    """Return one row a fit and user: model, seed, user_id, and the columns of {(model, seed): one row a user}."""
+    return pd.concat(tables, names=["model", "seed"]).reset_index()
+
+
+def wide(columns: dict) -> pd.DataFrame:
+    """Return one row a user: user_id, and "<model> <seed>" for each of {(model, seed): values by user}."""
+    named = {f"{model} {seed}": values for (model, seed), values in columns.items()}
+    return pd.DataFrame(named).rename_axis("user_id").reset_index()
+
+
+def ladder(data) -> dict[str, pd.DataFrame]:
+    """Measure the two neural baselines of notebook 03 on test, with each of their seeds."""
+    split = movierec.split_by_user_time(data.ratings)
+    problem = rungs.Problem(split.train, data, rungs.chosen("by_user_time"), NETWORKS)
+    tables = {}
+    for name in NETWORKS:
+        for seed in SEEDS:
+            fitted = problem.fit(name, seed)
+            table = evaluation.evaluate_ranking(fitted, split, problem.indices, genres=problem.genres)
+            tables[name, seed] = table[LADDER].assign(coverage=table.attrs["coverage"])
+    return {"ladder_users": long(tables)}
+
+
+def both_heads(model, split: movierec.Split) -> pd.DataFrame:
+    """Return one row a test user: square (stars²) and ratings; ndcg@10, recall@20 and coverage, NaN without a list."""
+    errors = evaluation.evaluate_stars(model, split)
+    lists, longer = (evaluation.evaluate_ranking(model.score, split, model.indices, k=k) for k in (10, 20))
+    of_lists = lists[["ndcg@10"]].assign(**{"recall@20": longer["recall@20"], "coverage": lists.attrs["coverage"]})
+    return errors[["ratings"]].assign(square=errors["rmse"] ** 2).join(of_lists)
+
+
+def hybrid(data) -> dict[str, pd.DataFrame]:
+    """Measure the hybrid of notebook 06 with three seeds, and their ensemble."""
+    split = movierec.split_by_user_time(data.ratings)
+    fits = [movierec.fit_hybrid(split, data.movies, data.users, seed=seed) for seed in SEEDS]
+    tables = {("hybrid", seed): both_heads(fit, split) for seed, fit in zip(SEEDS, fits, strict=True)}
+    return {"hybrid_users": long(tables | {("ensemble", 0): both_heads(Ensemble(fits), split)})}
+
+
+def folds(data) -> dict[str, pd.DataFrame]:
+    """Measure the stars head of notebook 06 on five random folds; and without its session path, there and in time.
+
+    The column `seed` is the number of the fold.
+    """
+
+    def errors(split, **settings):
+        fitted = movierec.fit_hybrid(split, data.movies, data.users, heads=("stars",), **settings)
+        return evaluation.evaluate_stars(fitted, split)
+
+    parts = movierec.split_random5(data.ratings)
+    tables = {("hybrid", number): errors(fold) for number, fold in enumerate(parts)}
+    tables["without session", 0] = errors(parts[0], without="session")
+    tables["without session, in time", 0] = errors(movierec.split_by_user_time(data.ratings), without="session")
+    return {"fold_users": long(tables)}
+
+
+def standardised(scores: np.ndarray) -> np.ndarray:
+    """Return the scores with mean 0 and standard deviation 1 in each row."""
+    return (scores - scores.mean(axis=1, keepdims=True)) / scores.std(axis=1, keepdims=True)
+
+
+def stratified(data) -> dict[str, pd.DataFrame]:
+    """Measure the lists of notebook 06's hybrid on Microsoft's split, where every test rating is relevant."""
+    split = movierec.split_stratified(data.ratings)
+    fitted = movierec.fit_hybrid(split, data.movies, data.users, heads=("ranking",))
+    table = evaluation.evaluate_ranking(fitted.score, split, fitted.indices, liked_from=0)
+    return {"stratified_users": long({("hybrid", 0): table[["ndcg@10", "map@10", "precision@10", "recall@10"]]})}
+
+
+def newcomers(data) -> dict[str, pd.DataFrame]:
+    """Measure the lists of notebook 07 for a quarter of the users, who are strangers with so many ratings (`known`)."""
+    split, rng = movierec.split_by_user_time(data.ratings), np.random.default_rng(0)
+    everybody = split.train["user_id"].unique()
+    strangers = rng.choice(everybody, len(everybody) // 4, replace=False)
+    parts = (part[~part["user_id"].isin(strangers)] for part in (split.train, split.validation, split.test))
+    without = movierec.Split(*parts, split.in_time)
+    young = movierec.fit_hybrid(without, data.movies, data.users, seed=0)
+    knn = rungs.Problem(without.train, data, rungs.chosen("by_user_time")).fit("item-kNN")
+    popularity, num_movies = young.movies["popularity"].to_numpy(), young.indices.num_movies
+    liked = split.test[(split.test["rating"] >= 4) & split.test["user_id"].isin(strangers)]
+    rows = []
+    for user_id, wanted in liked.groupby("user_id")["movie_id"]:
+        own = split.train[split.train["user_id"] == user_id]
+        order = rng.permutation(len(own))
+        for size in (0, 1, 3, 5, 10, 20):
+            known = own.iloc[order[:size]]
+            scores = {"hybrid": np.full(num_movies, -np.inf), "popularity": popularity.astype(float)}
+            stars = dict(zip(known["movie_id"].tolist(), known["rating"].tolist(), strict=True))
+            answer = young.recommend_new(stars, k=num_movies)
+            scores["hybrid"][young.indices.movie_index(answer["movie_id"])] = answer["score"]
+            history = np.zeros((1, num_movies))
+            history[0, young.indices.movie_index(known["movie_id"])] = 1
+            scores["item-kNN"] = (history @ knn.similarity.T)[0] + 1e-9 * popularity  # of equal ones the more popular
+            for name, unseen in scores.items():
+                unseen[young.indices.movie_index(own["movie_id"])] = -np.inf
+                top = young.indices.movie_ids[np.argsort(-unseen, kind="stable")[:10]]
+                hits = np.isin(top, wanted)[None]
+                rows.append((name, size, user_id, metrics.ndcg(hits, np.array([len(wanted)]))[0]))
+    return {"newcomer_users": pd.DataFrame(rows, columns=["model", "known", "user_id", "ndcg@10"])}
+
+
+def sequences(data) -> dict[str, pd.DataFrame]:
+    """Measure everything that notebook 08 trains: NDCG@10 of each user's last film; and the epochs of both losses."""
+    split = movierec.split_leave_last(data.ratings)
+    known = pd.concat([split.train, split.validation])
+    last = movierec.Split(known, None, split.test, split.in_time)
+    found, epochs = {}, {}
+
+    def measure(name, seed, score, indices):
+        found[name, seed] = evaluation.evaluate_ranking(score, last, indices, liked_from=0)["ndcg@10"]
+
+    for seed in SEEDS:
+        for name, loss in (("attention", "softmax"), ("attention, one negative", "bce")):
+            if loss == "bce" and seed:
+                continue
+            model = movierec.fit_sequence(split, data.movies, loss=loss, seed=seed, epochs=SEQUENCE_EPOCHS)
+            epochs[name, seed] = model.history
+            reader = model.reading(known)
+            measure(name, seed, reader.score, model.indices)
+            if loss == "bce":
+                continue
+            settings = {"heads": ("ranking",), "ranking_epochs": HYBRID_EPOCHS}
+            other = movierec.fit_hybrid(last, data.movies, data.users, seed=seed, **settings)
+            measure("hybrid", seed, other.score, other.indices)
+
+            def both(users, hybrid=other, reader=reader):
+                return standardised(hybrid.score(users)) + standardised(reader.score(users))
+
+            measure("attention + hybrid", seed, both, model.indices)
+            for how in ("within a second", "all"):
+                mixed = shuffled(known, how, seed)
+                measure(how, seed, model.reading(mixed).score, model.indices)
+    by_epoch = pd.concat(epochs, names=["model", "seed"]).droplevel(-1).reset_index()
+    return {"sequence_users": wide(found), "sequence_epochs": by_epoch}
+
+
+def people(data) -> dict[str, pd.DataFrame]:
+    """Measure both heads of notebook 11 with and without what is known of people."""
+    return {"people_users": wide(people_users(data))}
+
+
+def films(data) -> dict[str, pd.DataFrame]:
+    """Measure the hybrids of notebook 11 among films that were hidden from them."""
+    return {"hidden_users": long(film_users(data))}
+
+
+def optimizers(data) -> dict[str, pd.DataFrame]:
+    """Measure the stars head of notebook 10 on validation, by each optimiser, and with histories as lists."""
+    split = movierec.split_by_user_time(data.ratings)
+    settings = {name: {"optimizer": name} for name in OPTIMIZERS} | {"lists": {"most_pairs": 0}}
+    settings["adagrad"]["learning_rate"] = 0.05
+    tables = {}
+    for name, setting in settings.items():
+        fitted = movierec.fit_hybrid(split, data.movies, data.users, heads=("stars",), **setting)
+        tables[name, 0] = evaluation.evaluate_stars(fitted, split, "validation")
+    return {"optimizer_users": long(tables)}
+
+
+EXPERIMENTS: dict[str, Callable] = {
+    one.__name__: one for one in (ladder, hybrid, folds, stratified, newcomers, sequences, people, films, optimizers)
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the named experiments, or all; record their tables; return the exit code, 0."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", choices=[[], *EXPERIMENTS], metavar="NAME", help=", ".join(EXPERIMENTS))
+    names = parser.parse_args(arguments).names or list(EXPERIMENTS)
+    data = movierec.load(chosen())
+    for name in names:
+        for table, rows in EXPERIMENTS[name](data).items():
+            write("repeats.py", table, rows.round(6), data)
+            print(f"{table}: {len(rows):,} rows", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
