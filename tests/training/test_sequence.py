@@ -29,7 +29,7 @@ def rings():
 
 @pytest.fixture(scope="module")
 def walker(rings):
-    return movierec.fit_sequence(rings, seed=0, epochs=40, **SMALL)
+    return movierec.fit_sequence(rings, seed=0, epochs=40, **SMALL | {"patience": 10})
 
 
 def hit_rate(scorer, split, indices, part="test"):
