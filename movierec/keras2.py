@@ -15,7 +15,11 @@ import tempfile
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # C++ log lines would end up in the notebooks' stored outputs
 
-_MODULES = {"tf": "tensorflow", "tfrs": "tensorflow_recommenders"}
+_MODULES = {
+    "tf": "tensorflow",
+    "tfrs": "tensorflow_recommenders",
+    "tf_config": "tensorflow.python.framework.config",  # private: `tf.config` cannot switch determinism off again
+}
 
 
 @contextlib.contextmanager
@@ -64,7 +68,7 @@ def check_keras(tensorflow) -> None:
 
 def __getattr__(name: str):
     if name not in _MODULES:
-        raise AttributeError(f"module 'movierec.keras2' has no attribute '{name}'; it has tf and tfrs")
+        raise AttributeError(f"module 'movierec.keras2' has no attribute '{name}'; it has {', '.join(_MODULES)}")
     quiet = contextlib.nullcontext() if "tensorflow" in sys.modules else _startup_lines_held_back()
     with quiet:
         tensorflow = importlib.import_module("tensorflow")

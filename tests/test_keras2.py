@@ -86,7 +86,7 @@ def test_check_keras_accepts_the_keras_that_is_loaded():
 
 
 def test_an_unknown_name_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="no attribute 'torch'; it has tf and tfrs"):
+    with pytest.raises(AttributeError, match="no attribute 'torch'; it has tf, tfrs, tf_config"):
         keras2.torch  # noqa: B018
     assert keras2.tf is sys.modules["tensorflow"]
     assert keras2.tfrs is sys.modules["tensorflow_recommenders"]

@@ -6,7 +6,7 @@ A training that was interrupted therefore continues as if it had not been. Taugh
 import contextlib
 import threading
 
-from movierec.keras2 import tf, tfrs
+from movierec.keras2 import tf, tf_config, tfrs
 from movierec.models.layers import Draws
 
 RANDOMNESS = threading.RLock()  # the switch is the process's: other threads wait
@@ -15,16 +15,14 @@ RANDOMNESS = threading.RLock()  # the switch is the process's: other threads wai
 @contextlib.contextmanager
 def deterministic_ops():
     """Run TensorFlow's deterministic kernels within the block, then restore the switch; other threads wait."""
-    from tensorflow.python.framework import config  # the public module has no way to switch them off
-
     with RANDOMNESS:
-        was_on = config.is_op_determinism_enabled()
+        was_on = tf_config.is_op_determinism_enabled()
         tf.config.experimental.enable_op_determinism()
         try:
             yield
         finally:
             if not was_on:
-                config.disable_op_determinism()
+                tf_config.disable_op_determinism()
 
 
 def check_above_zero(**settings) -> None:

@@ -66,6 +66,7 @@ def questions_of(served) -> SimpleNamespace:
 
         @model_validator(mode="after")
         def by_one_name(self):
+            """Raise ValueError unless the film is named by id or by title, not both."""
             if (self.movie_id is None) == (self.title is None):
                 raise ValueError("a film needs either movie_id or title")
             return self

@@ -167,6 +167,7 @@ class _Server(uvicorn.Server):
     """Uvicorn that prints its address on standard output once it answers."""
 
     async def startup(self, sockets=None) -> None:
+        """Start to listen, then print the address."""
         await super().startup(sockets)
         host, port = self.servers[0].sockets[0].getsockname()[:2]
         print(f"ready: http://{host}:{port}/docs", flush=True)

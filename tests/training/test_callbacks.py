@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from one_weight import Line, fit
+from tests.training.one_weight import Line, fit
 
 from movierec.keras2 import tf
 from movierec.training import Stop, Stopped, callbacks

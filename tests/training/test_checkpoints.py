@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from one_weight import fit as fit_line
+from tests.training.one_weight import fit as fit_line
 
 import movierec
 from movierec.data import Split

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 import movierec
+from movierec.baselines import MarkovChain
 from movierec.evaluation import evaluate_ranking
-from movierec.models import MarkovChain
 
 DAY, FILMS = 86_400, 12
 SMALL = dict(length=6, dim=8, blocks=1, dropout=0.0, batch_size=16, learning_rate=0.03, patience=3)
