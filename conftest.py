@@ -62,7 +62,10 @@ def pytest_runtest_makereport(item, call):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Give notebooks that load the model of notebook 06 to the worker that runs 06, after it."""
+    """Give notebooks that load the model of notebook 06 to the worker that runs 06, after it.
+
+    The Makefile, too, has their stamps depend on that of 06: stamped before it, they would run again.
+    """
     from xdist.scheduler import LoadFileScheduling
 
     class AfterTraining(LoadFileScheduling):

@@ -25,3 +25,13 @@ def randomise(layer, seed=0):
     """Large weights everywhere, those that start at zero too: nothing is small enough to be overlooked."""
     rng = np.random.default_rng(seed)
     layer.set_weights([rng.normal(0, 0.5, weight.shape) for weight in layer.get_weights()])
+
+
+def dense(network, row):
+    """The output of a perceptron for one row, by hand: relu between the layers, none at the end."""
+    layers = [layer for layer in network.layers if layer.weights]
+    for layer in layers:
+        kernel, bias = (weight.numpy() for weight in layer.weights)
+        row = row @ kernel + bias
+        row = row if layer is layers[-1] else np.maximum(row, 0)
+    return row

@@ -5,7 +5,6 @@ Taught in notebooks/03_baselines and 11_people_and_films.
 
 import numpy as np
 import pandas as pd
-from sklearn.preprocessing import normalize
 
 from movierec.baselines.popularity_and_bias import Bias
 from movierec.data import UNKNOWN, Indices, genre_flags, known_tags
@@ -52,7 +51,7 @@ def tf_idf(terms: np.ndarray) -> np.ndarray:
     """
     frequency = np.where(terms > 0, 1 + np.log(np.maximum(terms, 1)), 0)
     rarity = np.log(len(terms) / np.maximum((terms > 0).sum(axis=0), 1))
-    return normalize(frequency * rarity)
+    return _unit(frequency * rarity)
 
 
 class ContentBased:
@@ -89,7 +88,7 @@ class ContentBased:
         np.add.at(self.profiles, user, weight[:, None] * self.vectors[movie])
 
     def __call__(self, user_index: np.ndarray) -> np.ndarray:
-        return (normalize(self.profiles[user_index]) @ self.vectors.T).astype(np.float32)
+        return (_unit(self.profiles[user_index]) @ self.vectors.T).astype(np.float32)
 
 
 class FromContent:
@@ -138,6 +137,12 @@ class FromContent:
         mean = rated.mean(axis=1, keepdims=True)
         weights = self.solved @ (np.asarray(content, float) - self.mean).T  # W [rated, N]
         return (mean + (rated - mean) @ weights).astype(np.float32)
+
+
+def _unit(rows: np.ndarray) -> np.ndarray:
+    """Return each row with length 1; a row of zeros stays. (scikit-learn's `normalize` refuses tables of no column.)"""
+    length = np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows / np.where(length > 0, length, 1)
 
 
 def _described(movies: pd.DataFrame, indices: Indices, columns: list[str]) -> pd.DataFrame:

@@ -8,7 +8,6 @@ import pandas as pd
 from scipy.sparse import csr_array
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import CountVectorizer
-from sklearn.preprocessing import normalize
 
 FEWEST_MOVIES = 5  # with a word or a tag: of fewer a model learns nothing
 LITTLE_WORDS = [
@@ -32,9 +31,10 @@ def title_words(movies: pd.DataFrame, fewest: int = FEWEST_MOVIES) -> pd.DataFra
     words = CountVectorizer(token_pattern=r"[^\W\d_]{2,}", stop_words=LITTLE_WORDS, binary=True)
     there = csr_array(words.fit_transform(titles))  # [movies, words], 0 or 1
     frequent = there.sum(axis=0) >= fewest
-    share = normalize(there[:, frequent], "l1").toarray()
-    table = pd.DataFrame(share, columns="word=" + words.get_feature_names_out()[frequent])
-    return pd.concat([movies["movie_id"].reset_index(drop=True), table], axis=1)
+    kept = there[:, frequent].toarray()
+    share = pd.DataFrame(kept / kept.sum(axis=1, keepdims=True).clip(1))
+    share.columns = "word=" + words.get_feature_names_out()[frequent]
+    return pd.concat([movies["movie_id"].reset_index(drop=True), share], axis=1)
 
 
 def known_tags(tags: pd.DataFrame, train: pd.DataFrame) -> pd.DataFrame:

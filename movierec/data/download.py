@@ -166,10 +166,12 @@ def _fetch(source: Callable[[str, Path], Path], name: str, raw: Path) -> Path:
 
 def _from_grouplens(name: str, folder: Path) -> Path:
     """Download `<name>.zip`; pooch compares it with the MD5 that GroupLens publishes."""
-    archive, url = ARCHIVES[name], f"{SERVER}/{name}.zip"
+    archive = ARCHIVES[name]
+    url = f"{SERVER}/{name}.zip"
     expected = archive.md5 or _published_md5(url)
     watched = sys.stderr.isatty() or type(sys.stderr).__module__.startswith("ipykernel")
-    downloader = pooch.HTTPDownloader(progressbar=watched and archive.megabytes > 1, timeout=TIMEOUT)
+    bar = watched and archive.megabytes > 1
+    downloader = pooch.HTTPDownloader(progressbar=bar, chunk_size=1 << 18, timeout=TIMEOUT)
     pooch.get_logger().setLevel("WARNING")
     try:
         return Path(pooch.retrieve(url, f"md5:{expected}", f"{name}.zip", folder, downloader=downloader))

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from movierec.data.indices import UNKNOWN, Indices
-from movierec.keras2 import tf
+from movierec.data.tables import genre_flags
 
 AGE_EDGES_YEARS = (18, 25, 35, 45, 50, 56)  # the age groups that MovieLens 1M publishes
 SECONDS_PER_WEEK = 7 * 24 * 3600
@@ -17,27 +17,10 @@ YEARS_PER_BIN = 5
 
 
 class Features(NamedTuple):
-    """What is known of users or movies, as numbers; a row's features sum to 1 in each group (genres, year, age, …).
+    """What is known of users or movies, as numbers; a row's features sum to 1 in each group (genres, year, age, …)."""
 
-    Attributes:
-        values: float32 `[rows, num_features]`.
-        names: num_features names such as "genre=Drama", "age=25-34".
-    """
-
-    values: np.ndarray
-    names: list[str]
-
-
-def genre_flags(genres: pd.Series) -> pd.DataFrame:
-    """Return one column a genre, alphabetical, int64: 1 where a text such as "Action|Crime" names it, 0 elsewhere.
-
-    An empty or missing text names no genre. The texts are split as Python objects: pandas' own split of Arrow strings
-    would add a column "", so that the result would depend on whether pyarrow is installed.
-
-    Args:
-        genres: Texts with "|" between genres; the result has the same index.
-    """
-    return genres.astype(object).fillna("").str.get_dummies("|")
+    values: np.ndarray  # float32 [rows, num_features]
+    names: list[str]  # num_features names such as "genre=Drama", "age=25-34"
 
 
 def movie_features(movies: pd.DataFrame | None, indices: Indices, about_movies: pd.DataFrame | None = None) -> Features:
@@ -180,7 +163,7 @@ def _joined(parts: list[pd.DataFrame], about: pd.DataFrame | None, key: str, ids
     if twice:
         raise ValueError(
             f"`{name}` must bring features of other names; {len(twice)} are there already, e.g. {twice[:3]}. "
-            f"Rename its column."
+            "Rename its column."
         )
     return Features(np.hstack([features.values, more.values]), features.names + more.names)
 
@@ -223,7 +206,7 @@ def rating_rows(ratings: pd.DataFrame, indices: Indices, weeks: Weeks, residual:
 
 def batches(
     rows: dict, batch_size: int, seed: int, *, groups: np.ndarray | None = None, first_step: int = 0
-) -> "tf.data.Dataset":
+) -> "tf.data.Dataset":  # noqa: F821
     """Return endless shuffled batches: each epoch is a fresh permutation, each batch a pure function of seed and step.
 
     The rows are batched first, then gathered: shuffling them row by row costs three times the training step. The last
@@ -231,12 +214,14 @@ def batches(
 
     Args:
         rows: {name: `[N, …]`}, the columns.
-        batch_size: rows in a batch; all of them if there are fewer.
-        seed: of the permutations.
+        batch_size: Rows in a batch; all of them if there are fewer.
+        seed: Of the permutations.
         groups: int `[num_groups + 1]`. If given, whole groups are shuffled, such as users with all of their ratings;
             the rows of group g are `groups[g]` to below `groups[g + 1]`. A batch then has few users.
-        first_step: where to begin, to continue a training that was interrupted.
+        first_step: Where to begin, to continue a training that was interrupted.
     """
+    from movierec.keras2 import tf  # here: nothing else in this module needs TensorFlow, which takes seconds to load
+
     with tf.device("CPU"):
         columns = {name: tf.convert_to_tensor(column) for name, column in rows.items()}
         groups = None if groups is None else tf.convert_to_tensor(groups)

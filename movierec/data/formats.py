@@ -85,7 +85,8 @@ def read_tables(path: Path, name: str, described: dict[str, Table] | None = None
         tables = {noun: _read_table(root, table, advice) for noun, table in wanted.items()}
     if described is not None:
         return tables
-    expected, found = download.ARCHIVES[name].num_ratings, len(tables["ratings"])
+    expected = download.ARCHIVES[name].num_ratings
+    found = len(tables["ratings"])
     if path.is_dir() and expected not in (None, found):  # an archive has had its checksum compared
         raise download.DataUnavailable(
             f"{path} must hold the {expected:,} ratings of {name}; it holds {found:,}. {advice}"
@@ -105,7 +106,8 @@ def read_genome(path: Path, name: str) -> pd.DataFrame:
         download.DataUnavailable: A FileNotFoundError; a file is missing or not whole.
     """
     tables = read_tables(path, name, GENOME)
-    tags, scores = tables["tags"].sort_values("tag_id"), tables["scores"]
+    tags = tables["tags"].sort_values("tag_id")
+    scores = tables["scores"]
     movie_id = pd.Index(np.unique(scores.movie_id), name="movie_id")
     row = movie_id.get_indexer(scores.movie_id)
     column = pd.Index(tags.tag_id).get_indexer(scores.tag_id)

@@ -122,8 +122,9 @@ def _place_in_history(ratings: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     user = user[order]
     starts = np.flatnonzero(np.append(True, user[1:] != user[:-1]))
     ends = np.append(starts[1:], len(user))
-    n, newer = np.empty((2, len(ratings)), np.int32)
-    n[order] = np.repeat((ends - starts).astype(np.int32), ends - starts)
+    n = np.empty(len(ratings), np.int32)
+    n[order] = np.repeat(ends - starts, ends - starts)
+    newer = np.empty(len(ratings), np.int32)
     newer[order] = np.repeat(ends, ends - starts) - np.arange(1, len(user) + 1)
     return n, newer
 

@@ -19,7 +19,8 @@ from movierec.data.tables import MovieLens
 
 LEAST_RATINGS = 20  # of a user, as in MovieLens
 NUM_GENRES = 18
-ZIPF_EXPONENT, ZIPF_SHIFT = 1.1, 40.0  # popularity ∝ (rank + shift)^-exponent: the head is not steeper than MovieLens's
+ZIPF_EXPONENT = 1.1
+ZIPF_SHIFT = 40.0  # popularity ∝ (rank + shift)^-exponent: the head is not steeper than MovieLens's
 ACTIVITY_SIGMA = 1.1  # of the logarithm of ratings a user
 OWN_GENRE = 0.4  # share of what a user watches that is drawn from their favourite genre
 START = 1_000_000_000  # Unix seconds, September 2001
@@ -122,7 +123,8 @@ def _fill(ratings, rows: slice, rng, first: int, activity: np.ndarray, draws, po
 
 def _watched(rng, activity, favourite, draws: _Draws, popularity, genre) -> tuple[np.ndarray, np.ndarray]:
     """Return the user and the movie of each rating, from 0: by user, each movie once, in random order."""
-    num_movies, users = len(popularity), np.arange(len(activity))
+    num_movies = len(popularity)
+    users = np.arange(len(activity))
     key = np.empty(0, np.int64)  # user · num_movies + movie, sorted
     needed = activity.copy()
     for _ in range(ROUNDS):  # a movie that is drawn twice counts once, so draw again what is missing
@@ -191,7 +193,8 @@ def _alias(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     light = [place for place, amount in enumerate(share) if amount < 1]
     heavy = [place for place, amount in enumerate(share) if amount >= 1]
     while light and heavy:
-        small, large = light.pop(), heavy[-1]
+        small = light.pop()
+        large = heavy[-1]
         other[small] = large
         share[large] -= 1 - share[small]
         if share[large] < 1:

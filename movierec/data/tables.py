@@ -7,7 +7,7 @@ import csv
 import io
 import zipfile
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -43,6 +43,18 @@ def movie_table(movie_id: pd.Series | np.ndarray, title: pd.Series, genres: pd.S
     """Return movie_id, title, year, genres; the year is the last in parentheses of the title, or <NA>."""
     year = pd.to_numeric(title.str.extract(YEAR, expand=False)).astype("Int64")
     return pd.DataFrame({"movie_id": movie_id, "title": title, "year": year, "genres": genres})
+
+
+def genre_flags(genres: pd.Series) -> pd.DataFrame:
+    """Return one column a genre, alphabetical, int64: 1 where a text such as "Action|Crime" names it, 0 elsewhere.
+
+    An empty or missing text names no genre. The texts are split as Python objects: pandas' own split of Arrow strings
+    would add a column "", so that the result would depend on whether pyarrow is installed.
+
+    Args:
+        genres: Texts with "|" between genres; the result has the same index.
+    """
+    return genres.astype(object).fillna("").str.get_dummies("|")
 
 
 def check_ratings(ratings: pd.DataFrame, name: str = "ratings") -> None:
@@ -146,9 +158,9 @@ def _parse_whole(file: Path | zipfile.Path, table: Table) -> pd.DataFrame:
     """Return the rows, ids as int32; if that is too small for one of them, those that fit."""
     ids = [name for name, dtype in table.columns.items() if name.endswith("_id") and dtype == "int64"]
     narrow = table._replace(columns=table.columns | dict.fromkeys(ids, "int32"))
-    with contextlib.suppress(ValueError, OverflowError), file.open("rb") as stream:
+    with contextlib.suppress(ValueError, OverflowError), _opened(file, table) as stream:
         return _parse(stream, narrow)
-    with file.open("rb") as stream:
+    with _opened(file, table) as stream:
         rows = _parse(stream, table)
     small = [name for name in ids if rows[name].between(-(2**31), 2**31 - 1).all()]
     return rows.astype(dict.fromkeys(small, "int32"))
@@ -157,18 +169,22 @@ def _parse_whole(file: Path | zipfile.Path, table: Table) -> pd.DataFrame:
 def _second_look(file: Path | zipfile.Path, table: Table) -> Fault | None:
     """Return the first faulty line: find the chunk that pandas cannot parse, then look at it line by line."""
     done = 0
-    with file.open("rb") as stream, contextlib.suppress(ValueError, OverflowError):
+    with _opened(file, table) as stream, contextlib.suppress(ValueError, OverflowError):
         for chunk in _parse(stream, table, chunksize=ROWS):
             done += len(chunk)
     return find_fault(file, table, skip=done)
 
 
-def _parse(stream: BinaryIO, table: Table, chunksize: int | None = None):
+def _opened(file: Path | zipfile.Path, table: Table) -> IO:
+    return file.open("r", encoding=table.encoding) if table.separator == "::" else file.open("rb")
+
+
+def _parse(stream: IO, table: Table, chunksize: int | None = None):
     """Return the rows as typed columns, or an iterator of chunks of them."""
     wanted = [name for name, dtype in table.columns.items() if dtype != "skip"]
     only_numbers = "str" not in table.columns.values()  # else pandas would overlook a comma too many
     return pd.read_csv(
-        _OneCharacter(io.TextIOWrapper(stream, table.encoding)) if table.separator == "::" else stream,
+        _OneCharacter(stream) if table.separator == "::" else stream,
         sep=UNIT if table.separator == "::" else table.separator,
         names=list(table.columns),
         usecols=wanted if only_numbers and len(wanted) < len(table.columns) else None,

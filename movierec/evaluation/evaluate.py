@@ -8,7 +8,7 @@ import pandas as pd
 
 from movierec.data import UNKNOWN, Indices, Split
 from movierec.evaluation import metrics
-from movierec.evaluation.ranking import Scorer, rated_pairs, scored_blocks, top_unseen
+from movierec.evaluation.ranking import Scorer, rated_pairs, scored_blocks, seen_by, top_unseen
 
 LIKED_FROM_STARS = 4.0  # a held-out movie counts as relevant from here on: the two upper levels of five
 
@@ -55,7 +55,7 @@ def evaluate_ranking(
     all_watched = rated_pairs(split.train, indices)
     counts = all_watched.sum(axis=0)  # [num_movies]
     blocks = []
-    for users, scores in scored_blocks(scorer, measured, seen, indices):
+    for users, scores in scored_blocks(scorer, measured, seen_by(measured, seen, indices), indices):
         relevant = all_relevant[users].toarray()  # bool [block, num_movies]
         watched = all_watched[users]  # the same, sparse
         lists = top_unseen(scores, k)

@@ -1,4 +1,4 @@
-"""Measure a metric by group of users, and for movies that nobody has rated: who and what is served how well.
+"""Measure a metric by group of users, and for movies without ratings: which of them are served how well.
 
 Some movies are hidden from train on purpose, and ranked by what is known about them (`baselines.FromContent`). Taught
 in notebooks/11_people_and_films.
@@ -168,9 +168,10 @@ def hide_movies(split: Split, share: float = 0.1, seed: int = 0, fewest: int = F
         )
     hidden = np.sort(np.random.default_rng(seed).choice(movies, number, replace=False))
     parts = [part for part in (split.train, split.validation, split.test) if part is not None]
-    train, validation = (
-        None if part is None else part[~part["movie_id"].isin(hidden)] for part in (split.train, split.validation)
-    )
+    train = split.train[~split.train["movie_id"].isin(hidden)]
+    validation = split.validation
+    if validation is not None:
+        validation = validation[~validation["movie_id"].isin(hidden)]
     ratings = pd.concat([part[part["movie_id"].isin(hidden)] for part in parts], ignore_index=True)
     ratings = ratings[ratings["user_id"].isin(train["user_id"])]
     return Hidden(Split(train, validation, split.test, split.in_time), hidden, ratings)

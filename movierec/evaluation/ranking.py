@@ -67,7 +67,8 @@ def recommend_top_k(scorer: Scorer, user_index: np.ndarray, seen: pd.DataFrame, 
             f"`user_index` must be 0 to {indices.num_users - 1:,}; found {users[0]} to {users[-1]} (-1 is an unknown "
             "user). Use `indices.user_index(user_ids)` with users of train."
         )
-    lists = [top_unseen(scores, k) for _, scores in scored_blocks(scorer, users, seen, indices)]
+    blocks = scored_blocks(scorer, users, seen_by(users, seen, indices), indices)
+    lists = [top_unseen(scores, k) for _, scores in blocks]
     return np.concatenate([np.empty((0, k), np.int64), *lists])[back]
 
 
@@ -91,22 +92,22 @@ def held_out_ranks(
     """
     pairs = rated_pairs(held_out, indices)
     users = np.flatnonzero(np.diff(pairs.indptr))
-    _refuse_seen(pairs.multiply(seen_by(users, seen, indices)), len(held_out), indices)
+    all_seen = seen_by(users, seen, indices)
+    _refuse_seen(pairs.multiply(all_seen), len(held_out), indices)
     user, movie = indices.user_index(held_out["user_id"]), indices.movie_index(held_out["movie_id"])
     rows = np.flatnonzero((user != UNKNOWN) & (movie != UNKNOWN))
     rows = rows[np.argsort(user[rows], kind="stable")]
-    ranks, is_better, start = np.full(len(held_out), np.nan), np.empty(indices.num_movies, bool), 0
-    for block, scores in scored_blocks(scorer, users, seen, indices, progress):
-        stop = start + np.searchsorted(user[rows[start:]], block[-1], side="right")
-        here = rows[start:stop]
+    user, movie = user[rows], movie[rows]
+    ranks, is_better = np.full(len(held_out), np.nan), np.empty(indices.num_movies, bool)
+    for block, scores in scored_blocks(scorer, users, all_seen, indices, progress):
+        here = slice(np.searchsorted(user, block[0]), np.searchsorted(user, block[-1], side="right"))
         places = np.searchsorted(block, user[here])
-        for row, place, i in zip(here.tolist(), places.tolist(), movie[here].tolist(), strict=True):
+        for row, place, i in zip(rows[here].tolist(), places.tolist(), movie[here].tolist(), strict=True):
             of_user = scores[place]
             if of_user[i] > -np.inf:
                 np.greater_equal(of_user[:i], of_user[i], out=is_better[:i])  # an equal one before it is better
                 np.greater(of_user[i:], of_user[i], out=is_better[i:])
                 ranks[row] = 1 + np.count_nonzero(is_better)
-        start = stop
     return ranks
 
 
@@ -126,17 +127,18 @@ def users_per_block_of(num_movies: int) -> int:
 
 
 def scored_blocks(
-    scorer: Scorer, users: np.ndarray, seen: pd.DataFrame, indices: Indices, progress: bool = False
+    scorer: Scorer, users: np.ndarray, all_seen: sparse.csr_array, indices: Indices, progress: bool = False
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield some of `users` and their scores, float32 `[block, num_movies]`, -inf where seen; block after block.
 
     Args:
         users: int `[U]`, user_index, ascending, each once.
+        all_seen: bool `[num_users, num_movies]`, see `seen_by`.
 
     Raises:
         ValueError: if the scores have another shape or are NaN.
     """
-    all_seen, size = seen_by(users, seen, indices), users_per_block_of(indices.num_movies)
+    size = users_per_block_of(indices.num_movies)
     with tqdm(total=len(users), unit="user", disable=not progress) as bar:
         for start in range(0, len(users), size):
             block = users[start : start + size]

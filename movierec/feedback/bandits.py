@@ -24,7 +24,7 @@ class InOrder:
         return best_left(features[:, self.feature], left, self.places)
 
     def learn(self, features: np.ndarray, clicks: np.ndarray, looks: np.ndarray) -> None:
-        """Learn from no click."""
+        """Do nothing: this policy does not learn."""
 
 
 class LinearBandit:

@@ -136,8 +136,8 @@ def doubly_robust(log: Log, policy: np.ndarray, expected: np.ndarray, clip: floa
     """
     w = weights(log, policy, clip)
     by_context = (policy * expected).sum(axis=1)
-    mended = by_context[log.context] + w * (log.reward - expected[log.context, log.action])
-    return _estimate(mended, w)
+    corrected = by_context[log.context] + w * (log.reward - expected[log.context, log.action])
+    return _estimate(corrected, w)
 
 
 def softmax_policy(theta: np.ndarray, features: np.ndarray) -> np.ndarray:

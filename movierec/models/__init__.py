@@ -1,4 +1,8 @@
-"""The models room."""
+"""Models: the networks of the course, in TensorFlow, without their training.
+
+`HybridModel` has two heads on one history, one for stars and one for ranking. NeuMF and self-attention, which the
+hybrid is compared with, are here too.
+"""
 
 import lazy_loader
 
@@ -6,13 +10,21 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "attention": ["CausalSelfAttention", "LOSSES", "SequenceModel"],
-        "bags": ["Lists", "Matrix"],
-        "history": ["Entries", "History", "SESSION_SECONDS", "make_history", "session_features"],
+        "history": [
+            "Entries",
+            "GAP_EDGES_SECONDS",
+            "History",
+            "Lists",
+            "Matrix",
+            "make_history",
+            "newest",
+            "windows",
+        ],
         "hybrid": ["HEADS", "HybridModel"],
-        "layers": ["Draws", "RANDOMNESS", "one_at_a_time"],
+        "layers": ["Draws"],
         "ranking": ["RankingHead"],
         "seeded": ["SeededModel", "check_above_zero", "deterministic_ops"],
-        "sequences": ["GAP_EDGES_SECONDS", "newest", "windows"],
+        "sessions": ["SESSION_SECONDS", "session_features"],
         "settings": ["Settings"],
         "stars": ["Tower"],
     },

@@ -1,4 +1,4 @@
-"""Self-attention over a history: each film looks at those before it, and says what comes next.
+"""Self-attention over a history: the vector of each film is mixed with those before it, to predict the next one.
 
 Built piece by piece in notebooks/08_self_attention.
 """
@@ -8,20 +8,20 @@ import math
 import numpy as np
 
 from movierec.keras2 import tf
+from movierec.models.history import NUM_GAPS
 from movierec.models.layers import Draws, Dropout, glorot, mean_squared_length, small_random, start_at
 from movierec.models.seeded import SeededModel
-from movierec.models.sequences import NUM_GAPS
 
-NEVER = 1e9  # taken off what must not be chosen
+NEVER = 1e9  # subtracted from the logits that must not be chosen
 LOSSES = ("softmax", "bce")
 
 
 class CausalSelfAttention(tf.keras.layers.Layer):
-    """Each place asks (query), every place up to it answers (key), and the answers' values are averaged.
+    """A weighted mean of the values of all places up to each place; the weights compare its query with their keys.
 
     A = softmax(Q Kᵀ / √dim + mask),  output = A V,  with Q = x W_q, K = x W_k, V = x W_v
 
-    The mask is −∞ where a place would look into its future, or at a place without a film.
+    The mask is −∞ for places in the future and for places without a film. `draws`: of the initial weights.
 
     Source: Vaswani et al. (2017), *Attention is all you need*, with one head.
     """
@@ -38,25 +38,27 @@ class CausalSelfAttention(tf.keras.layers.Layer):
         self.value = projection()
         self.sharpness = 1 / math.sqrt(dim)
 
-    def weights_of(self, x, is_film):
-        """A, float32 `[batch, length, length]`, rows sum to 1; of x `[batch, length, dim]`, bool `[batch, length]`."""
+    def attention_weights(self, x, is_film):
+        """Return A, float32 `[batch, length, length]`, whose rows sum to 1.
+
+        Args:
+            x: float32 `[batch, length, dim]`.
+            is_film: bool `[batch, length]`.
+        """
         length = x.shape[1]
         not_later = tf.linalg.band_part(tf.ones([length, length], tf.bool), -1, 0)
-        itself = tf.eye(length, dtype=tf.bool)  # where there is no film, or its row would be empty
-        may_look = (not_later & is_film[:, None, :]) | itself
+        itself = tf.eye(length, dtype=tf.bool)  # otherwise the row of a place without a film would be empty
+        is_allowed = (not_later & is_film[:, None, :]) | itself
         logits = tf.matmul(self.query(x), self.key(x), transpose_b=True) * self.sharpness  # [batch, length, length]
-        return tf.nn.softmax(tf.where(may_look, logits, -NEVER))
+        return tf.nn.softmax(tf.where(is_allowed, logits, -NEVER))
 
     def call(self, x, is_film):
-        """float32 `[batch, length, dim]`."""
-        return tf.matmul(self.weights_of(x, is_film), self.value(x))
+        """Return A V, float32 `[batch, length, dim]`."""
+        return tf.matmul(self.attention_weights(x, is_film), self.value(x))
 
 
 class AttentionBlock(tf.keras.layers.Layer):
-    """x ← x + dropout(attention(norm(x))), then x ← x + dropout(MLP(norm(x))): look around, then think.
-
-    The MLP is the same at every place. What comes in is kept and only added to, so a block can be left unused.
-    """
+    """x ← x + dropout(attention(norm(x))), then x ← x + dropout(MLP(norm(x))), with the same MLP at every place."""
 
     def __init__(self, dim: int, dropout: float, draws: Draws):
         super().__init__()
@@ -67,22 +69,22 @@ class AttentionBlock(tf.keras.layers.Layer):
         self.dropouts = [Dropout(dropout, draws) for _ in range(3)]
 
     def call(self, x, is_film, training=False):
-        """float32 `[batch, length, dim]`."""
-        looked = self.attention(self.norms[0](x), is_film)
-        x = x + self.dropouts[0](looked, training=training)
-        thought = self.narrow(self.dropouts[1](self.wide(self.norms[1](x)), training=training))
-        return x + self.dropouts[2](thought, training=training)
+        """Return float32 `[batch, length, dim]`."""
+        mixed = self.attention(self.norms[0](x), is_film)
+        x = x + self.dropouts[0](mixed, training=training)
+        hidden = self.dropouts[1](self.wide(self.norms[1](x)), training=training)
+        return x + self.dropouts[2](self.narrow(hidden), training=training)
 
 
 class AttentionEncoder(tf.keras.layers.Layer):
-    """Vectors of films in order in; at each place, a vector of all films up to there out.
+    """From the vectors of films in order, a vector h at each place that sums up all films up to there.
 
-    h = norm(blocks(dropout(√dim · film + place + gap))), where `place` is counted from the newest film and `gap` says
-    how long before the film before was.
+    h = norm(blocks(dropout(√dim · film + place + gap))), where `place` is counted from the newest film and `gap` is the
+    time since the film before.
 
     Args:
-        length: films that are read, the newest ones.
-        has_places, has_gaps: whether the order is known by places, by gaps; without both, only the mask tells.
+        length: how many of the newest films are read.
+        has_places, has_gaps: whether places and gaps are added; without both, only the mask shows the order.
     """
 
     def __init__(
@@ -95,11 +97,11 @@ class AttentionEncoder(tf.keras.layers.Layer):
         self.dropout = Dropout(dropout, draws)
         self.blocks = [AttentionBlock(dim, dropout, draws) for _ in range(blocks)]
         self.norm = tf.keras.layers.LayerNormalization(epsilon=1e-6)
-        nothing = tf.zeros([1, length], tf.int32)
-        self(tf.zeros([1, length, dim]), nothing, nothing == 0)  # makes all weights, so that they can be set
+        zeros = tf.zeros([1, length], tf.int32)
+        self(tf.zeros([1, length, dim]), zeros, zeros == 0)  # builds all weights, so that they can be set
 
     def begin(self, vectors, gap, is_film, training=False):
-        """What the first block reads, float32 `[batch, length, dim]`, of the films' vectors and int32 gaps."""
+        """Return the input of the first block, float32 `[batch, length, dim]`, from vectors and int32 gaps."""
         x = self.scale * vectors
         if self.place is not None:
             x += self.place
@@ -108,29 +110,29 @@ class AttentionEncoder(tf.keras.layers.Layer):
         return self.dropout(x, training=training) * tf.cast(is_film, tf.float32)[:, :, None]
 
     def call(self, vectors, gap, is_film, training=False):
-        """h, float32 `[batch, length, dim]`."""
+        """Return h, float32 `[batch, length, dim]`."""
         x = self.begin(vectors, gap, is_film, training)
         for block in self.blocks:
             x = block(x, is_film, training=training)
         return self.norm(x)
 
-    def looks(self, vectors, gap, is_film):
-        """A of each block, float32 `[blocks, batch, length, length]`."""
-        x, found = self.begin(vectors, gap, is_film), []
+    def attention_weights(self, vectors, gap, is_film):
+        """Return A of each block, float32 `[blocks, batch, length, length]`."""
+        x, weights = self.begin(vectors, gap, is_film), []
         for block in self.blocks:
-            found.append(block.attention.weights_of(block.norms[0](x), is_film))
+            weights.append(block.attention.attention_weights(block.norms[0](x), is_film))
             x = block(x, is_film)
-        return tf.stack(found)
+        return tf.stack(weights)
 
 
 class SequenceHead(tf.keras.layers.Layer):
     """The score of every film as the next one: score_i = ⟨h, y_i⟩ + b_i,  y_i = id_i + Σ_g features_ig · g.
 
-    The same vectors y are read and answered with. b starts at log(1 + n_i): before its first step it is popularity.
+    The encoder reads the same vectors y. b starts at log(1 + n_i): before its first step the head is popularity.
 
     Args:
         count: ratings of each film in train, `[num_movies]`.
-        movie_features: float32 `[num_movies, num_features]`, which may be 0.
+        movie_features: float32 `[num_movies, num_features]`; num_features may be 0.
         encoder: settings of `AttentionEncoder`, besides dim, dropout and draws.
     """
 
@@ -144,37 +146,37 @@ class SequenceHead(tf.keras.layers.Layer):
         self.encoder = AttentionEncoder(dim=dim, dropout=dropout, draws=draws, **encoder)
 
     def movie_vectors(self):
-        """y, float32 `[num_movies, dim]`."""
+        """Return y, float32 `[num_movies, dim]`."""
         return self.movie_id + self.movie_features @ self.movie_feature
 
     def read(self, film, vectors):
-        """The films' vectors `[batch, length, dim]`, 0 where there is none; and where there is one, bool."""
+        """Return the films' vectors `[batch, length, dim]`, 0 where there is no film; and where there is one, bool."""
         is_film = film < self.num_movies
         there = tf.gather(vectors, tf.minimum(film, self.num_movies - 1))
         return there * tf.cast(is_film, tf.float32)[:, :, None], is_film
 
     def states(self, film, gap, vectors, training=False):
-        """h at every place, float32 `[batch, length, dim]`, of int32 `[batch, length]`."""
+        """Return h at every place, float32 `[batch, length, dim]`, from int32 `[batch, length]`."""
         there, is_film = self.read(film, vectors)
         return self.encoder(there, gap, is_film, training=training)
 
     def scores(self, states, vectors):
-        """float32 `[…, num_movies]` of `[…, dim]`."""
+        """Return the scores of all films, float32 `[…, num_movies]`, from states `[…, dim]`."""
         return tf.matmul(states, vectors, transpose_b=True) + self.movie_bias
 
     def scores_of(self, states, vectors, film):
-        """Of one film each, float32 `[batch]`, of `[batch, dim]` and int32 `[batch]`."""
+        """Return the score of one film for each state, float32 `[batch]`, from `[batch, dim]` and int32 `[batch]`."""
         return tf.reduce_sum(states * tf.gather(vectors, film), axis=1) + tf.gather(self.movie_bias, film)
 
     def call(self, film, gap):
-        """What comes after the last place: float32 `[batch, num_movies]`."""
+        """Return the scores of the film after the last place, float32 `[batch, num_movies]`."""
         vectors = self.movie_vectors()
         return self.scores(self.states(film, gap, vectors)[:, -1], vectors)
 
-    def looks(self, film, gap):
-        """How much each place looks at each, `[blocks, batch, length, length]`."""
+    def attention_weights(self, film, gap):
+        """Return A of each block, float32 `[blocks, batch, length, length]`: how much row q takes from column k."""
         there, is_film = self.read(film, self.movie_vectors())
-        return self.encoder.looks(there, gap, is_film)
+        return self.encoder.attention_weights(there, gap, is_film)
 
 
 class SequenceModel(SeededModel):
@@ -205,7 +207,7 @@ class SequenceModel(SeededModel):
         self.score_next = tf.function(self.sequence, input_signature=[rows, rows])
 
     def compute_loss(self, batch, training=False):
-        """The loss of one batch of windows, in nats; `batch`: film, gap, next_film, int32 `[batch, length]`."""
+        """Return the loss of one batch of windows, in nats; `batch`: film, gap, next_film, int32 `[batch, length]`."""
         head, next_film = self.sequence, batch["next_film"]
         vectors = head.movie_vectors()
         states = head.states(batch["film"], batch["gap"], vectors, training)
@@ -216,22 +218,22 @@ class SequenceModel(SeededModel):
         return ask(states, answer, vectors, batch["film"], asked) + self.penalty * mean_squared_length(vectors)
 
     def _softmax(self, states, answer, vectors, film, asked):
-        """log Σ_i exp(score_i) − score of the answer: −log of its share."""
+        """Return the mean of log Σ_i exp(score_i) − score of the answer, over films that were not yet in the window."""
         scores = self.sequence.scores(states, vectors)  # [questions, num_movies]
         place = tf.cast(asked[:, 1:], tf.int32)
-        is_old = tf.gather(self._first_place(film), asked[:, 0]) <= place  # in the window before: no answer
+        is_old = tf.gather(self._first_place(film), asked[:, 0]) <= place  # already in the window: not a candidate
         every = tf.reduce_logsumexp(tf.where(is_old, -NEVER, scores), axis=1)
         return tf.reduce_mean(every - self.sequence.scores_of(states, vectors, answer))
 
     def _against_one(self, states, answer, vectors, film, asked):
-        """−log σ(score of the answer) − log σ(−score of a film drawn at random)."""
+        """Return the mean of −log σ(score of the answer) − log σ(−score of a film drawn at random)."""
         head, drawn = self.sequence, self.draws.uniform(self.drawn_place, tf.shape(answer))
         other = tf.cast(drawn * head.num_movies, tf.int32)
         right, wrong = head.scores_of(states, vectors, answer), head.scores_of(states, vectors, other)
         return tf.reduce_mean(tf.nn.softplus(-right) + tf.nn.softplus(wrong))
 
     def _first_place(self, film):
-        """The first place of each film in its window, int32 `[batch, num_movies]`; `length` if it is not there."""
+        """Return the first place of each film in its window, int32 `[batch, num_movies]`; `length` if it is absent."""
         num_rows, length = tf.shape(film)[0], film.shape[1]
         row = tf.repeat(tf.range(num_rows), length)
         cells = tf.stack([row, tf.reshape(film, [-1])], axis=1)

@@ -1,47 +1,31 @@
-"""Who rated what, when, and how much better than expected: what both heads of the hybrid read of a user's past.
+"""Which films each user rated, when, and how far above expectation; and sums over them, which both heads read.
 
-Taught in notebooks/05_hybrid_model.
+Taught in notebooks/05_hybrid_model; windows in 08_self_attention; histories as lists in 10_serving.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from movierec.baselines import Bias
-from movierec.data import UNKNOWN, Indices, order_by_user_and_time
+from movierec.data import Indices, order_by_user_and_time
+from movierec.keras2 import tf
 
-SESSION_SECONDS = (5.0, 60.0, 300.0, 3600.0)  # a page of films, a minute, five minutes, an hour
-SESSION_DAMPINGS = (1.0, 4.0)  # ratings' worth of pull towards 0
-ROWS_PER_BLOCK = 1 << 18  # of session features at a time: 60 MB
-NUM_SESSION_FEATURES = len(SESSION_SECONDS) * len(SESSION_DAMPINGS)
-
-
-class Entries(NamedTuple):
-    """Ratings of a batch of people, one after the other, as tensors.
-
-    Attributes:
-        row: int32 `[E]`, the place in the batch of the person who rated; ascending.
-        movie: int32 `[E]`, what.
-        residual: float32 `[E]`, how much better than expected, in stars.
-        age: float32 `[E]`, how many newer ratings the person has.
-    """
-
-    row: "tf.Tensor"  # noqa: F821 (this module does without TensorFlow)
-    movie: "tf.Tensor"  # noqa: F821
-    residual: "tf.Tensor"  # noqa: F821
-    age: "tf.Tensor"  # noqa: F821
+GAP_EDGES_SECONDS = (1, 60, 600, 3600, 86_400, 604_800)  # same second, minute, ten minutes, hour, day, week, longer
+NUM_GAPS = len(GAP_EDGES_SECONDS) + 1
 
 
 class History(NamedTuple):
     """The ratings of train, user by user, and each user's from the oldest to the newest (ties as in the file).
 
     Attributes:
-        user_index, movie_index: int32 `[N]`, who rated what: the implicit signal.
-        residual: float32 `[N]`, stars above what the biases expect: the explicit one.
+        user_index, movie_index: int32 `[N]`, the implicit signal: who rated which film.
+        residual: float32 `[N]`, the explicit signal: stars above what the biases expect.
         timestamp: int64 `[N]`, Unix seconds.
-        num_users, num_movies: of `Indices`.
-        in_order: whether what is asked for comes after all of it, as in a split in time; else it may be from between.
+        num_users, num_movies: as in `Indices`.
+        in_order: whether predictions are for a time after all of it, as in a split in time.
     """
 
     user_index: np.ndarray
@@ -64,15 +48,21 @@ class History(NamedTuple):
         return self.starts[self.user_index + 1] - np.arange(1, len(self.user_index) + 1, dtype=np.int32)
 
     def matrices(self) -> tuple[np.ndarray, np.ndarray]:
-        """rated and residual, float32 `[num_users, num_movies]` each: 1 where rated; 0 elsewhere in both."""
+        """Return rated and residual, float32 `[num_users, num_movies]` each: 1 where rated; 0 elsewhere in both."""
         rated, residual = np.zeros((2, self.num_users, self.num_movies), np.float32)
         rated[self.user_index, self.movie_index] = 1
         residual[self.user_index, self.movie_index] = self.residual
         return rated, residual
 
+    def rated(self) -> sparse.csr_array:
+        """Return 1 where rated, sparse float32 `[num_users, num_movies]`: 8 bytes a rating."""
+        shape = self.num_users, self.num_movies
+        ones = np.ones(len(self.movie_index), np.float32)
+        return sparse.csr_array((ones, self.movie_index, self.starts), shape)
+
 
 def make_history(train: pd.DataFrame, indices: Indices, bias: Bias, in_order: bool = False) -> History:
-    """The history of every user in `train`; see `History` for `in_order`."""
+    """Return the history of every user in `train`; see `History` for `in_order`."""
     user = indices.user_index(train["user_id"])
     timestamp = train["timestamp"].to_numpy()
     order = order_by_user_and_time(user, timestamp)
@@ -87,95 +77,168 @@ def make_history(train: pd.DataFrame, indices: Indices, bias: Bias, in_order: bo
     )
 
 
-def session_features(history: History, user_index=None, timestamp=None, dtype=np.float32) -> np.ndarray:
-    """What the user's other ratings of the same minutes say: their mean residual, near in time and damped. Stars.
+# ---- sums over histories
 
-    s(u, t) = Σ_j k(t, t_j) e_uj / (d + Σ_j k(t, t_j)),  k(t, t') = exp(−|t − t'| / τ)
 
-    one column for each τ of `SESSION_SECONDS` and d of `SESSION_DAMPINGS`. Whose last five films were a disappointment
-    is likely to be stern with the sixth. If the history is in order, only ratings from before t count.
+class Entries(NamedTuple):
+    """The ratings of a batch of people, one after the other, as tensors `[E]`."""
 
-    Args:
-        user_index, timestamp: int `[Q]` and float Unix seconds `[Q]` of what is to be predicted; a row without a user
-            (UNKNOWN) or a time (NaN) has zeros. None: the history's own ratings, each without itself.
-        dtype: float16 takes half of the memory, and is off by .001 stars at most.
+    row: tf.Tensor  # int32, the person's place in the batch; ascending
+    movie: tf.Tensor  # int32, movie_index; in the lists of a movie, user_index
+    residual: tf.Tensor  # float32, stars above expectation
+    age: tf.Tensor  # float32, how many newer ratings the person has
 
-    Returns:
-        `[Q, NUM_SESSION_FEATURES]`, in the order of the rows given.
+
+class Matrix(NamedTuple):
+    """The history of each row as float32 `[rows, others]`: 1 where rated, and stars above expectation; else 0."""
+
+    rated: tf.Tensor
+    residual: tf.Tensor
+
+    def sums(self, rows, watched, starred=None):
+        """Return Σ_j (watched_j + residual_rj · starred_j), float32 `[batch, dim]`, and n_r `[batch]`."""
+        rated = tf.gather(self.rated, rows)
+        total = rated @ watched
+        if starred is not None:
+            total += tf.gather(self.residual, rows) @ starred
+        return total, tf.reduce_sum(rated, axis=1)
+
+
+class Lists(NamedTuple):
+    """The history of each row, one rating after the other: memory and time for the ratings only."""
+
+    starts: tf.Tensor  # int32 [rows + 1]; the ratings of row r are starts[r] to below starts[r + 1]
+    other: tf.Tensor  # int32 [N], the movies of a user, from the oldest rating to the newest; or the users of a movie
+    residual: tf.Tensor  # float32 [N], stars above expectation
+
+    def entries(self, rows) -> Entries:
+        """Return all ratings of the rows `[batch]`."""
+        first, end = tf.gather(self.starts, rows), tf.gather(self.starts, rows + 1)
+        places = tf.ragged.range(first, end)
+        row, place = tf.cast(places.value_rowids(), tf.int32), places.values
+        age = tf.cast(tf.gather(end, row) - 1 - place, tf.float32)
+        return Entries(row, tf.gather(self.other, place), tf.gather(self.residual, place), age)
+
+    def sums(self, rows, watched, starred=None):
+        """Return what `Matrix.sums` does."""
+        return sums(self.entries(rows), tf.size(rows), watched, starred)
+
+
+def rated_vectors(entries: Entries, watched, starred=None):
+    """Return watched_j + residual_j · starred_j of each rating, float32 `[E, dim]`."""
+    vectors = tf.gather(watched, entries.movie)
+    return vectors if starred is None else vectors + entries.residual[:, None] * tf.gather(starred, entries.movie)
+
+
+def sums(entries: Entries, num_rows, watched, starred=None):
+    """Return Σ_j (watched_j + residual_j · starred_j), float32 `[num_rows, dim]`, and n_r `[num_rows]`."""
+    total = tf.math.unsorted_segment_sum(rated_vectors(entries, watched, starred), entries.row, num_rows)
+    return total, tf.math.unsorted_segment_sum(tf.ones_like(entries.residual), entries.row, num_rows)
+
+
+def weighted_sums(entries: Entries, weight, num_rows, table, training=False):
+    """Return Σ_j weight_j · table_j, float32 `[num_rows, dim]`: a product with a sparse matrix of the weights `[E]`.
+
+    It and its gradient for the table run on the CPU: on a GPU, TensorFlow has no deterministic kernel for them.
     """
-    if user_index is None:
-        asked, user, time, value = 0, history.user_index, history.timestamp, history.residual
-    else:
-        asked = len(user_index)
-        question = np.where(np.asarray(user_index) == UNKNOWN, np.nan, timestamp)
-        rows = _rows_of(history, user_index)
-        user = np.concatenate([history.user_index[rows], user_index])
-        time = np.concatenate([history.timestamp[rows], question])  # float: a question may have no time
-        value = np.concatenate([history.residual[rows], np.zeros(asked)])  # it adds nothing to its neighbours
-    weight = np.ones(len(user), np.float32)
-    weight[len(user) - asked :] = 0
-    order = order_by_user_and_time(user, time)  # of the same second: ratings before questions
-    first = 0 if user_index is None else len(user) - asked
-    features = np.empty((len(user) - first, NUM_SESSION_FEATURES), dtype)
-    for row, counts in _blocks(user[order]):
-        row = order[row]
-        found = _damped_means(history.in_order, time[row].astype(float), np.stack([value[row], weight[row]]), counts)
-        wanted = row >= first
-        features[row[wanted] - first] = found[wanted]
-    return features
+    places = tf.cast(tf.stack([entries.row, entries.movie], axis=1), tf.int64)
+    matrix = tf.SparseTensor(places, weight, tf.cast([num_rows, tf.shape(table)[0]], tf.int64))
+
+    def product(dense, adjoint=False):
+        with tf.device("CPU:0"):
+            return tf.sparse.sparse_dense_matmul(matrix, dense, adjoint_a=adjoint)
+
+    if not training:  # a SavedModel cannot keep a gradient of our own
+        return product(table)
+    with_gradient = tf.custom_gradient(lambda dense: (product(dense), lambda upstream: product(upstream, True)))
+    return with_gradient(tf.convert_to_tensor(table))
 
 
-def _rows_of(history: History, user_index) -> np.ndarray:
-    """The rows of the history of these users, each once: what others did says nothing."""
-    users = np.unique(user_index).astype(history.user_index.dtype)
-    low, high = (np.searchsorted(history.user_index, users, side) for side in ("left", "right"))
-    count = high - low
-    return np.arange(count.sum()) + np.repeat(low - (np.cumsum(count) - count), count)
+class Bags(NamedTuple):
+    """The ratings of each user and of each movie.
 
-
-def _blocks(user: np.ndarray):
-    """(rows, counts) of some users at a time, for `user` in order: first everybody's first row, then their second, …
-
-    counts `[longest]` says how many users have a row of each rank. Users of similar length come together, the longest
-    first, so that those who have a next row are always the first of those who have this one.
+    Attributes:
+        lists: the ratings of each user.
+        by_user, by_movie: the same and its reverse, as the stars head reads them: `Matrix` or `Lists`.
+        in_movie_bag: bool `[N]`, whether the movie's bag has each rating of the history; None: all.
     """
-    starts = np.flatnonzero(np.diff(user, prepend=UNKNOWN - 1))
-    lengths = np.diff(np.append(starts, len(user)))
-    longest_first = np.argsort(-lengths, kind="stable")
-    starts, lengths = starts[longest_first], lengths[longest_first]
-    block = np.cumsum(lengths) // ROWS_PER_BLOCK
-    edges = np.flatnonzero(np.diff(block, prepend=-1, append=-1))
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
-        longest = lengths[low]
-        counts = np.searchsorted(-lengths[low:high], -np.arange(longest))  # users longer than 0, 1, …
-        rank = np.repeat(np.arange(longest), counts)
-        place = np.arange(len(rank)) - np.repeat(np.cumsum(counts) - counts, counts)  # among those of this rank
-        yield starts[low:high][place] + rank, counts
+
+    lists: Lists
+    by_user: Matrix | Lists
+    by_movie: Matrix | Lists
+    in_movie_bag: np.ndarray | None = None
 
 
-def _damped_means(in_order: bool, time: np.ndarray, signal: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """The features of one of `_blocks`, float64 `[rows, NUM_SESSION_FEATURES]`.
+def make_bags(history: History, most_pairs: int, most_raters: int) -> Bags:
+    """Return matrices, or lists if users x movies are more than `most_pairs`.
 
-    An exponential forgets by the same factor for all: S_n = k(n − 1, n) · (S_{n−1} + e_{n−1}), and backwards alike.
-
-    Args:
-        time: float64 `[rows]`.
-        signal: `[2, rows]`: residuals, and weights: 1 for a rating, 0 for a question.
+    With lists, a movie with more than `most_raters` ratings has an empty bag; `StarsHead` learns an id for it instead.
     """
-    ends = np.cumsum(counts)
-    before = np.arange(counts[0], len(time)) - np.repeat(counts[:-1], counts[1:])  # the same user's row before
-    gap = np.full(len(time), np.inf)
-    gap[counts[0] :] = time[counts[0] :] - time[before]
-    kernel = np.exp(-np.where(np.isfinite(gap), gap, np.inf) / np.array(SESSION_SECONDS)[:, None])  # [seconds, rows]
-    sums = np.zeros((2, *kernel.shape))
-    ranks = zip(counts[1:], counts[:-1], ends[1:], strict=True)
-    steps = [(slice(end - n, end), slice(end - n - m, end - m)) for n, m, end in ranks]
-    for here, there in steps:
-        np.multiply(kernel[:, here], sums[:, :, there] + signal[:, None, there], out=sums[:, :, here])
-    if not in_order:
-        later = np.zeros_like(sums)
-        for here, there in reversed(steps):
-            np.multiply(kernel[:, here], later[:, :, here] + signal[:, None, here], out=later[:, :, there])
-        sums += later
-    means = [sums[0, i] / (sums[1, i] + damping) for i in range(len(SESSION_SECONDS)) for damping in SESSION_DAMPINGS]
-    return np.stack(means, axis=1)
+    lists = Lists(*map(tf.constant, (history.starts, history.movie_index, history.residual)))
+    if history.num_users * history.num_movies <= most_pairs:
+        rated, residual = map(tf.constant, history.matrices())
+        return Bags(lists, Matrix(rated, residual), Matrix(tf.transpose(rated), tf.transpose(residual)))
+    count = np.bincount(history.movie_index, minlength=history.num_movies)
+    has_bag = count <= most_raters
+    in_bag = has_bag[history.movie_index]
+    rows = np.flatnonzero(in_bag)
+    rows = rows[np.argsort(history.movie_index[rows], kind="stable")]
+    starts = np.append(0, np.cumsum(count * has_bag)).astype(np.int32)
+    raters = Lists(*map(tf.constant, (starts, history.user_index[rows], history.residual[rows])))
+    return Bags(lists, lists, raters, in_bag)
+
+
+# ---- histories as sequences
+
+
+class Windows(NamedTuple):
+    """Stretches of histories, int32 `[N, length]` each, read from left to right; short ones are padded on the left."""
+
+    film: np.ndarray  # movie_index, or num_movies where there is no film
+    gap: np.ndarray  # the time since the film before, 0 to NUM_GAPS − 1, see `gaps`
+    next_film: np.ndarray  # the target: the film that came next, or num_movies where there is none
+
+
+def gaps(history: History) -> np.ndarray:
+    """Return how long before each rating its user's last one was, as a row of `GAP_EDGES_SECONDS`: int32 `[ratings]`.
+
+    0 is the same second, NUM_GAPS − 1 longer than a week, or no rating before.
+    """
+    seconds = np.diff(history.timestamp, prepend=0).astype(float)
+    seconds[history.starts[:-1][np.diff(history.starts) > 0]] = np.inf
+    return np.searchsorted(GAP_EDGES_SECONDS, seconds, side="right").astype(np.int32)
+
+
+def windows(history: History, length: int) -> Windows:
+    """Return all histories cut into windows from their newest end; every film but a user's first is a target once.
+
+    Raises:
+        ValueError: if no user has two films.
+    """
+    starts, counts = history.starts[:-1], np.diff(history.starts)
+    pieces = np.maximum(counts - 1 + length - 1, 0) // length  # of each user: the places that have a next film
+    if not pieces.any():
+        raise ValueError(
+            f"a user must have two films, or there is no next film; each of the {len(counts):,} users has at most one. "
+            "Fit on more ratings."
+        )
+    piece = np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces)  # 0 is the newest
+    end = np.repeat(starts + counts - 1, pieces) - length * piece
+    film, gap, place = _read(history, np.repeat(starts, pieces), end, length)
+    following = history.movie_index[np.minimum(place + 1, len(history.movie_index) - 1)]
+    return Windows(film, gap, np.where(film == history.num_movies, history.num_movies, following).astype(np.int32))
+
+
+def newest(history: History, length: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return film and gap of each user's newest films, int32 `[num_users, length]` each: the input at prediction."""
+    film, gap, _ = _read(history, history.starts[:-1], history.starts[1:], length)
+    return film, gap
+
+
+def _read(history: History, starts: np.ndarray, ends: np.ndarray, length: int) -> tuple:
+    """Return film, gap, and their rows in the history, `[N, length]`: the last `length` ratings before each end."""
+    place = ends[:, None] - length + np.arange(length)
+    there = place >= starts[:, None]
+    place = np.where(there, place, 0)
+    film = np.where(there, history.movie_index[place], history.num_movies).astype(np.int32)
+    return film, np.where(there, gaps(history)[place], NUM_GAPS - 1).astype(np.int32), place

@@ -9,11 +9,11 @@ import numpy as np
 from movierec.baselines import Bias
 from movierec.data import Features
 from movierec.keras2 import tf, tfrs
-from movierec.models.bags import make_bags
-from movierec.models.history import NUM_SESSION_FEATURES, History
+from movierec.models.history import History, make_bags
 from movierec.models.layers import mean_squared_length
 from movierec.models.ranking import RankingHead
 from movierec.models.seeded import SeededModel, mean_over_workers, own_first
+from movierec.models.sessions import NUM_SESSION_FEATURES
 from movierec.models.settings import Settings
 from movierec.models.stars import StarsHead
 
@@ -41,11 +41,12 @@ class HybridModel(SeededModel):
         heads: which of `HEADS` to build; the other is None.
         settings: see `Settings`.
         seed: see `SeededModel`.
+        linear: B of the ranking head, if it was solved before; see `RankingHead`.
     """
 
     def __init__(
         self, history: History, user_features: Features, movie_features: Features, bias: Bias, num_weeks: int,
-        heads: tuple = HEADS, settings: Settings | None = None, seed: int = 0,
+        heads: tuple = HEADS, settings: Settings | None = None, seed: int = 0, linear: np.ndarray | None = None,
     ):  # fmt: skip
         super().__init__(seed)
         self.settings = settings = settings or Settings()
@@ -56,7 +57,9 @@ class HybridModel(SeededModel):
         known = tuple(map(tf.constant, known))
         bags = make_bags(history, settings.most_pairs, settings.most_raters)
         self.stars = StarsHead(bags, *known, bias, num_weeks, settings, self.draws) if "stars" in heads else None
-        self.ranking = RankingHead(history, bags.lists, *known, settings, self.draws) if "ranking" in heads else None
+        self.ranking = None
+        if "ranking" in heads:
+            self.ranking = RankingHead(history, bags.lists, *known, settings, self.draws, linear)
         count = np.bincount(history.movie_index, minlength=history.num_movies)
         self.share = tf.constant(count / count.sum(), tf.float32)  # q_i [num_movies]
         losses, total = tf.keras.losses, {"reduction": tf.keras.losses.Reduction.SUM}  # divided by the rows below

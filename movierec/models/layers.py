@@ -4,15 +4,12 @@ Taught in notebooks/04_embeddings and 05_hybrid_model.
 """
 
 import contextlib
-import functools
 import itertools
-import threading
 
 import numpy as np
 
 from movierec.keras2 import tf
 
-RANDOMNESS = threading.RLock()  # held by whoever changes a setting of TensorFlow that the whole process shares
 EMBEDDING_STDDEV = 0.05  # small: at the start every dot product is near 0 and the biases decide
 
 
@@ -24,28 +21,21 @@ class Draws:
 
     Args:
         seed: of the initial weights and of everything that training draws; an integer, 0 or more.
-
-    Attributes:
-        at: seed and step.
     """
 
     def __init__(self, seed: int = 0):
-        self.at = (seed, 0)
+        self.at = (seed, 0)  # seed and step
         self._numbers = itertools.count()
 
     @contextlib.contextmanager
-    def of(self, seed: int, step):
-        """Set seed and step for the block, which runs one step of training."""
+    def at_step(self, step):
+        """Set the step for the block, which runs one step of training."""
         before = self.at
-        self.at = (seed, tf.cast(step, tf.int32))
+        self.at = (before[0], tf.cast(step, tf.int32))
         try:
             yield
         finally:
             self.at = before  # the step of a traced graph does not exist outside of that graph
-
-    def at_step(self, step):
-        """Set the step for the block, which runs one step of training."""
-        return self.of(self.at[0], step)
 
     def new_place(self) -> int:
         """Return the next unused place: 0, 1, 2, …"""
@@ -124,14 +114,3 @@ def multilayer_perceptron(inputs: int, hidden: tuple, outputs: int, dropout: flo
 def mean_squared_length(vectors):
     """Return the mean over rows of Σ_d v_d², a scalar."""
     return tf.reduce_mean(tf.reduce_sum(vectors**2, axis=1))
-
-
-def one_at_a_time(function):
-    """Decorate `function` so that a call waits while another thread holds `RANDOMNESS`."""
-
-    @functools.wraps(function)
-    def waiting(*arguments, **keywords):
-        with RANDOMNESS:
-            return function(*arguments, **keywords)
-
-    return waiting

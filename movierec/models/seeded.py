@@ -4,9 +4,12 @@ A training that was interrupted therefore continues as if it had not been. Taugh
 """
 
 import contextlib
+import threading
 
 from movierec.keras2 import tf, tfrs
-from movierec.models.layers import RANDOMNESS, Draws
+from movierec.models.layers import Draws
+
+RANDOMNESS = threading.RLock()  # the switch is the process's: other threads wait
 
 
 @contextlib.contextmanager

@@ -41,57 +41,41 @@ Parts = Annotated[
 class Settings(BaseModel):
     """The settings of a `HybridModel`; the defaults were chosen on validation parts of MovieLens-100K.
 
-    Attributes:
-        dim, ranking_dim: length of the vectors in the two heads.
-        hidden, ranking_hidden: units of each hidden layer of the MLPs; () for none.
-        dropout, ranking_dropout: share of the MLPs' inputs set to 0 while training.
-        stars_penalty, ranking_penalty, bias_penalty: weights of the mean squared lengths.
-        hidden_share: share of a history that is hidden while training, if the history is not in order.
-        ahead_ratings: how far ahead hidden ratings count, in ratings, if it is in order.
-        fade_ratings, fade_floor: recency weights of a history in order: how fast they fall, in ratings, and to what.
-        linear_weight, linear_regularisation: c and λ (in ratings) of the linear path. It is left out for more than
-            `MOST_LINEAR_MOVIES` films.
-        ordinal: predict stars as an ordered choice between the levels; otherwise by squared error.
-        sampled: rank against the films of the batch instead of all, for catalogues that are too large.
-        ids: also learn a vector of each user, in both heads, and of each movie in the stars head (the ranking head
-            always has one). They memorise train, and newcomers have none.
-        encoder: how the ranking head reads a history: as a "bag", a weighted sum, or by self-"attention" over the
-            newest films in their order, for which `explain` has no share of each film.
-        most_pairs: users x movies of a history that is kept as matrices, 16 bytes a pair; larger ones are lists.
-        most_raters: users in the bag of a movie, if histories are lists; a movie with more has an id instead.
-        content_share: share of the movies that each step of the ranking head knows by their features only. Above 0,
-            movies without a rating are not trained as wrong answers, and are ranked by their features. Notebook 11.
-        without: names of `PARTS` to leave out.
-
     Raises:
         ValueError: if a name is unknown or a value is out of range.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    dim: PositiveInt = 32
-    ranking_dim: PositiveInt = 64
-    hidden: Layers = (16,)
+    dim: PositiveInt = 32  # length of the vectors, stars
+    ranking_dim: PositiveInt = 64  # and ranking
+    hidden: Layers = (16,)  # units of each hidden layer of the MLP, () for none, stars
     ranking_hidden: Layers = (64,)
-    dropout: Share = 0.5
+    dropout: Share = 0.5  # of the MLP's inputs set to 0 while training, stars
     ranking_dropout: Share = 0.6
-    stars_penalty: NonNegativeFloat = 0.02
+    stars_penalty: NonNegativeFloat = 0.02  # weights of the mean squared lengths
     ranking_penalty: NonNegativeFloat = 0.01
     bias_penalty: NonNegativeFloat = 0.05
-    hidden_share: Share = 0.2
-    ahead_ratings: PositiveFloat = 5.0
-    fade_ratings: PositiveFloat = 5.0
-    fade_floor: Share = FADE_FLOOR
-    linear_weight: NonNegativeFloat = 8.0
-    linear_regularisation: PositiveFloat = 300.0
-    ordinal: bool = True
-    sampled: bool = False
+    hidden_share: Share = 0.2  # of a history that is hidden while training, if the history is not in order
+    ahead_ratings: PositiveFloat = 5.0  # how far ahead hidden ratings count, in ratings, if it is in order
+    fade_ratings: PositiveFloat = 5.0  # recency weights, if it is in order: how fast they fall, in ratings,
+    fade_floor: Share = FADE_FLOOR  # and to what
+    linear_weight: NonNegativeFloat = 8.0  # c of the linear path, which larger catalogues do not have
+    linear_regularisation: PositiveFloat = 300.0  # λ of the linear path, in ratings
+    ordinal: bool = True  # predict stars as an ordered choice between the levels; otherwise by squared error
+    sampled: bool = False  # rank against the films of the batch instead of all, for catalogues that are too large
+    # Also learn a vector of each user, in both heads, and of each movie in the stars head (the ranking head always has
+    # one). They memorise train, and newcomers have none.
     ids: bool = False
+    # The ranking head reads a history as a weighted sum, or its newest films, in their order, by self-attention. Then
+    # `explain` has no share for each film.
     encoder: Literal["bag", "attention"] = "bag"
-    most_pairs: NonNegativeInt = 50_000_000
-    most_raters: NonNegativeInt = 64
+    most_pairs: NonNegativeInt = 50_000_000  # users x movies of a history in matrices, 16 bytes each; then it is lists
+    most_raters: NonNegativeInt = 64  # users in the bag of a movie, if it is lists; a movie with more has an id instead
+    # Share of the movies that each step of the ranking head knows by their features only. Above 0, movies without a
+    # rating are not trained as wrong answers, and are ranked by their features. Notebook 11.
     content_share: Share = 0.0
-    without: Parts = ()
+    without: Parts = ()  # names of `PARTS` to leave out
 
     def __init__(self, **given):
         try:

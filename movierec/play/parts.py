@@ -1,9 +1,12 @@
-"""What the panels share: one look, and tables for the eye and for a screen reader."""
+"""What the panels share: one look, tables for the eye and for a screen reader, and the search for a film."""
 
+import difflib
 import html
 
 import ipywidgets as widgets
 import pandas as pd
+
+from movierec import plots
 
 STYLE = """<style>
 table.movierec {border-collapse: collapse; line-height: 1.4}
@@ -11,18 +14,51 @@ table.movierec caption {text-align: left; font-weight: bold; padding-bottom: .4e
 table.movierec th, table.movierec td {text-align: left; padding: .15em .8em .15em 0; vertical-align: top}
 table.movierec tr {border-bottom: 1px solid rgba(128, 128, 128, .3)}
 </style>"""
-LABEL = {"description_width": "7em"}
-WIDE = widgets.Layout(width="22em")
+FIELD = {"layout": {"width": "22em"}, "style": {"description_width": "7em"}}  # of a widget with a label
+GROWING = {"flex": "1 1 30em", "min_width": "20em"}  # of a column that takes the room that is left
+
+
+class Panel(widgets.VBox):
+    """A form with the look of the course; its repr, `purpose`, stands in a notebook that is read without a kernel."""
+
+    purpose = ""
+
+    def __init__(self, *rows):
+        super().__init__([widgets.HTML(STYLE), *rows])
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}: {self.purpose}"
+
+    def say(self, text: str) -> None:
+        """Show a line in the panel's widget `says`."""
+        self.says.value = status(text)
+
+
+def status(text: str) -> str:
+    """Return `text` as HTML that a screen reader announces; "" stays empty."""
+    return f'<p role="status">{html.escape(text)}</p>' if text else ""
+
+
+def columns(*boxes) -> widgets.HBox:
+    """Return the widgets side by side; below each other where the window is narrow."""
+    return widgets.HBox(boxes, layout={"flex_flow": "row wrap", "align_items": "flex-start"})
+
+
+def on_change(action, *controls) -> None:
+    """Call `action()` whenever the value of one of the widgets changes."""
+    for control in controls:
+        control.observe(lambda _: action(), "value")
+
+
+def picture(fig, text: str) -> str:
+    """Return a figure as HTML with an alternative text, and close it."""
+    return plots.alt(fig, text)._repr_html_()
 
 
 def as_html(table: pd.DataFrame, columns: dict[str, str], caption: str) -> str:
-    """A table for the eye and for a screen reader; what is in it is text, whatever it looks like.
+    """Return the `columns`, {column: heading}, as an HTML table; all that is in it is escaped."""
 
-    Args:
-        columns: {column: heading}.
-    """
-
-    def cell(row, name: str) -> str:
+    def cell(row: dict, name: str) -> str:
         value = row[name]
         text = "–" if pd.isna(value) else f"{value:.1f} ★" if name == "predicted_stars" else str(value)
         return f"<td>{html.escape(text.replace('|', ', '))}</td>"
@@ -33,3 +69,49 @@ def as_html(table: pd.DataFrame, columns: dict[str, str], caption: str) -> str:
         f'<table class="movierec"><caption>{html.escape(caption)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
     )
+
+
+def headings(table: pd.DataFrame) -> dict[str, str]:
+    """Return {column: heading}, e.g. {"user_id": "User id"}."""
+    return {name: name.replace("_", " ").capitalize() for name in table}
+
+
+def search_titles(movies: pd.DataFrame, text: str, count: int = 8) -> pd.DataFrame:
+    """Return the movies whose title contains `text`, most rated first; if there is none, those of a similar spelling.
+
+    Args:
+        movies: movie_id, title, popularity.
+        text: any part of a title, in any case; an empty text finds the most rated films.
+        count: at most so many.
+    """
+    names = movies["title"].str.casefold()
+    wanted = text.strip().casefold()
+    found = movies[names.str.contains(wanted, regex=False)]
+    if found.empty:
+        short = names.str.replace(r" \(\d{4}\)$", "", regex=True)
+        found = movies[short.isin(difflib.get_close_matches(wanted, short, n=count, cutoff=0.6))]
+    return found.sort_values("popularity", ascending=False, kind="stable").head(count)
+
+
+class FilmSearch(widgets.VBox):
+    """A text field and the films that `search_titles` finds; the first one is chosen.
+
+    Attributes:
+        text, matches, message: the widgets; `matches.value` is a movie_id, or None.
+    """
+
+    def __init__(self, movies: pd.DataFrame):
+        self.movies = movies
+        self.text = widgets.Text(description="Find a film", placeholder="a part of its title", **FIELD)
+        self.matches = widgets.Select(description="Films", rows=6, **FIELD)
+        self.message = widgets.HTML()
+        on_change(self.search, self.text)
+        super().__init__([self.text, self.matches, self.message])
+        self.search()
+
+    def search(self) -> None:
+        """Show the films that match the text."""
+        found = search_titles(self.movies, self.text.value)
+        self.matches.options = list(zip(found["title"], found["movie_id"].tolist(), strict=True))
+        self.matches.index = 0 if len(found) else None
+        self.message.value = "" if len(found) else "<b>No film has a title like that.</b> Try a single word of it."

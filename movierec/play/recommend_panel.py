@@ -1,17 +1,19 @@
-"""What would I recommend to you? A form: films with stars, genres, and a list that reacts.
+"""What would I recommend to you? Stars and genres in, a list and an evening out: functions, and a form that calls them.
 
-Taught in notebooks/07_recommendations; `make app` shows it as a web page.
+Taught in notebooks/07_recommendations; `make app` shows the form as a web page.
 """
 
 import html
 import time
+from dataclasses import dataclass, field
 
 import ipywidgets as widgets
+import pandas as pd
 
-from movierec.play.parts import LABEL, STYLE, WIDE, as_html
-from movierec.play.visitor import Visitor, evening, recommended, search_titles
-from movierec.recommend import MINUTES_PER_FILM
+from movierec.play.parts import FIELD, GROWING, FilmSearch, Panel, as_html, columns, on_change
+from movierec.recommend import MINUTES_PER_FILM, make_playlist
 
+CANDIDATES = 100  # films that a playlist is chosen from
 LIST = {"rank": "", "title": "Film", "genres": "Genres", "predicted_stars": "Expected", "because": "Why"}
 EVENING = {"place": "", "title": "Film", "genres": "Genres", "why": "Choice", "minutes": "Minutes"}
 BASED_ON = {
@@ -22,56 +24,96 @@ BASED_ON = {
 }
 
 
-class RecommendPanel(widgets.VBox):
-    """The form. Everything it does can be called: `rate`, `forget`, `visitor.genres`, `refresh`.
+@dataclass
+class Visitor:
+    """Somebody new: {movie_id: stars} for films they know, the newest last, and favourite genres."""
+
+    stars: dict[int, float] = field(default_factory=dict)
+    genres: tuple[str, ...] = ()
+
+    def rate(self, movie_id: int, stars: float) -> None:
+        """Give the film these stars; it becomes the newest."""
+        self.stars.pop(movie_id, None)
+        self.stars[movie_id] = stars
+
+
+def recommended(model, visitor: Visitor, k: int) -> pd.DataFrame:
+    """Return the visitor's k films with genres, year and reasons; `.attrs["based_on"]` as of `recommend_new`."""
+    return _with_films(model, model.recommend_new(visitor.stars, k, genres=visitor.genres, because=True))
+
+
+def evening(model, visitor: Visitor, *, exclude: tuple = (), **sliders) -> pd.DataFrame:
+    """Return a playlist for the visitor, chosen from their `CANDIDATES` best films.
+
+    Args:
+        exclude: genres; one that no candidate has is no error.
+        **sliders: as of `make_playlist`.
+
+    Raises:
+        ValueError: if no candidate has the genres and years that are asked for.
+    """
+    left = model.indices.num_movies - len(visitor.stars)
+    table = _with_films(model, model.recommend_new(visitor.stars, min(CANDIDATES, left), genres=visitor.genres))
+    vectors = model.pipeline.directions.numpy()[model.indices.movie_index(table["movie_id"])]
+    there = set("|".join(table["genres"]).split("|"))
+    exclude = [genre for genre in exclude if genre in there]
+    try:
+        return make_playlist(table, vectors, exclude=exclude, **sliders)
+    except ValueError as error:
+        if not (exclude or sliders.get("include") or sliders.get("years")):
+            raise
+        raise ValueError(
+            f"none of your {len(table)} best films is of this kind. Ask for other genres or more years."
+        ) from error
+
+
+def _with_films(model, table: pd.DataFrame) -> pd.DataFrame:
+    films = model.movies.set_index("movie_id")[["genres", "year", "popularity"]]
+    joined = table.join(films, on="movie_id")
+    joined.attrs = table.attrs
+    return joined
+
+
+class RecommendPanel(Panel):
+    """The form: a search, stars, genres, a list and an evening; see `rate`, `forget` and `refresh` to use it by code.
 
     Attributes:
-        model: a `Hybrid`.
-        visitor: what has been said so far.
+        visitor: the `Visitor` as the form describes them.
         table: the list that is shown, as a DataFrame.
         last_seconds: from the last change to its list.
     """
 
+    purpose = "find a film, give it stars, name genres, and see a list with reasons"
+
     def __init__(self, model, k: int = 10):
-        self.model, self.visitor, self.table, self.last_seconds = model, Visitor(), None, None
-        self.search = widgets.Text(
-            description="Find a film", placeholder="a part of its title", layout=WIDE, style=LABEL
-        )
-        self.matches = widgets.Select(description="Films", rows=6, layout=WIDE, style=LABEL)
-        self.star_buttons = [self._star_button(stars) for stars in model.bias.levels]
+        self.model = model
+        self.visitor = Visitor()
+        self.table = self.last_seconds = None
+        self.films = FilmSearch(model.movies)
+        self.search, self.matches = self.films.text, self.films.matches
+        self.star_buttons = [self._star_button(float(stars)) for stars in model.bias.levels]
         self.rated = widgets.VBox()
-        self.genres = widgets.SelectMultiple(
-            description="Genres", options=model.pipeline.genres, rows=6, layout=WIDE, style=LABEL
-        )
+        self.genres = widgets.SelectMultiple(description="Genres", options=model.pipeline.genres, rows=6, **FIELD)
         most = min(20, model.indices.num_movies)
-        self.length = widgets.IntSlider(min(k, most), 1, most, description="Length", layout=WIDE, style=LABEL)
+        self.length = widgets.IntSlider(min(k, most), 1, most, description="Length", **FIELD)
         self.message, self.list = widgets.HTML(), widgets.HTML()
         self.playlist = PlaylistPanel(self)
-        self.search.observe(self._on_search, "value")
-        self.genres.observe(self._on_genres, "value")
-        self.length.observe(lambda _: self.refresh(), "value")
-        stars = widgets.HBox([widgets.Label("Your stars", layout=widgets.Layout(width="7.2em")), *self.star_buttons])
-        left = [
-            widgets.HTML("<b>1. Rate some films that you know</b>"), self.search, self.matches, stars, self.rated,
-            widgets.HTML("<b>2. Or name genres</b> (Ctrl or ⌘ for several)"), self.genres,
-        ]  # fmt: skip
-        tabs = widgets.Tab(
-            [widgets.VBox([self.length, self.list]), self.playlist], titles=("Your list", "Your evening")
-        )
-        right = [widgets.HTML("<b>3. See what comes of it</b>"), self.message, tabs]
-        columns = [widgets.VBox(left), widgets.VBox(right, layout=widgets.Layout(flex="1 1 30em", min_width="20em"))]
-        wrap = widgets.Layout(flex_flow="row wrap", align_items="flex-start")
-        super().__init__([widgets.HTML(STYLE), widgets.HBox(columns, layout=wrap)])
-        self._on_search(None)
+        on_change(self._on_genres, self.genres)
+        on_change(self.refresh, self.length)
+        stars = widgets.HBox([widgets.Label("Your stars", layout={"width": "7.2em"}), *self.star_buttons])
+        first = widgets.HTML("<b>1. Rate some films that you know</b>")
+        second = widgets.HTML("<b>2. Or name genres</b> (Ctrl or ⌘ for several)")
+        third = widgets.HTML("<b>3. See your recommendations</b>")
+        left = widgets.VBox([first, self.films, stars, self.rated, second, self.genres])
+        tabs = [widgets.VBox([self.length, self.list]), self.playlist]
+        right = [third, self.message, widgets.Tab(tabs, titles=("Your list", "Your evening"))]
+        super().__init__(columns(left, widgets.VBox(right, layout=GROWING)))
         somebody = Visitor({int(model.movies["movie_id"][0]): model.bias.scale[1]})
         recommended(model, somebody, 1)  # TensorFlow traces its graphs now, so that no click waits for it
         self.refresh()
 
-    def __repr__(self) -> str:
-        return "RecommendPanel: find a film, give it stars, name genres, and see a list with reasons"
-
     def rate(self, movie_id: int, stars: float) -> None:
-        """Nothing; gives a film stars, or other stars, as a click does.
+        """Give a film stars, or other stars, as a click does.
 
         Raises:
             ValueError: if the film is not in the catalogue, or there are no such stars.
@@ -81,16 +123,14 @@ class RecommendPanel(widgets.VBox):
             raise ValueError(f"a film of the catalogue takes {levels.tolist()} stars; got {movie_id!r}: {stars!r}.")
         self.visitor.rate(movie_id, stars)
         self._show_rated()
-        self.refresh()
 
     def forget(self, movie_id: int) -> None:
-        """Nothing; takes a film's stars back."""
-        self.visitor.forget(movie_id)
+        """Take a film's stars back."""
+        self.visitor.stars.pop(movie_id, None)
         self._show_rated()
-        self.refresh()
 
     def refresh(self) -> None:
-        """Nothing; makes the list and the evening again."""
+        """Make the list and the evening again."""
         started = time.perf_counter()
         try:
             self.table = recommended(self.model, self.visitor, self.length.value)
@@ -103,82 +143,59 @@ class RecommendPanel(widgets.VBox):
         self.playlist.refresh()
 
     def _star_button(self, stars: float) -> widgets.Button:
-        button = widgets.Button(
-            description=f"{stars:g} ★",
-            tooltip=f"give the chosen film {stars:g} stars",
-            layout=widgets.Layout(width="3.6em"),
-        )
-        button.on_click(lambda _: self._on_stars(float(stars)))
+        tooltip = f"give the chosen film {stars:g} stars"
+        button = widgets.Button(description=f"{stars:g} ★", tooltip=tooltip, layout={"width": "3.6em"})
+        button.on_click(lambda _: self._on_stars(stars))
         return button
 
     def _on_stars(self, stars: float) -> None:
         if self.matches.value is None:
-            self.message.value = "<b>Choose a film first</b>, on the left under its search."
+            self.films.message.value = "<b>Choose a film first</b>: search for a part of its title."
         else:
             self.rate(self.matches.value, stars)
 
-    def _on_search(self, _) -> None:
-        found = search_titles(self.model.movies, self.search.value)
-        self.matches.options = list(zip(found["title"], found["movie_id"].tolist(), strict=True))
-        self.matches.index = 0 if len(found) else None
-        self.message.value = "" if len(found) else "<b>No film has a title like that.</b> Try a single word of it."
-
-    def _on_genres(self, change) -> None:
-        self.visitor.genres = tuple(change["new"])
+    def _on_genres(self) -> None:
+        self.visitor.genres = tuple(self.genres.value)
         self.refresh()
 
     def _show_rated(self) -> None:
         titles = self.model.movies.set_index("movie_id")["title"]
-        self.rated.children = [
-            self._rated_row(movie_id, titles[movie_id], stars) for movie_id, stars in self.visitor.stars.items()
-        ]
+        self.rated.children = [self._rated_row(film, titles[film], stars) for film, stars in self.visitor.stars.items()]
+        self.refresh()
 
     def _rated_row(self, movie_id: int, title: str, stars: float) -> widgets.HBox:
         options = [(f"{level:g} ★", float(level)) for level in self.model.bias.levels]
-        choice = widgets.Dropdown(options=options, value=stars, layout=widgets.Layout(width="5em"))
+        choice = widgets.Dropdown(options=options, value=stars, layout={"width": "5em"})
         choice.observe(lambda change: self.rate(movie_id, change["new"]), "value")
-        remove = widgets.Button(description="×", tooltip=f"forget {title}", layout=widgets.Layout(width="2.4em"))
+        remove = widgets.Button(description="×", tooltip=f"forget {title}", layout={"width": "2.4em"})
         remove.on_click(lambda _: self.forget(movie_id))
         return widgets.HBox([choice, remove, widgets.Label(title)])
 
 
-class PlaylistPanel(widgets.VBox):
-    """Sliders for an evening of the same visitor.
+class PlaylistPanel(Panel):
+    """Sliders for an evening of the same visitor: a view on `evening`; `table` is None if no film is left."""
 
-    Attributes:
-        table: the playlist that is shown, as a DataFrame; None if nothing is left.
-    """
+    purpose = "minutes, well-known or hidden, varied or alike, years and genres of an evening"
 
     def __init__(self, panel: RecommendPanel):
         self.panel, self.table = panel, None
         years = panel.model.movies["year"].dropna()
         first, last = (int(years.min()), int(years.max())) if len(years) else (1900, 2000)
-        share = dict(min=0.0, max=1.0, step=0.1, layout=WIDE, style=LABEL)
-        self.minutes = widgets.IntSlider(360, 120, 1440, 60, description="Minutes", layout=WIDE, style=LABEL)
+        genres = panel.model.pipeline.genres
+        share = {"min": 0.0, "max": 1.0, "step": 0.1, **FIELD}
+        self.minutes = widgets.IntSlider(360, 120, 1440, 60, description="Minutes", **FIELD)
         self.familiarity = widgets.FloatSlider(0.5, description="Well-known", **share)
         self.diversity = widgets.FloatSlider(0.3, description="Varied", **share)
-        self.years = widgets.IntRangeSlider(
-            value=(first, last),
-            min=first,
-            max=last,
-            description="Years",
-            layout=widgets.Layout(width="26em"),
-            style=LABEL,
-        )
-        genres = panel.model.pipeline.genres
-        self.include = widgets.Dropdown(options=["any", *genres], description="Genre", layout=WIDE, style=LABEL)
-        self.exclude = widgets.Dropdown(options=["none", *genres], description="But no", layout=WIDE, style=LABEL)
+        self.years = widgets.IntRangeSlider(value=(first, last), min=first, max=last, description="Years", **FIELD)
+        self.include = widgets.Dropdown(options=["any", *genres], description="Genre", **FIELD)
+        self.exclude = widgets.Dropdown(options=["none", *genres], description="But no", **FIELD)
         self.list = widgets.HTML()
         sliders = [self.minutes, self.familiarity, self.diversity, self.years, self.include, self.exclude]
-        for slider in sliders:
-            slider.observe(lambda _: self.refresh(), "value")
-        super().__init__([*sliders, self.list])
-
-    def __repr__(self) -> str:
-        return "PlaylistPanel: minutes, well-known or hidden, varied or alike, years and genres of an evening"
+        on_change(self.refresh, *sliders)
+        super().__init__(*sliders, self.list)
 
     def refresh(self) -> None:
-        """Nothing; makes the playlist again."""
+        """Make the playlist again."""
         everything = self.years.value == (self.years.min, self.years.max)
         try:
             self.table = evening(
@@ -192,5 +209,5 @@ class PlaylistPanel(widgets.VBox):
             self.list.value = f"<p>{html.escape(str(error))}</p>"
             return
         total = f"{len(self.table)} films, {self.table['minutes'].sum():g} minutes"
-        told = f"{total} (running times are not known: each counts {MINUTES_PER_FILM})"
-        self.list.value = as_html(self.table, EVENING, told)
+        about = f"{total} (running times are not known: each film counts {MINUTES_PER_FILM})"
+        self.list.value = as_html(self.table, EVENING, about)

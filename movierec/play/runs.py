@@ -1,21 +1,90 @@
-"""Training runs to keep, read and compare: `run = train(split, data.movies, data.users, loss=…, dim=16)`.
+"""Training runs to keep, read and compare, and the settings that a reader can turn.
 
-A run is one head, trained with the settings of `SETTINGS`, and one line of JSON. Runs of our own are shipped in
-report/results/runs.jsonl; a reader's are added to data/cache. Played with in notebooks/06_training.
+A run is one head of the hybrid as `train_panel.train` trained it, kept as a line of JSON. The course ships runs in
+report/results/runs.jsonl; a reader's own are added to data/cache. Taught in notebooks/06_training.
 """
 
 import json
-import math
-import time
 import warnings
+from collections import namedtuple
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
 from movierec.data import COURSE, chosen, data_folder
-from movierec.play.knobs import COURSE_LOSS, LOSSES, METRICS, SETTINGS, default_settings, shown
 from movierec.record import report_folder
+
+LOSSES = {  # name -> the head that it trains, and its keywords of `movierec.models.Settings`
+    "stars: ordered choice": ("stars", {"ordinal": True}),
+    "stars: squared error": ("stars", {"ordinal": False}),
+    "lists: softmax over all films": ("ranking", {"sampled": False}),
+    "lists: softmax over drawn films": ("ranking", {"sampled": True}),
+}
+METRICS = {"stars": "rmse", "ranking": "ndcg@10"}  # on validation
+HINTS = {"stars": "rmse (stars), lower is better", "ranking": "ndcg@10 (0 to 1), higher is better"}
+COURSE_LOSS = {"stars": "stars: ordered choice", "ranking": "lists: softmax over all films"}
+
+
+# A hyperparameter that a reader can turn: its name, the unit of its values, and what it does in one line; and for each
+# head the values to choose from, the one that the course uses, and the name of the argument of `fit_hybrid`.
+Setting = namedtuple("Setting", "label unit meaning options default keyword")
+
+
+def _each(stars, ranking) -> dict:
+    return {"stars": stars, "ranking": ranking}
+
+
+DIMS = (4, 8, 16, 32, 64, 128)
+LAYERS = ((), (16,), (64,), (64, 32))
+SHARES = tuple(tenth / 10 for tenth in range(10))
+SETTINGS = {
+    "dim": Setting(
+        "Dimension", "numbers", "the length of each film's and each person's vector",
+        _each(DIMS, DIMS), _each(32, 64), _each("dim", "ranking_dim"),
+    ),
+    "hidden": Setting(
+        "MLP", "units a layer", "the hidden layers of the deep path; none leaves one linear layer",
+        _each(LAYERS, LAYERS), _each((16,), (64,)), _each("hidden", "ranking_hidden"),
+    ),
+    "dropout": Setting(
+        "Dropout", "share", "the share of the deep path's inputs that a step sets to 0",
+        _each(SHARES, SHARES), _each(0.5, 0.6), _each("dropout", "ranking_dropout"),
+    ),
+    "learning_rate": Setting(
+        "Learning rate", "Adam's", "how far each step goes; if it is too high, steps jump over the best weights",
+        _each((0.0005, 0.001, 0.002, 0.004, 0.01), (0.001, 0.002, 0.004, 0.008, 0.02)), _each(0.001, 0.004),
+        _each("learning_rate", "ranking_learning_rate"),
+    ),
+    "batch": Setting(
+        "Batch", "ratings, or people for lists", "what one step sees; a larger batch is faster, with fewer steps",
+        _each((256, 512, 1024, 2048, 4096), (32, 64, 128, 256, 512)), _each(1024, 256),
+        _each("batch_size", "users_per_batch"),
+    ),
+    "epochs": Setting(
+        "Epochs", "passes over train; for lists ten each", "at most so many; training stops five after the best one",
+        _each(range(1, 41), range(1, 41)), _each(20, 30), _each("epochs", "epochs"),
+    ),
+    "seed": Setting(
+        "Seed", "a number", "fixes all that is random: the same seed gives the same run",
+        _each(range(10), range(10)), _each(0, 0), _each("seed", "seed"),
+    ),
+}  # fmt: skip
+
+
+def default_settings(loss: str = COURSE_LOSS["ranking"]) -> dict:
+    """Return the course's settings for a loss of `LOSSES`; raise ValueError if there is no such loss."""
+    if loss not in LOSSES:
+        raise ValueError(f"`loss` must be one of {list(LOSSES)}; got {loss!r}.")
+    head = LOSSES[loss][0]
+    return {"loss": loss} | {name: setting.default[head] for name, setting in SETTINGS.items()}
+
+
+def shown(value) -> str:
+    """Return the value of a setting as a reader sees it: 64, 0.004, 64 + 32, none."""
+    if isinstance(value, tuple):
+        return " + ".join(map(str, value)) or "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 @dataclass(frozen=True)
@@ -23,12 +92,12 @@ class Run:
     """One head as it was trained once.
 
     Attributes:
-        settings: "loss" and the names of `SETTINGS`.
+        settings: "loss", a name of `LOSSES`, and a value for each of `SETTINGS`.
         history: one dict an epoch: epoch, loss (mean of its batches), value (validation), seconds (since the start).
         predicted: what was expected of `best` beforehand, or None.
         stopped: whether somebody stopped it.
-        dataset: its name; as `MOVIEREC_DATASET` has it.
-        num_train: ratings in train: runs on other data cannot be compared.
+        dataset: the name of its data, as in the environment variable MOVIEREC_DATASET.
+        num_train: ratings in train; runs on other data cannot be compared.
         cpu_seconds: of the whole process while it was trained.
     """
 
@@ -42,12 +111,12 @@ class Run:
 
     @property
     def head(self) -> str:
-        """ "stars" or "ranking"."""
+        """The head that was trained: "stars" or "ranking"."""
         return LOSSES[self.settings["loss"]][0]
 
     @property
     def metric(self) -> str:
-        """What `value` is: "rmse" in stars, or "ndcg@10"."""
+        """The metric of `history`: "rmse", in stars, or "ndcg@10"."""
         return METRICS[self.head]
 
     @property
@@ -58,16 +127,16 @@ class Run:
 
     @property
     def best_epoch(self) -> int:
-        """When that was."""
+        """The first epoch with the best value."""
         return next(row["epoch"] for row in self.history if row["value"] == self.best)
 
     @property
     def seconds(self) -> float:
-        """Wall time until its last epoch was over."""
+        """Wall seconds until the end of the last epoch."""
         return self.history[-1]["seconds"]
 
     def repeats(self, other: "Run") -> bool:
-        """Whether the settings, the data and every number are those of the other run; the seconds may differ."""
+        """Return whether the other run has the same settings, data and numbers; the seconds may differ."""
         mine, theirs = ([(row["loss"], row["value"]) for row in run.history] for run in (self, other))
         data = (self.dataset, self.num_train) == (other.dataset, other.num_train)
         return data and (self.settings, mine) == (other.settings, theirs)
@@ -76,190 +145,85 @@ class Run:
         return f"Run({self.settings['loss']}, {len(self.history)} epochs)"
 
 
-# ---- training
-
-
-def train(
-    split,
-    movies=None,
-    users=None,
-    *,
-    loss: str = COURSE_LOSS["ranking"],
-    predicted=None,
-    on_epoch=None,
-    stop=None,
-    **settings,
-) -> Run:
-    """One head trained as `fit_hybrid` does it, as a run; nothing is written.
-
-    Args:
-        split: with a validation part, on which it is judged.
-        movies, users: as of `fit_hybrid`.
-        loss: of `LOSSES`.
-        predicted: your guess of the best validation value.
-        on_epoch: called after each epoch with its row of `Run.history`.
-        stop: as of `fit_hybrid`.
-        **settings: of `SETTINGS`; what is left out is the course's.
-
-    Raises:
-        ValueError: if a setting is unknown or out of range, or there is no validation part.
-        training.Stopped: if it was stopped within its first epoch.
-    """
-    from movierec.training import Stop, fit_hybrid  # here: who only reads runs does not wait for TensorFlow
-
-    settings = default_settings(loss) | settings
-    settings["hidden"] = tuple(settings["hidden"])
-    unknown = [name for name in settings if name not in SETTINGS and name != "loss"]
-    if unknown:
-        raise ValueError(f"a run has the settings {list(SETTINGS)}; got {unknown}.")
-    if split.validation is None:
-        raise ValueError("a run is judged on validation, and this split has none. Try movierec.split_by_user_time.")
-    head, kind = LOSSES[loss]
-    history, started, cpu = [], time.perf_counter(), time.process_time()
-    stop = stop or Stop()
-
-    def told(row):
-        value = float(row[f"validation_{METRICS[head]}"])
-        seconds = round(time.perf_counter() - started, 2)
-        history.append({"epoch": row["epoch"], "loss": row[f"train_{head}_loss"], "value": value, "seconds": seconds})
-        if on_epoch is not None:
-            on_epoch(history[-1])
-
-    keywords = {SETTINGS[name].keyword[head]: settings[name] for name in SETTINGS}
-    fit_hybrid(split, movies, users, heads=(head,), on_epoch=told, stop=stop, **keywords, **kind)
-    used = round(time.process_time() - cpu, 1)
-    return Run(settings, history, predicted, stop.asked, chosen(), len(split.train), used)
-
-
-def expected_seconds(settings: dict, runs: list[Run]) -> float:
-    """How long all epochs of `settings` may take, from the nearest run of the same head; NaN if there is none.
-
-    Own runs come last in `runs` and count like others: what is near is what has a similar amount of work.
-    """
-    head = LOSSES[settings["loss"]][0]
-
-    def far(run: Run) -> float:
-        sizes = [(_size(settings[name]), _size(run.settings[name])) for name in ("dim", "hidden", "batch")]
-        other_loss = run.settings["loss"] != settings["loss"]
-        return other_loss + sum(abs(math.log2(one / other)) for one, other in sizes)
-
-    near = [run for run in runs if run.head == head and len(run.history) > 1]  # also of stopped ones
-    if not near:
-        return math.nan
-    run = min(reversed(near), key=far)  # of two that are as near the newer one: it knows this machine
-    first, last = run.history[0]["seconds"], run.history[-1]["seconds"]
-    per_epoch = (last - first) / (len(run.history) - 1)
-    return max(first - per_epoch, 0.0) + settings["epochs"] * per_epoch
-
-
-def _size(value) -> float:
-    return 1 + sum(value) if isinstance(value, tuple | list) else value
-
-
-# ---- files
-
-
 def shipped_path() -> Path:
-    """The runs that come with the course."""
+    """Return the file of the runs that come with the course."""
     return report_folder() / "results/runs.jsonl"
 
 
 def own_path() -> Path:
-    """The reader's runs on the data set of the moment."""
+    """Return the file of the reader's runs on the data set that is chosen."""
     return data_folder() / "cache" / f"runs-{chosen()}.jsonl"
 
 
 def read_runs(path: Path) -> list[Run]:
-    """The runs of a file, in its order; none if there is no file.
+    """Return the runs of a file in their order; none if there is no file.
 
     Warns:
-        UserWarning: of lines that are no run, such as the last one if the machine went down; they are left out.
+        UserWarning: for each line that is not a run, e.g. one that was cut short; the line is left out.
     """
-    if not path.exists():
-        return []
     runs = []
-    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
             values = json.loads(line)
             values["settings"]["hidden"] = tuple(values["settings"]["hidden"])
             run = Run(**values)
-            if set(run.settings) != {"loss", *SETTINGS} or not run.history or not run.seconds >= 0:
+            if set(run.settings) != {"loss", *SETTINGS} or not run.history or not run.best + run.seconds >= 0:
                 raise ValueError("settings or epochs are missing")
-            float(run.best)
+            runs.append(run)
         except (ValueError, TypeError, KeyError) as error:
             warnings.warn(f"{path}, line {number} is no run and is left out: {error}", stacklevel=2)
-        else:
-            runs.append(run)
     return runs
 
 
 def known_runs(num_train: int | None = None) -> list[Run]:
-    """Shipped and own runs on the data set of the moment, oldest first; if given, with a train part of this size."""
+    """Return shipped and own runs on the data set that is chosen, oldest first; with `num_train` ratings, if given."""
     runs = read_runs(shipped_path()) + read_runs(own_path())
     return [run for run in runs if run.dataset == chosen() and num_train in (None, run.num_train)]
 
 
 def append_run(run: Run, path: Path) -> None:
-    """Nothing; adds a line to the file, which is made if need be."""
+    """Add a line to the file; make the file if there is none."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    line = json.dumps(asdict(run))
+    line = json.dumps(asdict(run)).encode() + b"\n"
     with path.open("a+b") as file:
         if file.tell():
             file.seek(-1, 2)
             if file.read(1) != b"\n":  # the line before was cut short: it must not take this one with it
-                line = "\n" + line
-        file.write((line + "\n").encode())
-
-
-# ---- comparing
+                line = b"\n" + line
+        file.write(line)
 
 
 def runs_table(runs: list[Run]) -> pd.DataFrame:
-    """One row a run: its settings, best value, epoch, seconds, what was predicted."""
-    rows = [
-        run.settings
-        | {"metric": run.metric, "best": run.best, "best_epoch": run.best_epoch, "seconds": run.seconds}
-        | {"predicted": run.predicted}
-        for run in runs
-    ]
-    table = pd.DataFrame(rows, columns=["loss", *SETTINGS, "metric", "best", "best_epoch", "seconds", "predicted"])
+    """Return one row a run: its settings, metric, best value and epoch, seconds, and what was predicted."""
+    results = ["metric", "best", "best_epoch", "seconds", "predicted"]
+    rows = [run.settings | {name: getattr(run, name) for name in results} for run in runs]
+    table = pd.DataFrame(rows, columns=["loss", *SETTINGS, *results])
     return table.astype({"predicted": float}).rename_axis("run")
 
 
 def compare_runs(runs: list[Run]) -> pd.DataFrame:
-    """The same, of the settings only those in which the runs differ.
-
-    Raises:
-        ValueError: if there are fewer than two.
-    """
+    """Return `runs_table` without the settings that all runs share; raise ValueError for fewer than two runs."""
     if len(runs) < 2:
         raise ValueError(f"a comparison needs two runs or more; got {len(runs)}.")
     table = runs_table(runs)
-    same = [name for name in ("loss", *SETTINGS) if table[name].map(repr).nunique() == 1]
-    return table.drop(columns=same)
+    return table.drop(columns=[name for name in ("loss", *SETTINGS) if table[name].map(repr).nunique() == 1])
 
 
 def label(run: Run, names) -> str:
-    """A run by some of its settings: "dimension 16, seed 1"; "the course's settings" for none."""
-    said = [str(run.settings["loss"])] if "loss" in names else []
+    """Return the run's values of some settings, "Dimension 16, Seed 1"; "the course's settings" for none."""
+    said = [run.settings["loss"]] if "loss" in names else []
     said += [f"{SETTINGS[name].label} {shown(run.settings[name])}" for name in SETTINGS if name in names]
     return ", ".join(said) or "the course's settings"
 
 
-def in_a_line(run: Run) -> str:
-    """The best value, and what is not as in the course: "0.1652: Dimension 16"."""
-    usual = default_settings(COURSE_LOSS[run.head])
-    told = label(run, [name for name in usual if run.settings[name] != usual[name]])
-    return f"{run.best:.4f}: {told}{', stopped' if run.stopped else ''}"
-
-
 def surface(runs: list[Run], head: str) -> pd.DataFrame:
-    """The best value by learning rate (rows) and dimension (columns), all else at the course's settings; none stopped.
+    """Return the best value by learning rate (rows) and dimension (columns), all else as in the course; none stopped.
 
     Raises:
-        ValueError: if no run has them.
+        ValueError: if no run has such settings.
     """
     found = {}
     for run in runs:

@@ -1,210 +1,226 @@
-"""Recorded runs to sort, compare and restore, and the best value by dimension and learning rate: views on `runs`.
+"""Learning curves, a table of recorded runs, and the best value by learning rate and dimension: views on `runs`.
 
 Taught in notebooks/06_training.
 """
 
-import html
-
 import ipywidgets as widgets
 import numpy as np
 import pandas as pd
+from matplotlib.colors import LinearSegmentedColormap, to_hex
+from matplotlib.figure import Figure
 
 from movierec import plots
-from movierec.play import runs as book
-from movierec.play.curves import as_picture
-from movierec.play.knobs import COURSE_LOSS, METRICS, SETTINGS, shown
-from movierec.play.parts import LABEL, STYLE, WIDE, as_html
+from movierec.play import runs as recorded
+from movierec.play.parts import FIELD, Panel, as_html, on_change, picture
+from movierec.play.runs import COURSE_LOSS, HINTS, SETTINGS, Run, shown
 
 MOST_COMPARED = 4
-SORTED_BY = {"best first": "best", "newest first": "run", "fastest first": "seconds", "smallest dimension first": "dim"}
+ORDERS = {"best first": "best", "newest first": "run", "fastest first": "seconds", "smallest dimension first": "dim"}
 HEADS = {"lists": "ranking", "stars": "stars"}
-LIGHT, DARK = (0xF2, 0xF6, 0xFB), (0x1F, 0x5F, 0xA0)  # of the surface's worst and best button
+HEADINGS = {"loss": "Loss", **{name: setting.label for name, setting in SETTINGS.items()}, "metric": "Metric"}
+HEADINGS |= {"best": "Best", "best_epoch": "In epoch", "seconds": "Seconds", "predicted": "Predicted"}
+FORMATS = {"best": "{:.4f}", "seconds": "{:.0f}", "predicted": "{:g}"}
+CURVES_SIZE_IN = (5.2, 2.3)  # wider than a column of the report: it is looked at on a screen
+LINES = {"color": plots.COLOURS, "linestyle": plots.LINE_STYLES, "marker": plots.MARKERS}
+SHADES = LinearSegmentedColormap.from_list("light to dark", ["#f2f6fb", "#1f5fa0"])  # the worst to the best button
 
 
-def _recorded(panel) -> list[book.Run]:
-    return book.known_runs() if panel is None else panel.runs
+def draw_curves(runs: list[Run], epochs: int | None = None) -> Figure:
+    """Draw loss on train and metric on validation by epoch, a line for each run; the best epoch is marked.
+
+    The figure is made without pyplot, whose figures belong to the cell that is running: this one is drawn in a thread.
+
+    Args:
+        runs: of one head; they may be unfinished.
+        epochs: where the axis ends; None: at the last epoch of the longest run.
+
+    Raises:
+        ValueError: if there is no run, or they are of different heads.
+    """
+    if len({run.metric for run in runs}) != 1:
+        raise ValueError(f"curves need runs of one head; got {sorted({run.head for run in runs}) or 'none'}.")
+    fig = Figure(figsize=CURVES_SIZE_IN, dpi=plots.SCREEN_DPI, layout="constrained")
+    axes = fig.subplots(1, 2)
+    differing = list(recorded.compare_runs(runs)) if len(runs) > 1 else []
+    names = [recorded.label(run, differing) for run in runs]
+    for number, run in enumerate(runs):
+        style = {name: values[number % len(values)] for name, values in LINES.items()}
+        by_epoch = [row["epoch"] for row in run.history]
+        name = f"{names[number]} ({number + 1})" if names.count(names[number]) > 1 else names[number]
+        for ax, quantity in zip(axes, ("loss", "value"), strict=True):
+            ax.plot(by_epoch, [row[quantity] for row in run.history], label=name, **style)
+        axes[1].plot(run.best_epoch, run.best, marker="o", markersize=9, color=style["color"], fillstyle="none")
+    axes[0].set_title("loss on train" if len({run.settings["loss"] for run in runs}) == 1 else "loss, each its own")
+    axes[1].set_title(f"{runs[0].metric}, validation")
+    for ax in axes:
+        ax.set(xlabel="epoch", xlim=(0.5, max(epochs or 0, 2, *(len(run.history) for run in runs)) + 0.5))
+        ax.xaxis.get_major_locator().set_params(integer=True)
+    if len(runs) > 1:
+        fig.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return fig
 
 
-class RunTable(widgets.VBox):
-    """All runs of a head; two to four can be laid over each other, and any one's settings taken up again.
+def curves_as_html(runs: list[Run], epochs: int | None = None) -> str:
+    """Return `draw_curves` as HTML, with the best values in its alternative text."""
+    said = "; ".join(f"{run.settings['loss']}: best {run.best:.4f} in epoch {run.best_epoch}" for run in runs)
+    return picture(draw_curves(runs, epochs), f"Loss on train and {runs[0].metric} on validation by epoch. {said}.")
 
-    Attributes:
-        panel: a `TrainPanel`, whose runs are shown, and which "Restore" turns; or None.
-        head, order, chosen: the widgets.
-        table: what is compared, as a DataFrame; None if fewer than two are chosen.
+
+def in_a_line(run: Run) -> str:
+    """Return the best value and what is not as in the course: "0.1652: Dimension 16"."""
+    usual = recorded.default_settings(COURSE_LOSS[run.head])
+    other = recorded.label(run, [name for name in usual if run.settings[name] != usual[name]])
+    return f"{run.best:.4f}: {other}{', stopped' if run.stopped else ''}"
+
+
+class RunsView(Panel):
+    """What the views on recorded runs share: the head that is shown, and the panel that is turned and listened to.
+
+    Args:
+        panel: a `TrainPanel` whose runs are shown and whose sliders are turned, or None.
     """
 
+    def __init__(self, panel, *rows):
+        self.panel = panel
+        self.table = None
+        self.says = widgets.HTML()
+        self.head = widgets.Dropdown(options=HEADS, description="Head", **FIELD)
+        on_change(self.refresh, self.head)
+        super().__init__(self.head, *rows, self.says)
+        if panel is not None:
+            panel.listeners.append(self.refresh)
+        self.refresh()
+
+    def known(self) -> list[Run]:
+        """Return all recorded runs, oldest first."""
+        return recorded.known_runs() if self.panel is None else self.panel.runs
+
+    def turn(self, settings: dict, done: str) -> None:
+        """Turn the panel's sliders and say `done`, or why it cannot be done."""
+        try:
+            self.panel.set(settings)
+            self.say(done)
+        except ValueError as error:
+            self.say(str(error))
+
+
+class RunTable(RunsView):
+    """All runs of a head; two to four can be compared, and the settings of any one can be restored.
+
+    `table` is the comparison as a DataFrame, or None if fewer than two runs are chosen.
+    """
+
+    purpose = "recorded runs, sorted; two to four compared; restore"
+
     def __init__(self, panel=None):
-        self.panel, self.table, self.runs = panel, None, []
-        self.head = widgets.Dropdown(options=HEADS, description="Runs of", layout=WIDE, style=LABEL)
-        self.order = widgets.Dropdown(options=SORTED_BY, description="Order", layout=WIDE, style=LABEL)
+        self.runs = []
+        self.order = widgets.Dropdown(options=ORDERS, description="Order", **FIELD)
         self.chosen = widgets.SelectMultiple(
-            description="Runs", rows=10, layout=widgets.Layout(width="52em", max_width="100%"), style=LABEL
+            description="Runs", rows=10, layout={"width": "52em", "max_width": "100%"}, style=FIELD["style"]
         )
         self.restore_button = widgets.Button(
-            description="Restore", disabled=True, tooltip="turn the sliders to the first chosen run's settings"
+            description="Restore", tooltip="turn the sliders as in the first chosen run"
         )
-        self.says, self.list, self.curves = widgets.HTML(), widgets.HTML(), widgets.HTML()
-        for widget in (self.head, self.order):
-            widget.observe(lambda _: self.refresh(), "value")
-        self.chosen.observe(lambda _: self._compare(), "value")
+        self.list, self.curves = widgets.HTML(), widgets.HTML()
+        on_change(self.refresh, self.order)
+        on_change(self._compare, self.chosen)
         self.restore_button.on_click(lambda _: self.restore())
         hint = widgets.HTML("Choose two to four runs (Ctrl or ⌘, or Shift with the arrow keys).")
-        rows = [widgets.HBox([self.head, self.order], layout=widgets.Layout(flex_flow="row wrap")), hint, self.chosen]
-        super().__init__([widgets.HTML(STYLE), *rows, self.restore_button, self.says, self.list, self.curves])
-        if panel is not None:
-            panel.listeners.append(self.refresh)
-        self.refresh()
-
-    def __repr__(self) -> str:
-        return "RunTable: recorded runs, sorted; two to four compared; restore"
+        super().__init__(panel, self.order, hint, self.chosen, self.restore_button, self.list, self.curves)
 
     def refresh(self) -> None:
-        """Nothing; reads the runs again, in the order that is set."""
-        chosen = [self.runs[number] for number in self.chosen.value]  # they stay chosen, wherever they are now
-        self.runs = [run for run in _recorded(self.panel) if run.head == self.head.value]
-        table = book.runs_table(self.runs).reset_index()
-        best_is_low = self.head.value == "stars"
-        ascending = {"best": best_is_low, "run": False}.get(self.order.value, True)
-        order = table.sort_values(self.order.value, ascending=ascending, kind="stable").index
-        self.chosen.options = [(book.in_a_line(self.runs[number]), int(number)) for number in order]
-        self.chosen.value = tuple(int(number) for number in order if self.runs[number] in chosen)
+        """Read the runs again, in the order that is set; what is chosen stays chosen."""
+        chosen = [self.runs[number] for number in self.chosen.value]
+        self.runs = [run for run in self.known() if run.head == self.head.value]
+        ascending = {"best": self.head.value == "stars", "run": False}.get(self.order.value, True)
+        table = recorded.runs_table(self.runs).reset_index()
+        order = table.sort_values(self.order.value, ascending=ascending, kind="stable").index.tolist()
+        self.chosen.options = [(in_a_line(self.runs[number]), number) for number in order]
+        self.chosen.value = tuple(number for number in order if self.runs[number] in chosen)
         self._compare()
 
-    def select(self, *numbers: int) -> None:
-        """Nothing; chooses the runs with these places in the order that is shown, from 0, as clicks do."""
-        self.chosen.index = numbers
-
     def restore(self) -> None:
-        """Nothing; the panel's sliders take the settings of the first chosen run."""
+        """Turn the sliders to the settings of the first chosen run."""
         if self.panel is not None and self.chosen.value:
-            run = self.runs[self.chosen.value[0]]
-            try:
-                self.panel.set(run.settings)
-                self._say("The sliders stand as in that run.")
-            except ValueError as error:
-                self._say(str(error))
+            self.turn(self.runs[self.chosen.value[0]].settings, "The sliders stand as in that run.")
 
     def _compare(self) -> None:
-        numbers = self.chosen.value
-        self.restore_button.disabled = self.panel is None or not numbers
-        self.table, self.list.value, self.curves.value = None, "", ""
-        self._say("")
-        if len(numbers) > MOST_COMPARED:
-            self._say(f"{len(numbers)} runs are too many for the eye; choose up to {MOST_COMPARED}.")
-        elif numbers:
-            runs = [self.runs[number] for number in numbers]
-            self.curves.value = as_picture(runs)
-            if len(runs) > 1:
-                self.table = book.compare_runs(runs)
-                self.list.value = as_html(_for_reading(self.table), *_headings(self.table))
-
-    def _say(self, text: str) -> None:
-        self.says.value = f'<p role="status">{html.escape(text)}</p>' if text else ""
+        runs = [self.runs[number] for number in self.chosen.value]
+        many = len(runs) > MOST_COMPARED
+        self.restore_button.disabled = self.panel is None or not runs
+        self.say(f"{len(runs)} runs are too many; choose up to {MOST_COMPARED}." if many else "")
+        self.table = recorded.compare_runs(runs) if 1 < len(runs) <= MOST_COMPARED else None
+        self.curves.value = curves_as_html(runs) if runs and not many else ""
+        self.list.value = "" if self.table is None else _as_html(self.table)
 
 
-def _for_reading(table: pd.DataFrame) -> pd.DataFrame:
-    formats = {"best": "{:.4f}", "seconds": "{:.0f}", "predicted": "{:g}"}
-    told = table.copy().astype(object)
-    for name in told:
-        if name in formats:
-            told[name] = [None if pd.isna(value) else formats[name].format(value) for value in table[name]]
-        elif name in SETTINGS:
-            told[name] = [shown(value) for value in table[name]]
-    return told.where(told.notna(), None)
+def _as_html(table: pd.DataFrame) -> str:
+    text = table.astype(object)
+    for name in table:
+        show = FORMATS[name].format if name in FORMATS else shown
+        text[name] = table[name].map(show, na_action="ignore")
+    return as_html(text, {name: HEADINGS[name] for name in table}, "Only the settings that differ are shown")
 
 
-def _headings(table: pd.DataFrame) -> tuple[dict, str]:
-    names = {"loss": "Loss", "metric": "Metric", "best": "Best", "best_epoch": "In epoch", "seconds": "Seconds"}
-    names |= {name: setting.label for name, setting in SETTINGS.items()} | {"predicted": "Predicted"}
-    return {name: names[name] for name in table}, "Only what differs is shown of the settings"
-
-
-class ResponseSurface(widgets.VBox):
+class ResponseSurface(RunsView):
     """The best value on validation by learning rate and dimension, a button each: the darker the better.
 
-    A click turns the panel's sliders to it.
-
-    Attributes:
-        panel: a `TrainPanel`, or None.
-        head: the widget that says of which head.
-        table: the values, a DataFrame.
-        buttons: {(learning_rate, dim): button}.
+    A click turns the panel's sliders to these two settings; `buttons` is {(learning_rate, dim): button}.
     """
 
-    def __init__(self, panel=None):
-        self.panel, self.table, self.buttons = panel, None, {}
-        self.head = widgets.Dropdown(options=HEADS, description="Head", layout=WIDE, style=LABEL)
-        self.says, self.grid = widgets.HTML(), widgets.GridBox()
-        self.head.observe(lambda _: self.refresh(), "value")
-        super().__init__([self.head, self.says, self.grid])
-        if panel is not None:
-            panel.listeners.append(self.refresh)
-        self.refresh()
+    purpose = "the best value on validation by learning rate and dimension; click to load"
 
-    def __repr__(self) -> str:
-        return "ResponseSurface: the best value on validation by learning rate and dimension; click to load"
+    def __init__(self, panel=None):
+        self.buttons = {}
+        self.grid = widgets.GridBox()
+        super().__init__(panel, self.grid)
 
     def refresh(self) -> None:
-        """Nothing; reads the runs again."""
+        """Read the runs again."""
         head = self.head.value
+        self.table, self.buttons = None, {}
+        self.grid.children = ()
         try:
-            self.table = book.surface(_recorded(self.panel), head)
+            self.table = recorded.surface(self.known(), head)
         except ValueError as error:
-            self.table, self.buttons, self.grid.children = None, {}, ()
-            self._say(str(error))
-            return
-        better = "lower" if head == "stars" else "higher"
-        metric = f"Best {METRICS[head]} on validation within the course's epochs, {better} is better"
-        self._say(f"{metric}: by learning rate (rows) and dimension (columns).")
+            return self.say(str(error))
+        about = f"Best {HINTS[head]}, on validation within the course's epochs"
+        self.say(f"{about}: by learning rate (rows) and dimension (columns).")
         low, high = np.nanmin(self.table), np.nanmax(self.table)
         worst, best = (high, low) if head == "stars" else (low, high)
-        self.buttons = {}
         cells = [widgets.Label("rate \\ dimension"), *(widgets.Label(str(dim)) for dim in self.table)]
         for rate, row in self.table.iterrows():
             cells.append(widgets.Label(shown(rate)))
             for dim, value in row.items():
-                share = 0.0 if best == worst or pd.isna(value) else (value - worst) / (best - worst)
+                share = 0.0 if best == worst else (value - worst) / (best - worst)
                 self.buttons[rate, dim] = self._button(rate, dim, value, share)
                 cells.append(self.buttons[rate, dim])
         self.grid.children = cells
         self.grid.layout.grid_template_columns = f"10em repeat({self.table.shape[1]}, 6em)"
 
     def load(self, learning_rate: float, dim: int) -> None:
-        """Nothing; turns the panel's sliders to these two and the course's other settings."""
+        """Turn the panel's sliders to these two and the course's other settings."""
         if self.panel is None:
-            self._say("There is no panel to load it into: ResponseSurface(panel) has one.")
+            self.say("There is no panel to load it into: ResponseSurface(panel) has one.")
             return
-        try:
-            loss = COURSE_LOSS[self.head.value]
-            self.panel.set({"loss": loss, "learning_rate": learning_rate, "dim": dim})
-            self._say(f"Loaded: learning rate {shown(learning_rate)}, dimension {dim}.")
-        except ValueError as error:
-            self._say(str(error))
+        settings = {"loss": COURSE_LOSS[self.head.value], "learning_rate": learning_rate, "dim": dim}
+        self.turn(settings, f"Loaded: learning rate {shown(learning_rate)}, dimension {dim}.")
 
     def _button(self, rate: float, dim: int, value: float, share: float) -> widgets.Button:
         if pd.isna(value):
-            return widgets.Button(description="–", disabled=True, layout=widgets.Layout(width="6em"))
+            return widgets.Button(description="–", disabled=True, layout={"width": "6em"})
         background, text = colours_of(share)
         button = widgets.Button(
             description=f"{value:.4f}",
             tooltip=f"learning rate {shown(rate)}, dimension {dim}: {value:.4f}. Click to load",
-            layout=widgets.Layout(width="6em"),
+            layout={"width": "6em"},
             style={"button_color": background, "text_color": text},
         )
         button.on_click(lambda _: self.load(rate, dim))
         return button
 
-    def _say(self, text: str) -> None:
-        self.says.value = f'<p role="status">{html.escape(text)}</p>'
-
 
 def colours_of(share: float) -> tuple[str, str]:
-    """The background of a button, the darker the better, and the colour of the number on it.
-
-    Args:
-        share: 0 for the worst value, 1 for the best.
-    """
-    channels = (round(light + share * (dark - light)) for light, dark in zip(LIGHT, DARK, strict=True))
-    background = "#" + "".join(f"{channel:02x}" for channel in channels)
+    """Return the colours of a button and of its number; `share` is 0 for the worst value and 1 for the best."""
+    background = to_hex(SHADES(float(share)))
     return background, plots.text_on(background)

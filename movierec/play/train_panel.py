@@ -1,141 +1,185 @@
-"""Turn the settings, predict, train, and watch: sliders over `movierec.play.runs.train`.
+"""Turn the settings, predict, train, and watch the curves: `train`, and a panel that calls it.
 
 Taught in notebooks/06_training.
 """
 
-import html
 import math
+import re
 import threading
+import time
 
 import ipywidgets as widgets
 
-from movierec.play import runs as book
-from movierec.play.curves import as_picture
-from movierec.play.knobs import LOSSES, METRICS, SETTINGS, UNITS, default_settings, shown
-from movierec.play.parts import LABEL, STYLE, WIDE
-from movierec.training import Stop, Stopped
+from movierec import training  # loads TensorFlow when a training starts, and not before
+from movierec.data import chosen
+from movierec.play import runs as recorded
+from movierec.play.parts import FIELD, GROWING, Panel, columns, on_change
+from movierec.play.runs import COURSE_LOSS, HINTS, LOSSES, METRICS, SETTINGS, Run, default_settings, shown
+from movierec.play.runs_panel import curves_as_html
 
-SECONDS_BETWEEN_PICTURES = 1.0  # a picture takes a fifth of a second, which the training waits for
-ONE_AT_A_TIME = threading.Lock()  # a second training would wait, and nobody would know for what
+SECONDS_BETWEEN_PICTURES = 1.0  # drawing takes a fifth of a second, and the training waits for it
+ONE_AT_A_TIME = threading.Lock()  # a second training would wait for the first, and nobody would see why
+RUNNING: dict = {"stop": None}  # the `Stop` of the training that runs, whichever panel started it
 
 
-RUNNING = {"stop": Stop()}  # of the training that runs, whichever panel started it
+def train(
+    split, movies=None, users=None, *, loss=COURSE_LOSS["ranking"], predicted=None, on_epoch=None, stop=None, **settings
+) -> Run:
+    """Train one head with `fit_hybrid` and return it as a run; write nothing.
+
+    Args:
+        split: with a validation part, on which the head is judged.
+        movies, users, stop: as of `fit_hybrid`.
+        loss: a name of `LOSSES`.
+        predicted: your guess of the best validation value.
+        on_epoch: called after each epoch with its row of `Run.history`.
+        **settings: of `SETTINGS`; a setting that is left out is the course's.
+
+    Raises:
+        ValueError: if a setting is unknown or out of range, or there is no validation part.
+        training.Stopped: if it was stopped within its first epoch.
+    """
+    settings = default_settings(loss) | settings
+    settings["hidden"] = tuple(settings["hidden"])
+    unknown = sorted(settings.keys() - SETTINGS.keys() - {"loss"})
+    if unknown:
+        raise ValueError(f"a run has the settings {list(SETTINGS)}; got {unknown}.")
+    if split.validation is None:
+        raise ValueError("a run is judged on validation, and this split has none. Try movierec.split_by_user_time.")
+    head, kind = LOSSES[loss]
+    stop = stop or training.Stop()
+    history = []
+    started = time.perf_counter()
+    cpu_started = time.process_time()
+
+    def keep(row):
+        value = float(row[f"validation_{METRICS[head]}"])
+        seconds = round(time.perf_counter() - started, 2)
+        history.append({"epoch": row["epoch"], "loss": row[f"train_{head}_loss"], "value": value, "seconds": seconds})
+        if on_epoch is not None:
+            on_epoch(history[-1])
+
+    keywords = {setting.keyword[head]: settings[name] for name, setting in SETTINGS.items()}
+    training.fit_hybrid(split, movies, users, heads=(head,), on_epoch=keep, stop=stop, **keywords, **kind)
+    cpu_seconds = round(time.process_time() - cpu_started, 1)
+    return Run(settings, history, predicted, stop.asked, chosen(), len(split.train), cpu_seconds)
 
 
-class TrainPanel(widgets.VBox):
-    """Sliders, a prediction, Train and Stop, and curves that grow. All it does can be called: `set`, `train`, `wait`.
+def expected_seconds(settings: dict, runs: list[Run]) -> float:
+    """Return how long all epochs may take, judged by the most similar run of the same head; NaN without one."""
+    similar = [run for run in runs if run.head == LOSSES[settings["loss"]][0] and len(run.history) > 1]
+    if not similar:
+        return math.nan
 
-    It trains in a thread of its own, so cells can be run meanwhile. A run that is not known yet is added to `own_path`.
+    def distance(run: Run) -> float:
+        ratios = [settings[name] / run.settings[name] for name in ("dim", "batch")]
+        return (run.settings["loss"] != settings["loss"]) + sum(abs(math.log2(ratio)) for ratio in ratios)
+
+    run = min(reversed(similar), key=distance)  # of equals the newest: it was made on this machine
+    first = run.history[0]["seconds"]
+    per_epoch = (run.seconds - first) / (len(run.history) - 1)
+    return max(first - per_epoch, 0.0) + settings["epochs"] * per_epoch
+
+
+class TrainPanel(Panel):
+    """Sliders, a prediction, Train and Stop, and curves that grow; `set`, `train` and `wait` drive it by code.
+
+    It trains in a thread of its own, so that cells can be run meanwhile. A new run is added to `own_path`.
 
     Attributes:
-        loss, sliders: what is turned.
-        run: what the last training here brought, or None.
+        run: the last training of this panel, or None.
         listeners: functions () -> None that are called after each run.
     """
 
+    purpose = "loss, dimension, MLP, dropout, learning rate, batch, epochs, seed; predict, train, stop"
+
     def __init__(self, split, movies=None, users=None):
-        self.data, self.run, self.listeners, self._unwritten = (split, movies, users), None, [], []
-        self.loss = widgets.Dropdown(options=list(LOSSES), description="Loss", layout=WIDE, style=LABEL)
-        self.sliders = {name: self._slider(name) for name in SETTINGS}
+        self.data = (split, movies, users)
+        self.run = self._thread = None
+        self.listeners, self._unwritten = [], []
+        self.loss = widgets.Dropdown(options=list(LOSSES), description="Loss", **FIELD)
+        self.sliders = {
+            name: widgets.SelectionSlider(options=[""], description=one.label, continuous_update=False, **FIELD)
+            for name, one in SETTINGS.items()
+        }
         self.meanings = {name: widgets.HTML() for name in SETTINGS}
-        self.predicted = widgets.Text(description="Predict first", layout=WIDE, style=LABEL)
-        self.estimate, self.says, self.curves = widgets.HTML(), widgets.HTML(), widgets.HTML()
-        self.train_button = widgets.Button(
-            description="Train", button_style="primary", tooltip="train with these settings"
-        )
-        self.stop_button = widgets.Button(
-            description="Stop", disabled=True, tooltip="end the training after its batch; the best epoch is kept"
-        )
-        self.progress = widgets.IntProgress(description="Epochs", min=0, max=1, layout=WIDE, style=LABEL)
-        self.loss.observe(lambda _: self.set(default_settings(self.loss.value)), "value")
-        for slider in self.sliders.values():
-            slider.observe(lambda _: self._estimate(), "value")
+        self.predicted = widgets.Text(description="Predict first", **FIELD)
+        self.train_button = widgets.Button(description="Train", button_style="primary")
+        self.stop_button = widgets.Button(description="Stop", disabled=True, tooltip="the best epoch is kept")
+        self.progress = widgets.IntProgress(description="Epochs", min=0, max=1, **FIELD)
+        self.estimate, self.says, self.curves = (widgets.HTML() for _ in range(3))
+        left = [self.loss, *(w for name in SETTINGS for w in (self.sliders[name], self.meanings[name]))]
+        buttons = widgets.HBox([self.train_button, self.stop_button])
+        right = [self.predicted, self.estimate, buttons, self.progress, self.says, self.curves]
+        super().__init__(columns(widgets.VBox(left), widgets.VBox(right, layout=GROWING)))
+        self.set(default_settings())
+        on_change(lambda: self.set(default_settings(self.loss.value)), self.loss)
+        on_change(self._estimate, *self.sliders.values())
         self.train_button.on_click(lambda _: self.train())
         self.stop_button.on_click(lambda _: self.stop())
-        meanings = [
-            widgets.VBox([slider, meaning])
-            for slider, meaning in zip(self.sliders.values(), self.meanings.values(), strict=True)
-        ]
-        left = [self.loss, *meanings]
-        right = [self.predicted, self.estimate, widgets.HBox([self.train_button, self.stop_button])]
-        right += [self.progress, self.says, self.curves]
-        wrap = widgets.Layout(flex_flow="row wrap", align_items="flex-start")
-        columns = [widgets.VBox(left), widgets.VBox(right, layout=widgets.Layout(flex="1 1 30em", min_width="20em"))]
-        super().__init__([widgets.HTML(STYLE), widgets.HBox(columns, layout=wrap)])
-        self._thread = None
-        self.set(default_settings())
-
-    def __repr__(self) -> str:
-        return "TrainPanel: loss, dimension, MLP, dropout, learning rate, batch, epochs, seed; predict, train, stop"
 
     def settings(self) -> dict:
-        """What is set, as `movierec.play.runs.train` takes it."""
+        """Return what is set, as `train` takes it."""
         return {"loss": self.loss.value} | {name: slider.value for name, slider in self.sliders.items()}
 
     def set(self, settings: dict) -> None:
-        """Nothing; turns the sliders, as "Restore" of a table of runs does. What is left out is the course's.
+        """Turn the sliders; a setting that is left out is the course's.
 
-        Raises:
-            ValueError: if a value is none of a slider's; no slider is turned then.
+        If a slider does not have the value, raise ValueError and turn none of them.
         """
         settings = default_settings(settings.get("loss", self.loss.value)) | settings
         head = LOSSES[settings["loss"]][0]
-        for name, value in settings.items():
-            if name != "loss" and (name not in SETTINGS or value not in SETTINGS[name].options[head]):
-                options = (
-                    f"can be {[shown(o) for o in SETTINGS[name].options[head]]}" if name in SETTINGS else "is unknown"
-                )
-                raise ValueError(f"`{name}` of {settings['loss']!r} {options}; got {value!r}.")
-        if METRICS[head] not in self.predicted.placeholder:
-            self.predicted.value = ""  # it was one of another metric
+        for name in settings.keys() - {"loss"}:
+            options = SETTINGS[name].options[head] if name in SETTINGS else []
+            if settings[name] not in options:
+                can_be = f"can be {[shown(option) for option in options]}" if options else "is unknown"
+                raise ValueError(f"`{name}` of {settings['loss']!r} {can_be}; got {settings[name]!r}.")
+        if self.predicted.placeholder != HINTS[head]:
+            self.predicted.value = ""  # it was a prediction of the other metric
+        self.predicted.placeholder = HINTS[head]
         self.loss.value = settings["loss"]
-        for name, slider in self.sliders.items():
-            options = [(shown(value), value) for value in SETTINGS[name].options[head]]
-            if list(slider.options) != options:
-                slider.options = options
-            slider.value = settings[name]
-            setting, values = SETTINGS[name], SETTINGS[name].options[head]
-            told = f"{setting.meaning} ({setting.unit}, {shown(values[0])} to {shown(values[-1])})"
-            self.meanings[name].value = f"<small>{told}</small>"
-        low_high = "lower" if head == "stars" else "higher"
-        self.predicted.placeholder = f"{METRICS[head]} ({UNITS[head]}), {low_high} is better"
+        for name, setting in SETTINGS.items():
+            options = [(shown(value), value) for value in setting.options[head]]
+            self.sliders[name].options = options
+            self.sliders[name].value = settings[name]
+            about = f"{setting.meaning} ({setting.unit}, {options[0][0]} to {options[-1][0]})"
+            self.meanings[name].value = f"<small>{about}</small>"
         self._estimate()
 
     def train(self) -> None:
-        """Nothing; starts to train in a thread. See `wait`, `stop` and `run`."""
-        self.run, self._thread = None, None
-        try:
-            predicted = _number(self.predicted.value)
-        except ValueError:
-            self._say(f"The prediction must be a number such as 0.15, or nothing; it is {self.predicted.value!r}.")
+        """Start to train in a thread; see `wait`, `stop` and `run`."""
+        self.run = self._thread = None
+        text = self.predicted.value.strip().replace(",", ".")
+        if not re.fullmatch(r"(\d*\.?\d+)?", text):
+            self.say(f"The prediction must be a number such as 0.15, or empty; it is {self.predicted.value!r}.")
             return
         if not ONE_AT_A_TIME.acquire(blocking=False):
             self.stop_button.disabled = False  # the panel that started it may be gone with its cell
-            self._say("Another training is running. Stop it here, or wait until it is done.")
+            self.say("Another training is running. Stop it here, or wait until it is done.")
             return
         try:
-            settings, RUNNING["stop"] = self.settings(), Stop()
+            RUNNING["stop"] = training.Stop()
+            settings = self.settings()
             self.progress.value, self.progress.max = 0, settings["epochs"]
             self.train_button.disabled, self.stop_button.disabled = True, False
             self.predicted.value = self.curves.value = ""
-            self._say("Preparing: the first epoch takes longest.")
-            self._thread = threading.Thread(target=self._work, args=(settings, predicted), daemon=True)
+            self.say("Preparing: the first epoch takes longest.")
+            self._thread = threading.Thread(
+                target=self._work, args=(settings, float(text) if text else None), daemon=True
+            )
             self._thread.start()
         except BaseException:
             self._done()
             raise
 
     def stop(self) -> None:
-        """Nothing; the training that runs, here or in another panel, ends within a batch; its best epoch is kept."""
-        RUNNING["stop"].ask()
-        self._say("Stopping after this batch.")
+        """End the training that runs, in this panel or another one, after its batch; its best epoch is kept."""
+        if RUNNING["stop"] is not None:
+            RUNNING["stop"].ask()
+        self.say("Stopping after this batch.")
 
-    def wait(self, timeout_seconds: float = 600) -> book.Run | None:
-        """The run, once it is over; None if nothing came of it.
-
-        Raises:
-            TimeoutError: if it takes longer; it goes on meanwhile.
-        """
+    def wait(self, timeout_seconds: float = 600) -> Run | None:
+        """Return the run once it is over, or None if there is none; raise TimeoutError if it still trains then."""
         if self._thread is not None:
             self._thread.join(timeout_seconds)
             if self._thread.is_alive():
@@ -143,40 +187,41 @@ class TrainPanel(widgets.VBox):
         return self.run
 
     def _work(self, settings: dict, predicted: float | None) -> None:
-        history, drawn = [], [-math.inf]
+        history = []
+        drawn_at = -math.inf
 
         def on_epoch(row):
+            nonlocal drawn_at
             history.append(row)
             self.progress.value = row["epoch"]
-            if row["seconds"] - drawn[-1] > SECONDS_BETWEEN_PICTURES:
-                drawn.append(row["seconds"])
-                self.curves.value = as_picture([book.Run(settings, history)], settings["epochs"])
-            self._say(f"Epoch {row['epoch']}, {row['seconds']:.0f} s")
+            if row["seconds"] - drawn_at > SECONDS_BETWEEN_PICTURES:
+                drawn_at = row["seconds"]
+                self.curves.value = curves_as_html([Run(settings, history)], settings["epochs"])
+            self.say(f"Epoch {row['epoch']}, {row['seconds']:.0f} s")
 
         try:
-            run = book.train(*self.data, predicted=predicted, on_epoch=on_epoch, stop=RUNNING["stop"], **settings)
+            self.run = run = train(*self.data, predicted=predicted, on_epoch=on_epoch, stop=RUNNING["stop"], **settings)
             known = any(run.repeats(other) for other in self.runs)
-            self.curves.value, self.run = as_picture([run]), run
-            self._say(
-                self.summary() + (" The same numbers as in a recorded run: a seed repeats itself." if known else "")
-            )
+            self.curves.value = curves_as_html([run])
+            again = " The same numbers as in a recorded run: a seed repeats itself." if known else ""
+            self.say(self.summary() + again)
             if not known or predicted is not None:
                 self._keep(run)
             for listener in self.listeners:
                 listener()
-        except Stopped as stopped:
-            self._say(str(stopped).capitalize())
-        except Exception as error:  # nobody else would see what goes wrong in a thread
-            self._say(f"{type(error).__name__}: {error}")
+        except training.Stopped as stopped:
+            self.say(str(stopped).capitalize())
+        except Exception as error:  # nobody would see it otherwise: a thread has no cell to print it under
+            self.say(f"{type(error).__name__}: {error}")
         finally:
             self._done()
 
-    def _keep(self, run: book.Run) -> None:
+    def _keep(self, run: Run) -> None:
         try:
-            book.append_run(run, book.own_path())
+            recorded.append_run(run, recorded.own_path())
         except OSError as error:
             self._unwritten.append(run)
-            self._say(f"{self.summary()} It could not be written, and is kept until the kernel ends. {error}")
+            self.say(f"{self.summary()} It could not be written, and is kept until the kernel ends. {error}")
         self._estimate()
 
     def _done(self) -> None:
@@ -184,48 +229,22 @@ class TrainPanel(widgets.VBox):
         ONE_AT_A_TIME.release()
 
     @property
-    def runs(self) -> list[book.Run]:
-        """Shipped runs, then the reader's, oldest first, on this data."""
-        return book.known_runs(len(self.data[0].train)) + self._unwritten
+    def runs(self) -> list[Run]:
+        """Shipped runs, then the reader's, oldest first, on the same training data."""
+        return recorded.known_runs(len(self.data[0].train)) + self._unwritten
 
     def summary(self) -> str:
-        """The last run in a sentence."""
-        if self.run is None:
-            return "There is no run: nothing was trained here yet, or nothing was kept of it."
+        """Return the last run in a sentence."""
         run = self.run
-        ended = "stopped" if run.stopped else "over"
-        told = f"{ended} after {len(run.history)} epochs, {run.seconds:.0f} s: {run.metric} {run.best:.4f}"
-        told += f" in epoch {run.best_epoch}."
+        if run is None:
+            return "There is no run: nothing was trained here yet, or nothing was kept of it."
+        ended = f"{'Stopped' if run.stopped else 'Over'} after {len(run.history)} epochs, {run.seconds:.0f} s"
+        text = f"{ended}: {run.metric} {run.best:.4f} in epoch {run.best_epoch}."
         if run.predicted is not None:
-            told += f" You predicted {run.predicted:g}: {abs(run.best - run.predicted):.4f} off."
-        return told[0].upper() + told[1:]
-
-    def _slider(self, name: str) -> widgets.SelectionSlider:
-        setting, head = SETTINGS[name], LOSSES[self.loss.value][0]
-        options = [(shown(value), value) for value in setting.options[head]]
-        return widgets.SelectionSlider(
-            options=options, value=setting.default[head], description=setting.label, layout=WIDE, style=LABEL,
-            continuous_update=False,
-        )  # fmt: skip
+            text += f" You predicted {run.predicted:g}: {abs(run.best - run.predicted):.4f} off."
+        return text
 
     def _estimate(self) -> None:
-        seconds = book.expected_seconds(self.settings(), self.runs)
-        told = f"<p>About {seconds:.0f} s for all epochs, judging by a recorded run; less if it stops before.</p>"
-        self.estimate.value = "" if math.isnan(seconds) else told
-
-    def _say(self, text: str) -> None:
-        self.says.value = f'<p role="status">{html.escape(text)}</p>'
-
-
-def _number(text: str) -> float | None:
-    """A prediction as it is typed, with a comma too; None for nothing.
-
-    Raises:
-        ValueError: if it is no finite number.
-    """
-    if not text.strip():
-        return None
-    value = float(text.replace(",", "."))
-    if not math.isfinite(value):
-        raise ValueError(text)
-    return value
+        seconds = expected_seconds(self.settings(), self.runs)
+        about = f"<p>About {seconds:.0f} s for all epochs, judged by a recorded run; less if it stops early.</p>"
+        self.estimate.value = "" if math.isnan(seconds) else about

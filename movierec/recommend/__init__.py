@@ -1,15 +1,21 @@
-"""The recommend room."""
+"""From a trained model to lists: for known users, newcomers and beside a film, with reasons, as playlists, on disk.
+
+A fit returns a `Hybrid` or an `Ensemble`; `load_model` reads one from a folder. Both ask the `Pipeline`, one graph from
+ids and stars to lists, which a saved folder serves to other programs. `Nearest` searches very large catalogues.
+"""
 
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "ensemble": ["Ensemble"],
+        "ensemble": ["Ensemble", "load_model"],
         "nearest": ["EFFORT", "Nearest"],
-        "pipeline": ["CANDIDATES", "GENRE_WEIGHT", "STARS_WEIGHT"],
-        "playlist": ["MINUTES_PER_FILM", "gains", "genre_shares", "make_playlist", "relevance"],
+        "people": ["GENRE_WEIGHT"],
+        "pipeline": ["CANDIDATES", "STARS_WEIGHT"],
+        "playlist": ["MINUTES_PER_FILM", "make_playlist"],
         "recommender": ["Hybrid"],
-        "storage": ["ARRAYS", "UNREADABLE", "checked", "load_model", "sha256_of"],
+        "reranking": ["gains", "genre_shares", "relevance"],
+        "storage": ["ARRAYS", "UNREADABLE", "checked"],
     },
 )

@@ -1,4 +1,4 @@
-"""The k vectors with the largest products: exact by blocks, and where there are too many, by an approximate index.
+"""The k vectors with the largest products: exact, in blocks; among very many vectors, by an approximate index.
 
 Taught in notebooks/10_serving.
 """
@@ -13,18 +13,21 @@ LINKS, EFFORT = 32, 256  # of the graph: neighbours of a vector, and how many ar
 
 
 class Nearest:
-    """Finds, for each query q, the vectors v with the largest ⟨q, v⟩.
+    """A search for the vectors v with the largest ⟨q, v⟩ of each query q.
 
-    Up to EXACT_UP_TO vectors every product is computed. Beyond, a graph of near vectors is walked (HNSW); it may miss
-    some; its recall is measured in notebook 10. The graph is of distances, not of products: with one more coordinate,
+    Up to EXACT_UP_TO vectors every product is computed. Beyond, a graph of near vectors is walked (HNSW), which may
+    miss some; notebook 10 measures its recall. The graph knows distances, not products: with one more coordinate,
     √(max |v|² − |v|²), and 0 for the query, the nearest is the one with the largest product. Without it, long vectors
     (popular films) hide the others and half of the best 100 are missed.
-
-    Source: Malkov and Yashunin (2018) for the graph, as faiss has it; Bachrach et al. (2014) for the coordinate.
 
     Args:
         vectors: float32 `[N, dim]`.
         exact: True or False to choose; None by the number of vectors.
+
+    Raises:
+        ValueError: If the vectors have another shape or are not finite.
+
+    Source: Malkov and Yashunin (2018) for the graph, as faiss has it; Bachrach et al. (2014) for the coordinate.
     """
 
     def __init__(self, vectors: np.ndarray, exact: bool | None = None):
@@ -35,12 +38,12 @@ class Nearest:
         self._index = None if self.is_exact else _graph(self.vectors)
 
     def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """index int64 `[Q, k]` of the best, best first, and their products float32 `[Q, k]`.
+        """Return the indices of the k best, int64 `[Q, k]`, best first, and their products, float32 `[Q, k]`.
 
-        Where the graph finds fewer than k, as among many equal vectors, index is -1 and the product -inf.
+        Where the graph finds fewer than k, as among many equal vectors, the index is -1 and the product -inf.
 
         Raises:
-            ValueError: if k is not 1 to the number of vectors, or the queries have another length or are not finite.
+            ValueError: If k is not 1 to the number of vectors, or the queries have another length or are not finite.
         """
         queries = np.ascontiguousarray(queries, np.float32)
         if queries.ndim != 2 or queries.shape[1] != self.vectors.shape[1]:
@@ -49,7 +52,8 @@ class Nearest:
             raise ValueError(f"k must be 1 to {len(self.vectors):,}, the number of vectors; got {k}.")
         if not np.isfinite(queries).all():
             raise ValueError("`queries` must be finite numbers; there is a NaN or an infinity among them.")
-        index, products = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), np.float32)
+        index = np.empty((len(queries), k), np.int64)
+        products = np.empty((len(queries), k), np.float32)
         for start in range(0, len(queries), QUERIES_PER_BLOCK):
             block = slice(start, start + QUERIES_PER_BLOCK)
             index[block] = self._best(queries[block], k)

@@ -1,23 +1,22 @@
-"""From a ranked list of candidates to a playlist: for an evening of so many minutes, or a week of so many films.
+"""From a ranked list of candidates to a playlist, for an evening of so many minutes or a week of so many films.
 
-No model is asked, so that a widget can ask again at every move of a slider. Taught in notebooks/07_recommendations.
+No model is asked, so a widget can make a new playlist at every move of a slider. Taught in
+notebooks/07_recommendations.
 """
 
 import functools
-import itertools
 import math
 import numbers
 
 import numpy as np
 import pandas as pd
 
-from movierec.evaluation import metrics
+from movierec.data import genre_flags
+from movierec.recommend.reranking import checked_vectors, gains, in_order, relevance, require
 
 COLUMNS = ("movie_id", "title", "score", "genres", "year", "popularity")
 MINUTES_PER_FILM = 110  # MovieLens has no running times; most features take 90 to 130 minutes, and this is the middle
-ALPHA = 0.01  # the part of p in q̃, as in the paper: a playlist without the history's genres costs log 100 and not ∞
 MIX_FROM = 4  # films; in fewer, one that is there for the mix alone would take a third or more of the evening
-EXACT_UP_TO = 8  # films to put in order: 7! = 5,040 orders are tried in a millisecond, 11! = 40 million are not
 
 
 def make_playlist(
@@ -34,38 +33,39 @@ def make_playlist(
     include: tuple[str, ...] = (),
     exclude: tuple[str, ...] = (),
 ) -> pd.DataFrame:
-    """A playlist of the candidates: relevant films that are not all alike and have the genres the person watches.
+    """Return a playlist of the candidates: relevant films that are not all alike and have the genres of the history.
 
-    Greedy: always the film with the largest `gains` that still fits; of equals the more relevant, then the earlier row.
-    At the end they are put `in_order`. The filters (years, include, exclude) change nothing of the films they leave.
-    The mix: a playlist of `MIX_FROM` films or more holds a "safe" and an "adventurous" one; if not, the film chosen
-    last makes way for the best of the other kind that fits. At diversity 0, familiarity 0 or 1 no mix is asked for.
+    The choice is greedy: always the film with the largest `gains` that still fits; of equal ones the more relevant,
+    then the earlier row. At the end the films are put `in_order`. The filters (years, include, exclude) do not change
+    how the films that they leave are scaled. A playlist of `MIX_FROM` films or more holds a "safe" and an
+    "adventurous" one; if not, the film chosen last makes way for the best of the other kind that fits. At diversity 0
+    or familiarity 0 or 1 there is no such mix.
 
     Args:
         candidates: movie_id, title, score (unnormalised, higher is better), genres ("Animation|Comedy" or ""), year
             (may be NA), popularity (ratings in train); perhaps minutes. Best first.
         vectors: float32 `[num_candidates, dim]`, of the same rows.
-        count: how many films, 1 to num_candidates; fewer come if the filters leave fewer. Or else:
-        minutes: of the evening. A film without a running time, with MovieLens every film, takes `MINUTES_PER_FILM`.
+        count: Films, 1 to num_candidates; fewer come if the filters leave fewer. Or else:
+        minutes: Length of the evening. A film of unknown length, with MovieLens every film, takes `MINUTES_PER_FILM`.
         familiarity: 0..1, from hidden gems to well-known films, .5 for the scores alone; see `relevance`.
         diversity, calibration: λ and c of `gains`, 0..1.
         genre_shares: {genre: share} of the history, from the function of that name; for calibration above 0.
         years: (first, last), both included; a film without a year is never between them.
-        include, exclude: genres; a film must have one of the first, and none of the second.
+        include, exclude: Genres; a film must have one of the first, and none of the second.
 
     Returns:
-        DataFrame place (from 1), movie_id, title, score, why, minutes, and what else `candidates` has. `why` is "safe"
-        at or above the median popularity of all candidates and "adventurous" below.
+        DataFrame place (from 1), movie_id, title, score, why, minutes, and the other columns of `candidates`. `why` is
+        "safe" at or above the median popularity of all candidates and "adventurous" below.
 
     Raises:
-        ValueError: if not exactly one of count and minutes is given, a number is out of range, a column is missing or
+        ValueError: If not exactly one of count and minutes is given, a number is out of range, a column is missing or
             has a hole, a film comes twice, vectors have another shape, a genre is unknown, or no film is left or fits.
     """
-    lengths, vectors = _checked_minutes(candidates), _checked_vectors(vectors, len(candidates))
+    lengths, vectors = _checked_minutes(candidates), checked_vectors(vectors, len(candidates))
     places, room = _checked_size(count, minutes, len(candidates))
     for name, value in {"familiarity": familiarity, "diversity": diversity, "calibration": calibration}.items():
-        if not isinstance(value, numbers.Real) or not 0 <= value <= 1:
-            raise ValueError(f"`{name}` must be a number from 0 to 1; got {value!r}. Try {name}=0.5.")
+        is_share = isinstance(value, numbers.Real) and 0 <= value <= 1
+        require(is_share, f"`{name}` must be a number from 0 to 1", repr(value), f"Try {name}=0.5.")
     genres, history = _genres_and_history(candidates["genres"], genre_shares, calibration)
     popularity = candidates["popularity"].to_numpy(float)
     safe = popularity >= np.median(popularity)
@@ -82,113 +82,10 @@ def make_playlist(
     return table[list(dict.fromkeys(["place", "movie_id", "title", "score", "why", "minutes", *candidates]))]
 
 
-def genre_shares(genres: pd.Series, weights: np.ndarray | None = None) -> pd.Series:
-    """The share of each genre in a history: p(g) ∝ Σ_i w_i [i has g] / |genres of i|. Sums to 1, alphabetical.
-
-    Args:
-        genres: "Animation|Comedy", one entry a film; a film without genres ("") counts nowhere.
-        weights: float `[num_films]`, 0 or more, e.g. stars; None counts every film once.
-
-    Raises:
-        ValueError: if the weights have another shape or are below 0, or if no film with a genre has weight.
-    """
-    flags, weights = _flags(genres), np.ones(len(genres)) if weights is None else np.asarray(weights, float)
-    if weights.shape != (len(genres),) or not (np.isfinite(weights) & (weights >= 0)).all():
-        found = f"shape {weights.shape}, {np.sum(~(np.isfinite(weights) & (weights >= 0)))} not finite or below 0"
-        raise ValueError(f"`weights` must be {len(genres)} finite numbers of 0 or more; got {found}. Try weights=None.")
-    total = flags.div(flags.sum(axis=1).clip(lower=1), axis=0).mul(weights, axis=0).sum()
-    if not total.sum() > 0:
-        raise ValueError(f"a history needs a film with a genre and weight; none of {len(genres)} has. Pass more films.")
-    return (total / total.sum()).rename("share")
-
-
-def relevance(scores: np.ndarray, popularity: np.ndarray, familiarity: float = 0.5) -> np.ndarray:
-    """Scores from 0, the worst candidate, to 1, the best, moved to well-known films or away from them. float64 `[N]`.
-
-    scaled(scaled(score) + (2 familiarity − 1) · scaled(log(1 + popularity))); `scaled` is linear, smallest to 0,
-    largest to 1, and all to 0 if they are equal. At familiarity 0 and 1 popularity counts as much as the score.
-    """
-    return _scaled(_scaled(scores) + (2 * familiarity - 1) * _scaled(np.log1p(popularity)))
-
-
-def gains(
-    chosen: list[int],
-    relevance: np.ndarray,
-    vectors: np.ndarray,
-    *,
-    diversity: float,
-    calibration: float = 0.0,
-    genres: np.ndarray | None = None,
-    history: np.ndarray | None = None,
-) -> np.ndarray:
-    """What each film would bring to the playlist if it came next. float64 `[N]`.
-
-    The playlist L is to have a large
-
-        J(L) = (1 − c) Σ_{i∈L} [(1 − λ) relevance(i) − λ max_{j before i} cos(i, j)] − c KL(p ‖ q̃(L))
-
-    so film i brings (1 − c) [(1 − λ) relevance(i) − λ max_{j∈L} cos(i, j)] − c KL(p ‖ q̃(L + i)): all of J(L + i) that
-    depends on i. c = 0 is maximal marginal relevance, λ = 0 calibrated recommendation, both 0 the ranking itself.
-
-    Args:
-        chosen: rows of the films in L, in any order; the first film is like no other, its maximum is 0.
-        relevance: float `[N]` in 0..1; vectors: float `[N, dim]`.
-        diversity, calibration: λ and c, in 0..1.
-        genres: float `[N, num_genres]`, 1 where a film has the genre; history: float `[num_genres]`, p or a multiple.
-
-    Source: Carbonell and Goldstein (1998), *The use of MMR*; Steck (2018), *Calibrated recommendations*.
-    """
-    alike = _cosines(vectors, vectors[chosen]).max(axis=1) if len(chosen) else 0.0  # [N]
-    mmr = (1 - diversity) * relevance - diversity * alike
-    if calibration == 0:
-        return mmr
-    num_films = len(genres)
-    lists = np.column_stack([np.tile(np.array(chosen, int), (num_films, 1)), np.arange(num_films)])  # [N, |L| + 1]
-    watched = np.broadcast_to(np.arange(num_films + 1) == num_films, (num_films, num_films + 1))  # one film, which is p
-    divergence = metrics.miscalibration(lists, watched, np.vstack([genres, history]), ALPHA)
-    divergence[np.isnan(divergence)] = -math.log(ALPHA)  # no genre in the list: q = 0, q̃ = α p, the worst there is
-    return (1 - calibration) * mmr - calibration * divergence
-
-
-def in_order(vectors: np.ndarray) -> np.ndarray:
-    """An order in which no two films alike stand in a row, beginning with row 0. int64 `[n]`: rows of `vectors`.
-
-    Up to `EXACT_UP_TO` films no order from row 0 has a smaller largest cosine of neighbours; of equal ones it is the
-    lexicographically first. With more, starting from the rows as they are, a stretch that ends at the worst pair is
-    turned round as long as that helps: good, not always the best, never worse than the rows as they are.
-
-    Args:
-        vectors: float `[n, dim]`, the most relevant film first.
-    """
-    vectors = _checked_vectors(vectors, len(vectors))
-    cosine, order = _cosines(vectors, vectors), np.arange(len(vectors))
-    if len(order) <= EXACT_UP_TO:
-        orders = _orders_from_0(len(order))
-        best = cosine[orders[:, :-1], orders[:, 1:]].max(axis=1, initial=-1).argmin()
-        return orders[best].copy()  # the array is cached
-    while True:
-        worst = cosine[order[:-1], order[1:]].argmax()
-        stretches = [(worst + 1, end) for end in range(worst + 3, len(order) + 1)]
-        stretches += [(start, worst + 1) for start in range(1, worst)]
-        orders = np.array([order, *(np.r_[order[:a], order[a:b][::-1], order[b:]] for a, b in stretches)])
-        costs = np.sort(cosine[orders[:, :-1], orders[:, 1:]])[:, ::-1].tolist()  # the worst pair decides first
-        best = min(range(len(orders)), key=costs.__getitem__)
-        if best == 0:
-            return order
-        order = orders[best]
-
-
-@functools.cache
-def _orders_from_0(n: int) -> np.ndarray:
-    """The (n − 1)! orders of 0 … n − 1 that begin with 0, lexicographically sorted. int64 `[(n − 1)!, n]`."""
-    return np.array([(0, *rest) for rest in itertools.permutations(range(1, n))])
-
-
 def _choose(gain, lengths, places, room, safe, mixed) -> list[int]:
-    """Greedy choice, then the mix; indices into the arrays, which are of the films that the filters left."""
-    if room < lengths.min():
-        shortest = f"{lengths.min():g} minutes, the shortest of {len(lengths)} films"
-        raise ValueError(f"the evening must hold {shortest}; got minutes={room:g}. Try minutes={2 * MINUTES_PER_FILM}.")
+    """Choose greedily, then mix; return indices into the arrays, which are of the films that the filters left."""
+    must = f"the evening must hold {lengths.min():g} minutes, the shortest of {len(lengths)} films"
+    require(room >= lengths.min(), must, f"minutes={room:g}", f"Try minutes={2 * MINUTES_PER_FILM}.")
     every = np.ones(len(lengths), bool)
     chosen = _fill([], gain, lengths, places, room, every)
     if mixed and len(chosen) >= MIX_FROM and len(set(safe[chosen])) == 1:
@@ -198,7 +95,7 @@ def _choose(gain, lengths, places, room, safe, mixed) -> list[int]:
 
 
 def _fill(chosen, gain, lengths, places, room, among) -> list[int]:
-    """`chosen`, and the best of `among` one by one, as long as there are places and one fits into the room."""
+    """Return `chosen` and the best of `among` one by one, as long as there are places and one fits into the room."""
     while len(chosen) < places:
         fits = among & (lengths <= room - lengths[chosen].sum())
         fits[chosen] = False
@@ -208,93 +105,67 @@ def _fill(chosen, gain, lengths, places, room, among) -> list[int]:
     return chosen
 
 
-def _scaled(values: np.ndarray) -> np.ndarray:
-    spread = np.ptp(values)
-    return (values - values.min()) / (spread if spread > 0 else 1)
-
-
-def _cosines(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """float64 `[len(left), len(right)]`, 0 for a vector of zeros; to 6 digits, so that ties are ties on any machine."""
-    lengths = [np.linalg.norm(side, axis=1) for side in (left, right)]
-    return np.round(left @ right.T / np.maximum(np.outer(*lengths), np.finfo(float).tiny), 6)
-
-
-def _flags(genres: pd.Series) -> pd.DataFrame:
-    """1 where a film has the genre, one column a genre, in alphabetical order."""
-    return genres.fillna("").str.get_dummies("|").drop(columns="", errors="ignore")
-
-
 def _genres_and_history(genres: pd.Series, shares, calibration: float) -> tuple[pd.DataFrame, np.ndarray]:
-    """Flags of the genres that the candidates or the history have, and p in the order of their columns."""
-    flags, shares = _flags(genres), pd.Series({} if shares is None else shares, dtype=float)
-    if not (np.isfinite(shares) & (shares >= 0)).all() or (calibration > 0 and not shares.sum() > 0):
-        must = "`genre_shares` must be finite and 0 or more, and for calibration above 0 one of them above 0"
-        raise ValueError(f"{must}; got {shares.to_dict()}. Try genre_shares=playlist.genre_shares(watched.genres).")
+    """Return flags of the genres that the candidates or the history have, and p in the order of their columns."""
+    flags = genre_flags(genres)
+    shares = pd.Series({} if shares is None else shares, dtype=float)
+    holds = (np.isfinite(shares) & (shares >= 0)).all() and (calibration == 0 or shares.sum() > 0)
+    must = "`genre_shares` must be finite and 0 or more, and for calibration above 0 one of them above 0"
+    require(holds, must, shares.to_dict(), "Try genre_shares=genre_shares(watched.genres).")
     names = sorted({*flags, *shares.index})
     return flags.reindex(columns=names, fill_value=0), shares.reindex(names, fill_value=0).to_numpy()
 
 
 def _allowed(candidates, genres, years, include, exclude) -> np.ndarray:
-    """bool `[num_candidates]`: which films the filters leave."""
+    """Return bool `[num_candidates]`: which films the filters leave."""
     passes = {}
     for name, wanted in {"include": include, "exclude": exclude}.items():
         wanted = [wanted] if isinstance(wanted, str) else list(wanted)
         unknown = [genre for genre in wanted if genre not in genres]
-        if unknown:
-            there = ", ".join(genres)
-            raise ValueError(f"every genre in `{name}` must be known; {unknown} is not: the genres here are {there}.")
+        require(not unknown, f"every genre in `{name}` must be known", unknown, f"Known are {', '.join(genres)}.")
         if wanted:
             passes[f"{name}={wanted}"] = genres[wanted].any(axis=1).to_numpy() == (name == "include")
     if years is not None:
-        if np.shape(years) != (2,) or np.array(years).dtype.kind not in "iuf" or not years[0] <= years[1]:
-            raise ValueError(f"`years` must be (first, last) in this order; got {years!r}. Try years=(1980, 1999).")
+        holds = np.shape(years) == (2,) and np.array(years).dtype.kind in "iuf" and years[0] <= years[1]
+        require(holds, "`years` must be (first, last) in this order", repr(years), "Try years=(1980, 1999).")
         year = pd.to_numeric(candidates["year"], errors="coerce").to_numpy(float, na_value=math.nan)
         passes[f"years={years}"] = (year >= years[0]) & (year <= years[1])
     allowed = np.logical_and.reduce([np.ones(len(candidates), bool), *passes.values()])
-    if not allowed.any():
-        alone = ", ".join(f"{name} {passed.sum()}" for name, passed in passes.items())
-        raise ValueError(f"the filters leave none of {len(candidates)} films, each alone: {alone}. Loosen one of them.")
+    alone = ", ".join(f"{name} {passed.sum()}" for name, passed in passes.items())
+    must = f"the filters must leave one of {len(candidates)} films"
+    require(allowed.any(), must, f"none; alone they leave: {alone}", "Loosen one of them.")
     return allowed
 
 
 def _checked_size(count, minutes, num_candidates: int) -> tuple[int, float]:
-    """How many films may come, and how many minutes they may take."""
-    if (count is None) == (minutes is None):
-        both = f"count={count!r}, minutes={minutes!r}"
-        raise ValueError(f"exactly one of count and minutes must be given; got {both}. Try count=7 or minutes=240.")
+    """Return how many films may come, and how many minutes they may take."""
+    given = f"count={count!r}, minutes={minutes!r}"
+    one = (count is None) != (minutes is None)
+    require(one, "exactly one of count and minutes must be given", given, "Try count=7 or minutes=240.")
     if minutes is not None:
-        if not isinstance(minutes, numbers.Real) or not 0 < minutes < math.inf:
-            raise ValueError(f"`minutes` must be a number above 0; got {minutes!r}. Try minutes=240.")
+        holds = isinstance(minutes, numbers.Real) and 0 < minutes < math.inf
+        require(holds, "`minutes` must be a number above 0", repr(minutes), "Try minutes=240.")
         return num_candidates, float(minutes)
-    if not isinstance(count, numbers.Integral) or not 1 <= count <= num_candidates:
-        raise ValueError(f"`count` must be a whole number, 1 to {num_candidates} (the candidates); got {count!r}.")
+    holds = isinstance(count, numbers.Integral) and 1 <= count <= num_candidates
+    must = f"`count` must be a whole number, 1 to {num_candidates} (the candidates)"
+    require(holds, must, repr(count), f"Try count={min(7, num_candidates)}.")
     return int(count), math.inf
 
 
-def _checked_vectors(vectors: np.ndarray, num_films: int) -> np.ndarray:
-    vectors = np.asarray(vectors, float)
-    if vectors.ndim != 2 or not 0 < len(vectors) == num_films or not np.isfinite(vectors).all():
-        found = f"shape {vectors.shape}, {np.sum(~np.isfinite(vectors))} entries not finite"
-        raise ValueError(f"`vectors` must be finite, one row a film: ({num_films}, dim); got {found}. Select the rows.")
-    return vectors
-
-
 def _checked_minutes(candidates: pd.DataFrame) -> pd.Series:
-    """The running times of a table that is fit to choose from."""
+    """Return the running times of a table that is fit to choose from."""
     missing = [column for column in COLUMNS if column not in candidates]
-    if missing or not len(candidates):
-        found = f"{', '.join(missing) or 'nothing'} is missing, and it has {len(candidates)} rows"
-        raise ValueError(f"`candidates` needs {', '.join(COLUMNS)} and a row; {found}. Merge scores and movies.")
+    must = f"`candidates` must have {', '.join(COLUMNS)} and a row"
+    found = f"{len(candidates)} rows without {', '.join(missing) or 'a film'}"
+    require(not missing and len(candidates), must, found, "Merge scores and movies.")
     twice = candidates["movie_id"][candidates["movie_id"].duplicated()].tolist()
-    if twice:
-        found = f"{len(twice)} rows repeat a movie_id, e.g. {twice[:3]}"
-        raise ValueError(f'each film must come once; {found}. Try candidates.drop_duplicates("movie_id").')
+    found = f"{len(twice)} rows that repeat a movie_id, e.g. {twice[:3]}"
+    require(not twice, "each film must come once", found, 'Try candidates.drop_duplicates("movie_id").')
     unknown = pd.Series(MINUTES_PER_FILM, candidates.index)
     lengths = candidates.get("minutes", unknown).fillna(MINUTES_PER_FILM)
     for column, least in {"score": -math.inf, "popularity": 0, "minutes": 1}.items():
         values = (lengths if column == "minutes" else candidates[column]).to_numpy(float, na_value=math.nan)
         bad = ~(np.isfinite(values) & (values >= least))
-        if bad.any():
-            found = f"{bad.sum()} of {len(bad)} are not, e.g. movie_id {candidates['movie_id'][bad].tolist()[:3]}"
-            raise ValueError(f"every {column} must be finite, {least} or more; {found}. Drop them and their vectors.")
+        found = f"{bad.sum()} of {len(bad)} that are not, e.g. movie_id {candidates['movie_id'][bad].tolist()[:3]}"
+        require(not bad.any(), f"every {column} must be finite, {least} or more", found, "Drop them and their vectors.")
     return lengths

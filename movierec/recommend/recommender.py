@@ -1,9 +1,8 @@
-"""A trained model in, lists of films out: for known users, for newcomers, beside one film; saved and loaded.
+"""A trained model and what it is asked: stars, lists for known users and newcomers, films like a film, reasons.
 
 Taught in notebooks/07_recommendations.
 """
 
-import functools
 import numbers
 
 import numpy as np
@@ -15,48 +14,63 @@ from movierec.keras2 import tf
 from movierec.models import HybridModel, session_features
 from movierec.recommend.explain import explain, reasons
 from movierec.recommend.pipeline import Pipeline
+from movierec.recommend.storage import save_members
 
 COLUMNS = ["user_id", "rank", "movie_id", "title", "score", "predicted_stars"]
 USERS_PER_BLOCK = 256  # whose lists are made at once: bounds memory at about 256 x num_movies x 20 bytes
-ROWS_PER_BLOCK = 1 << 18  # whose sessions are looked at together by `predict`: bounds memory at about 100 MB
 ROWS_PER_BATCH = 8192  # rows scored at once by `predict`: bounds memory at about 8192 x num_movies x 8 bytes
 
 
 class Hybrid:
-    """A trained `HybridModel` with all that it needs to recommend: ids, titles, biases and what everybody has seen.
+    """A trained `HybridModel` with all that it needs to recommend: ids, titles, biases and what each user has seen.
 
     Attributes:
-        model: the `tfrs.Model`.
-        indices: order of users and movies.
+        model: The `tfrs.Model`.
+        indices: Order of users and movies.
         movies: movie_id, title, genres, year, popularity (ratings in train); one row per movie of `indices`.
-        weeks, bias: as fitted on train.
+        weeks, bias: As fitted on train.
         seen: user_id, movie_id of train and validation; never recommended to their user.
-        history: one row an epoch: losses and validation metrics; saved and loaded with the model.
+        history: One row an epoch: losses and validation metrics; saved and loaded with the model.
         best_epochs: {"stars": epoch, "ranking": epoch}.
-        fit_seconds: wall time of `fit_hybrid`.
-        seed: of `fit_hybrid`.
+        fit_seconds: Wall time of `fit_hybrid`.
+        seed: Of `fit_hybrid`.
     """
 
     def __init__(self, model: HybridModel, indices: Indices, movies, weeks, bias: Bias, seen: pd.DataFrame):
+        popularity = np.bincount(model.past.movie_index, minlength=indices.num_movies)
         self.model, self.indices, self.weeks, self.bias = model, indices, weeks, bias
-        self.movies = features.catalogue(
-            movies, indices, np.bincount(model.past.movie_index, minlength=indices.num_movies)
-        )
+        self.movies = features.catalogue(movies, indices, popularity)
         self.seen = seen[["user_id", "movie_id"]]
         self.history, self.best_epochs, self.fit_seconds, self.seed = None, {}, None, None
+        self._pipeline = None
 
     def __repr__(self) -> str:
         return f"Hybrid({self.indices.num_users:,} users, {self.indices.num_movies:,} movies)"
 
+    @property
+    def members(self) -> list["Hybrid"]:
+        """The model itself; of an `Ensemble`, all of its models."""
+        return [self]
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """The graph from ids and stars to lists; made again if the weights have changed since it was made."""
+        self._require_trained("ranking")
+        if self._pipeline is None or not self._pipeline.is_current():
+            models = [member.model for member in self.members]
+            titles = self.movies["title"].to_numpy()
+            self._pipeline = Pipeline(models, self.indices, titles, self.bias, self.seen)
+        return self._pipeline
+
     def predict(self, ratings: pd.DataFrame) -> np.ndarray:
-        """Stars the model expects for each row, in row order, clipped to train's scale. float32 `[N]`.
+        """Return the stars that the model expects for each row, clipped to train's scale. float32 `[N]`.
 
         Args:
-            ratings: user_id, movie_id; and timestamp (Unix seconds) if known. A user without a
-                rating in train, or a movie neither in train nor in `movies`, gets the biases alone.
+            ratings: user_id, movie_id; and timestamp (Unix seconds) if known. A user without a rating in train, or a
+                movie neither in train nor in `movies`, gets the biases alone.
 
         Raises:
-            ValueError: if user_id or movie_id is missing.
+            ValueError: If user_id or movie_id is missing.
         """
         self._require_trained("stars")
         missing = [column for column in ("user_id", "movie_id") if column not in ratings]
@@ -68,37 +82,23 @@ class Hybrid:
         stars = self.bias.predict(ratings)
         known = np.nonzero((rows["user_index"] != UNKNOWN) & (rows["movie_index"] != UNKNOWN))[0]
         known = known[np.argsort(rows["user_index"][known], kind="stable")]  # a user's history is summed once
-        for start in range(0, len(known), ROWS_PER_BLOCK):
-            block = known[start : start + ROWS_PER_BLOCK]
-            columns = {name: rows[name][block] for name in ("user_index", "movie_index", "week_index")}
-            columns["session"] = session_features(self.model.past, columns["user_index"], time[block])
-            for first in range(0, len(block), ROWS_PER_BATCH):
-                batch = slice(first, first + ROWS_PER_BATCH)
-                stars[block[batch]] = self.model.predict_stars({n: tf.constant(c[batch]) for n, c in columns.items()})
+        for start in range(0, len(known), ROWS_PER_BATCH):
+            batch = known[start : start + ROWS_PER_BATCH]
+            columns = {name: rows[name][batch] for name in ("user_index", "movie_index", "week_index")}
+            columns["session"] = session_features(self.model.past, columns["user_index"], time[batch])
+            stars[batch] = self.model.predict_stars({name: tf.constant(column) for name, column in columns.items()})
         return stars.clip(*self.bias.scale)
 
     def score(self, user_index: np.ndarray) -> np.ndarray:
-        """The ranking head's scores, float32 `[U, num_movies]`: the scorer that `evaluation` ranks with."""
+        """Return the ranking head's scores, float32 `[U, num_movies]`: the scorer that `evaluation` ranks with."""
         self._require_trained("ranking")
         return self.model.score(tf.constant(user_index, tf.int32)).numpy()
 
-    @functools.cached_property
-    def pipeline(self) -> Pipeline:
-        """From ids and stars to lists, with the weights of the moment when a list is first asked for."""
-        self._require_trained("ranking")
-        titles = self.movies["title"].to_numpy()
-        return Pipeline([member.model for member in self.members], self.indices, titles, self.bias, self.seen)
-
-    @property
-    def members(self) -> list:
-        """The model itself; of an `Ensemble`, all of its models."""
-        return [self]
-
     def recommend(self, user_ids, k: int = 10, *, because: bool = False) -> pd.DataFrame:
-        """The k best films that each user has not seen: retrieval, then ranking, see `Pipeline`.
+        """Return the k best films that each user has not seen: retrieval, then ranking, see `Pipeline`.
 
         Args:
-            user_ids: ids as published, e.g. [1, 42].
+            user_ids: Ids as published, e.g. [1, 42].
             k: 1 to the number of movies. A user who has seen nearly everything gets fewer rows.
             because: True adds a column of that name: what speaks for each film, in words.
 
@@ -106,7 +106,7 @@ class Hybrid:
             DataFrame user_id, rank (from 1), movie_id, title, score, predicted_stars; the users in the order given.
 
         Raises:
-            ValueError: if a user is not known from train, or k is out of range.
+            ValueError: If a user is not known from train, or k is out of range.
         """
         user_ids, k = np.atleast_1d(np.asarray(user_ids)), self._checked_k(k)
         if not user_ids.size:
@@ -117,53 +117,54 @@ class Hybrid:
                 f"every user must have ratings in train; {len(unknown)} of {len(user_ids)} are unknown, e.g. user_id "
                 f'{unknown[:3].tolist()}. For somebody new: recommend_new({{"Toy Story (1995)": 5.0}}).'
             )
+        pipeline = self.pipeline
         unique, order = np.unique(user_ids, return_inverse=True)
-        blocks = [
-            self.pipeline.recommend(tf.constant(unique[start : start + USERS_PER_BLOCK], tf.int64), k)
-            for start in range(0, len(unique), USERS_PER_BLOCK)
-        ]
+        starts = range(0, len(unique), USERS_PER_BLOCK)
+        blocks = [pipeline.recommend(tf.constant(unique[at : at + USERS_PER_BLOCK], tf.int64), k) for at in starts]
         columns = {name: np.concatenate([block[name].numpy() for block in blocks])[order] for name in blocks[0]}
         table = _table(columns, np.repeat(user_ids, k))
         if because:
             table["because"] = ""
             for user_id, rows in table.groupby("user_id").groups.items():
-                person = self.pipeline.known(tf.constant(self.indices.user_index([user_id])))
-                table.loc[rows, "because"] = reasons(self, person, table["movie_id"][rows])
+                person = pipeline.known(tf.constant(self.indices.user_index([user_id])))
+                table.loc[rows, "because"] = reasons(self, pipeline, person, table["movie_id"][rows])
         return table
 
     def recommend_new(
         self, stars: dict | None = None, k: int = 10, *, genres: tuple = (), because: bool = False
     ) -> pd.DataFrame:
-        """The k best films for somebody who was not there in training, from a few films they rated or genres they like.
+        """Return the k best films for a user who is new, from a few films that they rated or genres that they like.
 
-        Nothing is trained: the history goes the same way as everybody's, each film with full weight. If nothing is
+        The model is not trained again: the history is read like any other, each film with full weight. If nothing is
         given, the list is what was liked most in the last weeks of train. `.attrs["based_on"]` says which.
 
         Args:
             stars: {title or movie_id: stars}, e.g. {"Toy Story (1995)": 5.0, "Fargo": 2}.
             k: 1 to the number of movies.
-            genres: favourites, e.g. ("Comedy", "Sci-Fi").
-            because: as of `recommend`.
+            genres: Favourites, e.g. ("Comedy", "Sci-Fi").
+            because: As of `recommend`.
 
         Returns:
             DataFrame as of `recommend`, user_id missing; films in `stars` are left out.
 
         Raises:
-            ValueError: if a title is unknown or ambiguous, a genre is unknown, or stars are off the scale.
+            ValueError: If a title is unknown or ambiguous, a genre is unknown, or stars are off the scale.
         """
-        newcomer, k = self._checked_newcomer(stars, genres), self._checked_k(k)
-        answer = self.pipeline.recommend_new(*newcomer, k)
+        pipeline = self.pipeline
+        newcomer, k = self._checked_newcomer(pipeline, stars, genres), self._checked_k(k)
+        answer = pipeline.recommend_new(*newcomer, k)
         table = _table({name: column.numpy() for name, column in answer.items()}, pd.array([pd.NA] * k, "Int64"))
-        table.attrs["based_on"] = based_on(stars, genres)
+        parts = ["stars"] * bool(stars) + ["genres"] * bool(genres)
+        table.attrs["based_on"] = " and ".join(parts) or "popularity"
         if because:
-            table["because"] = reasons(self, self.pipeline.new_person(*newcomer), table["movie_id"])
+            table["because"] = reasons(self, pipeline, pipeline.new_person(*newcomer), table["movie_id"])
         return table
 
     def similar(self, movie, k: int = 10) -> pd.DataFrame:
-        """The k films whose vectors in the ranking head point the same way: cosine, 1 is the same direction.
+        """Return the k films whose vectors in the ranking head point the same way: cosine, 1 is the same direction.
 
         Args:
-            movie: a title or a movie_id.
+            movie: A title or a movie_id.
 
         Returns:
             DataFrame rank, movie_id, title, score; the film itself is left out.
@@ -175,41 +176,44 @@ class Hybrid:
         return table.assign(rank=np.arange(1, len(table) + 1))[["rank", "movie_id", "title", "score"]]
 
     def explain(self, movie, user_id: int) -> pd.DataFrame:
-        """Why this film for this user: parts that add up to its score in `recommend`. See `explain`."""
+        """Return why this film is for this user: parts that add up to its score in `recommend`. See `explain`."""
         index = self.indices.user_index(np.array([user_id]))
         if index[0] == UNKNOWN:
             raise ValueError(
                 f"user_id {user_id} must have ratings in train; it has none. For somebody new: "
                 'explain_new("Fargo", {"Toy Story (1995)": 5.0}).'
             )
-        return explain(self, self.pipeline.known(tf.constant(index)), self._movie_id(movie))
+        pipeline = self.pipeline
+        return explain(self, pipeline, pipeline.known(tf.constant(index)), self._movie_id(movie))
 
     def explain_new(self, movie, stars: dict | None = None, *, genres: tuple = ()) -> pd.DataFrame:
-        """The same for a newcomer; see `recommend_new`."""
-        person = self.pipeline.new_person(*self._checked_newcomer(stars, genres))
-        return explain(self, person, self._movie_id(movie))
+        """Return the same for a newcomer; see `recommend_new`."""
+        pipeline = self.pipeline
+        person = pipeline.new_person(*self._checked_newcomer(pipeline, stars, genres))
+        return explain(self, pipeline, person, self._movie_id(movie))
 
     def save(self, folder) -> None:
-        """Writes the model to `folder`, made if need be; `load_model(folder)` reads it. See `storage`."""
-        from movierec.recommend import storage  # storage builds a Hybrid, so it imports this module
+        """Write the model to `folder`, which is created if it is missing; `load_model(folder)` reads it."""
+        save_members(folder, self.members, None if self.model.ranking is None else self.pipeline)
 
-        storage.save_model(self, folder)
-
-    def _checked_newcomer(self, stars: dict | None, genres) -> tuple:
-        """What a newcomer says, as `Pipeline.recommend_new` takes it: films by id, none by title, stars, genres."""
-        stars, genres = stars or {}, (genres,) if isinstance(genres, str) else tuple(genres)
+    def _checked_newcomer(self, pipeline: Pipeline, stars: dict | None, genres) -> tuple:
+        """Return what `Pipeline.recommend_new` takes: films by id, none by title, stars, genres."""
+        stars, genres = stars or {}, (genres,) if isinstance(genres, str) else tuple(dict.fromkeys(genres))
         movie_ids = [self._movie_id(movie) for movie in stars]
-        given = [self._checked_stars(movie, value) for movie, value in stars.items()]
         if len(set(movie_ids)) < len(movie_ids):
             raise ValueError(f"each film is rated once; {list(stars)} names one twice. Keep one of them.")
-        genres = tuple(dict.fromkeys(genres))
-        unknown = [genre for genre in genres if genre not in self.pipeline.genres]
+        low, high = self.bias.scale
+        for movie, value in stars.items():
+            if not isinstance(value, numbers.Real) or not low <= value <= high:
+                scale = f"{low:g} to {high:g}, the scale of this data set"
+                raise ValueError(f"stars must be {scale}; {movie!r} has {value!r}.")
+        unknown = [genre for genre in genres if genre not in pipeline.genres]
         if unknown:
-            known = ", ".join(self.pipeline.genres)
+            known = ", ".join(pipeline.genres)
             there = f"the genres here are {known}" if known else "this model was fitted without genres"
             raise ValueError(f"every genre must be known; {unknown} is not: {there}.")
-        values = (movie_ids, tf.int64), ([], tf.string), (given, tf.float32), (genres, tf.string)
-        return tuple(tf.constant(value, kind) for value, kind in values)
+        given = (movie_ids, tf.int64), ([], tf.string), (list(stars.values()), tf.float32), (genres, tf.string)
+        return tuple(tf.constant(values, kind) for values, kind in given)
 
     def _require_trained(self, head: str) -> None:
         if getattr(self.model, head) is None:
@@ -225,25 +229,14 @@ class Hybrid:
             raise ValueError(f"movie_id {movie} is not in the catalogue of {self.indices.num_movies:,}; see `.movies`.")
         return int(movie)
 
-    def _checked_stars(self, movie, value) -> float:
-        low, high = self.bias.scale
-        if not isinstance(value, numbers.Real) or not low <= value <= high:
-            raise ValueError(f"stars must be {low:g} to {high:g}, the scale of this data set; {movie!r} has {value!r}.")
-        return float(value)
-
     def _checked_k(self, k) -> int:
         if not isinstance(k, numbers.Integral) or not 1 <= k <= self.indices.num_movies:
             raise ValueError(f"k must be a whole number, 1 to {self.indices.num_movies:,} (the movies); got {k!r}.")
         return int(k)
 
 
-def based_on(stars, genres) -> str:
-    """What a newcomer's list is made from: "stars", "genres", "stars and genres", or "popularity"."""
-    return " and ".join(name for name, given in (("stars", stars), ("genres", genres)) if given) or "popularity"
-
-
 def _table(columns: dict, user_id) -> pd.DataFrame:
-    """The lists `[U, k]` as rows, without the places where nothing is left."""
+    """Return the lists `[U, k]` as rows, without the places where nothing is left."""
     k = columns["movie_id"].shape[1]
     flat = {name: values.ravel() for name, values in columns.items()}
     rank = np.tile(np.arange(1, k + 1), len(columns["movie_id"]))

@@ -1,4 +1,4 @@
-"""A saved model in another program: TensorFlow's SavedModel with its lookups, and none of the Python of training.
+"""A saved model in another program: TensorFlow's SavedModel with its lookups, without the Python of training.
 
 Taught in notebooks/10_serving.
 """
@@ -18,16 +18,16 @@ COLUMNS = ("movie_id", "title", "score", "predicted_stars")
 
 
 class Served:
-    """What a server asks: lists as rows, for known users, after their newest events, for newcomers, beside a film.
+    """Lists as rows for a server: for known users, after their newest events, for newcomers, and films like a film.
 
     Ids must be known, stars on the scale and films named once, or the answer is wrong; the service checks that first.
 
     Attributes:
-        manifest: of the folder.
+        manifest: Of the folder.
         movies: movie_id, title, in the order of the index.
-        genres: that a newcomer may name.
-        scale: fewest and most stars.
-        num_users, num_movies: of train.
+        genres: Those that a newcomer may name.
+        scale: Fewest and most stars.
+        num_users, num_movies: Of train.
     """
 
     def __init__(self, model, manifest: dict, arrays: dict):
@@ -41,23 +41,23 @@ class Served:
         self.scale = manifest["levels"][0], manifest["levels"][-1]
 
     def has_user(self, user_id: int) -> bool:
-        """Whether the user has ratings in train."""
+        """Return whether the user has ratings in train."""
         return user_id in self._user_ids
 
     def has_movie(self, movie_id: int) -> bool:
-        """Whether the film is in the catalogue."""
+        """Return whether the film is in the catalogue."""
         return movie_id in self._movie_ids
 
     def find(self, title: str) -> int:
-        """The movie_id of a title, natural or as published. See `find_movie` for what it raises."""
+        """Return the movie_id of a title, natural or as published; raises as `find_movie`."""
         return find_movie(self.movies, title)
 
     def recommend(self, user_id: int, k: int, events: tuple[Event, ...] = ()) -> list[dict]:
-        """rank, movie_id, title, score, predicted_stars of the k best films; events (oldest first) count at once.
+        """Return rank, movie_id, title, score, predicted_stars of the k best films after new events, oldest first.
 
-        A film that was viewed or given stars is not recommended again; one that was only clicked is.
+        A film that was viewed or given stars is not recommended again; one that was only clicked may be.
         """
-        known = [event for event in events if self.has_movie(event.movie_id)]  # the log may be older than the model
+        known = [event for event in events if self.has_movie(event.movie_id)]  # events may be older than the model
         stars = [math.nan if event.stars is None else event.stars for event in known]
         return self._rows(
             "recommend_after",
@@ -69,7 +69,7 @@ class Served:
         )
 
     def recommend_new(self, stars: dict[int, float], genres: tuple[str, ...], k: int) -> list[dict]:
-        """The same for a newcomer: stars by movie_id, favourite genres, either of them or nothing."""
+        """Return the same for a newcomer: stars by movie_id, favourite genres, either of them or nothing."""
         return self._rows(
             "recommend_new",
             movie_id=tf.constant(list(stars), tf.int64),
@@ -80,12 +80,12 @@ class Served:
         )
 
     def similar(self, movie_id: int, k: int) -> list[dict]:
-        """rank, movie_id, title, score (cosine) of the k films most like this one."""
+        """Return rank, movie_id, title, score (cosine) of the k films most like this one."""
         return self._rows("similar", movie_id=tf.constant(movie_id, tf.int64), k=tf.constant(k))
 
     def _rows(self, signature: str, **question) -> list[dict]:
-        """The list, a dict a film; places where nothing is left are not there."""
-        # Signatures, not the functions of the same names: half the time of a call is gone, and they are what is served.
+        """Return the list, a dict a film, without the places where no film is left."""
+        # Signatures, not the functions of the same names: they take half the time, and TensorFlow Serving asks them.
         answer = self.model.signatures[signature](**question)
         columns = {name: answer[name].numpy().ravel().tolist() for name in COLUMNS if name in answer}
         columns = {"rank": range(1, 1 + len(columns["title"]))} | columns
@@ -98,13 +98,13 @@ class Served:
 
 
 def load_served(folder: str | Path) -> Served:
-    """The `Served` of a folder that `Hybrid.save` wrote; every file is checked first.
+    """Return the `Served` of a folder that `save` wrote; every file is checked first.
 
-    A SavedModel is a program: serve your own. `load_model` reads numbers only.
+    A SavedModel is a program: serve only your own. `load_model` reads numbers only.
 
     Raises:
-        FileNotFoundError: if `folder` has no saved model.
-        ValueError: if it is of another format, was cut short or changed, or was fitted without a ranking head.
+        FileNotFoundError: If `folder` has no saved model.
+        ValueError: If it has another format, was cut short or changed, or was fitted without a ranking head.
     """
     manifest, place = checked(folder)
     heads = manifest.get("heads")

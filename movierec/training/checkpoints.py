@@ -68,6 +68,8 @@ class Checkpoints:
         path = self.folder / QUESTION
         if path.exists():
             self._compare(path, question)
+        elif any(self.folder.glob("*/checkpoint")):
+            raise _unreadable(path, "it is missing")
         if is_writer:
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
@@ -93,8 +95,8 @@ class Checkpoints:
         if other:
             was = "; ".join(f"{name} was {found.get(name)!r}, is {question[name]!r}" for name in other[:3])
             raise ValueError(
-                f"{path.parent} has the checkpoints of another training: {was}. Ask as before, delete the folder to "
-                "start anew, or name another: fit_hybrid(…, checkpoint=folder)."
+                f"{path.parent} is of another training: {was}. Ask as before, delete it to start anew, or name another "
+                "folder: fit_hybrid(…, checkpoint=folder)."
             )
 
 
@@ -153,8 +155,8 @@ class HeadCheckpoint(tf.keras.callbacks.Callback):
             if not self.has_warned:
                 self.has_warned = True
                 warnings.warn(
-                    f"no checkpoint could be written to {self.manager.directory} ({error}); training goes on, and the "
-                    "older checkpoint is still there. Make room: the next one is tried as before.",
+                    f"the checkpoint in {self.manager.directory} could not be replaced ({error}); training goes on, "
+                    "and the older one is still there. Make room: the next one is tried as before.",
                     stacklevel=2,
                 )
 
@@ -166,5 +168,5 @@ class HeadCheckpoint(tf.keras.callbacks.Callback):
         self.checkpoint.restore(path).assert_existing_objects_matched()
 
 
-def _unreadable(path: Path, error: Exception) -> ValueError:
+def _unreadable(path: Path, error) -> ValueError:
     return ValueError(f"{path} is no checkpoint of movierec ({error}). Delete it to start anew.")

@@ -101,7 +101,7 @@ class SequenceRecommender:
         have no weight. `films`: only the first so many are read.
         """
         film, gap = self.read_of(user_id, films)
-        weights = self.model.sequence.looks(tf.constant(film), tf.constant(gap)).numpy()[:, 0]
+        weights = self.model.sequence.attention_weights(tf.constant(film), tf.constant(gap)).numpy()[:, 0]
         there = film[0] < self.indices.num_movies
         return film[0][there], weights[:, there][:, :, there]
 

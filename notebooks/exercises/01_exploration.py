@@ -8,8 +8,7 @@
 import numpy as np
 
 import movierec
-from movierec.play import Quiz
-from movierec.play.check import attempt, check
+from movierec.play import Quiz, attempt, check
 
 data = movierec.load("ml-100k")
 ratings = data.ratings

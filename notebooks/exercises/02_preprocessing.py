@@ -8,8 +8,7 @@
 import pandas as pd
 
 import movierec
-from movierec.play import Quiz
-from movierec.play.check import attempt, check
+from movierec.play import Quiz, attempt, check
 
 data = movierec.load("ml-100k")
 split = movierec.split_by_user_time(data.ratings)

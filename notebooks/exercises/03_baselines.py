@@ -11,8 +11,7 @@ import movierec
 from movierec import evaluation
 from movierec.baselines import Popularity
 from movierec.data import make_indices
-from movierec.play import Quiz
-from movierec.play.check import attempt, check
+from movierec.play import Quiz, attempt, check
 
 data = movierec.load("ml-100k")
 split = movierec.split_by_user_time(data.ratings)

@@ -8,8 +8,7 @@
 import numpy as np
 
 from movierec.evaluation import bootstrap_interval
-from movierec.play import Quiz
-from movierec.play.check import attempt, check
+from movierec.play import Quiz, attempt, check
 
 rng = np.random.default_rng(0)
 

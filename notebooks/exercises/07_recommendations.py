@@ -8,8 +8,7 @@
 import numpy as np
 
 import movierec
-from movierec.play import Quiz, load_or_train
-from movierec.play.check import attempt, check
+from movierec.play import Quiz, attempt, check, load_or_train
 from movierec.recommend import STARS_WEIGHT
 
 data = movierec.load("ml-100k")

@@ -8,8 +8,7 @@
 import numpy as np
 
 from movierec.feedback import EpsilonGreedy, LinearBandit, LinUCB, off_policy, simulator
-from movierec.play import Quiz
-from movierec.play.check import attempt, check
+from movierec.play import Quiz, attempt, check
 
 # %% [markdown]
 # ## Three questions first

@@ -10,8 +10,7 @@ import tempfile
 import numpy as np
 
 from movierec.keras2 import tf
-from movierec.play import Quiz, load_or_train
-from movierec.play.check import attempt, check
+from movierec.play import Quiz, attempt, check, load_or_train
 
 model = load_or_train()
 with tempfile.TemporaryDirectory() as folder:

@@ -13,8 +13,7 @@ from movierec import evaluation
 from movierec.baselines import Ease, FromContent, Popularity
 from movierec.data import about, features, make_indices
 from movierec.evaluation import groups
-from movierec.play import Quiz
-from movierec.play.check import attempt, check
+from movierec.play import Quiz, attempt, check
 
 data = movierec.load("ml-100k")
 split = movierec.split_by_user_time(data.ratings)

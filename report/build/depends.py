@@ -1,4 +1,4 @@
-"""Print make's rules: on which files of the package each notebook depends, so that an edit reruns only what it can change.
+"""Print rules for make: on which files of the package each notebook depends, so that an edit reruns no other one.
 
 Reads imports, runs nothing, and needs only the standard library: make calls it before the environment is there. A name
 that a folder hands on (`from movierec.data import load`, the table of `lazy_loader.attach`) is followed to its module.

@@ -6,10 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from movierec.baselines.neighbours import ItemKnn, ItemKnnStars, UserKnn, UserKnnStars
-from movierec.baselines.popularity_and_bias import Bias, Popularity
+from movierec.baselines.neighbours import ItemKnn, ItemKnnStars, MarkovChain, UserKnn, UserKnnStars, keep_largest
+from movierec.baselines.popularity_and_bias import Bias
 from movierec.data import make_indices
-from movierec.evaluation import evaluate_ranking, metrics
 
 
 def _pairs(*pairs):
@@ -52,15 +51,6 @@ def test_with_rarity_a_user_counts_by_the_logarithm_of_what_they_left_out(tiny, 
     assert knn(np.array([4]))[0].tolist() == pytest.approx(knn.similarity[0], abs=1e-6)  # votes count alike
 
 
-def test_item_knn_on_paper(tiny, tiny_indices):
-    """10 and 20 share users 1 and 2: 2 / (√(4 · 3) + 1). A movie is not its own neighbour; nobody rated 50."""
-    knn = ItemKnn(tiny.ratings, tiny_indices, shrinkage=1)
-    assert knn.similarity[0, 1] == pytest.approx(2 / (math.sqrt(12) + 1), abs=1e-6)
-    assert knn.similarity[0, 0] == 0
-    assert knn(np.array([4]))[0].tolist() == pytest.approx(knn.similarity[0], abs=1e-6)  # user 8 rated only 10
-    assert knn(np.array([4]))[0, 4] == 0
-
-
 def _loop_knn_stars(train, indices, neighbours, shrinkage, pull):
     bias = Bias(train, indices)
     residual = dict(zip(zip(train["user_id"], train["movie_id"], strict=True), bias.residuals(train), strict=True))
@@ -98,38 +88,12 @@ def test_item_knn_for_stars_equals_a_slow_loop(neighbours):
 
 
 @pytest.mark.parametrize("model", [ItemKnnStars, UserKnnStars])
-def test_knn_for_stars_falls_back_to_the_biases(tiny, tiny_indices, model):
-    knn = model(tiny.ratings, tiny_indices)
+def test_knn_for_stars_falls_back_to_the_biases_whose_settings_are_its_own(tiny, tiny_indices, model):
+    knn = model(tiny.ratings, tiny_indices, damping_movie=1, damping_user=2, passes=3)
+    expected = Bias(tiny.ratings, tiny_indices, damping_movie=1, damping_user=2, passes=3)
+    np.testing.assert_array_equal(knn.bias.user, expected.user)
     strangers = _pairs((99, 10), (1, 999), (99, 999), (1, 50))  # 50 is known and has no neighbours
     np.testing.assert_allclose(knn.predict(strangers), knn.bias.predict(strangers), atol=1e-6)
-
-
-def test_item_knn_knows_the_checkerboard_and_popularity_does_not(split, checkerboard):
-    indices = make_indices(split.train, checkerboard.movies)
-    knn = evaluate_ranking(ItemKnn(split.train, indices, neighbours=12), split, indices, k=3, liked_from=5)
-    popularity = evaluate_ranking(Popularity(split.train, indices), split, indices, k=3, liked_from=5)
-    assert knn["recall@3"].mean() > 0.7  # a liked movie is one of the three or so that are left
-    assert popularity["recall@3"].mean() < 0.4
-    stars = ItemKnnStars(split.train, indices, shrinkage=1).predict(split.test)
-    assert (
-        metrics.rmse(stars, split.test["rating"])
-        < 0.5
-        < metrics.rmse(Bias(split.train, indices).predict(split.test), split.test["rating"])
-    )
-
-
-def test_of_equally_similar_neighbours_the_first_are_kept_on_every_machine():
-    """Everybody rated all four movies: all similarities are equal, and two neighbours are 0 and 1, or 2 for these."""
-    train = _pairs(*[(user, movie) for user in range(3) for movie in range(4)])
-    kept = ItemKnn(train, make_indices(train), neighbours=2, shrinkage=0).similarity > 0
-    assert [np.nonzero(row)[0].tolist() for row in kept] == [[1, 2], [0, 2], [0, 1], [0, 1]]
-
-
-@pytest.mark.parametrize("model", [ItemKnn, ItemKnnStars, UserKnn, UserKnnStars])
-def test_without_a_neighbour_there_is_an_error(tiny, tiny_indices, model):
-    with pytest.raises(ValueError, match="`neighbours` must be 1 or more, got 0"):
-        knn = model(tiny.ratings, tiny_indices, neighbours=0)
-        knn.predict(tiny.ratings)
 
 
 # ---- users are the movies of the turned table
@@ -147,15 +111,6 @@ def test_user_knn_is_item_knn_of_the_turned_table(neighbours):
     by_movie = ItemKnn(_turned(train), movies, neighbours, shrinkage=2)
     np.testing.assert_allclose(by_user.similarity, by_movie.similarity)
     np.testing.assert_allclose(by_user(np.arange(30)), by_movie(np.arange(14)).T, rtol=1e-5)
-
-
-def test_user_knn_on_paper(tiny, tiny_indices):
-    """User 8 has one rating, of 10, as have 1, 2 and 5, who have three: the cosine is 1 / √3, shrunk by 1."""
-    knn = UserKnn(tiny.ratings, tiny_indices, neighbours=None, shrinkage=1)
-    alike = 1 / (math.sqrt(3) + 1)
-    np.testing.assert_allclose(knn.similarity[4], [alike, alike, 0, alike, 0, 0], atol=1e-6)
-    # 1 rated 10 20 30, 2 rated 10 20 40, 5 rated 10 30 40.
-    np.testing.assert_allclose(knn(np.array([4]))[0], [3 * alike, 2 * alike, 2 * alike, 2 * alike, 0], rtol=1e-5)
 
 
 def test_user_knn_for_stars_is_item_knn_for_stars_of_the_turned_table():
@@ -185,26 +140,15 @@ def test_user_knn_for_stars_is_item_knn_for_stars_of_the_turned_table():
     assert abs(surprise) > 0.01
 
 
-def test_settings_of_the_biases_reach_them(tiny, tiny_indices):
-    knn = ItemKnnStars(tiny.ratings, tiny_indices, damping_movie=1, damping_user=2, passes=3)
-    expected = Bias(tiny.ratings, tiny_indices, damping_movie=1, damping_user=2, passes=3)
-    np.testing.assert_array_equal(knn.bias.user, expected.user)
-
-
-@pytest.mark.parametrize("model", [ItemKnn, UserKnn])
-def test_a_negative_shrinkage_is_refused(tiny, tiny_indices, model):
-    with pytest.raises(ValueError, match="`shrinkage` must be 0 or more ratings, got -1"):
-        model(tiny.ratings, tiny_indices, shrinkage=-1)
-
-
-@pytest.mark.parametrize("model", [ItemKnnStars, UserKnnStars])
-def test_settings_of_neighbours_for_stars_are_refused_when_it_is_made(tiny, tiny_indices, model):
+@pytest.mark.parametrize("model", [ItemKnn, UserKnn, ItemKnnStars, UserKnnStars])
+def test_settings_out_of_range_are_refused_when_it_is_made(tiny, tiny_indices, model):
     with pytest.raises(ValueError, match="`neighbours` must be 1 or more, got 0"):
         model(tiny.ratings, tiny_indices, neighbours=0)
     with pytest.raises(ValueError, match="`shrinkage` must be 0 or more ratings, got -1; leave it out"):
         model(tiny.ratings, tiny_indices, shrinkage=-1)
-    with pytest.raises(ValueError, match="`pull` must be 0 or more units of similarity, got nan"):
-        model(tiny.ratings, tiny_indices, pull=np.nan)
+    if model in (ItemKnnStars, UserKnnStars):
+        with pytest.raises(ValueError, match="`pull` must be 0 or more units of similarity, got nan"):
+            model(tiny.ratings, tiny_indices, pull=np.nan)
 
 
 @pytest.mark.parametrize("model", [ItemKnnStars, UserKnnStars])
@@ -213,3 +157,43 @@ def test_without_pull_a_pair_without_neighbours_has_its_biases(tiny, tiny_indice
     knn, pair = model(tiny.ratings, tiny_indices, pull=0), _pairs((1, 50))
     np.testing.assert_allclose(knn.predict(pair), knn.bias.predict(pair))
     assert np.isfinite(knn.predict(tiny.ratings)).all()
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_keep_largest_keeps_the_first_of_equal_entries_and_short_rows_whole(count):
+    rows = np.array([[0.5, 0.9, 0.1, 0.5], [1.0, 1.0, 1.0, 1.0], [-3.0, -1.0, -2.0, -4.0]])
+    whole = rows.copy()
+    keep_largest(rows, count)
+    assert rows.tolist() == ([[0.5, 0.9, 0, 0], [1, 1, 0, 0], [0, -1, -2, 0]] if count == 2 else whole.tolist())
+
+
+# ---- what followed the newest movie
+
+
+@pytest.fixture
+def followed():
+    """User 1 watched 10, 20, 30, 40, 50; user 2 watched 20, 30; user 3 watched 10 alone. Rows are not in order."""
+    rows = [(1, 10, 100), (1, 20, 100), (1, 30, 130), (1, 40, 200), (1, 50, 300), (2, 20, 5), (2, 30, 4000), (3, 10, 7)]
+    train = pd.DataFrame(rows, columns=["user_id", "movie_id", "timestamp"]).sort_values("movie_id", kind="stable")
+    return train, make_indices(train)
+
+
+def test_the_chain_counts_what_followed_the_newest_film(followed):
+    """After 20 came 30 twice and nothing else; 8 ratings, 2 of films 10, 20 and 30, 1 of 40 and 50."""
+    train, indices = followed
+    chain = MarkovChain(train, indices, damping=2.0)
+    share = np.array([2, 2, 2, 1, 1]) / 8
+    np.testing.assert_allclose(chain.chance[1], (np.array([0, 0, 2, 0, 0]) + 2 * share) / (2 + 2), atol=1e-6)
+    np.testing.assert_allclose(chain.chance[4], share, atol=1e-6)  # nothing followed film 50
+    np.testing.assert_allclose(chain.chance.sum(axis=1), 1, atol=1e-6)
+    np.testing.assert_array_equal(chain(np.array([1, 0])), chain.chance[[2, 4]])  # the newest of user 2 is 30, of 1 50
+    assert chain(np.array([0])).dtype == np.float32
+
+
+def test_without_damping_a_film_that_nobody_followed_says_nothing(followed):
+    train, indices = followed
+    chain = MarkovChain(train, indices, damping=0)
+    assert chain.chance[4].tolist() == [0] * 5 and chain.chance[1].tolist() == [0, 0, 1, 0, 0]
+    for bad in (-1, float("nan")):
+        with pytest.raises(ValueError, match="`damping` must be 0 or more"):
+            MarkovChain(train, indices, damping=bad)

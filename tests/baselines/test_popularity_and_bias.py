@@ -37,14 +37,6 @@ def test_bias_on_paper(tiny, tiny_indices):
     assert predicted.dtype == np.float32
 
 
-def test_without_damping_each_movies_residuals_sum_to_zero(tiny, tiny_indices):
-    rated = tiny_indices.movie_ids[:4]
-    bias = Bias(tiny.ratings, make_indices(tiny.ratings), damping_movie=0, damping_user=1e12)  # users left out
-    residuals = pd.Series(bias.residuals(tiny.ratings)).groupby(tiny.ratings["movie_id"]).sum()
-    assert residuals.index.tolist() == rated.tolist()
-    np.testing.assert_allclose(residuals, 0, atol=1e-9)
-
-
 def test_more_passes_come_to_the_minimum_of_the_ridge_regression(tiny, tiny_indices):
     """At the minimum of Σ (r − μ − b_u − b_i)² + 3 Σ b_i² + 2 Σ b_u² both derivatives are 0."""
     bias = Bias(tiny.ratings, tiny_indices, damping_movie=3, damping_user=2, passes=200)

@@ -121,7 +121,7 @@ def measure(head: str, split, liked_from: float, data, settings: dict) -> dict:
     together, started = settings.pop("ensemble", False), time.process_time()
     fits = [_fit(head, split, liked_from, data, seed, **settings) for seed in SEEDS]
     seconds = (time.process_time() - started) / len(fits)
-    models = [movierec.recommend.recommender.Ensemble(fits)] if together else fits
+    models = [movierec.recommend.Ensemble(fits)] if together else fits
     values = [_quality(head, model, split, liked_from) for model in models]
     return {
         "value": np.mean(values),

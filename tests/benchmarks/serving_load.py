@@ -3,7 +3,7 @@
     python tests/benchmarks/serving_load.py --model data/cache/hybrid-ml-100k --rate 200 --seconds 30
 
 starts the service on a free port, asks at random moments whether or not it has answered yet (an open
-loop), checks every answer, kills the service with SIGKILL, and looks for every acknowledged event in its log. Latency
+loop), checks every answer, kills the service with SIGKILL, and looks for every acknowledged event in its store. Latency
 counts from the moment at which a request was due, so that one slow answer is not hidden by fewer questions after it.
 
 Source: G. Tene, *How NOT to measure latency* (2013), on coordinated omission.
@@ -27,7 +27,7 @@ import pandas as pd
 
 from movierec.data import data_folder
 from movierec.record import Recorder, keep
-from movierec.serving import FeedbackLog
+from movierec.serving import Event, EventStore
 
 GOAL_P99_MS = 50
 MIX = {"GET /recommend": 0.60, "POST /recommend": 0.15, "GET /similar": 0.10, "POST /feedback": 0.15}
@@ -162,12 +162,12 @@ def _wrong_one(request: Request, answer: Answer | None, seen: dict, events: dict
 
 
 def lost(requests: list[Request], answers: list[Answer | None], path: Path) -> int:
-    """The number of acknowledged events that are not in the log."""
+    """Return the number of acknowledged events that are not in the store."""
     users = {request.body["user_id"] for request in requests if request.endpoint == "POST /feedback"}
-    with FeedbackLog(path) as log:
-        kept = Counter(event for user_id in users for event in log.of(user_id))
+    with EventStore(path) as store:
+        kept = Counter(event for user_id in users for event in store.of(user_id, newest=len(requests)))
     told = Counter(
-        tuple(answer.content[name] for name in ("user_id", "movie_id", "kind", "stars", "time"))
+        Event(**answer.content)
         for request, answer in zip(requests, answers, strict=True)
         if request.endpoint == "POST /feedback" and answer and answer.status == 201
     )
@@ -232,9 +232,9 @@ def run(
     """The table, all quantiles of latency, numbers (CPU and wall seconds), and up to five faults in words."""
     requests, warm_up = make_requests(folder, rate, seconds), make_requests(folder, rate, 1.0, seed=1)
     with tempfile.TemporaryDirectory() as temporary:
-        path = Path(temporary) / "feedback.jsonl"
+        path = Path(temporary) / "events.db"
         command = command or [sys.executable, "-m", "movierec.serving.service"]
-        process, port = start([*command, "--model", folder, "--port", "0", "--feedback", path])
+        process, port = start([*command, "--model", folder, "--port", "0", "--events", path])
         try:
             unseen = [one for one in warm_up if one.endpoint != "POST /feedback"]  # these leave no trace in answers
             asyncio.run(ask(port, unseen))

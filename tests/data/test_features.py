@@ -1,5 +1,8 @@
 """Tables in, arrays and batches out, on tables small enough to write the answer beside them."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +10,6 @@ import pytest
 from movierec.data.features import (
     Weeks,
     batches,
-    genre_flags,
     make_weeks,
     movie_features,
     rating_rows,
@@ -41,17 +43,6 @@ def test_a_movie_that_the_table_lacks_has_zeros_and_rows_follow_the_indices(tiny
     features = movie_features(shuffled, Indices(np.array([1]), np.array([10, 30, 40])))
     assert features.names == ["genre=Animation", "genre=Comedy", "genre=Crime", "year=1995"]
     assert features.values.tolist() == [[0.5, 0.5, 0, 1], [0, 0, 0, 0], [0, 0, 1, 1]]
-
-
-@pytest.mark.parametrize("storage", ["python", "pyarrow", "object"])
-def test_genre_flags_are_the_same_whatever_holds_the_text(storage):
-    """With Arrow strings pandas' own get_dummies makes a column "" of an empty text; results must not depend on it."""
-    dtype = "object" if storage == "object" else pd.StringDtype(storage, na_value=np.nan)
-    genres = pd.Series(["War|Crime", "", None, "Crime"], index=[3, 1, 2, 0], dtype=dtype)
-    flags = genre_flags(genres)
-    assert list(flags) == ["Crime", "War"] and (flags.dtypes == "int64").all()
-    assert flags.index.tolist() == [3, 1, 2, 0] and flags.to_numpy().tolist() == [[1, 1], [0, 0], [0, 0], [1, 0]]
-    assert genre_flags(genres[1:3]).shape == (2, 0)
 
 
 @pytest.mark.parametrize("dtype", [pd.StringDtype("python", na_value=np.nan), pd.StringDtype("pyarrow"), "object"])
@@ -134,6 +125,12 @@ def test_the_real_tables_sum_to_one_in_each_group(ml100k):
     np.testing.assert_allclose(movies.values.sum(axis=1), known, rtol=1e-6)
 
 
+def test_only_batches_load_tensorflow():
+    """Rooms that need no TensorFlow use this one, and would wait for it."""
+    code = "import sys; from movierec.data import *; print('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
+
+
 # ---- weeks
 
 
@@ -203,6 +200,22 @@ def test_an_incomplete_last_batch_is_left_out_and_its_rows_come_back():
     assert set.union(*seen) == set(range(11))  # … and all of them in the long run
     (batch,) = _steps(5, 100, seed=0, count=1)
     assert sorted(batch["user_index"]) == [0, 1, 2, 3, 4]
+
+
+def test_whole_groups_are_shuffled_and_a_training_goes_on_where_it_was_interrupted():
+    groups = np.array([0, 3, 4, 8, 12])  # four users with 3, 1, 4 and 4 ratings
+    rows = {"rating": np.arange(12, dtype=np.float32)}
+
+    def steps(first_step, count):
+        stream = batches(rows, 6, 0, groups=groups, first_step=first_step)
+        return [batch["rating"].tolist() for batch in stream.take(count).as_numpy_iterator()]
+
+    whole = steps(0, 6)
+    assert steps(3, 3) == whole[3:]
+    for epoch in (whole[0] + whole[1], whole[2] + whole[3]):
+        users = [int(np.searchsorted(groups, row, side="right")) for row in epoch]
+        assert sorted(epoch) == list(range(12))
+        assert len([user for user, before in zip(users, [0, *users], strict=False) if user != before]) == 4  # unbroken
 
 
 # ---- a table of one's own

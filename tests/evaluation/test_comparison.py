@@ -10,8 +10,10 @@ from movierec.evaluation.comparison import (
     compare,
     holm,
     leaders,
+    pool_stars,
     rmse_interval,
     summarize,
+    tidy,
 )
 
 
@@ -44,27 +46,21 @@ def test_the_bootstrap_interval_is_the_seeds():
     assert bootstrap_interval(np.full(10, 3.0)) == (3.0, 3.0)
 
 
+def test_columns_are_resampled_alike_in_batches_of_any_size_and_one_user_is_a_constant(monkeypatch):
+    values = np.random.default_rng(0).random(50)
+    means = bootstrap_means(np.stack([values, values + 1, -values], axis=1))
+    np.testing.assert_allclose(means - means[:, :1] * [1, 1, -1], np.tile([0, 1, 0], (2000, 1)), atol=1e-12)
+    monkeypatch.setattr("movierec.evaluation.comparison.VALUES_PER_BATCH", 50 * 300)
+    np.testing.assert_allclose(bootstrap_means(values), means[:, 0])
+    assert bootstrap_interval(np.array([0.3])) == (0.3, 0.3) and (bootstrap_means([[1.0, 2.0]]) == [1, 2]).all()
+
+
 def test_resampling_is_drawing_users_with_replacement():
     """Of two users: both the first, both the second, or one of each: 1/4, 1/4, 1/2."""
     means = bootstrap_means(np.array([0.0, 1.0]))
     shares = [(means == value).mean() for value in (0, 0.5, 1)]
     assert shares == pytest.approx([1 / 4, 1 / 2, 1 / 4], abs=0.04)  # standard error .011
     assert set(means) == {0, 0.5, 1}
-
-
-def test_all_columns_are_resampled_alike():
-    values = np.random.default_rng(0).random(30)
-    means = bootstrap_means(np.stack([values, values + 1, -values], axis=1))
-    np.testing.assert_allclose(means[:, 1] - means[:, 0], 1)
-    np.testing.assert_allclose(means[:, 2], -means[:, 0])
-    np.testing.assert_allclose(means[:, 0], bootstrap_means(values))
-
-
-def test_blocks_of_resamples_change_nothing(monkeypatch):
-    values = np.random.default_rng(0).random(50)
-    at_once = bootstrap_means(values)
-    monkeypatch.setattr("movierec.evaluation.comparison.VALUES_PER_BLOCK", 50 * 300)
-    np.testing.assert_allclose(bootstrap_means(values), at_once)
 
 
 def test_a_users_weight_is_its_number_of_ratings():
@@ -80,6 +76,28 @@ def test_a_users_weight_is_its_number_of_ratings():
 def test_a_value_that_is_missing_is_refused(values, found):
     with pytest.raises(ValueError, match=f"every user needs a value; {found}"):
         bootstrap_interval(np.array(values))
+
+
+# ---- tables
+
+
+def test_a_tidy_result_has_one_row_a_value_and_none_for_a_missing_one():
+    users = pd.Index([7, 9], name="user_id")
+    table = pd.DataFrame({"ndcg@2": [0.5, 1.0], "auc": [0.7, np.nan], "movie_index": [[1, 2], [2, 1]]}, index=users)
+    long = tidy(table, "fixed", seed=3)
+    assert list(long) == ["model", "seed", "user_id", "metric", "k", "value"] and str(long["k"].dtype) == "Int64"
+    rows = [[part if not pd.isna(part) else None for part in row] for row in long.to_numpy().tolist()]
+    assert rows == [["fixed", 3, 7, "ndcg", 2, 0.5], ["fixed", 3, 9, "ndcg", 2, 1.0], ["fixed", 3, 7, "auc", None, 0.7]]
+
+
+def test_a_users_ratings_of_several_folds_are_one_users():
+    """User 1: errors 1 and 1 in one fold, 2 in the other: mean square (1 + 1 + 4) / 3 = 2, mean error 4 / 3."""
+    first = pd.DataFrame({"rmse": [1.0, 3.0], "mae": [1.0, 3.0], "ratings": [2, 1]}, pd.Index([1, 2], name="user_id"))
+    second = pd.DataFrame({"rmse": [2.0], "mae": [2.0], "ratings": [1]}, pd.Index([1], name="user_id"))
+    pooled = pool_stars([first, second])
+    assert pooled["ratings"].tolist() == [3, 1]
+    assert pooled["square"].tolist() == pytest.approx([2, 9]) and pooled["rmse"].tolist() == pytest.approx([2**0.5, 3])
+    assert pooled["mae"].tolist() == pytest.approx([4 / 3, 3])
 
 
 # ---- summaries
@@ -119,31 +137,12 @@ def test_a_comparison_is_paired():
     assert row["p"] == row["p_holm"] == 1 / 2001
 
 
-def test_models_that_are_equal_differ_by_luck():
-    rng = np.random.default_rng(0)
-    rows = [
-        compare(_results({("a", 0): rng.normal(size=60), ("b", 0): rng.normal(size=60)}), "a").iloc[0]
-        for _ in range(100)
-    ]
-    below = np.mean([row["p"] < 0.1 for row in rows])
-    assert 0.02 <= below <= 0.2  # a tenth is expected; standard error .03
-    outside = np.mean([not row["low"] <= 0 <= row["high"] for row in rows])
-    assert outside <= 0.13  # a twentieth is expected; standard error .022
-
-
-def test_a_model_equal_to_the_other_has_no_effect():
-    row = compare(_results({("a", 0): [0.1, 0.2], ("b", 0): [0.1, 0.2]}), "a").iloc[0]
+def test_each_other_model_has_a_row_and_one_that_is_equal_no_effect():
+    table = compare(_results({("a", 0): [0.1, 0.2], ("b", 0): [0.1, 0.2], ("c", 0): [0.3, 0.1]}), "a")
+    assert table["against"].tolist() == ["b", "c"] and table["p_holm"].tolist() == holm(table["p"]).tolist()
+    row = table.iloc[0]
     assert row[["difference", "low", "high", "effect_size"]].tolist() == [0, 0, 0, 0]
     assert row["p"] == 1
-
-
-def test_every_other_model_is_compared_and_p_is_corrected():
-    rng = np.random.default_rng(1)
-    base = rng.normal(size=100)
-    results = _results({(name, 0): base + rng.normal(shift, 1, 100) for name, shift in dict(a=0.4, b=0, c=0.3).items()})
-    table = compare(results, "a")
-    assert table["against"].tolist() == ["b", "c"]
-    assert table["p_holm"].tolist() == pytest.approx(holm(table["p"]).tolist())
 
 
 def test_models_measured_on_different_users_are_refused():
@@ -187,27 +186,6 @@ def _slow_leaders(by_user, sign=1, weights=None):
     return found
 
 
-def test_the_best_model_leads_alone_where_users_agree():
-    """Users differ by far more than models do; each user still says that b is better, by 0.01 or 0.03."""
-    of_users = np.linspace(0, 1, 200)
-    gain = np.where(np.arange(200) % 2 == 0, 0.01, 0.03)
-    table = pd.DataFrame({"a": of_users, "b": of_users + gain, "c": of_users - gain})
-    assert leaders(table) == ["b"]
-    assert leaders(table, lowest=True) == ["c"]
-
-
-def test_two_models_that_cannot_be_told_apart_lead_together():
-    """b − a is 1 for 52 users of 100 and −1 for 48: the mean .04 has the standard error .1."""
-    a = np.zeros(100)
-    b = np.where(np.arange(100) < 52, 1.0, -1.0)
-    table = pd.DataFrame({"a": a, "b": b, "c": a - 3})
-    assert leaders(table) == ["a", "b"]
-    # c − a is −3 for all; from a, the lowest but one, to c, the lowest, 3 is more than luck.
-    assert leaders(table, lowest=True) == ["c"]
-    # With 80 of 100, .6 and its standard error .08, b leads alone.
-    assert leaders(table.assign(b=np.where(np.arange(100) < 80, 1.0, -1.0))) == ["b"]
-
-
 def test_equal_models_lead_together_in_the_order_of_the_columns():
     table = pd.DataFrame({"z": [0.1, 0.2, 0.7], "a": [0.1, 0.2, 0.7], "worse": [0.0, 0.1, 0.6]})
     assert leaders(table) == ["z", "a"]
@@ -223,16 +201,6 @@ def test_an_interval_that_ends_in_zero_holds_it():
     assert leaders(pd.DataFrame({"a": np.zeros(40), "b": (np.arange(40) < 10) * 1.0})) == ["b"]
 
 
-def test_weights_change_who_leads():
-    """a is better by 1 for 30 users with one rating, b for 10 users with 30: by users a, by ratings b."""
-    few = np.arange(40) < 30
-    table = pd.DataFrame({"a": few * 1.0, "b": ~few * 1.0})
-    ratings = np.where(few, 1, 30)
-    assert leaders(table) == ["a"]  # 30 : 10
-    assert leaders(table, weights=ratings) == ["b"]  # 30 : 300
-    assert leaders(table, lowest=True, weights=ratings) == ["a"]
-
-
 @pytest.mark.parametrize("lowest", [False, True])
 def test_leaders_are_those_of_a_slow_loop(lowest):
     rng = np.random.default_rng(292)  # of a seed by which weights change the intervals, too
@@ -244,14 +212,6 @@ def test_leaders_are_those_of_a_slow_loop(lowest):
     assert by_users != by_ratings and 1 < len(by_users) < len(table)
     assert leaders(table, lowest=lowest) == by_users
     assert leaders(table, lowest=lowest, weights=ratings) == by_ratings
-
-
-def test_one_model_leads():
-    assert leaders(pd.DataFrame({"only": [0.3, 0.1]})) == ["only"]
-
-
-def test_leaders_are_what_the_columns_are_called():
-    assert leaders(pd.DataFrame({0.25: [0.1, 0.1], 0.5: [0.5, 0.4]})) == [0.5]
 
 
 def test_who_leads_is_not_said_where_a_value_is_missing_or_nobody_was_asked():
@@ -291,34 +251,9 @@ def test_the_interval_of_an_rmse_is_that_of_the_ratings_of_users_drawn_again():
     difference = rmse_interval(_errors_of(ours), _errors_of(theirs))
     assert difference == pytest.approx(_slow_interval(ours, theirs), abs=1e-12)
     assert difference[0] > 0  # this model is better
-
-
-def test_the_interval_of_an_rmse_is_that_of_the_normal_distribution():
-    """With one rating a user, squares have the deviation s: the RMSE's standard error is s / (2 · RMSE · √n)."""
-    errors = np.random.default_rng(0).normal(0, 1, 2000)
-    rmse, s = np.sqrt(np.mean(errors**2)), np.std(errors**2)
-    half = 1.96 * s / (2 * rmse * np.sqrt(2000))  # .03
-    low, high = rmse_interval(_errors_of(errors[:, None]))
-    assert [low, high] == pytest.approx([rmse - half, rmse + half], abs=0.003)
-
-
-def test_a_user_with_more_ratings_counts_more():
-    """RMSE 1 over three ratings and 5 over one: a resample has 1, 5, or √((3 · 1 + 1 · 25) / 4) = √7 of both."""
+    assert rmse_interval(_errors_of(ours), _errors_of(ours)) == (0, 0)  # paired
+    # RMSE 1 over three ratings and 5 over one: a resample has 1, 5, or √((3 · 1 + 1 · 25) / 4) of both.
     assert rmse_interval(_errors_of([[1, -1, 1], [5]])) == (1, 5)
-    # Of 400 such users the interval lies around √7, not around √((1 + 25) / 2) = 3.6.
-    low, high = rmse_interval(_errors_of([[1, -1, 1], [5]] * 200))
-    assert low < np.sqrt(7) < high < 2.9
-
-
-def test_the_difference_is_paired():
-    """Errors that are all a tenth larger: in each resample the RMSE is, so the interval is a tenth of the RMSE's."""
-    rng = np.random.default_rng(0)
-    ours = [rng.normal(0, user + 1, 5) for user in range(10)]
-    theirs = [1.1 * errors for errors in ours]
-    low, high = rmse_interval(_errors_of(ours))
-    assert rmse_interval(_errors_of(ours), _errors_of(theirs)) == pytest.approx((low / 10, high / 10))
-    assert rmse_interval(_errors_of(theirs), _errors_of(ours)) == pytest.approx((-high / 10, -low / 10))
-    assert rmse_interval(_errors_of(ours), _errors_of(ours)) == (0, 0)
 
 
 def test_errors_of_other_users_or_ratings_are_refused():
@@ -333,8 +268,3 @@ def test_errors_of_other_users_or_ratings_are_refused():
             rmse_interval(errors, other)
     with pytest.raises(ValueError, match="found 2 and 1 users with 3 and 2 ratings"):
         rmse_interval(errors, others["one user less"])
-
-
-def test_a_user_without_an_error_is_refused():
-    with pytest.raises(ValueError, match="every user needs a value; 1 of 2 are NaN"):
-        rmse_interval(_errors_of([[1.0], [np.nan]]))

@@ -1,11 +1,21 @@
-"""Gaps between groups, against numbers counted by hand and a second way to the same answer."""
+"""Gaps between groups, against numbers counted by hand and a second way to the same answer; and hidden films."""
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.optimize import minimize
 
-from movierec.evaluation.groups import by_group, gap_given, guess_group
+from movierec.baselines import Popularity
+from movierec.data import make_indices, split_by_user_time
+from movierec.evaluation import evaluate_ranking
+from movierec.evaluation.groups import (
+    by_group,
+    evaluate_hidden,
+    gap_given,
+    guess_group,
+    hidden_share,
+    hide_movies,
+)
 
 RNG = np.random.default_rng(0)
 VALUES = pd.Series(np.r_[RNG.normal(0, 1, 300), RNG.normal(1, 1, 100), RNG.normal(0, 1, 100)], np.arange(500) * 3)
@@ -89,6 +99,14 @@ def test_the_guess_is_the_penalised_logistic_regression():
     np.testing.assert_allclose(guess[ask], w[0] + x[ask] @ w[1:], atol=1e-3)
 
 
+def test_separable_groups_and_hardly_any_pull_have_finite_odds():
+    """Where a film tells the groups apart, the likelihood alone has no maximum, and plain Newton steps diverge."""
+    rated, is_group = np.ones((40, 2)), np.arange(40) % 2 == 0
+    rated[is_group, 1] = 0
+    guess = guess_group(rated, is_group, pull=1e-6)
+    assert np.isfinite(guess).all() and guess[is_group].min() > 5 and guess[~is_group].max() < -5
+
+
 def test_nobody_is_guessed_by_their_own_answer():
     rng = np.random.default_rng(4)
     rated, is_group = rng.random((200, 300)) < 0.1, rng.random(200) < 0.5
@@ -97,3 +115,76 @@ def test_nobody_is_guessed_by_their_own_answer():
     assert 0.35 < above < 0.65  # groups by lot cannot be guessed, though 300 films would tell 200 users apart
     with pytest.raises(ValueError, match="users of both kinds to learn from; 0 are in it"):
         guess_group(rated, is_group & False)
+
+
+# ---- films that nobody has rated
+
+
+@pytest.fixture(scope="module")
+def hidden(checkerboard):
+    return hide_movies(split_by_user_time(checkerboard.ratings), share=0.2, seed=1)
+
+
+@pytest.fixture(scope="module")
+def indices(hidden, checkerboard):
+    return make_indices(hidden.split.train, checkerboard.movies)
+
+
+def test_hidden_movies_are_gone_from_train_and_validation_and_all_their_ratings_are_asked(checkerboard, hidden):
+    assert len(hidden.movie_ids) == 6  # 0.2 of 30
+    for part in (hidden.split.train, hidden.split.validation):
+        assert not part["movie_id"].isin(hidden.movie_ids).any()
+    all_of_them = checkerboard.ratings[checkerboard.ratings["movie_id"].isin(hidden.movie_ids)]
+    assert len(hidden.ratings) == len(all_of_them)
+    assert hidden.ratings["rating"].sum() == all_of_them["rating"].sum()
+    assert hidden.split.in_time == "user"
+
+
+def test_who_is_no_longer_in_train_is_not_asked(tiny):
+    split = split_by_user_time(tiny.ratings, validation=0.0, test=0.34)
+    asked = {}
+    for seed in range(8):
+        hidden = hide_movies(split, share=0.5, seed=seed, fewest=1)
+        assert set(hidden.ratings["user_id"]) <= set(hidden.split.train["user_id"])
+        asked[tuple(hidden.movie_ids.tolist())] = set(hidden.ratings["user_id"])
+    # User 8 rated 10 only and user 9 rated 30 only: where the film is hidden, nothing is left of them.
+    assert all(8 not in users for movies, users in asked.items() if 10 in movies)
+    assert any(10 in movies for movies in asked)
+
+
+def test_the_seed_decides_and_movies_with_few_ratings_are_not_hidden(checkerboard):
+    split = split_by_user_time(checkerboard.ratings)
+    draws = [hide_movies(split, 0.2, seed).movie_ids.tolist() for seed in (1, 1, 2)]
+    assert draws[0] == draws[1] != draws[2]
+    count = split.train["movie_id"].value_counts()
+    fewest = int(count.median())
+    assert (count[hide_movies(split, 0.9, fewest=fewest).movie_ids] >= fewest).all()
+
+
+@pytest.mark.parametrize("share", [0, 1, -0.1, 0.001, np.nan])
+def test_a_share_that_hides_nothing_or_all_is_refused(checkerboard, share):
+    with pytest.raises(ValueError, match=r"`share` must hide one movie or more .*, 0 < share < 1; .* of 30"):
+        hide_movies(split_by_user_time(checkerboard.ratings), share)
+
+
+def test_among_hidden_films_a_tie_is_one_half_and_the_answer_is_one(hidden, indices):
+    tie = evaluate_hidden(Popularity(hidden.split.train, indices), hidden, indices)
+    np.testing.assert_allclose(tie["auc"], 0.5)  # all of them have 0 ratings
+
+    def even_for_even(user_index):  # the checkerboard's rule; the scores of films with ratings must not matter
+        parity = (indices.user_ids[user_index] % 2)[:, None] == (indices.movie_ids // 10 - 1) % 2
+        return np.where(np.isin(indices.movie_ids, hidden.movie_ids), parity, 99).astype(np.float32)
+
+    known = evaluate_hidden(even_for_even, hidden, indices)
+    assert set(known["movie_index"].explode()) <= {*indices.movie_index(hidden.movie_ids).tolist(), -1}
+    liked = hidden.ratings[hidden.ratings["rating"] >= 4]
+    assert known.index.tolist() == sorted(liked["user_id"].unique())
+    assert (known["hit_rate@10"] == 1).all() and known["auc"].min() > 0.5
+
+
+def test_the_share_of_hidden_films_in_lists(hidden, indices):
+    first = np.isin(indices.movie_ids, hidden.movie_ids)
+    table = evaluate_ranking(lambda users: np.tile(first.astype(np.float32), (len(users), 1)), hidden.split, indices)
+    np.testing.assert_allclose(hidden_share(table, hidden, indices), 6 / 10)  # all six, in lists of ten
+    none = evaluate_ranking(Popularity(hidden.split.train, indices), hidden.split, indices, k=3)
+    assert (hidden_share(none, hidden, indices) == 0).all()

@@ -63,37 +63,6 @@ def test_metric_equals_a_slow_loop(name, k):
     np.testing.assert_allclose(getattr(metrics, name)(hits, num_relevant), expected, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", LITERALS)
-def test_a_perfect_list_has_one_and_a_later_hit_is_worth_no_more(name):
-    metric = getattr(metrics, name)
-    assert metric(np.ones((1, 5), bool), np.array([5])) == pytest.approx(1, abs=1e-12)
-    one_hit = metric(np.eye(5, dtype=bool), np.ones(5, int))  # row r has its only hit at rank r + 1
-    assert (np.diff(one_hit) <= 0).all()
-    by_rank = name in ("reciprocal_rank", "average_precision", "ndcg")
-    assert (one_hit[4] < one_hit[0]) == by_rank
-
-
-def test_ndcg_is_one_when_all_relevant_movies_lead_the_list_or_fill_it():
-    assert metrics.ndcg(np.array([[1, 1, 0, 0]], bool), np.array([2])) == pytest.approx(1, abs=1e-12)
-    assert metrics.ndcg(np.ones((1, 4), bool), np.array([99])) == pytest.approx(1, abs=1e-12)
-
-
-def test_average_precision_divides_by_the_relevant_movies_not_by_the_list():
-    # Two hits in a list of two, of four relevant movies: (1 + 1) / 4, as Microsoft Recommenders does; not / min(2, 4).
-    assert metrics.average_precision(np.ones((1, 2), bool), np.array([4])) == pytest.approx(0.5, abs=1e-12)
-
-
-@pytest.mark.parametrize("k", [5, 20])
-def test_random_order_has_the_recall_and_precision_of_its_closed_form(k):
-    num_movies, relevant, users = 50, 5, 4000
-    rng = np.random.default_rng(1)
-    hits = np.argsort(rng.random((users, num_movies)), axis=1)[:, :k] < relevant  # movies 0 … 4 are relevant
-    num_relevant = np.full(users, relevant)
-    # Standard error of recall: √(.4 · .6 / 5 / 4000) = .0035 at most
-    assert metrics.recall(hits, num_relevant).mean() == pytest.approx(k / num_movies, abs=0.01)
-    assert metrics.precision(hits, num_relevant).mean() == pytest.approx(relevant / num_movies, abs=0.01)
-
-
 def test_star_errors_on_paper():
     predicted, actual = [1.0, 2.0, 5.0, 3.0], [2.0, 2.0, 3.0, 4.0]  # errors −1, 0, 2, −1
     assert metrics.rmse(predicted, actual) == pytest.approx(math.sqrt(6 / 4), abs=1e-15)
@@ -118,17 +87,7 @@ def _loop_auc(scores, relevant, num_relevant):
     return won / (num_relevant * len(others))
 
 
-def test_auc_equals_a_slow_loop():
-    rng = np.random.default_rng(0)
-    scores = rng.integers(0, 6, (40, 25)).astype(float)  # many ties
-    relevant = rng.random((40, 25)) < 0.2
-    scores[(rng.random((40, 25)) < 0.3) & ~relevant] = -np.inf  # seen
-    num_relevant = relevant.sum(axis=1) + (np.arange(40) % 4 == 0)  # some have one more, outside the catalogue
-    expected = [_loop_auc(*user) if user[2] else math.nan for user in zip(scores, relevant, num_relevant, strict=True)]
-    np.testing.assert_allclose(metrics.auc(scores, relevant, num_relevant), expected, rtol=0, atol=1e-12)
-
-
-@pytest.mark.parametrize("relevant_movies", [1, metrics.FEW, metrics.FEW + 1, 200])
+@pytest.mark.parametrize("relevant_movies", [1, 9, 200])
 def test_auc_of_few_and_of_many_relevant_movies_equals_a_slow_loop(relevant_movies):
     rng = np.random.default_rng(relevant_movies)
     scores = rng.integers(0, 30, (4, 250)).astype(np.float32)
@@ -136,7 +95,7 @@ def test_auc_of_few_and_of_many_relevant_movies_equals_a_slow_loop(relevant_movi
     relevant[:, :relevant_movies] = True
     scores[:, 240:] = -np.inf  # seen
     scores[1:, 0] = -np.inf  # relevant, and never recommended: beats nobody
-    num_relevant = np.full(4, relevant_movies)
+    num_relevant = relevant_movies + np.array([0, 1, 0, 1])  # some have one more, outside the catalogue
     expected = [_loop_auc(*user) for user in zip(scores, relevant, num_relevant, strict=True)]
     np.testing.assert_allclose(metrics.auc(scores, relevant, num_relevant), expected, rtol=0, atol=1e-12)
 

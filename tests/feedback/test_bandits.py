@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from movierec.feedback.bandits import EpsilonGreedy, InOrder, LinearBandit, LinUCB, ThompsonSampling, best_left
-from movierec.feedback.simulator import World
 
 LEFT = np.ones(6, bool)
 
@@ -35,18 +34,6 @@ def test_theta_is_the_ridge_regression_of_all_clicks(knows_places):
     expected = np.linalg.solve(2 * np.eye(3) + x.T @ x, x.T @ clicks)
     np.testing.assert_allclose(policy.theta, expected, atol=1e-10)
     np.testing.assert_allclose(policy.inverse, np.linalg.inv(2 * np.eye(3) + x.T @ x), atol=1e-10)
-
-
-def test_who_knows_places_is_right_about_a_film_that_was_shown_far_down():
-    """A film liked by seven of ten, always in a place that one of five looks at: .7 is learned, or .14."""
-    rng, x = np.random.default_rng(0), np.ones((1, 1))
-    found = {}
-    for knows in (True, False):
-        policy = LinearBandit(1, 1, knows_places=knows)
-        for _ in range(5000):
-            policy.learn(x, rng.random(1) < 0.2 * 0.7, np.array([0.2]))
-        found[knows] = policy.theta[0]
-    assert abs(found[True] - 0.7) < 0.06 and abs(found[False] - 0.14) < 0.02
 
 
 def test_greedy_shows_the_largest_and_ties_in_a_random_order():
@@ -88,17 +75,6 @@ def test_thompson_draws_theta_from_its_belief():
     drawn = np.array([policy.values(np.eye(3), rng) for _ in range(20_000)])
     np.testing.assert_allclose(drawn.mean(axis=0), policy.theta, atol=0.01)
     np.testing.assert_allclose(np.cov(drawn.T), 0.25 * policy.inverse, atol=0.002)
-
-
-def test_where_nothing_is_shared_exploring_finds_the_best_film_and_greedy_gets_stuck():
-    """Ten films, the last of them the best; each a feature of its own."""
-    world = World(np.array([[0.3] * 9 + [0.8]]), places=1, once=False)
-    features = np.eye(10)[None]
-    late = {}
-    for name, make in {"greedy": lambda: LinearBandit(10, 1), "LinUCB": lambda: LinUCB(10, 1, alpha=0.7)}.items():
-        runs = [world.play(make(), features, 600, seed) for seed in range(10)]
-        late[name] = np.mean([(run["first"].tail(100) == 9).mean() for run in runs])
-    assert late["LinUCB"] > 0.8 > 0.5 > late["greedy"]
 
 
 def test_bad_settings_are_refused():

@@ -1,10 +1,12 @@
 """The world of clicks: what it is made of, who comes, and what a round brings."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from movierec.data import make_indices
+from movierec.data import Indices, make_indices
 from movierec.feedback import simulator
 from movierec.feedback.bandits import InOrder
 from movierec.feedback.simulator import World
@@ -45,7 +47,10 @@ def test_offers_are_unseen_films_the_best_first_and_others_drawn(fitted):
         simulator.offers(fitted, candidates=31)
 
 
-def test_features_are_what_the_hybrid_says_of_each_candidate(fitted):
+@pytest.mark.parametrize("known", [["Comedy", "Drama"], []], ids=["features", "without features"])
+def test_features_are_what_the_hybrid_says_of_each_candidate(fitted, monkeypatch, known):
+    """Also of a hybrid that was fitted with without="features": it knows no genres, but the films have them."""
+    monkeypatch.setattr(fitted.pipeline, "genres", known)
     offered = simulator.offers(fitted, candidates=6)
     features, names = simulator.features_of(fitted, offered)
     assert features.shape == (40, 6, len(names)) and names == ["1", "score", "popularity", "stars", "Comedy", "Drama"]
@@ -57,6 +62,18 @@ def test_features_are_what_the_hybrid_says_of_each_candidate(fitted):
     np.testing.assert_allclose(features[7, 2, 3], fitted.predict(pair)[0] - 3.5, atol=1e-5)
     genres = fitted.movies["genres"].iloc[offered[7, 2]]
     assert features[7, 2, 4:].tolist() == [float("Comedy" in genres), float("Drama" in genres)]
+
+
+def test_features_have_a_name_each_even_if_the_model_reads_none():
+    """A hybrid fitted `without="features"` has no genres in its pipeline; the films still have theirs."""
+    indices = Indices(np.array([1, 2]), np.array([10, 20, 30]))
+    films = pd.DataFrame({"movie_id": [10, 20, 30], "genres": ["Comedy|Crime", "", "Crime"], "popularity": [1.0, 2, 3]})
+    hybrid = SimpleNamespace(indices=indices, movies=films, pipeline=SimpleNamespace(genres=[]))
+    hybrid.score = lambda users: np.arange(6.0).reshape(2, 3)[users]
+    hybrid.predict = lambda pairs: np.full(len(pairs), 4.0)
+    features, names = simulator.features_of(hybrid, np.array([[0, 1], [2, 0]]))
+    assert names == ["1", "score", "popularity", "stars", "Comedy", "Crime"] and features.shape == (2, 2, 6)
+    assert features[..., 4:].tolist() == [[[1, 1], [0, 0]], [[0, 1], [1, 1]]]
 
 
 class Remembers(InOrder):

@@ -17,7 +17,6 @@ def some(*shape, seed=0):
 @pytest.fixture
 def model():
     """An untrained model whose weights are no longer small, so that what reads what can be seen."""
-    tf.keras.utils.set_random_seed(0)
     model = SequenceModel(
         np.array([3, 1, 4, 1, 5]), some(FILMS, 2, seed=9), "softmax", DIM, 0.0, 0.0, length=LENGTH, blocks=2
     )
@@ -34,7 +33,7 @@ def test_attention_equals_a_loop():
     """softmax(q·k/√dim) over the places up to one's own that have a film."""
     attention, x = CausalSelfAttention(DIM), some(2, LENGTH, DIM)
     is_film = np.array([[False, True, True, True], [True, True, True, True]])
-    output, weights = (look(x, tf.constant(is_film)).numpy() for look in (attention, attention.weights_of))
+    output, weights = (look(x, tf.constant(is_film)).numpy() for look in (attention, attention.attention_weights))
     q, k, v = (layer.kernel.numpy() for layer in (attention.query, attention.key, attention.value))
     x = x.numpy()
     for row in range(2):
@@ -77,7 +76,6 @@ def test_order_is_known_by_places_or_gaps_and_else_by_the_mask_alone():
     other = tf.gather(x, [1, 0, 2, 3], axis=1)
     apart = {}
     for places, has_gaps in ((False, False), (True, False), (False, True)):
-        tf.keras.utils.set_random_seed(0)
         encoder = AttentionEncoder(LENGTH, DIM, 1, 0.0, Draws(), has_places=places, has_gaps=has_gaps)
         encoder.set_weights([np.random.default_rng(2).normal(0, 0.5, weight.shape) for weight in encoder.get_weights()])
         states = [encoder(one, gap, is_film)[0, -1].numpy() for one in (x, other)]

@@ -1,128 +1,231 @@
-"""Histories against loops over the ratings."""
+"""Histories against loops over the ratings: their order, the sums over them as matrices and as lists, and windows."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from movierec.baselines import Bias
-from movierec.data import UNKNOWN, make_indices
-from movierec.models import history as histories
+from movierec.data import make_indices
+from movierec.keras2 import tf
 from movierec.models.history import (
-    NUM_SESSION_FEATURES,
-    SESSION_DAMPINGS,
-    SESSION_SECONDS,
+    NUM_GAPS,
+    Entries,
     History,
+    Lists,
+    Matrix,
+    gaps,
+    make_bags,
     make_history,
-    session_features,
+    newest,
+    sums,
+    weighted_sums,
+    windows,
 )
+
+DIM, DAY = 3, 86_400
 
 
 @pytest.fixture
-def history(tiny, tiny_indices):
+def tiny_history(tiny, tiny_indices):
     return make_history(tiny.ratings, tiny_indices, Bias(tiny.ratings, tiny_indices))
 
 
-def test_a_history_is_user_by_user_and_oldest_first(history, tiny, tiny_indices):
-    by_user = tiny.ratings.sort_values(["user_id", "timestamp"])
+def test_a_history_is_user_by_user_and_oldest_first(tiny_history, tiny, tiny_indices):
+    """And `starts` and `age` equal loops."""
+    history, by_user = tiny_history, tiny.ratings.sort_values(["user_id", "timestamp"])
     assert tiny_indices.user_ids[history.user_index].tolist() == by_user["user_id"].tolist()
     assert tiny_indices.movie_ids[history.movie_index].tolist() == by_user["movie_id"].tolist()
     assert history.timestamp.tolist() == by_user["timestamp"].tolist()
     np.testing.assert_allclose(history.residual, Bias(tiny.ratings, tiny_indices).residuals(by_user), rtol=1e-6)
-
-
-def test_ties_stay_in_the_order_of_the_file(tiny, tiny_indices):
-    ratings = tiny.ratings.assign(timestamp=7)
-    history = make_history(ratings, tiny_indices, Bias(ratings, tiny_indices))
-    first = ratings.loc[ratings["user_id"] == 1, "movie_id"].tolist()
-    assert tiny_indices.movie_ids[history.movie_index[:3]].tolist() == first
-
-
-def test_starts_and_ages_equal_loops(history):
     for user in range(history.num_users):
         rows = np.flatnonzero(history.user_index == user)
         assert list(range(history.starts[user], history.starts[user + 1])) == rows.tolist()
         assert history.age[rows].tolist() == list(range(len(rows)))[::-1]
+    tied = tiny.ratings.assign(timestamp=7)
+    first = make_history(tied, tiny_indices, Bias(tied, tiny_indices)).movie_index[:3]  # in the order of the file
+    assert tiny_indices.movie_ids[first].tolist() == tied.loc[tied["user_id"] == 1, "movie_id"].tolist()
 
 
-def test_matrices_have_a_one_and_a_residual_where_rated(history):
-    rated, residual = history.matrices()
+def test_matrices_have_a_one_and_a_residual_where_rated(tiny_history):
+    rated, residual = tiny_history.matrices()
     assert rated.shape == residual.shape == (6, 5) and rated.sum() == 14
-    for user, movie, value in zip(history.user_index, history.movie_index, history.residual, strict=True):
-        assert rated[user, movie] == 1 and residual[user, movie] == value
+    pairs = zip(tiny_history.user_index, tiny_history.movie_index, tiny_history.residual, strict=True)
+    assert all(rated[user, movie] == 1 and residual[user, movie] == value for user, movie, value in pairs)
     assert not residual[rated == 0].any()
+    sparse = tiny_history.rated()
+    np.testing.assert_array_equal(sparse.toarray(), rated)
+    assert sparse.nnz == 14 and sparse.dtype == np.float32
 
 
-# ---- sessions
+# ---- sums
 
 
-@pytest.fixture(params=[False, True], ids=["both sides", "in order"])
-def busy(request):
-    """Four users; the first rates in bursts, with ties, the last but once."""
-    rng = np.random.default_rng(0)
-    seconds = np.sort(rng.integers(0, 400, 30))
-    users = np.repeat([0, 1, 2, 3], [16, 8, 5, 1])
-    time = np.concatenate([np.sort(seconds[users == user]) for user in range(4)])
-    time[3:6] = time[3]
-    residual = rng.normal(size=30).astype(np.float32)
-    return History(users.astype(np.int32), np.arange(30, dtype=np.int32), residual, time, 4, 30, request.param)
+@pytest.fixture
+def history():
+    """Six users, five movies; user 3 rated nothing, nobody rated movie 4, user 5 rated all others.
+
+    user   0        1     2     4  5
+    movie  2 0 1    0 2   2 0   0  1 3 0 2      4 + 1 = 5 ratings of movie 0, 2 of movie 1, 4 of movie 2, 1 of movie 3
+    """
+    user = np.repeat([0, 1, 2, 4, 5], [3, 2, 2, 1, 4]).astype(np.int32)
+    movie = np.int32([2, 0, 1, 0, 2, 2, 0, 0, 1, 3, 0, 2])
+    residual = np.random.default_rng(0).normal(size=12).astype(np.float32)
+    return History(user, movie, residual, np.arange(12), 6, 5, True)
 
 
-def _loop(history, others, gaps):
-    """The docstring's sum over the rows `others`, `gaps` seconds away."""
-    found = []
-    for seconds in SESSION_SECONDS:
-        k = np.exp(-np.abs(gaps) / seconds)
-        found += [(k * history.residual[others]).sum() / (damping + k.sum()) for damping in SESSION_DAMPINGS]
-    return found
+def tables(others, seed=1):
+    """watched and starred."""
+    rng = np.random.default_rng(seed)
+    return [tf.Variable(rng.normal(size=(others, DIM)), dtype=tf.float32) for _ in range(2)]
 
 
-def test_own_ratings_see_the_others_and_not_themselves(busy):
-    features = session_features(busy)
-    assert features.shape == (30, NUM_SESSION_FEATURES) and features.dtype == np.float32
-    for row in range(30):
-        others = np.flatnonzero(busy.user_index == busy.user_index[row])
-        others = others[others < row] if busy.in_order else others[others != row]
-        expected = _loop(busy, others, busy.timestamp[others] - busy.timestamp[row])
-        np.testing.assert_allclose(features[row], expected, atol=1e-6)
-    assert not features[29].any()  # of a user with one rating there is nothing to see
+def both_kinds(history):
+    """Matrices, and lists above so many pairs: 6 users x 5 movies are 30."""
+    kinds = {Matrix: make_bags(history, most_pairs=30, most_raters=64), Lists: make_bags(history, 29, 64)}
+    assert all(isinstance(side, kind) for kind, bags in kinds.items() for side in (bags.by_user, bags.by_movie))
+    assert kinds[Matrix].in_movie_bag is None and kinds[Lists].in_movie_bag.all()
+    return kinds
 
 
-def test_questions_see_all_ratings_or_those_until_now(busy):
-    users, times = np.array([0, 2, 0, 1, 3]), busy.timestamp[[4, 26, 10, 20, 29]] + np.array([0, 3, -1, 500, 0.5])
-    features = session_features(busy, users, times)
-    for row, (user, time) in enumerate(zip(users, times, strict=True)):
-        others = np.flatnonzero((busy.user_index == user) & ((busy.timestamp <= time) | (not busy.in_order)))
-        np.testing.assert_allclose(features[row], _loop(busy, others, busy.timestamp[others] - time), atol=1e-6)
-    np.testing.assert_array_equal(session_features(busy, users[2:3], times[2:3]), features[2:3])  # each for itself
+def loop(history, side, rows, watched, starred):
+    """The docstring's sum and count, one rating after the other; `side`: whose rows, "by_user" or "by_movie"."""
+    total, count = np.zeros((len(rows), DIM)), np.zeros(len(rows))
+    for place, row in enumerate(rows):
+        for user, movie, residual in zip(history.user_index, history.movie_index, history.residual, strict=True):
+            own, other = (user, movie) if side == "by_user" else (movie, user)
+            if own == row:
+                total[place] += watched[other] + (0 if starred is None else residual * starred[other])
+                count[place] += 1
+    return total, count
 
 
-@pytest.mark.parametrize("rows", [1, 9, 17])
-def test_blocks_of_rows_change_nothing(busy, monkeypatch, rows):
-    users, times = np.array([0, 2, 0, 1, 3, UNKNOWN]), np.array([3.5, 300, np.nan, 20, 399, 7])
-    own, asked = session_features(busy), session_features(busy, users, times)
-    monkeypatch.setattr(histories, "ROWS_PER_BLOCK", rows)
-    np.testing.assert_array_equal(session_features(busy), own)
-    np.testing.assert_array_equal(session_features(busy, users, times), asked)
+@pytest.mark.parametrize(
+    ("side", "others", "rows"), [("by_user", 5, [5, 0, 3, 0, 4]), ("by_movie", 6, [4, 0, 2, 2, 1])]
+)
+def test_matrices_and_lists_sum_as_a_slow_loop_does(history, side, others, rows):
+    """Rows repeat in a batch, and one of them is empty. With explicit signals and without; and the gradients.
+
+    ∂ Σ_r c_r · sum_r / ∂ watched_j = Σ_r rated_rj c_r, and the same of starred with residuals.
+    """
+    upstream = np.random.default_rng(2).normal(size=(len(rows), DIM)).astype(np.float32)
+    matrices = [matrix if side == "by_user" else matrix.T for matrix in history.matrices()]
+    learned = tables(others)
+    for kind, bags in both_kinds(history).items():
+        for starred in (None, learned[1]):
+            total, count = loop(history, side, rows, learned[0].numpy(), None if starred is None else starred.numpy())
+            with tf.GradientTape() as tape:
+                found = getattr(bags, side).sums(tf.constant(rows), learned[0], starred)
+                value = tf.reduce_sum(upstream * found[0])
+            np.testing.assert_allclose(found[0], total, atol=1e-5, err_msg=kind)
+            assert found[1].numpy().tolist() == count.tolist() and count.min() == 0
+        for gradient, matrix in zip(tape.gradient(value, learned), matrices, strict=True):
+            np.testing.assert_allclose(tf.convert_to_tensor(gradient), matrix[rows].T @ upstream, atol=1e-5)
 
 
-def test_no_question_has_no_features(busy):
-    assert session_features(busy, np.array([], int), np.array([])).shape == (0, NUM_SESSION_FEATURES)
+def test_entries_are_the_ratings_of_the_rows_from_the_oldest(history):
+    lists = make_bags(history, 30, 64).lists
+    entries = lists.entries(tf.constant([1, 3, 0, 1]))
+    assert entries.row.numpy().tolist() == [0, 0, 2, 2, 2, 3, 3]
+    assert entries.movie.numpy().tolist() == [0, 2, 2, 0, 1, 0, 2]
+    assert entries.age.numpy().tolist() == [1, 0, 2, 1, 0, 1, 0]  # newer ratings of the same user
+    np.testing.assert_array_equal(entries.residual, history.residual[[3, 4, 0, 1, 2, 3, 4]])
+    assert [len(column) for column in lists.entries(tf.constant([], tf.int32))] == [0, 0, 0, 0]
 
 
-def test_nobody_and_never_are_zeros(busy):
-    features = session_features(busy, np.array([UNKNOWN, 0, 0]), np.array([5.0, np.nan, busy.timestamp[3]]))
-    assert not features[:2].any() and features[2].any()
+@pytest.fixture
+def newcomers():
+    """The first has rated movie 1, residual 2, and movie 0, residual −1; the second nothing."""
+    return Entries(*map(tf.constant, ([0, 0], [1, 0], [2.0, -1.0], [1.0, 0.0])))
 
 
-def test_a_rating_far_away_in_time_says_nothing(busy):
-    assert not session_features(busy, np.array([0]), np.array([1e9])).any()
+def test_sums_of_people_who_are_not_in_train(newcomers):
+    watched, starred = tf.constant([[1.0, 0.0], [0.0, 5.0]]), tf.constant([[4.0, 4.0], [10.0, 20.0]])
+    total, count = sums(newcomers, 2, watched, starred)
+    # (0, 5) + 2 · (10, 20) = (20, 45) of movie 1, and (1, 0) − (4, 4) = (−3, −4) of movie 0
+    assert total.numpy().tolist() == [[17, 41], [0, 0]] and count.numpy().tolist() == [2, 0]
 
 
-def test_one_stern_minute_is_a_stern_feature():
-    ratings = pd.DataFrame(
-        {"user_id": 1, "movie_id": range(6), "rating": [5, 5, 5, 1, 1, 1.0], "timestamp": [0, 1, 2, 9000, 9001, 9002]}
+@pytest.mark.parametrize("training", [False, True])
+def test_weighted_sums_and_their_gradient(newcomers, training):
+    """In training the gradient is our own, and equals TensorFlow's: each row of the table has weight · upstream."""
+    table, upstream = tf.Variable([[1.0, 2.0], [0.0, 5.0]]), tf.constant([[1.0, 10.0], [7.0, 7.0]])
+    with tf.GradientTape() as tape:
+        total = weighted_sums(newcomers, tf.constant([0.5, 3.0]), 2, table, training)
+        value = tf.reduce_sum(total * upstream)
+    assert total.numpy().tolist() == [[3, 8.5], [0, 0]]  # .5 · (0, 5) + 3 · (1, 2)
+    gradient = tf.convert_to_tensor(tape.gradient(value, table))
+    assert gradient.numpy().tolist() == [[3, 30], [0.5, 5]]
+
+
+@pytest.mark.parametrize(("most", "without"), [(5, []), (4, [0]), (1, [0, 1, 2]), (0, [0, 1, 2, 3])])
+def test_a_movie_with_too_many_ratings_has_an_empty_bag(history, most, without):
+    """Movies 0 to 4 have 5, 2, 4, 1 and no ratings; up to `most` the bag has all of them."""
+    bags = make_bags(history, 29, most)
+    assert sorted(set(history.movie_index[~bags.in_movie_bag].tolist())) == without
+    assert len(bags.by_movie.other) == bags.by_movie.starts[-1] == bags.in_movie_bag.sum()
+    watched, starred = tables(6)
+    total, count = bags.by_movie.sums(tf.range(5), watched, starred)
+    wanted, n = loop(history, "by_movie", range(5), watched.numpy(), starred.numpy())
+    has_bag = ~np.isin(range(5), without)
+    np.testing.assert_allclose(total, np.where(has_bag[:, None], wanted, 0), atol=1e-5)
+    assert count.numpy().tolist() == (n * has_bag).tolist()
+
+
+# ---- sequences
+
+
+@pytest.fixture
+def train():
+    """User 1 watched 10, 20, 30, 40, 50; user 2 watched 20, 30; user 3 watched 10 alone. Rows are not in order."""
+    rows = [
+        *[(1, 10, 100), (1, 20, 100), (1, 30, 130), (1, 40, 130 + DAY), (1, 50, 130 + 30 * DAY)],
+        *[(2, 20, 5), (2, 30, 4000)],
+        (3, 10, 7),
+    ]
+    table = pd.DataFrame(rows, columns=["user_id", "movie_id", "timestamp"]).assign(rating=3.0)
+    return table.sort_values("movie_id", ascending=True, kind="stable").reset_index(drop=True)
+
+
+@pytest.fixture
+def films(train):
+    """The history of `train`; rows 0 to 4 are films 10 to 50."""
+    indices = make_indices(train)
+    return make_history(train, indices, Bias(train, indices), in_order=True)
+
+
+def test_a_gap_says_how_long_before_the_users_last_rating_was(films):
+    """The edges are 1 s, 1 min, 10 min, 1 h, 1 day, 1 week; a user's first rating has the longest gap."""
+    first = NUM_GAPS - 1
+    assert gaps(films).tolist() == [first, 0, 1, 5, 6, first, 4, first]
+
+
+def test_windows_ask_for_each_film_but_the_first_once(films):
+    """With length 2: user 1 has [30 40] -> [40 50] and [10 20] -> [20 30], user 2 [20] -> [30]; 5 is no film."""
+    rows = windows(films, 2)
+    assert rows.film.tolist() == [[2, 3], [0, 1], [5, 1]]
+    assert rows.next_film.tolist() == [[3, 4], [1, 2], [5, 2]]
+    assert rows.gap.tolist() == [[1, 5], [6, 0], [6, 6]]
+    assert {array.dtype for array in rows} == {np.dtype(np.int32)}
+
+
+@pytest.mark.parametrize("length", [1, 3, 4, 5, 50])
+def test_windows_of_any_length_ask_the_same(films, length):
+    rows = windows(films, length)
+    is_asked = rows.next_film < 5
+    pairs = sorted(zip(rows.film[is_asked].tolist(), rows.next_film[is_asked].tolist(), strict=True))
+    assert pairs == [(0, 1), (1, 2), (1, 2), (2, 3), (3, 4)]
+    np.testing.assert_array_equal(rows.film == 5, rows.next_film == 5)
+
+
+def test_without_a_user_with_two_films_there_is_no_window(films):
+    lonely = films._replace(
+        **{name: getattr(films, name)[-1:] for name in ("user_index", "movie_index", "residual", "timestamp")}
     )
-    indices = make_indices(ratings)
-    history = make_history(ratings, indices, Bias(ratings, indices), in_order=True)
-    warm, stern = session_features(history, np.array([0, 0]), np.array([3.0, 9003.0]))
-    assert (warm > 0).all() and (stern[:4] < 0).all()
+    with pytest.raises(ValueError, match="a user must have two films.*each of the 3 users has at most one.*Fit on"):
+        windows(lonely, 50)
+
+
+def test_the_newest_films_end_at_the_right(films):
+    film, gap = newest(films, 3)
+    assert film.tolist() == [[2, 3, 4], [5, 1, 2], [5, 5, 0]]
+    assert gap.tolist() == [[1, 5, 6], [6, 6, 4], [6, 6, 6]]

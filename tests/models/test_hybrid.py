@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from untrained import untrained
+from untrained import randomise, untrained
 
 from movierec.baselines import Bias
 from movierec.data import make_weeks, rating_rows
 from movierec.keras2 import tf, tfrs
-from movierec.models.history import make_history, session_features
+from movierec.models.history import make_history
+from movierec.models.sessions import session_features
 
 SMALL = dict(dim=3, ranking_dim=4, hidden=(5,), ranking_hidden=(5,), dropout=0.0, ranking_dropout=0.0)
 
@@ -59,6 +60,18 @@ def test_training_one_head_leaves_the_other_as_it_is(build, ratings):
             for name in (head, other)
         }
         assert moved == {head: True, other: False}
+
+
+def test_dropout_is_for_training_only_and_another_in_each_step(tiny, tiny_indices, ratings):
+    model = untrained(tiny, tiny_indices, ("stars", "ranking"), dropout=0.9, ranking_dropout=0.9)
+    randomise(model)
+    for batch in (ratings, {"user_index": tf.range(6)}):
+        dropped = []
+        for step in (0, 0, 1):
+            with model.draws.at_step(step):
+                dropped.append(model.compute_loss(batch, training=True).numpy())
+        calm = [model.compute_loss(batch).numpy() for _ in range(2)]
+        assert dropped[0] == dropped[1] != dropped[2] and calm[0] == calm[1] not in dropped
 
 
 def test_share_is_of_train(build):

@@ -1,4 +1,8 @@
-"""From histories to lists: what events change, against people whose history is the same in another way."""
+"""From histories to lists.
+
+Protected: what new events change (against users whose history is the same in another way), what a newcomer's genres
+add, and that the saved functions answer to the bit as the model does.
+"""
 
 import numpy as np
 import pandas as pd
@@ -9,7 +13,7 @@ from movierec.baselines import Bias
 from movierec.data import UNKNOWN
 from movierec.keras2 import tf
 from movierec.models import make_history
-from movierec.recommend.pipeline import GENRE_WEIGHT, POPULAR_DAYS, popular_lately
+from movierec.recommend.people import GENRE_WEIGHT, POPULAR_DAYS, popular_lately
 
 NAN = float("nan")
 
@@ -140,17 +144,16 @@ def test_a_title_or_an_id_and_published_titles_only(fitted, pipeline):
             pipeline.recommend(tf.constant([100], tf.int64), k)
 
 
-def test_a_title_of_two_films_names_neither(checkerboard, split, small):
+def test_a_title_of_two_films_names_neither_and_seen_films_outside_the_catalogue_are_no_error(
+    split, small, checkerboard
+):
+    """Two releases may have one title; validation may have films that neither train nor the table of movies has."""
     movies = checkerboard.movies.assign(title=["Twins (1980)"] * 2 + checkerboard.movies["title"].tolist()[2:])
-    model = movierec.fit_hybrid(split, movies, epochs=1, heads=("ranking",), **small)
-    assert model.pipeline.title_table.lookup(tf.constant(["Twins (1980)", "Film 3 (1981)"])).numpy().tolist() == [-1, 3]
-
-
-def test_seen_films_outside_the_catalogue_are_no_error(split, small):
-    """Without a table of movies, validation may have films that train lacks."""
     validation = split.validation.copy()
     validation.iloc[0, validation.columns.get_loc("movie_id")] = 999_999
-    model = movierec.fit_hybrid(movierec.Split(split.train, validation, split.test, "user"), epochs=1, **small)
+    split = movierec.Split(split.train, validation, split.test, "user")
+    model = movierec.fit_hybrid(split, movies, epochs=1, heads=("ranking",), **small)
+    assert model.pipeline.title_table.lookup(tf.constant(["Twins (1980)", "Film 3 (1981)"])).numpy().tolist() == [-1, 3]
     assert len(model.recommend([validation["user_id"].iloc[0]], k=3)) == 3
 
 

@@ -1,10 +1,10 @@
-"""The service over a model that can be counted out by hand: good answers, refusals that help, no inside shown."""
+"""The service over a model that can be counted out by hand.
+
+Protected: answers and refusals as documented, limits, feedback kept before it is acknowledged, no inside shown.
+"""
 
 import asyncio
-import concurrent.futures
-import errno
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -18,10 +18,11 @@ import pandas as pd
 import pytest
 
 from movierec.data import find_movie
-from movierec.serving.events import Event, FeedbackLog
-from movierec.serving.service import make_app
+from movierec.serving.events import Event, EventStore
+from movierec.serving.service import main, make_app
 
 HERE = Path(__file__).parent
+VIEW = Event(user_id=1, movie_id=10, kind="view", time=0)
 JSON = {"content-type": "application/json"}
 TITLES = ["Toy Story (1995)", "Aladdin (1992)", "Fargo (1996)", "Léon (1994)", "Hamlet (1948)", "Hamlet (1996)"]
 
@@ -76,9 +77,9 @@ def load_served(folder):
 
 
 @pytest.fixture
-def log(tmp_path):
-    with FeedbackLog(tmp_path / "feedback.jsonl") as log:
-        yield log
+def events(tmp_path):
+    with EventStore(tmp_path / "events.db") as events:
+        yield events
 
 
 @pytest.fixture
@@ -108,8 +109,8 @@ class Client:
 
 
 @pytest.fixture
-def client(served, log):
-    return Client(make_app(served, log))
+def client(served, events):
+    return Client(make_app(served, events))
 
 
 def _films(answer):
@@ -119,31 +120,33 @@ def _films(answer):
 
 def _refused(answer, status, *parts):
     """A `Problem`, and nothing else, with these parts in its text."""
-    assert (answer.status_code, answer.headers["content-type"], list(answer.json())) == (
-        status,
-        "application/json",
-        ["detail"],
-    ), answer.text
+    assert (answer.status_code, list(answer.json())) == (status, ["detail"]), answer.text
     assert [part for part in parts if part not in answer.json()["detail"]] == [], answer.text
 
 
 # ---- lists
 
 
-def test_a_user_gets_what_the_model_says(client):
-    answer = client.get("/recommend/1?k=2")
-    assert answer.status_code == 200
-    film = {"rank": 1, "movie_id": 20, "title": "Aladdin (1992)", "score": -1.0, "predicted_stars": None}
-    other = {"rank": 2, "movie_id": 30, "title": "Fargo (1996)", "score": -2.0, "predicted_stars": None}
-    assert answer.json() == {"based_on": "history", "movies": [film, other]}
+def test_answers_are_what_the_model_says(client, events):
+    film = {"rank": 1, "movie_id": 20, "title": "Aladdin (1992)", "score": -1.0}
+    other = {"rank": 2, "movie_id": 30, "title": "Fargo (1996)", "score": -2.0}
+    no_stars = {"predicted_stars": None}
+    events.append(VIEW)
+    model = {"data": "six films", "metrics": {"ndcg@10": 0.5}, "versions": {}, "seed": 0}
+    for path, answer in {
+        "/recommend/1?k=2": {"based_on": "history and feedback", "movies": [film | no_stars, other | no_stars]},
+        "/similar/10?k=2": {"movies": [film, other]},
+        "/health": {"status": "ok", "users": 2, "movies": 6, "events": 1, "model": model},
+    }.items():
+        assert client.get(path).json() == answer
 
 
-def test_ten_films_unless_another_number_is_asked_for(client, served, log):
+def test_ten_films_unless_another_number_is_asked_for(client, served, events):
     assert _films(client.get("/recommend/2?k=3")) == [10, 20, 30]
     assert _k_schema(client) == _k_schema(client) | {"default": 6, "minimum": 1, "maximum": 6}
     assert _films(client.get("/recommend/2")) == [10, 20, 30, 40, 50, 60]  # there are no ten
     served.num_movies = 1_000
-    large = Client(make_app(served, log))
+    large = Client(make_app(served, events))
     assert _k_schema(large) == _k_schema(large) | {"default": 10, "minimum": 1, "maximum": 100}
     large.get("/recommend/2")
     assert served.asked[-1] == (2, 10, [])
@@ -158,7 +161,6 @@ def _k_schema(client):
     "body, based_on, asked",
     [
         ({}, "popularity", ({}, (), 6)),
-        ({"stars": [], "genres": []}, "popularity", ({}, (), 6)),
         ({"stars": [{"movie_id": 10, "stars": 5}]}, "stars", ({10: 5.0}, (), 6)),
         ({"genres": ["Crime", "Comedy"], "k": 2}, "genres", ({}, ("Crime", "Comedy"), 2)),
         (
@@ -174,111 +176,106 @@ def test_a_newcomer_gets_a_list_and_is_told_what_it_is_based_on(client, served, 
     assert served.asked == [asked]
 
 
-def test_films_like_a_film(client):
-    answer = client.get("/similar/20?k=1")
-    film = {"rank": 1, "movie_id": 10, "title": "Toy Story (1995)", "score": -1.0}
-    assert answer.json() == {"movies": [film]}
-
-
-def test_health_says_who_answers(client, log):
-    log.append(Event(1, 10, "view", None, 0))
-    assert client.get("/health").json() == {
-        "status": "ok",
-        "users": 2,
-        "movies": 6,
-        "events": 1,
-        "model": {"data": "six films", "metrics": {"ndcg@10": 0.5}, "versions": {}, "seed": 0},
-    }
-
-
 # ---- feedback
 
 
-def test_feedback_is_kept_and_the_next_list_knows_it(client, served, log):
+def test_feedback_is_kept_and_the_next_list_knows_it(client, served, events):
     before = int(time.time())
     answer = client.post("/feedback", {"user_id": 1, "movie_id": 20, "kind": "stars", "stars": 4.5})
-    assert answer.status_code == 201
-    [event] = log.of(1)
-    assert answer.json() == event._asdict()
-    assert event[:4] == (1, 20, "stars", 4.5) and before <= event.time <= time.time()
+    [event] = events.of(1)
+    assert (answer.status_code, answer.json()) == (201, event.model_dump())
+    assert event.model_dump(exclude={"time"}) == {"user_id": 1, "movie_id": 20, "kind": "stars", "stars": 4.5}
+    assert before <= event.time <= time.time()
     answer = client.get("/recommend/1?k=2")
     assert (answer.json()["based_on"], _films(answer)) == ("history and feedback", [30, 40])
     assert served.asked == [(1, 2, [event])]
 
 
-def test_somebody_new_is_known_from_the_first_event_on(client):
+def test_a_new_user_is_known_from_the_first_event_on_and_not_after_the_last_is_deleted(client, events):
+    events.append(VIEW)
     _refused(client.get("/recommend/77"), 404, "user_id 77 is not one of the 2 users", "POST /recommend")
     assert client.post("/feedback", {"user_id": 77, "movie_id": 10, "kind": "view"}).status_code == 201
     answer = client.get("/recommend/77?k=1")
     assert (answer.json()["based_on"], _films(answer)) == ("feedback", [20])
-
-
-def test_events_of_films_that_the_model_no_longer_knows_are_left_out(client, served, log):
-    log.append(Event(77, 999, "view", None, 0))
+    for deleted in (1, 0):
+        answer = client.request("DELETE", "/users/77/events")
+        assert (answer.status_code, answer.json()) == (200, {"user_id": 77, "deleted": deleted})
     _refused(client.get("/recommend/77"), 404)
-    log.append(Event(77, 10, "view", None, 0))
+    assert events.of(1) == [VIEW]
+
+
+def test_events_of_films_that_the_model_no_longer_knows_are_left_out(client, served, events):
+    events.append(VIEW.model_copy(update={"user_id": 77, "movie_id": 999}))
+    _refused(client.get("/recommend/77"), 404)
+    events.append(VIEW.model_copy(update={"user_id": 77}))
     assert client.get("/recommend/77").status_code == 200
     assert [event.movie_id for event in served.asked[0][2]] == [10]
 
 
-def test_what_cannot_be_kept_is_not_acknowledged(client, log, monkeypatch):
-    def full(descriptor):
-        raise OSError(errno.ENOSPC, "No space left on device", "/secret/path")
+def test_events_that_cannot_be_written_or_read_are_a_503_without_the_path(client, events):
+    """What is not kept is not acknowledged."""
+    events.close()
+    for answer in (
+        client.post("/feedback", {"user_id": 1, "movie_id": 20, "kind": "view"}),
+        client.get("/recommend/1"),
+        client.request("DELETE", "/users/1/events"),
+        client.get("/health"),
+    ):
+        _refused(answer, 503, "the events cannot be reached (Cannot operate on a closed database.). Try again later.")
 
-    monkeypatch.setattr(os, "fsync", full)
-    answer = client.post("/feedback", {"user_id": 1, "movie_id": 20, "kind": "view"})
-    _refused(answer, 503, "the event was not kept (No space left on device)")
-    assert "secret" not in answer.text and log.of(1) == []
+
+def test_the_disk_is_waited_for_in_threads(client, events, monkeypatch):
+    """An answer that waits for the disk does not hold up the others."""
+    loops = []
+
+    def of(user_id):
+        try:
+            loops.append(asyncio.get_running_loop())
+        except RuntimeError:
+            loops.append(None)
+        return []
+
+    monkeypatch.setattr(events, "of", of)
+    assert client.get("/recommend/1").status_code == 200 and loops == [None]
 
 
 @pytest.mark.parametrize(
     "body, part",
     [
-        ({"kind": "stars"}, "'stars' has None"),
+        ({"kind": "stars"}, "`stars` must be given for the kind \"stars\" and no other; 'stars' has None."),
         ({"kind": "view", "stars": 3}, "'view' has 3.0"),
         ({"kind": "like"}, "Input should be 'view', 'click' or 'stars'"),
         ({"kind": "stars", "stars": 5.5}, "less than or equal to 5"),
         ({"kind": "view", "mood": "good"}, "body.mood: Extra inputs are not permitted"),
+        ({"kind": "view", "time": 0}, "body.time: Extra inputs are not permitted"),
         ({"kind": "view", "user_id": 2**63}, "body.user_id: Input should be less than"),
         ({"kind": "view", "user_id": "1"}, "valid integer"),
         ({"kind": "view", "user_id": True}, "valid integer"),
         ({}, "body.kind: Field required"),
     ],
 )
-def test_feedback_that_makes_no_sense_is_refused(client, log, body, part):
+def test_feedback_that_makes_no_sense_is_refused(client, events, body, part):
     _refused(client.post("/feedback", {"user_id": 1, "movie_id": 20} | body), 422, part)
-    assert len(log) == 0
+    assert len(events) == 0
 
 
 # ---- refusals
 
 
 @pytest.mark.parametrize("target", ["/recommend/1", "/similar/10"])
-@pytest.mark.parametrize("k", ["0", "-1", "7", "x", "", "1e1", "nan", str(2**63), "9" * 5_000])
+@pytest.mark.parametrize("k", ["0", "7", "x", "", "1e1", str(2**63), "9" * 5_000])
 def test_k_must_be_one_to_the_number_of_films(client, target, k):
     _refused(client.get(f"{target}?k={k}"), 422, "query.k: ")
-    if k in ("0", "-1", "7"):
+    if k in ("0", "7"):
         _refused(client.post("/recommend", {"k": int(k)}), 422, "body.k: Input should be")
 
 
-def test_unknown_ids_are_not_found(client):
-    for answer in (
-        client.get("/similar/11"),
-        client.post("/recommend", {"stars": [{"movie_id": 11, "stars": 5}]}),
-        client.post("/feedback", {"user_id": 1, "movie_id": 11, "kind": "view"}),
-    ):
-        _refused(answer, 404, "movie_id 11 is not in the catalogue of 6 films")
-
-
-@pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 10**400, "9" * 5_000, "x", "1.5", "%00", "'; DROP TABLE"])
-def test_ids_that_are_no_number_of_64_bits_are_refused(client, number):
+@pytest.mark.parametrize("number", [2**63, -(2**63) - 1, "9" * 5_000, "x", "1.5", "%00", "'; DROP TABLE"])
+def test_ids_are_numbers_of_64_bits(client, number):
     _refused(client.get(f"/recommend/{number}"), 422, "path.user_id: ")
     _refused(client.get(f"/similar/{number}"), 422, "path.movie_id: ")
-
-
-@pytest.mark.parametrize("number", [2**63 - 1, -(2**63)])
-def test_the_largest_ids_are_ids(client, number):
-    _refused(client.get(f"/recommend/{number}"), 404, str(number))
+    for largest in (2**63 - 1, -(2**63)):
+        _refused(client.get(f"/recommend/{largest}"), 404, str(largest))
 
 
 @pytest.mark.parametrize(
@@ -287,15 +284,12 @@ def test_the_largest_ids_are_ids(client, number):
         ([{"movie_id": 10, "stars": 5.5}], "body.stars.0.stars: Input should be less than or equal to 5"),
         ([{"movie_id": 10, "stars": 0.5}], "greater than or equal to 1"),
         ([{"movie_id": 10, "stars": "5"}], "valid number"),
-        ([{"movie_id": 10, "stars": True}], "valid number"),
-        ([{"movie_id": 10, "stars": None}], "valid number"),
         ([{"movie_id": 10}], "body.stars.0.stars: Field required"),
         ([{"stars": 5}], "a film needs either movie_id or title"),
         ([{"movie_id": 10, "title": "Fargo", "stars": 5}], "a film needs either movie_id or title"),
         ([{"movie_id": 10.5, "stars": 5}], "valid integer"),
         ([{"movie_id": 2**63, "stars": 5}], "less than 9223372036854775808"),
         ([{"movie_id": 10, "stars": 5, "seen": 1}], "body.stars.0.seen: Extra inputs are not permitted"),
-        ([{"movie_id": 10, "stars": 5}] * 2, "every film must be named once; [10] are named more often"),
         ([{"movie_id": 30, "stars": 5}, {"title": "Fargo", "stars": 1}], "every film must be named once; [30]"),
         ({"10": 5}, "body.stars: Input should be a valid list"),
         ([{"movie_id": 10, "stars": 5}] * 201, "at most 200 items"),
@@ -303,7 +297,6 @@ def test_the_largest_ids_are_ids(client, number):
         ([{"title": "Hamlet", "stars": 5}], "2 have 'Hamlet': 'Hamlet (1948)' (movie_id 50), 'Hamlet (1996)'"),
         ([{"title": "'; DROP TABLE movies; --", "stars": 5}], "none of 6 titles is \"'; DROP TABLE"),
         ([{"title": "千と千尋の神隠し", "stars": 5}], "千と千尋の神隠し"),
-        ([{"title": "", "stars": 5}], "none of 6 titles is ''"),
         ([{"title": "\0\r\n", "stars": 5}], r"'\x00\r\n'"),
         ([{"title": "x" * 301, "stars": 5}], "at most 300 characters"),
         ([{"title": "x" * 300, "stars": 5}], "none of 6 titles"),
@@ -315,54 +308,46 @@ def test_films_of_a_newcomer_that_cannot_be_understood_are_refused(client, serve
 
 
 @pytest.mark.parametrize(
-    "genres, part",
+    "method, target, body, status, part",
     [
-        (["Comedies"], "body.genres.0: Input should be 'Comedy' or 'Crime'"),
-        (["comedy"], "Input should be 'Comedy' or 'Crime'"),
-        (["Comedy", "Comedy"], "every genre must be named once; ['Comedy']"),
-        (["Comedy", "Crime", "Comedy"], "at most 2 items"),
-        ("Comedy", "valid list"),
+        ("POST", "/recommend", {"genres": ["comedy"]}, 422, "body.genres.0: Input should be 'Comedy' or 'Crime'"),
+        ("POST", "/recommend", {"genres": ["Comedy", "Comedy"]}, 422, "every genre must be named once; ['Comedy']"),
+        ("POST", "/recommend", {"genres": ["Comedy", "Crime", "Comedy"]}, 422, "at most 2 items"),
+        ("POST", "/recommend", {"star": []}, 422, "body.star: Extra inputs are not permitted"),
+        ("POST", "/recommend", {"stars": [{"movie_id": 11, "stars": 5}]}, 404, "movie_id 11 is not in the catalogue"),
+        ("POST", "/feedback", {"user_id": 1, "movie_id": 11, "kind": "view"}, 404, "not in the catalogue of 6 films"),
+        ("GET", "/similar/11", None, 404, "movie_id 11 is not in the catalogue of 6 films"),
+        ("GET", "/recommend/1?K=5", None, 422, "query.K: Extra inputs are not permitted"),
+        ("GET", "/nothing", None, 404, "Not Found"),
+        ("GET", "/recommend/", None, 404, "Not Found"),
+        ("DELETE", "/recommend/1", None, 405, "Method Not Allowed"),
+        ("DELETE", "/users/x/events", None, 422, "path.user_id: "),
     ],
 )
-def test_genres_that_are_not_there_or_named_twice_are_refused(client, genres, part):
-    _refused(client.post("/recommend", {"genres": genres}), 422, part)
+def test_what_is_not_there_is_refused(client, method, target, body, status, part):
+    _refused(client.request(method, target, json=body), status, part)
 
 
-def test_a_model_without_genres_takes_none(served, log):
+def test_a_model_without_genres_takes_none(served, events):
     served.genres = []
-    client = Client(make_app(served, log))
+    client = Client(make_app(served, events))
     _refused(client.post("/recommend", {"genres": ["Comedy"]}), 422, "at most 0 items")
     assert client.post("/recommend", {"genres": []}).status_code == 200
-
-
-@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
-def test_stars_that_are_no_number_are_refused(client, number):
-    body = f'{{"stars":[{{"movie_id":10,"stars":{number}}}]}}'
-    _refused(client.post("/recommend", content=body, headers=JSON), 422, "body.stars.0.stars: Input should be")
-    body = f'{{"user_id":1,"movie_id":10,"kind":"stars","stars":{number}}}'
-    _refused(client.post("/feedback", content=body, headers=JSON), 422, "body.stars: Input should be")
-
-
-def test_unknown_fields_and_parameters_are_refused(client):
-    _refused(client.post("/recommend", {"star": []}), 422, "body.star: Extra inputs are not permitted")
-    _refused(client.get("/recommend/1?K=5"), 422, "query.K: Extra inputs are not permitted")
 
 
 @pytest.mark.parametrize("endpoint", ["/recommend", "/feedback"])
 @pytest.mark.parametrize(
     "body, status",
     [
-        (b"{", 422),
         (b"not JSON", 422),
         (b"[]", 422),
-        (b"null", 422),
-        (b'"\xc3\xa9"', 422),
         (b"", 422),
         (b'{"k": \xff\xfe}', 400),
-        (b"\xff", 400),
         (b"[" * 50_000, 400),
         (b'{"k": 1' + b"0" * 5_000 + b"}", 400),
         (rb'{"\ud800": 1}', 422),
+        (b'{"stars": [{"movie_id": 10, "stars": NaN}], "kind": NaN}', 422),
+        (b'{"stars": [{"movie_id": 10, "stars": 1e999}], "kind": "stars"}', 422),
         (rb'{"stars": [{"title": "\ud800", "stars": 5}], "kind": "\ud800"}', 422),
     ],
 )
@@ -371,7 +356,7 @@ def test_bodies_that_are_no_json_object_are_refused(client, endpoint, body, stat
 
 
 def test_json_must_be_called_json(client):
-    """Else a form on any web page could post feedback in the name of who looks at it."""
+    """Otherwise a form on any web page could post feedback in the name of its visitor."""
     _refused(client.post("/recommend", content=b"{}", headers={"content-type": "text/plain"}), 422, "body: ")
 
 
@@ -379,14 +364,6 @@ def test_a_long_wrong_field_is_not_sent_back_whole(client):
     answer = client.post("/recommend", {"x" * 60_000: 1})
     _refused(answer, 422, "body.xxx")
     assert len(answer.content) < 1_100
-
-
-def test_other_addresses_and_methods_are_problems_too(client):
-    _refused(client.get("/nothing"), 404)
-    _refused(client.get("/recommend/"), 404)
-    answer = client.request("DELETE", "/recommend/1")
-    _refused(answer, 405)
-    assert answer.headers["allow"] == "GET"
 
 
 # ---- long bodies
@@ -400,39 +377,26 @@ def _chunks(size, count):
     return parts()
 
 
-def test_a_body_may_have_as_many_bytes_as_said_and_not_one_more(served, log):
-    client = Client(make_app(served, log, most_bytes=100))
-    for body in (b"{}" + 98 * b" ", _padded(2, 98)):
-        assert client.post("/recommend", content=body, headers=JSON).status_code == 200
-    for body in (b"{}" + 99 * b" ", _padded(2, 99), _chunks(1, 101), _chunks(1_000, 1_000)):
+def test_a_body_may_have_as_many_bytes_as_said_and_not_one_more(served, events):
+    client = Client(make_app(served, events, most_bytes=100))
+    assert client.post("/recommend", content=b"{}" + 98 * b" ", headers=JSON).status_code == 200
+    for body in (b"{}" + 99 * b" ", _chunks(1, 101), _chunks(1_000, 1_000)):
         _refused(client.post("/recommend", content=body, headers=JSON), 413, "at most 100 bytes")
-    _refused(client.post("/nothing", content=b" " * 101), 413)
-
-
-async def _padded(parts, spaces):
-    yield b"{"
-    for _ in range(parts - 1):
-        yield b"}" + b" " * spaces
-
-
-def test_only_as_much_is_read_as_is_needed_to_refuse(client):
     read = []
 
     async def endless():
         while True:
-            read.append(1_000)
-            yield b" " * 1_000
+            read.append(30)
+            yield b" " * 30
 
-    _refused(client.post("/feedback", content=endless(), headers=JSON), 413, "at most 65,536 bytes")
-    assert sum(read) == 66_000  # the first thousand above the limit
-    told = {"content-length": str(10**30), **JSON}
-    _refused(client.post("/feedback", content=_chunks(1, 1), headers=told), 413)
+    _refused(client.post("/feedback", content=endless(), headers=JSON), 413)
+    assert sum(read) == 120  # the first part above the limit, and no more
 
 
 # ---- no inside shown
 
 
-@pytest.mark.parametrize("error", [RuntimeError, ValueError, KeyError, OSError])
+@pytest.mark.parametrize("error", [RuntimeError, ValueError, OSError])
 def test_an_error_of_ours_is_logged_and_not_shown(client, served, monkeypatch, error):
     def fail(*_):
         raise error("/secret/path")
@@ -448,23 +412,23 @@ def test_an_error_of_ours_is_logged_and_not_shown(client, served, monkeypatch, e
 
 def test_every_refusal_is_documented_as_a_problem(client):
     schema = client.get("/openapi.json").json()
-    statuses = {
-        (path, method): sorted(operation["responses"])
-        for path, operations in schema["paths"].items()
-        for method, operation in operations.items()
+    operations = {
+        (path, method): operation["responses"]
+        for path, methods in schema["paths"].items()
+        for method, operation in methods.items()
     }
-    assert statuses == {
-        ("/recommend/{user_id}", "get"): ["200", "404", "422", "500"],
+    assert {name: sorted(responses) for name, responses in operations.items()} == {
+        ("/recommend/{user_id}", "get"): ["200", "404", "422", "500", "503"],
         ("/recommend", "post"): ["200", "400", "404", "413", "422", "500"],
         ("/similar/{movie_id}", "get"): ["200", "404", "422", "500"],
         ("/feedback", "post"): ["201", "400", "404", "413", "422", "500", "503"],
-        ("/health", "get"): ["200", "422", "500"],
+        ("/users/{user_id}/events", "delete"): ["200", "422", "500", "503"],
+        ("/health", "get"): ["200", "422", "500", "503"],
     }
     refusals = {
         json.dumps(response["content"]["application/json"]["schema"])
-        for operations in schema["paths"].values()
-        for operation in operations.values()
-        for status, response in operation["responses"].items()
+        for responses in operations.values()
+        for status, response in responses.items()
         if status >= "400"
     }
     assert refusals == {'{"$ref": "#/components/schemas/Problem"}'}
@@ -472,7 +436,7 @@ def test_every_refusal_is_documented_as_a_problem(client):
     assert client.get("/docs").status_code == 200
 
 
-def test_requests_made_from_the_documentation_find_no_hole(served, log):
+def test_requests_made_from_the_documentation_find_no_hole(served, events):
     """Schemathesis: hundreds of requests, half of them against the rules; each answer must be as documented."""
     import hypothesis
     import schemathesis
@@ -483,19 +447,19 @@ def test_requests_made_from_the_documentation_find_no_hole(served, log):
     wanted += [documented.response_schema_conformance, documented.negative_data_rejection]
     served.has_user = served.has_movie = lambda number: number % 2 == 0  # any even number, so that some are right
     served.find = len
-    schema = openapi.from_asgi("/openapi.json", make_app(served, log))
+    schema = openapi.from_asgi("/openapi.json", make_app(served, events))
     statuses = Counter()
     for operation in (result.ok() for result in schema.get_all_operations()):
         modes = ("positive", "negative") if operation.path != "/health" else ("positive",)  # nothing to get wrong
         for mode in modes:
 
-            @hypothesis.settings(max_examples=60, deadline=None, derandomize=True, database=None)
+            @hypothesis.settings(max_examples=40, deadline=None, derandomize=True, database=None)
             @hypothesis.given(case=operation.as_strategy(generation_mode=schemathesis.GenerationMode(mode)))
             def ask(case):
                 statuses[case.call_and_validate(checks=wanted).status_code] += 1
 
             ask()
-    assert min(statuses[status] for status in (200, 201, 404, 422)) > 10, statuses
+    assert min(statuses[status] for status in (200, 201, 404, 422)) > 5, statuses
 
 
 # ---- as a process
@@ -504,8 +468,8 @@ PROCESS = """
 import sys, types
 sys.path.insert(0, {here!r})
 sys.modules["movierec.serving.served"] = __import__("test_service")
-from movierec.serving.served import service
-sys.exit(service.main())
+from movierec.serving.service import main
+sys.exit(main())
 """
 
 
@@ -513,10 +477,9 @@ def _command(*arguments):
     return [sys.executable, "-c", PROCESS.format(here=str(HERE)), *map(str, arguments)]
 
 
-def _start(*arguments):
-    process = subprocess.Popen(
-        _command(*arguments), cwd=HERE.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+def _start(events):
+    command = _command("--model", "m", "--port", 0, "--events", events)
+    process = subprocess.Popen(command, cwd=HERE.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     line = process.stdout.readline()
     if not line.startswith("ready: http://127.0.0.1:"):
         process.kill()
@@ -524,66 +487,14 @@ def _start(*arguments):
     return process, line.removeprefix("ready: ").removesuffix("/docs\n")
 
 
-@pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    """The service as its users start it."""
-    process, address = _start("--model", "m", "--port", 0, "--feedback", tmp_path_factory.mktemp("log") / "log.jsonl")
-    yield address
-    process.kill()
-    process.communicate()
-
-
-def test_an_answer_over_the_network_takes_milliseconds(address):
-    """40 ms would be Nagle's algorithm waiting for an acknowledgement that the other side delays."""
-    with httpx.Client(base_url=address) as client:
-        seconds = []
-        for _ in range(40):
-            started = time.perf_counter()
-            assert client.get("/recommend/1").status_code == 200
-            seconds.append(time.perf_counter() - started)
-    assert sorted(seconds)[10] < 0.03  # the quartile: this machine may be busy
-
-
-@pytest.mark.parametrize("chunked", [False, True])
-def test_ten_megabytes_are_refused_quickly_and_the_service_lives_on(address, chunked):
-    body = b" " * 10_000_000
-    content = (body[at : at + 100_000] for at in range(0, len(body), 100_000)) if chunked else body
-    started = time.perf_counter()
-    with httpx.Client(base_url=address, timeout=20) as client:
-        answer = client.post("/recommend", content=content, headers=JSON)
-        assert (answer.status_code, list(answer.json())) == (413, ["detail"])
-        assert time.perf_counter() - started < 3
-        assert client.get("/health").status_code == 200
-
-
-def test_nonsense_instead_of_http_does_no_harm(address):
-    host, port = address.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
-        connection.sendall(b"\x16\x03\x01 hello\r\n\r\n")
-        assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
-    assert httpx.get(f"{address}/health").status_code == 200
-
-
-def test_many_at_once_all_get_their_own_answer(address):
-    def one(number):
-        with httpx.Client(base_url=address, timeout=20) as client:
-            sent = client.post("/feedback", json={"user_id": 1_000 + number, "movie_id": 10, "kind": "click"})
-            return sent.json()["user_id"], client.get(f"/recommend/{1_000 + number}?k=1").json()["based_on"]
-
-    before = httpx.get(f"{address}/health").json()["events"]
-    with concurrent.futures.ThreadPoolExecutor(16) as pool:
-        assert list(pool.map(one, range(64))) == [(1_000 + number, "feedback") for number in range(64)]
-    assert httpx.get(f"{address}/health").json()["events"] == before + 64
-
-
-def test_feedback_outlives_kill_nine_and_lists_react_after_a_restart(tmp_path):
-    arguments = ("--model", "m", "--port", 0, "--feedback", tmp_path / "log.jsonl")
-    process, address = _start(*arguments)
+def test_feedback_outlives_a_long_body_and_kill_nine_and_lists_react_after_a_restart(tmp_path):
+    process, address = _start(tmp_path / "events.db")
+    assert httpx.post(f"{address}/recommend", content=b" " * 10_000_000, headers=JSON, timeout=20).status_code == 413
     told = httpx.post(f"{address}/feedback", json={"user_id": 1, "movie_id": 20, "kind": "view"})
     process.kill()
     process.communicate()
     assert told.status_code == 201
-    process, address = _start(*arguments)
+    process, address = _start(tmp_path / "events.db")
     answer = httpx.get(f"{address}/recommend/1?k=1")
     process.send_signal(signal.SIGINT)
     out, errors = process.communicate(timeout=20)
@@ -591,23 +502,20 @@ def test_feedback_outlives_kill_nine_and_lists_react_after_a_restart(tmp_path):
     assert (process.returncode, out, errors) == (0, "", "")
 
 
-def _refused_start(*arguments):
-    run = subprocess.run(_command(*arguments), cwd=HERE.parent, capture_output=True, text=True, timeout=60)
-    assert (run.returncode, run.stdout, run.stderr.count("\n")) == (1, "", 1), run.stderr
-    return run.stderr
+def test_a_service_that_cannot_start_says_why_in_one_line(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "movierec.serving.served", sys.modules[__name__])
 
+    def reason(model="m", port=0, events=tmp_path / "events.db"):
+        assert main(["--model", str(tmp_path / model), "--port", str(port), "--events", str(events)]) == 1
+        out, text = capsys.readouterr()
+        assert (out, text.count("\n")) == ("", 1)
+        return text
 
-def test_a_service_that_cannot_start_says_why_in_one_line(tmp_path):
-    log = tmp_path / "log.jsonl"
-    free = ("--port", 0, "--feedback", log)
-    assert "missing must hold a model; it does not." in _refused_start("--model", tmp_path / "missing", *free)
-    assert "broken was cut short." in _refused_start("--model", tmp_path / "broken", *free)
-    with FeedbackLog(log):
-        assert "another has it open. Stop that service" in _refused_start("--model", "m", *free)
-    log.write_text("something else\n")
-    assert "Name another file" in _refused_start("--model", "m", *free)
+    assert "missing must hold a model; it does not." in reason(model="missing")
+    assert "broken was cut short." in reason(model="broken")
+    (tmp_path / "else").write_text("something else\n")
+    assert "Name another file" in reason(events=tmp_path / "else")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        told = _refused_start("--model", "m", "--port", port, "--feedback", tmp_path / "other.jsonl")
-    assert f"port {port} of 127.0.0.1 must be free; Address already in use" in told
-    assert "port 70000" in _refused_start("--model", "m", "--port", 70_000, "--feedback", tmp_path / "other.jsonl")
+        assert f"port {port} of 127.0.0.1 must be free; Address already in use" in reason(port=port)
+    assert "port 70000" in reason(port=70_000)

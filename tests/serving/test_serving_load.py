@@ -1,4 +1,7 @@
-"""The judge of the load test, against answers that are wrong in one way each; and one second of the real service."""
+"""The load test of the service.
+
+Protected: it finds each kind of wrong or lost answer, and records what it measured.
+"""
 
 import importlib
 import json
@@ -6,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from movierec.serving.events import Event, FeedbackLog
+from movierec.serving.events import Event, EventStore
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 
@@ -74,13 +77,13 @@ def test_the_same_newcomer_must_get_the_same_list(load):
     assert load.wrong([request] * 3, [first, first, other], {}) == ["", "", "another answer to the same question"]
 
 
-def test_an_acknowledged_event_that_is_not_in_the_log_is_lost(load, tmp_path):
+def test_an_acknowledged_event_that_is_not_in_the_store_is_lost(load, tmp_path):
     pairs = [event(load, movie_id) for movie_id in (1, 2)]
     requests, answers = zip(*pairs, strict=True)
-    with FeedbackLog(tmp_path / "log") as log:
-        log.append(Event(7, 1, "view", None, 1))
-    assert load.lost(requests, answers, tmp_path / "log") == 1
-    assert load.lost(requests, [answers[0], None], tmp_path / "log") == 0  # the second was never acknowledged
+    with EventStore(tmp_path / "events.db") as store:
+        store.append(Event(user_id=7, movie_id=1, kind="view", time=1))
+    assert load.lost(requests, answers, tmp_path / "events.db") == 1
+    assert load.lost(requests, [answers[0], None], tmp_path / "events.db") == 0  # the second was never acknowledged
 
 
 def test_a_second_of_the_real_service(load, fitted, tmp_path, monkeypatch, capsys):

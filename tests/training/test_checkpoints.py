@@ -157,7 +157,7 @@ def test_another_question_is_refused_and_what_differs_is_named(tmp_path):
     Checkpoints(tmp_path, ASKED | {"rate": np.float32(0.5), "patience": np.int64(5)})
     asked = ASKED | {"rate": 0.5, "patience": 5}
     before = (tmp_path / QUESTION).read_bytes()
-    with pytest.raises(ValueError, match=r"the checkpoints of another training: seed was 3, is 4\. Ask as ") as error:
+    with pytest.raises(ValueError, match=r"is of another training: seed was 3, is 4\. Ask as ") as error:
         Checkpoints(tmp_path, asked | {"seed": 4})
     assert "fit_hybrid(…, checkpoint=folder)" in str(error.value) and str(tmp_path) in str(error.value)
     with pytest.raises(ValueError, match=r"hidden was \[4\], is \[4, 4\]; data was 'abc', is 'abd'\."):
@@ -166,6 +166,11 @@ def test_another_question_is_refused_and_what_differs_is_named(tmp_path):
         Checkpoints(tmp_path, asked | {"fade": 5})
     Checkpoints(tmp_path, asked)
     assert (tmp_path / QUESTION).read_bytes() == before
+    (tmp_path / "stars").mkdir()
+    (tmp_path / "stars" / "checkpoint").touch()
+    (tmp_path / QUESTION).unlink()
+    with pytest.raises(ValueError, match=r"is no checkpoint of movierec \(it is missing\)"):
+        Checkpoints(tmp_path, asked)
 
 
 @pytest.mark.parametrize(
@@ -284,7 +289,9 @@ def test_a_disk_that_is_full_is_one_warning_and_training_goes_on(tmp_path):
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (unlimited, unlimited))
     [warning] = [of for of in said if of.category is UserWarning]
-    assert re.search(r"no checkpoint could be written to .*; training goes on, and the older", str(warning.message))
+    assert re.search(
+        r"the checkpoint in .* could not be replaced .*; training goes on, and the older", str(warning.message)
+    )
     assert model.slope.w.numpy() == fit_line()[0].slope.w.numpy()
     again, _, _ = fit_line(checkpoints=Checkpoints(tmp_path, {}, every=2), callbacks=[Kills()])
     assert again.slope.w.numpy() == model.slope.w.numpy()

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 import movierec
-from movierec.baselines import MarkovChain
 from movierec.evaluation import evaluate_ranking
+from movierec.models import MarkovChain
 
 DAY, FILMS = 86_400, 12
 SMALL = dict(length=6, dim=8, blocks=1, dropout=0.0, batch_size=16, learning_rate=0.03, patience=3)
@@ -29,7 +29,7 @@ def rings():
 
 @pytest.fixture(scope="module")
 def walker(rings):
-    return movierec.fit_sequence(rings, seed=0, epochs=40, **SMALL)
+    return movierec.fit_sequence(rings, seed=0, epochs=40, **SMALL | {"patience": 10})
 
 
 def hit_rate(scorer, split, indices, part="test"):

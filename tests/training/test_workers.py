@@ -44,7 +44,7 @@ if workers.is_first():
 
 
 def test_two_workers_of_which_one_was_killed_are_one_worker_with_the_same_batches(
-    split, checkerboard, small, once, tmp_path
+    split, checkerboard, small, once, tmp_path, capfd
 ):
     """The first run loses a worker in the second of two epochs, without a launcher: the other says so, and ends. The
     second run, with the launcher, goes on. Losses and validation are those of `once` to rounding, dropout and what is
@@ -73,10 +73,8 @@ def test_two_workers_of_which_one_was_killed_are_one_worker_with_the_same_batche
             process.kill()
             process.communicate()
 
-    command = [sys.executable, "-m", "movierec.training.workers", "2", *arguments, "0"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("saved") == 1
+    assert workers.launch([sys.executable, *arguments, "0"], 2) == 0
+    assert capfd.readouterr().out.count("saved") == 1
     together = pd.read_csv(tmp_path / "history.csv")
     pd.testing.assert_frame_equal(together, once.history, check_dtype=False, rtol=1e-5, atol=1e-5)
     loaded = movierec.load_model(tmp_path / "model")
@@ -107,7 +105,7 @@ def test_a_tf_config_that_is_none_is_refused(config, monkeypatch):
 
 
 def test_the_launcher_tells_how_a_worker_ended(capfd):
-    """One of two fails, or is killed; of three that end well, only the first may print; and the usage."""
+    """One of two fails, or is killed; of three that end well, only the first may print."""
     index = "import json, os, sys; index = json.loads(os.environ['TF_CONFIG'])['task']['index'];"
     for fails, how in (
         (" sys.exit(3 * index)", "ended with exit code 3"),
@@ -118,9 +116,6 @@ def test_the_launcher_tells_how_a_worker_ended(capfd):
         assert "worker 1 of 0 to 1 " in error and how in error and "run the same command again" in error
     assert workers.launch([sys.executable, "-c", "print('once')"], 3) == 0
     assert capfd.readouterr().out == "once\n"  # the others would say the same
-    with pytest.raises(SystemExit):
-        workers.main(["0", "script.py"])
-    assert "workers must be 1 or more; got 0" in capfd.readouterr().err
 
 
 def test_ports_are_free_and_different():

@@ -1,0 +1,155 @@
+"""Judge answers to exercises, and ask questions: `check("1", yours, expected)` and `Quiz("questions/07.toml")`.
+
+An answer that is still `...` is "not attempted yet" and no error, so that an exercise notebook runs from top to bottom.
+"""
+
+import html
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import ipywidgets as widgets
+import numpy as np
+import pandas as pd
+
+from movierec.play.parts import status
+
+SHOWN = 80  # characters of an answer in the feedback
+LETTERS = "abcdefgh"
+
+
+@dataclass(frozen=True, repr=False)
+class Verdict:
+    """The judgement of one answer: "right", "not yet" or "not attempted yet", and the feedback in words."""
+
+    name: str
+    state: str
+    text: str = ""
+
+    def __repr__(self) -> str:
+        return f"exercise {self.name}: {self.state}{'. ' if self.text else ''}{self.text}"
+
+
+def check(name: str, yours, expected, *, mistakes: list[tuple] = (), tolerance: float = 1e-6) -> Verdict:
+    """Judge an answer; if it is wrong, show both answers, and the reason if it is a usual mistake.
+
+    Args:
+        name: of the exercise, e.g. "3".
+        yours: the answer; `...` if nothing was done; an exception, see `attempt`, is shown as one.
+        expected: a number, text, set, list, array or table.
+        mistakes: pairs of a wrong answer and what it comes from.
+        tolerance: for numbers, relative and absolute.
+    """
+    if yours is ...:
+        return Verdict(name, "not attempted yet")
+    if isinstance(yours, Exception):
+        return Verdict(name, "not yet", f"Your code raised {type(yours).__name__}: {yours}")
+    if _same(yours, expected, tolerance):
+        return Verdict(name, "right")
+    why = next((text for wrong, text in mistakes if _same(yours, wrong, tolerance)), "")
+    return Verdict(name, "not yet", f"Yours is {_shown(yours)}, expected is {_shown(expected)}. {why}".strip())
+
+
+def attempt(function, *arguments):
+    """Return what the function answers; `...` if it is not written yet; the exception if it raises one."""
+    if function is ...:
+        return ...
+    try:
+        return function(*arguments)
+    except Exception as error:  # a student's error is feedback; it must not end the notebook
+        return error
+
+
+def _same(one, other, tolerance: float) -> bool:
+    if isinstance(one, pd.DataFrame) and isinstance(other, pd.DataFrame):
+        return list(one) == list(other) and all(_same(one[name], other[name], tolerance) for name in one)
+    one, other = (value.item() if isinstance(value, np.generic) else value for value in (one, other))
+    if isinstance(one, str | set | frozenset | bool) or isinstance(other, str | set | frozenset | bool):
+        return type(one) is type(other) and one == other
+    try:
+        one, other = np.asarray(one), np.asarray(other)
+        if one.shape != other.shape:
+            return False
+        if one.dtype.kind in "iuf" and other.dtype.kind in "iuf":
+            return bool(np.allclose(one, other, rtol=tolerance, atol=tolerance, equal_nan=True))
+        return bool((one == other).all())
+    except (TypeError, ValueError):  # a ragged list, or things that cannot be compared
+        return False
+
+
+def _shown(value) -> str:
+    if isinstance(value, float | np.floating):
+        return f"{value:.4g}"
+    text = " ".join(repr(sorted(value, key=repr) if isinstance(value, set | frozenset) else value).split())
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]} …"
+
+
+@dataclass(frozen=True)
+class Option:
+    """One answer to a question: what it says, and why it is right or wrong."""
+
+    text: str
+    why: str
+    right: bool = False
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question with two options or more, one of them right."""
+
+    text: str
+    options: tuple[Option, ...]
+
+
+def read_questions(path) -> list[Question]:
+    """Return the questions of a TOML file.
+
+    Raises:
+        ValueError: if a question has fewer than two options, not exactly one right one, or an option without a reason.
+    """
+    questions = []
+    for number, table in enumerate(tomllib.loads(Path(path).read_text(encoding="utf-8"))["question"], start=1):
+        options = tuple(Option(**option) for option in table["option"])
+        if len(options) < 2 or sum(option.right for option in options) != 1 or not all(o.why for o in options):
+            raise ValueError(f"{path}: question {number} needs two options or more, one right, and a `why` for each.")
+        questions.append(Question(table["text"], options))
+    return questions
+
+
+class Quiz(widgets.VBox):
+    """The questions of a file, answered by a click, as often as one likes; its repr is the text without the answers.
+
+    For each question there is a group of radio buttons in `choices`, and a line of feedback in `says`.
+    """
+
+    def __init__(self, path):
+        self.questions = read_questions(path)
+        self.choices, self.says, rows = [], [], []
+        for number, question in enumerate(self.questions, start=1):
+            options = [(option.text, option) for option in question.options]
+            choice = widgets.RadioButtons(options=options, value=None, layout={"width": "auto"})
+            says = widgets.HTML()
+            choice.observe(lambda change, says=says: self._answer(says, change["new"]), "value")
+            self.choices.append(choice)
+            self.says.append(says)
+            rows += [widgets.HTML(f"<b>{number}. {html.escape(question.text)}</b>"), choice, says]
+        super().__init__(rows)
+
+    def __repr__(self) -> str:
+        lines = []
+        for number, question in enumerate(self.questions, start=1):
+            lines.append(f"{number}. {question.text}")
+            lines += [f"   {letter}) {o.text}" for letter, o in zip(LETTERS, question.options, strict=False)]
+        return "\n".join(lines)
+
+    def answers(self) -> str:
+        """Return the right answers as text, and why the others are wrong."""
+        return "\n".join(
+            f"{number}{letter}) {'right' if option.right else 'wrong'}: {option.why}"
+            for number, question in enumerate(self.questions, start=1)
+            for letter, option in zip(LETTERS, question.options, strict=False)
+        )
+
+    @staticmethod
+    def _answer(says: widgets.HTML, chosen: Option | None) -> None:
+        says.value = status(f"{'Right' if chosen.right else 'Not quite'}. {chosen.why}") if chosen else ""

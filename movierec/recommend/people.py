@@ -1,0 +1,134 @@
+"""The users that a list is made for: known ones with their histories, after new events, and newcomers.
+
+Taught in notebooks/07_recommendations.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from movierec.baselines import Bias
+from movierec.data import UNKNOWN, Indices
+from movierec.keras2 import tf
+from movierec.models import Entries, History
+
+GENRE_WEIGHT = 0.5  # of log(1 / share) of a favourite genre in the score; chosen on validation (notebook 07)
+POPULAR_DAYS = 14.0  # after which a rating counts 1/e as much, where nothing else is known; chosen on `by_time`
+SECONDS_PER_DAY = 86_400
+
+
+class People(NamedTuple):
+    """A batch of users, each given by their history. They need not be in the training data.
+
+    Attributes:
+        user_index: int32 `[U]`; UNKNOWN for a newcomer.
+        bias: float32 `[U]`, what they give above the mean, in stars.
+        entries: Their histories.
+        genre: int32 `[g]`, rows of the movie features that a newcomer likes; for a single person only.
+        is_seen: bool `[U, num_movies]`, what is not recommended.
+    """
+
+    user_index: "tf.Tensor"
+    bias: "tf.Tensor"
+    entries: Entries
+    genre: "tf.Tensor"
+    is_seen: "tf.Tensor"
+
+
+A_PERSON = People(  # the shapes of one
+    tf.TensorSpec([1], tf.int32),
+    tf.TensorSpec([1], tf.float32),
+    Entries(*(tf.TensorSpec([None], kind) for kind in (tf.int32, tf.int32, tf.float32, tf.float32))),
+    tf.TensorSpec([None], tf.int32),
+    tf.TensorSpec([1, None], tf.bool),
+)
+
+
+class Histories(tf.Module):
+    """The histories of users, as a `Pipeline` reads them.
+
+    Args:
+        indices: Of the catalogue.
+        bias: As fitted on train.
+        seen: user_id, movie_id, not to be recommended to that user.
+        entries: Returns the `Entries` of users of train, int32 `[U]`.
+    """
+
+    def __init__(self, indices: Indices, bias: Bias, seen, entries: Callable):
+        super().__init__()
+        self._entries = entries
+        self.num_users, self.num_movies = indices.num_users, indices.num_movies
+        self.mean, self.damping, self.scale = bias.mean, float(bias.damping_user), bias.scale
+        self.user_bias = tf.constant(bias.user, tf.float32)
+        self.movie_bias = tf.constant(bias.movie, tf.float32)
+        seen_user, seen_movie = indices.user_index(seen["user_id"]), indices.movie_index(seen["movie_id"])
+        in_catalogue = seen_movie != UNKNOWN  # without a table of movies, validation may have films that train lacks
+        seen_user, seen_movie = seen_user[in_catalogue], seen_movie[in_catalogue]
+        order = np.argsort(seen_user, kind="stable")
+        self.seen_starts = tf.constant(np.searchsorted(seen_user[order], np.arange(self.num_users + 1)), tf.int32)
+        self.seen_movie = tf.constant(seen_movie[order], tf.int32)
+
+    def known(self, user_index) -> People:
+        """Return users of train `[U]` with their histories there."""
+        num_rows = tf.shape(user_index)[0]
+        rows = tf.gather(self.seen_starts, user_index), tf.gather(self.seen_starts, user_index + 1)
+        places = tf.ragged.range(*rows)
+        pairs = tf.stack([tf.cast(places.value_rowids(), tf.int32), tf.gather(self.seen_movie, places.values)], axis=1)
+        is_seen = tf.scatter_nd(pairs, tf.ones_like(pairs[:, 0]), [num_rows, self.num_movies]) > 0
+        bias = tf.gather(self.user_bias, user_index)
+        return People(user_index, bias, self._entries(user_index), tf.zeros([0], tf.int32), is_seen)
+
+    def newcomer(self, movie, stars, genre) -> People:
+        """Return a newcomer with stars `[n]` for films `[n]`, all given at once, and favourite genres `[g]`."""
+        none = tf.constant([UNKNOWN])
+        person = self.after(none, movie, stars, tf.ones_like(movie, tf.bool))
+        entries = person.entries._replace(age=tf.zeros_like(person.entries.age))
+        return person._replace(entries=entries, genre=genre)
+
+    def after(self, user_index, movie, stars, is_seen) -> People:
+        """Return one user `[1]`, known or UNKNOWN, after new events: films `[n]` and stars `[n]`, NaN for only watched.
+
+        A film that comes twice has the place of its last event and the stars that were given last. The new stars move
+        b_u = Σ (r − μ − b_i) / (damping + n). `is_seen` `[n]`: whether the film is not recommended from now on.
+        """
+        past, is_known = self.known(tf.maximum(user_index, 0)), user_index[0] != UNKNOWN
+        was_here = tf.fill([tf.size(past.entries.movie)], is_known)
+        old_movie = tf.boolean_mask(past.entries.movie, was_here)
+        old_bias = tf.where(is_known, past.bias, 0.0)
+        old_above = tf.boolean_mask(past.entries.residual, was_here) + old_bias  # r − μ − b_i
+        new_above = stars - self.mean - tf.gather(self.movie_bias, movie)
+        movies, above = tf.concat([old_movie, movie], axis=0), tf.concat([old_above, new_above], axis=0)
+        place = tf.range(tf.size(movies))
+        last = tf.math.unsorted_segment_max(place, movies, self.num_movies)
+        is_last = tf.gather(last, movies) == place
+        starred = tf.where(tf.math.is_finite(above), place, UNKNOWN)  # watching a film again takes no stars back
+        starred = tf.gather(tf.math.unsorted_segment_max(starred, movies, self.num_movies), movies)
+        above = tf.where(starred < 0, above, tf.gather(above, tf.maximum(starred, 0)))
+        movies, above = tf.boolean_mask(movies, is_last), tf.boolean_mask(above, is_last)
+        has_stars = tf.math.is_finite(above)
+        total = tf.reduce_sum(tf.where(has_stars, above, 0.0))
+        bias = total / (self.damping + tf.reduce_sum(tf.cast(has_stars, tf.float32)))
+        bias = tf.where(tf.reduce_any(tf.math.is_finite(stars)), bias, old_bias)  # [1]
+        age = tf.cast(tf.range(tf.size(movies))[::-1], tf.float32)
+        entries = Entries(tf.zeros_like(movies), movies, tf.where(has_stars, above - bias, 0.0), age)
+        newly = tf.scatter_nd(movie[:, None], tf.cast(is_seen, tf.int32), [self.num_movies]) > 0
+        return People(user_index, bias, entries, past.genre, (past.is_seen & is_known) | newly[None])
+
+
+def popular_lately(history: History, bias: Bias) -> np.ndarray:
+    """Return Σ exp(−(T − t) / POPULAR_DAYS) over ratings above the mean, T the end of train; float32 `[num_movies]`."""
+    stars = history.residual + bias.mean + bias.user[history.user_index] + bias.movie[history.movie_index]
+    days = (history.timestamp.max() - history.timestamp) / SECONDS_PER_DAY
+    weight = np.where(stars > bias.mean, np.exp(-days / POPULAR_DAYS), 0)
+    return np.bincount(history.movie_index, weight, minlength=history.num_movies).astype(np.float32)
+
+
+def genre_bonus(features: np.ndarray, history: History) -> np.ndarray:
+    """Return GENRE_WEIGHT · log(1 / share) where a film has the feature, else 0: float32 `[num_movies, num_features]`.
+
+    `share` is that of the ratings in train whose film has it: liking Westerns says more than liking dramas.
+    """
+    has = features > 0
+    share = has[history.movie_index].mean(axis=0).clip(1 / len(history.movie_index))
+    return (GENRE_WEIGHT * has * np.log(1 / share)).astype(np.float32)

@@ -1,0 +1,184 @@
+"""One row a user: who is counted, what is relevant, every column by hand, and what is refused."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from movierec.baselines import Bias
+from movierec.data import Indices, Split, make_indices
+from movierec.evaluation import evaluate_ranking, evaluate_ranks, evaluate_stars, held_out_ranks, metrics, ranking
+
+INDICES = Indices(np.array([1, 2, 3]), np.array([10, 20, 30, 40, 50]))
+SCORES = np.array([[5, 4, 3, 2, 1], [1, 2, 3, 4, 5], [0, 0, 7, 0, 0]], np.float32)
+
+
+def scorer(user_index):
+    return SCORES[user_index]
+
+
+def table_of(*rows):
+    return pd.DataFrame(rows, columns=["user_id", "movie_id", "rating", "timestamp"])
+
+
+SPLIT = Split(
+    train=table_of((1, 10, 5.0, 1), (2, 50, 2.0, 1), (3, 30, 4.0, 1)),
+    validation=table_of((1, 20, 4.0, 2), (2, 10, 1.0, 2)),
+    # 1 liked 30 and 50, not 40; 2 liked 30; 3 liked nothing; 4 is not in train
+    test=table_of(
+        *[(1, 30, 4.0, 3), (1, 40, 3.5, 3), (1, 50, 5.0, 3), (2, 30, 4.5, 3), (3, 10, 3.0, 3), (4, 10, 5.0, 3)],
+    ),
+)
+
+
+# ---- ranking
+
+
+def test_every_column_by_hand():
+    table = evaluate_ranking(scorer, SPLIT, INDICES, k=2, genres=np.eye(5))
+    # User 1 has seen 10 and 20; the list is 30, 40; relevant are 30 and 50. User 2 has seen 50 and 10: 40, 30; 30.
+    assert table.index.tolist() == [1, 2] and table.index.name == "user_id"
+    assert [lists.tolist() for lists in table["movie_index"]] == [[2, 3], [3, 2]]
+    assert table["recall@2"].tolist() == [1 / 2, 1]
+    assert table["precision@2"].tolist() == [1 / 2, 1 / 2]
+    assert table["hit_rate@2"].tolist() == [1, 1]
+    assert table["mrr@2"].tolist() == [1, 1 / 2]
+    assert table["map@2"].tolist() == [1 / 2, 1 / 2]
+    # 1 / (1 + 1/log2(3)) = 1 / 1.63092975; and (1/log2(3)) / 1
+    assert table["ndcg@2"].tolist() == pytest.approx([0.61314719, 0.63092975], abs=1e-8)
+    # User 1: unseen 30, 40, 50 with scores 3, 2, 1; 30 beats 40, the only other that is not relevant, 50 does not.
+    assert table["auc"].tolist() == [1 / 2, 1 / 2]  # user 2: 20, 30, 40 with 2, 3, 4; 30 beats 20 and loses to 40
+    # Train has one rating each of 10, 50 and 30, by three users: −log2(1/3) for all, rated or not.
+    assert table["novelty@2"].tolist() == pytest.approx([np.log2(3)] * 2)
+    # The lists are 30, 40 and 40, 30: half a rating a movie; both users watched a movie with one.
+    assert table["popularity_lift@2"].tolist() == [-1 / 2, -1 / 2]
+    assert table["diversity@2"].tolist() == [1, 1]  # no two movies share a genre
+    assert (table["miscalibration@2"] > 4).all()  # nor list and history: KL = log(1 / .01) = 4.6
+    assert not {"diversity@2", "miscalibration@2"} & set(evaluate_ranking(scorer, SPLIT, INDICES, k=2))
+    # Times 0, 0, 0, 2, 2: Gini is (2·2 + 4·2) / (5 · 4). User 4 is unknown, user 3 liked nothing.
+    unmeasured = {"users_unknown": 1, "users_without_relevant": 1, "movies_unknown": 0}
+    assert table.attrs == pytest.approx({"coverage": 2 / 5, "gini": 3 / 5} | unmeasured)
+
+
+def test_liked_from_is_where_relevance_begins():
+    loose = evaluate_ranking(scorer, SPLIT, INDICES, k=3, liked_from=3.5)
+    assert loose["recall@3"].loc[1] == 1  # 30, 40 and 50 are relevant now and make the list
+    strict = evaluate_ranking(scorer, SPLIT, INDICES, k=3, liked_from=5)
+    assert strict.index.tolist() == [1] and strict["mrr@3"].tolist() == [1 / 3]  # only 50, at rank 3
+    assert evaluate_ranking(scorer, SPLIT, INDICES, k=2, liked_from=0).attrs["users_without_relevant"] == 0
+
+
+def test_validation_is_measured_with_train_seen_and_test_with_both():
+    table = evaluate_ranking(scorer, SPLIT, INDICES, part="validation", k=2)
+    assert table.index.tolist() == [1]  # user 2 liked nothing in validation
+    assert table["movie_index"].loc[1].tolist() == [1, 2]  # 20, of validation, is not seen yet
+    assert table["mrr@2"].loc[1] == 1
+    without = Split(SPLIT.train, None, SPLIT.test)
+    assert evaluate_ranking(scorer, without, INDICES, k=2)["movie_index"].loc[1].tolist() == [1, 2]
+
+
+def test_a_relevant_movie_outside_the_catalogue_counts_as_missed():
+    for test, recall in ((table_of((1, 30, 5.0, 3), (1, 999, 5.0, 3)), 1 / 2), (table_of((1, 999, 5.0, 3)), 0)):
+        table = evaluate_ranking(scorer, Split(SPLIT.train, None, test), INDICES, k=5)
+        assert table["recall@5"].tolist() == [recall] and table.attrs["movies_unknown"] == 1
+
+
+def test_places_without_a_movie_are_no_hits():
+    """Only the last movie of the catalogue is left to recommend: one hit, and the -1 behind it are not that movie."""
+    train = table_of(*[(1, movie, 3.0, 0) for movie in (10, 20, 30, 40)])
+    table = evaluate_ranking(scorer, Split(train, None, table_of((1, 50, 5.0, 1))), INDICES, k=3)
+    assert table["movie_index"].loc[1].tolist() == [4, -1, -1]
+    assert table["recall@3"].tolist() == [1] and table["precision@3"].tolist() == [1 / 3]
+
+
+def test_nobody_to_measure_a_missing_part_and_a_bad_k_are_refused():
+    low = Split(SPLIT.train, None, SPLIT.test.assign(rating=2.0))
+    with pytest.raises(ValueError, match="none of 4 has, in 6 ratings of at most 2 stars. `liked_from`"):
+        evaluate_ranking(scorer, low, INDICES)
+    with pytest.raises(ValueError, match="no validation part; `split_by_user_time"):
+        evaluate_ranking(scorer, low, INDICES, part="validation", k=2)
+    with pytest.raises(ValueError, match='"validation" or "test"; got \'train\''):
+        evaluate_ranking(scorer, SPLIT, INDICES, part="train", k=2)
+    with pytest.raises(ValueError, match="k must be 1 to 5, the number of movies; got 6"):
+        evaluate_ranking(scorer, SPLIT, INDICES, k=6)
+
+
+def test_a_random_scorer_has_the_recall_of_its_closed_form():
+    """k of the M − s movies that are not seen: recall is k / (M − s), 6 / 30 here; 6 / 40 if seen ones were left in."""
+    rng = np.random.default_rng(0)
+    train, test = [], []
+    for user in range(600):
+        order = rng.permutation(40)
+        train += [(user, movie, 5.0, 0) for movie in order[:10]]
+        test += [(user, movie, 5.0, 1) for movie in order[10:15]]
+    split = Split(table_of(*train), None, table_of(*test))
+    indices = make_indices(split.train)
+    table = evaluate_ranking(lambda user: rng.random((len(user), 40)), split, indices, k=6)
+    # Standard error: √(.2 · .8 / 5 · 25/29 / 600) = .0068
+    assert table["recall@6"].mean() == pytest.approx(6 / 30, abs=0.02)
+
+
+@pytest.mark.parametrize("k", [1, 5, 10])
+def test_blocks_change_nothing_and_ranks_have_the_same_accuracy_as_lists(monkeypatch, split, k):
+    indices = make_indices(split.train)
+    scores = np.random.default_rng(0).integers(0, 4, (indices.num_users, indices.num_movies)).astype(np.float32)
+    scores[:5, :20] = -np.inf  # never recommended to some
+    genres = np.random.default_rng(1).integers(0, 2, (30, 3)).astype(float)
+    strangers = table_of((split.test["user_id"].iloc[0], 999, 5.0, 1), (999, 10, 5.0, 1))
+    split = Split(split.train, split.validation, pd.concat([split.test, strangers]))
+    at_once = evaluate_ranking(lambda user: scores[user], split, indices, k=k, genres=genres)
+    monkeypatch.setattr(ranking, "USERS_PER_BLOCK", 7)
+    in_blocks = evaluate_ranking(lambda user: scores[user], split, indices, k=k, genres=genres)
+    lists = [np.stack(table.pop("movie_index")) for table in (at_once, in_blocks)]
+    np.testing.assert_array_equal(*lists)
+    pd.testing.assert_frame_equal(in_blocks, at_once)
+    assert in_blocks.attrs == at_once.attrs
+    seen = pd.concat([split.train, split.validation])
+    ranks = held_out_ranks(lambda user: scores[user], split.test, seen, indices)
+    table = evaluate_ranks(ranks, split.test, indices, k)
+    assert list(table) == [f"{name}@{k}" for name in ("ndcg", "recall", "precision", "map", "mrr", "hit_rate")]
+    pd.testing.assert_frame_equal(table, at_once[list(table)], rtol=0, atol=1e-14)
+    assert table.attrs == {name: at_once.attrs[name] for name in table.attrs} and table.attrs["movies_unknown"] == 1
+
+
+def test_ranks_of_other_rows_and_nobody_to_measure_are_refused():
+    held_out = table_of((1, 40, 3.0, 1), (2, 40, 3.0, 1))
+    with pytest.raises(ValueError, match=r"one number per row of `held_out`, shape \(2,\); got \(3,\)"):
+        evaluate_ranks(np.ones(3), held_out, INDICES)
+    with pytest.raises(ValueError, match="at least 4.0 stars; none of 2 has, in 2 ratings of at most 3 stars"):
+        evaluate_ranks(np.ones(2), held_out, INDICES)
+    assert evaluate_ranks(np.ones(2), held_out, INDICES, liked_from=3)["mrr@10"].tolist() == [1, 1]
+
+
+# ---- stars
+
+
+class Constant:
+    def __init__(self, stars):
+        self.stars = stars
+
+    def predict(self, ratings):
+        return np.full(len(ratings), self.stars)
+
+
+def test_star_errors_by_hand():
+    table = evaluate_stars(Constant(4.0), SPLIT)
+    # User 1 gave 4, 3.5, 5: squares 0, .25, 1. User 2: 4.5; 3: 3; 4: 5, and 4 counts although unknown to train.
+    assert table.index.tolist() == [1, 2, 3, 4] and table["ratings"].tolist() == [3, 1, 1, 1]
+    assert table["rmse"].tolist() == pytest.approx([np.sqrt(1.25 / 3), 0.5, 1, 1])
+    assert table["mae"].tolist() == pytest.approx([0.5, 0.5, 1, 1])
+    assert table.attrs == pytest.approx({"rmse": np.sqrt((1.25 + 0.25 + 1 + 1) / 6), "mae": 4 / 6})
+
+
+def test_star_errors_are_those_of_metrics(split):
+    bias = Bias(split.train, make_indices(split.train))
+    table = evaluate_stars(bias, split, part="validation")
+    predicted, actual = bias.predict(split.validation), split.validation["rating"]
+    assert table.attrs["rmse"] == pytest.approx(metrics.rmse(predicted, actual), abs=1e-12)
+    assert table.attrs["mae"] == pytest.approx(metrics.mae(predicted, actual), abs=1e-12)
+
+
+def test_predictions_that_are_not_one_number_a_rating_are_refused():
+    with pytest.raises(ValueError, match=r"one number per rating, shape \(6,\); got shape \(6,\) with 6 NaN"):
+        evaluate_stars(Constant(np.nan), SPLIT)
+    with pytest.raises(ValueError, match=r"shape \(6,\); got shape \(\) with 0 NaN"):
+        evaluate_stars(type("Single", (), {"predict": lambda self, ratings: 3.0})(), SPLIT)

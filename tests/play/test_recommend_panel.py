@@ -1,0 +1,124 @@
+"""A visitor's list and evening are the model's, tables are escaped, and the form does what the functions do."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from movierec.play.parts import as_html, search_titles
+from movierec.play.recommend_panel import RecommendPanel, Visitor, evening, recommended
+
+
+@pytest.fixture
+def panel(fitted):
+    return RecommendPanel(fitted, k=5)
+
+
+def test_a_search_finds_parts_of_titles_in_any_case_the_most_rated_first():
+    titles = ["Alien 3 (1992)", "Alien (1979)", "Aliens (1986)", "Fargo (1996)"]
+    movies = pd.DataFrame({"movie_id": [1, 2, 3, 4], "title": titles, "popularity": [10, 50, 40, 60]})
+    assert search_titles(movies, " aLIen ")["movie_id"].tolist() == [2, 3, 1]
+    assert search_titles(movies, "alien", count=1)["movie_id"].tolist() == [2]
+    assert search_titles(movies, "")["movie_id"].tolist() == [4, 2, 3, 1]
+    assert search_titles(movies, "fagro")["movie_id"].tolist() == [4]  # a similar spelling
+    assert search_titles(movies, "(1979)")["movie_id"].tolist() == [2]  # text, not a pattern
+    assert search_titles(movies, "xyzzy").empty
+
+
+def test_the_list_is_the_models_with_what_is_known_of_the_films(fitted):
+    table = recommended(fitted, Visitor({10: 5.0}, ("Comedy",)), 4)
+    expected = fitted.recommend_new({10: 5.0}, k=4, genres=("Comedy",), because=True)
+    pd.testing.assert_frame_equal(table[expected.columns], expected)
+    assert table.attrs["based_on"] == "stars and genres"
+    films = fitted.movies.set_index("movie_id")
+    assert table["genres"].tolist() == films["genres"][table["movie_id"]].tolist()
+
+
+def test_an_evening_is_chosen_from_what_the_visitor_has_not_rated(fitted):
+    visitor = Visitor()
+    for movie_id in [*fitted.indices.movie_ids[:20], fitted.indices.movie_ids[0]]:
+        visitor.rate(int(movie_id), 5.0)
+    assert len(visitor.stars) == 20 and list(visitor.stars)[-1] == 10  # rated again: now it is the newest
+    films = evening(fitted, visitor, minutes=450)
+    assert len(films) == 4 and films["minutes"].sum() <= 450 and not set(films["movie_id"]) & set(visitor.stars)
+    comedies = {int(movie_id): 5.0 for movie_id in fitted.indices.movie_ids if movie_id % 40 in (30, 0)}
+    films = evening(fitted, Visitor(comedies), minutes=240, exclude=("Comedy",))  # no candidate has this genre
+    assert len(films) == 2 and not films["genres"].str.contains("Comedy").any()
+
+
+def test_a_table_is_text_whatever_a_title_looks_like():
+    table = pd.DataFrame({"title": ["<script>alert('x')</script>"], "predicted_stars": [np.nan], "genres": ["A|B"]})
+    names = {"title": "Film & more", "predicted_stars": "Stars", "genres": "Genres"}
+    page = as_html(table, names, "<b>")
+    assert "<script>" not in page and "&lt;script&gt;" in page and "Film &amp; more" in page and "&lt;b&gt;" in page
+    assert "<td>–</td>" in page and "<td>A, B</td>" in page
+    assert "4.3 ★" in as_html(table.assign(predicted_stars=4.28), names, "")
+
+
+def test_a_fresh_panel_says_that_nothing_is_known_and_genres_and_length_change_the_list(panel, fitted):
+    assert repr(panel) == "RecommendPanel: find a film, give it stars, name genres, and see a list with reasons"
+    assert "Nothing is known of you yet" in panel.list.value
+    assert panel.table["title"].tolist() == fitted.recommend_new(k=5)["title"].tolist()
+    assert [button.description for button in panel.star_buttons] == ["2 ★", "5 ★"]  # the checkerboard has no others
+    panel.genres.value = ("Comedy",)
+    assert panel.visitor.genres == ("Comedy",) and "From the genres that you like" in panel.list.value
+    panel.length.value = 3
+    assert len(panel.table) == 3 and panel.list.value.count("<tr>") == 4
+
+
+def test_a_student_finds_a_film_gives_it_stars_changes_them_and_takes_them_back(panel):
+    before = panel.table["title"].tolist()
+    panel.search.value = before[0]
+    film = panel.matches.value
+    assert film == panel.table["movie_id"][0]  # the first match is chosen
+    panel.star_buttons[-1].click()
+    assert panel.visitor.stars == {film: 5.0} and before[0] not in panel.table["title"].tolist()
+    assert "From the films that you rated" in panel.list.value and "because you" in panel.list.value
+    assert film not in panel.playlist.table["movie_id"].tolist() and panel.last_seconds > 0
+    liked = panel.table["score"].tolist()
+    (row,) = panel.rated.children
+    stars, remove, title = row.children
+    assert title.value == before[0] and stars.value == 5.0
+    stars.value = 2.0
+    assert panel.visitor.stars == {film: 2.0} and panel.table["score"].tolist() != liked
+    remove.click()
+    assert panel.visitor.stars == {} and panel.rated.children == () and panel.table["title"].tolist() == before
+
+
+def test_a_search_that_finds_nothing_says_so_and_stars_need_a_film(panel):
+    before = panel.list.value
+    panel.search.value = "xyzzy"
+    assert "No film has a title like that" in panel.films.message.value and panel.matches.options == ()
+    panel.star_buttons[0].click()
+    assert "Choose a film first" in panel.films.message.value
+    assert panel.list.value == before and panel.visitor.stars == {}
+    panel.search.value = "Film 3"
+    assert panel.films.message.value == ""
+
+
+def test_a_rating_that_cannot_be_is_refused_and_what_the_model_refuses_is_a_message(panel):
+    for movie_id, stars in ((9999, 5.0), (20, 3.7)):
+        with pytest.raises(ValueError, match=f"got {movie_id}: {stars}"):
+            panel.rate(movie_id, stars)
+    assert panel.visitor.stars == {}
+    shown = panel.list.value
+    panel.visitor.stars[9999] = 5.0
+    panel.refresh()
+    assert "movie_id 9999 is not in the catalogue" in panel.message.value and panel.list.value == shown
+
+
+def test_the_evenings_sliders_move_it_and_a_visitor_who_has_rated_nearly_all_gets_the_rest(panel, fitted):
+    form = panel.playlist
+    assert repr(form).startswith("PlaylistPanel: minutes")
+    assert len(form.table) == 3 and "3 films, 330 minutes" in form.list.value
+    form.minutes.value = 120
+    assert len(form.table) == 1
+    form.include.value = "Comedy"
+    assert form.table["genres"].str.contains("Comedy").all()
+    form.include.value, form.years.value, form.minutes.value = "any", (1985, 1987), 600
+    assert form.table["year"].between(1985, 1987).all() and len(form.table) == 5
+    form.exclude.value = "Drama"  # all films have this genre
+    assert form.table is None and "none of your" in form.list.value
+    form.exclude.value, form.years.value = "none", (form.years.min, form.years.max)
+    panel.visitor.stars = {int(movie_id): 5.0 for movie_id in fitted.indices.movie_ids[:-2]}
+    panel.refresh()
+    assert sorted(panel.table["movie_id"]) == fitted.indices.movie_ids[-2:].tolist() and len(form.table) == 2

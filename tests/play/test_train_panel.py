@@ -1,0 +1,175 @@
+"""`train` is `fit_hybrid` with one head; TrainPanel calls it in a thread, and says whatever goes wrong there."""
+
+import math
+import subprocess
+import sys
+import threading
+
+import pytest
+
+import movierec
+from movierec.play import runs, train_panel
+from movierec.play.embedding_explorer import untrained
+from movierec.play.train_panel import TrainPanel, expected_seconds, train
+from movierec.training import Stopped
+
+LISTS, STARS = runs.COURSE_LOSS["ranking"], runs.COURSE_LOSS["stars"]
+FEW = {"dim": 8, "hidden": (), "batch": 32, "epochs": 2, "learning_rate": 0.008}
+FEW_LISTS = {"loss": LISTS} | FEW
+NO_TENSORFLOW = """
+import sys
+import movierec, movierec.play
+assert "ipywidgets" not in sys.modules
+from movierec.data import make_movielens
+from movierec.play import TrainPanel
+data = make_movielens(num_users=20, num_movies=200, num_ratings=500)
+TrainPanel(movierec.split_by_user_time(data.ratings)).set({"dim": 16})
+assert "tensorflow" not in sys.modules
+"""
+
+
+@pytest.fixture
+def trains(monkeypatch):
+    """`trains(function)`: from now on the panel calls this instead of `train`."""
+    return lambda function: monkeypatch.setattr(train_panel, "train", function)
+
+
+def fail(error):
+    raise error
+
+
+def test_a_run_is_what_fit_hybrid_does_with_one_head(checkerboard, split):
+    rows = []
+    run = train(split, checkerboard.movies, checkerboard.users, predicted=0.3, on_epoch=rows.append, **FEW)
+    model = movierec.fit_hybrid(
+        split, checkerboard.movies, checkerboard.users, heads=("ranking",), ranking_dim=8, ranking_hidden=(),
+        users_per_batch=32, epochs=2, ranking_learning_rate=0.008,
+    )  # fmt: skip
+    assert [row["value"] for row in run.history] == model.history["validation_ndcg@10"].tolist()
+    assert [row["loss"] for row in run.history] == model.history["train_ranking_loss"].tolist()
+    assert rows == run.history and run.predicted == 0.3 and not run.stopped and run.seconds > 0
+    assert run.num_train == len(split.train)
+    stars = train(split, loss="stars: squared error", dim=4, hidden=(), batch=256, epochs=1)
+    assert stars.metric == "rmse" and 0 < stars.best < 3
+
+
+def test_what_cannot_be_trained_is_refused_before_anything_is(split):
+    with pytest.raises(ValueError, match=r"a run has the settings \['dim'.*got \['depth'\]"):
+        train(split, depth=3)
+    with pytest.raises(ValueError, match="judged on validation, and this split has none. Try movierec.split_by_user"):
+        train(movierec.Split(split.train, None, split.test))
+
+
+def test_the_time_is_that_of_the_most_similar_run_for_all_epochs(made):
+    slow, fast = made(seconds=4.0, dim=128), made(seconds=1.0, dim=8)
+    settings = runs.default_settings(LISTS) | {"epochs": 10}
+    assert expected_seconds(settings | {"dim": 8}, [slow, fast]) == 1 + 10 * 1  # a second of preparation
+    assert expected_seconds(settings | {"dim": 64}, [fast, slow]) == 4 + 10 * 4
+    own = made(seconds=2.0, dim=8)  # as similar, and newer
+    assert expected_seconds(settings | {"dim": 8}, [fast, own]) == 2 + 10 * 2
+    assert math.isnan(expected_seconds(runs.default_settings(STARS), [slow]))  # none of its head
+
+
+def test_a_panel_that_only_stands_there_loads_no_tensorflow():
+    """A tf.Variable at import would reserve a graphics card; and `movierec.play` alone needs no widgets."""
+    subprocess.run([sys.executable, "-c", NO_TENSORFLOW], check=True, timeout=120)
+
+
+def test_a_panel_shows_each_setting_with_its_unit_and_meaning_and_each_loss_has_its_own(panel):
+    assert repr(panel) == (
+        "TrainPanel: loss, dimension, MLP, dropout, learning rate, batch, epochs, seed; predict, train, stop"
+    )
+    assert panel.settings() == runs.default_settings()
+    for name, setting in runs.SETTINGS.items():
+        assert panel.sliders[name].description == setting.label
+        assert setting.meaning in panel.meanings[name].value and setting.unit in panel.meanings[name].value
+    assert panel.meanings["dim"].value.endswith("vector (numbers, 4 to 128)</small>")
+    panel.loss.value = "stars: squared error"
+    assert panel.settings() == runs.default_settings("stars: squared error")
+    panel.predicted.value = "0.9"
+    assert "rmse (stars), lower is better" in panel.predicted.placeholder
+    panel.sliders["dim"].value = 8
+    panel.loss.value = LISTS
+    assert panel.settings() == runs.default_settings(LISTS) and panel.predicted.value == ""  # it was one of stars
+    for wrong in ({"dim": 7}, {"depth": 3}, {"loss": STARS, "batch": 32}):
+        with pytest.raises(ValueError, match=r"`(dim|depth|batch)` of .* (can be \[|is unknown)"):
+            panel.set(wrong)
+    assert panel.settings() == runs.default_settings(LISTS)
+
+
+def test_a_student_predicts_trains_and_sees_the_curves(panel, split, fitted):
+    heard = []
+    panel.listeners.append(lambda: heard.append(panel.run))
+    panel.set(FEW_LISTS)
+    panel.predicted.value = " 0.25 "
+    assert panel.estimate.value == "" and panel.stop_button.disabled  # nothing is recorded yet
+    panel.train_button.click()
+    untrained(fitted)  # a cell that draws random numbers meanwhile changes nothing
+    run = panel.wait()
+    assert run is panel.run and run.settings == FEW_LISTS | {"dropout": 0.6, "seed": 0} and run.predicted == 0.25
+    assert run.repeats(train(split, **FEW)) and heard == [run]
+    assert panel.progress.value == panel.progress.max == 2
+    assert f"best {run.best:.4f} in epoch {run.best_epoch}" in panel.curves.value
+    assert panel.summary().startswith("Over after 2 epochs") and "You predicted 0.25" in panel.says.value
+    assert runs.read_runs(runs.own_path()) == [run] and panel.predicted.value == ""
+    assert not panel.train_button.disabled and panel.stop_button.disabled
+    assert "About " in panel.estimate.value  # judged by the run that there is now
+    panel.train()
+    panel.wait()
+    assert "a seed repeats itself" in panel.says.value and len(panel.runs) == 1
+
+
+def test_only_one_training_at_a_time_and_any_panel_can_stop_it(panel, split):
+    other, first_epoch = TrainPanel(split), threading.Event()
+    panel.progress.observe(lambda change: change["new"] == 1 and first_epoch.set(), "value")
+    panel.set(FEW_LISTS | {"epochs": 40})
+    panel.train()
+    assert panel.stop_button.disabled is False and panel.train_button.disabled
+    other.train()
+    assert "Another training is running. Stop it here" in other.says.value and other.wait() is None
+    assert first_epoch.wait(60)
+    other.stop_button.click()  # as if the first panel had gone with its cell
+    run = panel.wait()
+    assert run.stopped and 1 <= len(run.history) < 40
+    assert f"Stopped after {len(run.history)} epochs" in panel.says.value
+    assert not train_panel.ONE_AT_A_TIME.locked()
+
+
+def test_a_prediction_is_a_number_with_a_point_or_a_comma_or_missing(panel, made, trains):
+    predicted = []
+    trains(lambda *data, **more: predicted.append(more["predicted"]) or made())
+    for text in ("0.15", " ,15 ", "", "  "):
+        panel.predicted.value = text
+        panel.train()
+        assert panel.wait() is not None
+    assert predicted == [0.15, 0.15, None, None]
+    for text in ("good", "nan", "inf"):
+        panel.predicted.value = text
+        panel.train()
+        assert "must be a number such as 0.15" in panel.says.value and f"&#x27;{text}&#x27;" in panel.says.value
+        assert panel.wait() is None
+    assert len(predicted) == 4
+
+
+def test_what_goes_wrong_is_said_and_the_next_training_can_start(panel, made, trains, monkeypatch):
+    for error, said in (
+        (Stopped("stopped: nothing is kept"), "Stopped: nothing"),
+        (ValueError("NaN"), "ValueError: NaN"),
+    ):
+        trains(lambda *data, error=error, **settings: fail(error))
+        panel.train()
+        assert panel.wait() is None and said in panel.says.value and not runs.own_path().exists()
+        assert panel.summary().startswith("There is no run") and panel.curves.value == ""
+    with monkeypatch.context() as broken:
+        broken.setattr(threading.Thread, "start", lambda thread: fail(RuntimeError("no threads")))
+        with pytest.raises(RuntimeError, match="no threads"):
+            panel.train()
+    go = threading.Event()
+    trains(lambda *data, **settings: go.wait(30) and made())
+    monkeypatch.setattr(runs, "append_run", lambda run, path: fail(OSError("disk full")))
+    panel.train()
+    with pytest.raises(TimeoutError, match=r"still training after 0.01 s; wait again, or stop\(\)"):
+        panel.wait(0.01)
+    go.set()
+    run = panel.wait()
+    assert run is panel.runs[-1] and "could not be written" in panel.says.value and "disk full" in panel.says.value
