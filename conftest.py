@@ -4,7 +4,6 @@ With pytest-xdist every worker collects all tests and runs some of the files. Ea
 they are written where its cells run.
 """
 
-import functools
 import json
 import os
 from collections import Counter, defaultdict
@@ -23,7 +22,6 @@ from movierec.record import Recorder, forget, write_file
 FOLDER = Recorder("conftest.py").folder
 STAMPS = FOLDER / "generated" / "notebooks"
 NOTEBOOKS = Path(__file__).parent / "notebooks"
-FIRST = "notebooks/06_training.ipynb"  # it saves the model that `load_or_train` loads
 
 _cells_left: Counter = Counter()
 _seconds: dict = defaultdict(float)
@@ -58,21 +56,3 @@ def pytest_runtest_makereport(item, call):
             if not _cells_left[notebook] and notebook not in _failed:
                 write_file(STAMPS / f"{notebook}.json", json.dumps({"seconds": round(_seconds[notebook], 1)}))
     return report
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config, log):
-    """Give notebooks that load the model of notebook 06 to the worker that runs 06, after it.
-
-    The Makefile, too, has their stamps depend on that of 06: stamped before it, they would run again.
-    """
-    from xdist.scheduler import LoadFileScheduling
-
-    class AfterTraining(LoadFileScheduling):
-        @functools.cache  # noqa: B019  one scheduler a session
-        def _split_scope(self, nodeid):
-            file = super()._split_scope(nodeid)
-            text = (config.rootpath / file).read_text(encoding="utf-8") if file.endswith(".ipynb") else ""
-            return FIRST if "load_or_train(" in text else file
-
-    return AfterTraining(config, log) if config.option.dist == "loadfile" else None
