@@ -33,7 +33,7 @@ endif
 .DELETE_ON_ERROR:
 # One thing after the other, but for what asks for two at a time: two kernels share the cores, one thread each.
 ifdef TWO
-export TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+export TF_NUM_INTRAOP_THREADS=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 else
 .NOTPARALLEL:
 endif
