@@ -12,11 +12,10 @@ from pathlib import Path
 import pytest
 
 # Before NumPy is imported, which reads the number of threads once.
-if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):  # kernels side by side share the cores
+if os.environ.get("PYTEST_XDIST_WORKER_COUNT"):  # kernels side by side must not fight for the cores
     # Not TF_NUM_INTEROP_THREADS: a parameter server with one such thread waits for itself.
-    threads = str(max(1, (os.cpu_count() or 1) // int(workers)))
     for name in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ.setdefault(name, threads)
+        os.environ.setdefault(name, "1")
 
 from movierec.record import Recorder, forget, write_file
 
