@@ -62,12 +62,12 @@ def running_cell(notebook: str) -> str:
     asked = request.get("metadata", {}).get("cellId")
     if asked is not None and asked in ids:
         return str(ids.index(asked) + 1)
-    code = request["content"]["code"]
+    code, message = request["content"]["code"], request["header"]["msg_id"]
     equal = [number for number, cell in enumerate(cells, start=1) if "".join(cell["source"]) == code]
     runs = _runs_of_code.setdefault(code, [])
-    if request["header"]["msg_id"] not in runs:
-        runs.append(request["header"]["msg_id"])
-    return str(equal[runs.index(request["header"]["msg_id"]) % len(equal)]) if equal else ""
+    if message not in runs:
+        runs.append(message)
+    return str(equal[runs.index(message) % len(equal)]) if equal else ""
 
 
 def origin_of(row: dict[str, Any]) -> str:

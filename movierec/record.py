@@ -8,8 +8,6 @@ A result is a file of its own that is replaced as a whole, so notebooks that run
 `python -m report.build` compares the fresh results with the recorded ones, keeps them, and makes LaTeX of them.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import math
@@ -19,7 +17,7 @@ import shutil
 from collections.abc import Mapping
 from numbers import Integral, Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,11 +25,6 @@ import pandas as pd
 from movierec.data import COURSE, MovieLens, chosen, fingerprint
 from movierec.files import write_atomically
 from movierec.origin import ORIGIN, commit, origin_of, report_folder, running_cell
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from movierec.plots import Picture
 
 RESERVED = {"numbers", "figures", "provenance"}  # names that files of the report have already
 
@@ -45,7 +38,6 @@ class Recorder:
     Args:
         notebook: The file's name without its ending, "06_training"; or the path of a script, which has no cells.
         data: What the results are about; None for made data, which has no checksum.
-        folder: The report's folder; None: see `report_folder`.
     """
 
     def __init__(self, notebook: str, data: MovieLens | None = None, *, folder: Path | str | None = None) -> None:
@@ -61,34 +53,25 @@ class Recorder:
     def finding(self, sentence: str, holds: Any) -> None:
         """Print whether a sentence of the text holds in this run: "more users, better lists: yes".
 
-        A finding that does not hold raises nothing: the reader may have changed a setting or the data. A `holds` that
-        is not one truth value, of Python or NumPy, is a ValueError.
+        One that does not hold raises nothing: the reader may have changed a setting or the data. A `holds` that is not
+        one truth value, of Python or NumPy, is a ValueError.
         """
         require(isinstance(holds, bool | np.bool_), f"finding {sentence!r} needs one truth value; found {holds!r}.")
         print(f"{sentence}: {'yes' if holds else 'no'}")
 
     def number(
-        self,
-        name: str,
-        value: float,
-        *,
-        interval: tuple[float, float] | None = None,
-        tolerance: float = 0.0,
-        unit: str = "",
-        digits: int | None = None,
-    ) -> None:
+        self, name: str, value: float, *, interval: tuple[float, float] | None = None, tolerance: float = 0.0,
+        unit: str = "", digits: int | None = None,
+    ) -> None:  # fmt: skip
         r"""Record a finite number, which LaTeX has as a macro: `hybrid_rmse` becomes `\HybridRmse`.
 
         Args:
             name: Two words or more: whose, and what.
-            interval: Ends of its 95 % interval, kept as `{name}_low` and `{name}_high`; `\HybridRmseInterval` is then
-                the number with both. None for what is counted, timed or set.
+            interval: Ends of its 95 % interval, which hold it, kept as `{name}_low` and `{name}_high`;
+                `\HybridRmseInterval` is then the number with both. None for what is counted, timed or set.
             tolerance: How far a new run may be from the recorded one; `math.inf`, for seconds: never compared.
             unit: A word for the LaTeX source, such as "stars".
             digits: Digits after the point in LaTeX; None: 0 for whole numbers, else 3.
-
-        Raises:
-            ValueError: The value is not finite, or the interval does not contain it.
         """
         _check_name(name, words=2)
         require(isinstance(value, Real), f"number {name!r} must be one; found {value!r}. `record.table` takes text.")
@@ -106,23 +89,15 @@ class Recorder:
         self._write(f"{name}.number.json", json.dumps({"name": name, **row, **self._origin()}))
 
     def table(
-        self,
-        name: str,
-        table: pd.DataFrame,
-        *,
-        tolerance: dict[str, float] | None = None,
+        self, name: str, table: pd.DataFrame, *, tolerance: dict[str, float] | None = None,
         best: dict[str, list] | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         """Record a table without its index, as a CSV file whose first line is a comment in JSON.
 
         Args:
-            table: Finite numbers and text; where nothing applies, the text "--".
+            table: Finite numbers and text; where nothing applies, the text "--". Its index must have no name.
             tolerance: Column -> how far a new run may be; `math.inf`: never compared.
-            best: Column -> first cells of the rows that lead in it by a test, see `evaluation.leaders`; the report
-                sets them in bold.
-
-        Raises:
-            ValueError: A cell is missing or infinite, a column or a leader is unknown, or the index has a name.
+            best: Column -> first cells of the rows that lead in it by a test (`evaluation.leaders`): bold in print.
         """
         _check_name(name)
         unknown = [column for column in {**(tolerance or {}), **(best or {})} if column not in table]
@@ -138,14 +113,11 @@ class Recorder:
         header |= {"best": lead} if best else {}
         self._write(f"{name}.csv", f"# {json.dumps(header)}\n" + cells.to_csv(index=False, lineterminator="\n"))
 
-    def figure(self, name: str, fig: Figure, alt: str) -> Picture:
-        """Close a Matplotlib figure and return it as a picture for the notebook; make it the last line of a cell.
+    def figure(self, name: str, fig, alt: str):
+        """Close a Matplotlib figure and return it as a `Picture` for the notebook; make it the last line of a cell.
 
-        It is written to figures/{name}.pdf, too, with its text and origin inside: the same bytes each time.
-
-        Args:
-            fig: The figure.
-            alt: What it shows, in a sentence or two, for readers who cannot see it; not empty.
+        It is written to figures/{name}.pdf, too, with its text and origin inside: the same bytes each time. `alt` says
+        what it shows, in a sentence or two, for readers who cannot see it.
         """
         import matplotlib  # here: reading results must not wait for it
 

@@ -12,11 +12,7 @@ from movierec.evaluation import Scorer
 
 
 def genre_matrix(movies: pd.DataFrame, indices: Indices) -> np.ndarray:
-    """Return 1 where a movie of `indices` has the genre, 0 elsewhere, genres in alphabetical order. `[M, genres]`.
-
-    Raises:
-        ValueError: if `movies` lacks movie_id or genres.
-    """
+    """Return 1 where a movie of `indices` has the genre, 0 elsewhere, genres in alphabetical order. `[M, genres]`."""
     return genre_flags(_described(movies, indices, ["genres"])["genres"]).to_numpy(float)
 
 
@@ -25,7 +21,7 @@ def describe(movies: pd.DataFrame, indices: Indices, tags: pd.DataFrame | None =
 
     Args:
         movies: movie_id, genres ("Action|Crime"), year (NA where it is not known).
-        tags: movie_id, tag; None where the data set has none. Tags are counted in lower case; a missing one is not.
+        tags: movie_id, tag; None where the data set has none. Tags are counted in lower case.
     """
     known = _described(movies, indices, ["genres", "year"])
     genres = genre_flags(known["genres"]).add_prefix("genre=")
@@ -51,7 +47,7 @@ def tf_idf(terms: np.ndarray) -> np.ndarray:
     """
     frequency = np.where(terms > 0, 1 + np.log(np.maximum(terms, 1)), 0)
     rarity = np.log(len(terms) / np.maximum((terms > 0).sum(axis=0), 1))
-    return _unit(frequency * rarity)
+    return unit_rows(frequency * rarity)
 
 
 class ContentBased:
@@ -65,9 +61,7 @@ class ContentBased:
         tags: user_id, movie_id, tag, timestamp; may be None. Only `known_tags` are read.
         stars_weight: w, how much a star above expectation adds; 0 looks only at what was watched.
 
-    Attributes:
-        vectors: float64 `[num_movies, terms]`.
-        profiles: float64 `[num_users, terms]`.
+    `vectors` is float64 `[num_movies, terms]`, `profiles` float64 `[num_users, terms]`.
 
     Source: Pazzani and Billsus (2007), *Content-based recommendation systems*; Rocchio (1971).
     """
@@ -88,7 +82,7 @@ class ContentBased:
         np.add.at(self.profiles, user, weight[:, None] * self.vectors[movie])
 
     def __call__(self, user_index: np.ndarray) -> np.ndarray:
-        return (_unit(self.profiles[user_index]) @ self.vectors.T).astype(np.float32)
+        return (unit_rows(self.profiles[user_index]) @ self.vectors.T).astype(np.float32)
 
 
 class FromContent:
@@ -128,19 +122,15 @@ class FromContent:
         return scores
 
     def of(self, content: np.ndarray, scores: np.ndarray) -> np.ndarray:
-        """Return the scores of N movies of which only the content `[N, d]` is known, float32 `[U, N]`.
-
-        Args:
-            scores: float `[U, num_movies]`, of the scorer.
-        """
+        """Return float32 `[U, N]`: scores of new movies with content `[N, d]`, from the scorer's `[U, num_movies]`."""
         rated = scores[:, self.is_rated]
         mean = rated.mean(axis=1, keepdims=True)
         weights = self.solved @ (np.asarray(content, float) - self.mean).T  # W [rated, N]
         return (mean + (rated - mean) @ weights).astype(np.float32)
 
 
-def _unit(rows: np.ndarray) -> np.ndarray:
-    """Return each row with length 1; a row of zeros stays. (scikit-learn's `normalize` refuses tables of no column.)"""
+def unit_rows(rows: np.ndarray) -> np.ndarray:
+    """Return each row with length 1; a row of zeros stays."""
     length = np.linalg.norm(rows, axis=1, keepdims=True)
     return rows / np.where(length > 0, length, 1)
 

@@ -35,16 +35,11 @@ class Ease:
 
     @staticmethod
     def solve(x, regularisation: float) -> np.ndarray:
-        """Return B, float32 `[num_movies, num_movies]`, for any table x.
+        """Return B, float32 `[num_movies, num_movies]`, for any table x `[rows, num_movies]`, sparse or dense.
 
-        Memory: XᵀX is summed as a sparse matrix, 12 bytes for each pair of the M movies that some row shares, and then
-        becomes B in place: 4 M² bytes, 0.38 GB for 9,742 movies. Up to 4,096 movies the inverse is in float64.
-
-        If x has fewer rows than movies, only a matrix `[rows, rows]` is inverted: λ P = I − G with
-        G = Xᵀ (X Xᵀ + λ I)⁻¹ X (Woodbury), so B_ij = G_ij / (1 − G_jj). G becomes B in place, too.
-
-        Args:
-            x: `[rows, num_movies]`, sparse or dense.
+        Memory: XᵀX is summed as a sparse matrix, 12 bytes for each pair of movies that some row shares, and becomes B
+        in place: 4 M² bytes, 0.38 GB for 9,742 movies. If x has fewer rows than movies, only a matrix `[rows, rows]` is
+        inverted: λ P = I − G with G = Xᵀ (X Xᵀ + λ I)⁻¹ X (Woodbury), so B_ij = G_ij / (1 − G_jj).
         """
         _check_positive(regularisation=regularisation)
         dtype = np.float64 if x.shape[1] <= MOST_MOVIES_IN_DOUBLE else np.float32
@@ -87,8 +82,7 @@ class ImplicitAls:
         factors: length of the vectors.
         alpha: how much surer a rating is than a gap.
         regularisation: λ > 0.
-        sweeps: times that both sides are solved.
-        seed: of the first movie vectors.
+        sweeps: times that both sides are solved, from random movie vectors of `seed`.
 
     Source: Hu, Koren and Volinsky (2008), *Collaborative filtering for implicit feedback datasets*.
     """
@@ -125,8 +119,7 @@ class BiasedMF:
         factors: length of the vectors.
         regularisation: λ > 0: about the number of ratings after which a taste is believed.
         damping_user, damping_movie: ratings' worth of pull of the biases towards 0.
-        sweeps: times that both sides are solved.
-        seed: of the first movie vectors.
+        sweeps: times that both sides are solved, from random movie vectors of `seed`.
 
     Source: Koren, Bell and Volinsky (2009), *Matrix factorization techniques for recommender systems*.
     """
@@ -176,11 +169,7 @@ class BiasedMF:
 def ridge_by_row(weight, target, inputs: np.ndarray, penalty: np.ndarray) -> np.ndarray:
     """Solve one ridge regression for each row r: (penalty + Σ_j weight_rj z_j z_jᵀ)⁻¹ Σ_j target_rj z_j. `[rows, d]`.
 
-    Args:
-        weight, target: sparse `[rows, others]`.
-        inputs: z, float64 `[others, d]`.
-        penalty: float64 `[d, d]`, the same for all rows.
-
+    `weight` and `target` are sparse `[rows, others]`, `inputs` z float64 `[others, d]`, `penalty` float64 `[d, d]`.
     All products z zᵀ are made at once, others × d² numbers, and summed by one sparse product: in a loop over the rows,
     the threads of BLAS fight over products too small for them, and cost seven times the CPU seconds.
     """

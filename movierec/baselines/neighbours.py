@@ -58,11 +58,6 @@ class ItemKnn:
 class UserKnn:
     """score(u, i) = Σ_{v who rated i} s_uv: the votes of users who watched what u watched; `ItemKnn`, transposed.
 
-    Args:
-        neighbours: how many similar users each user keeps; None for all.
-        shrinkage: pull of pairs with little in common towards 0, in ratings.
-        rarity: whether a movie counts the less the more users rated it.
-
     Source: Resnick et al. (1994) and Herlocker et al. (1999), with cosines of 0 / 1 for top-N lists.
     """
 
@@ -87,8 +82,8 @@ class ItemKnnStars:
 
     Args:
         neighbours: similar movies that count.
-        shrinkage: pull of rarely rated pairs towards 0, in ratings.
-        pull: of a sum of few or weak neighbours towards the biases, in units of similarity.
+        shrinkage, pull: of rarely rated pairs towards 0, in ratings; of few or weak neighbours towards the biases, in
+            units of similarity.
         **bias: settings of `Bias`.
 
     Source: Sarwar et al. (2001), adjusted cosine; Koren (2008), section 2.2, for the biases and the shrinkage.

@@ -12,42 +12,25 @@ CORRECTIONS = ("none", "off-policy", "top-k")  # of the policy gradient
 
 
 class Log(NamedTuple):
-    """Rounds of a policy that drew its actions.
+    """Rounds of a policy that drew its actions; one value a round `[N]`."""
 
-    Attributes:
-        context: int `[N]`, the row of the visitor.
-        action: int `[N]`, what was shown.
-        propensity: float `[N]`, its probability under the logging policy, above 0.
-        reward: float `[N]`, 1 for a click.
-    """
-
-    context: np.ndarray
-    action: np.ndarray
-    propensity: np.ndarray
-    reward: np.ndarray
+    context: np.ndarray  # int, the row of the visitor
+    action: np.ndarray  # int, what was shown
+    propensity: np.ndarray  # its probability under the logging policy, above 0
+    reward: np.ndarray  # 1 for a click
 
 
 class Estimate(NamedTuple):
-    """A value with its 95 % interval, and how many rounds it rests on.
+    """A value with its 95 % interval, and how many rounds it rests on."""
 
-    Attributes:
-        value: mean reward a round; NaN where the log says nothing.
-        low, high: value ± 1.96 standard errors.
-        rounds: effective ones, (Σ w)² / Σ w² of the weights.
-    """
-
-    value: float
-    low: float
+    value: float  # mean reward a round; NaN where the log says nothing
+    low: float  # value ± 1.96 standard errors
     high: float
-    rounds: float
+    rounds: float  # effective ones, (Σ w)² / Σ w² of the weights
 
 
 def draw_log(policy: np.ndarray, chance: np.ndarray, rounds: int, seed: int) -> Log:
-    """Draw a `Log` of `policy`, float `[contexts, actions]` whose rows sum to 1, in a world of click chances alike.
-
-    Raises:
-        ValueError: if the shapes differ, or a row does not sum to 1.
-    """
+    """Draw a `Log` of `policy`, float `[contexts, actions]` whose rows sum to 1, in a world of click chances alike."""
     _check_policy(policy, chance.shape)
     rng = np.random.default_rng(seed)
     context = rng.integers(0, len(policy), rounds)
@@ -78,11 +61,7 @@ def replay(log: Log, choice: np.ndarray) -> Estimate:
 
 
 def weights(log: Log, policy: np.ndarray, clip: float = np.inf) -> np.ndarray:
-    """Return w = min(π(a | x) / propensity, clip), float `[N]`: how much more often the other policy would show it.
-
-    Raises:
-        ValueError: if a propensity is not above 0.
-    """
+    """Return w = min(π(a | x) / propensity, clip), float `[N]`: how much more often the other policy would show it."""
     if not (log.propensity > 0).all():
         raise ValueError(
             f"every propensity must be above 0; {(~(log.propensity > 0)).sum():,} of {len(log.propensity):,} are not. "
@@ -164,11 +143,7 @@ def gradient(
     off-policy  weight = min(π / propensity, clip): as if π had shown it
     top-k       the same times λ = K (1 − π)^(K − 1): an action that is sure to be in a list of K needs no more
 
-    Args:
-        theta: `[d]`.
-        features: `[contexts, actions, d]`.
-        log: of the policy that was there.
-        places: K of the list, for "top-k".
+    `features` are `[contexts, actions, d]`, and `places` is K of the list, for "top-k".
 
     Source: Williams (1992) for REINFORCE; Chen et al. (2019), *Top-K off-policy correction for a REINFORCE recommender
     system*, equations 2, 5 and 6.
