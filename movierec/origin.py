@@ -20,12 +20,12 @@ def in_checkout() -> bool:
     return (ROOT / "report").is_dir() and (ROOT / "notebooks").is_dir()
 
 
-def report_folder(folder: Path | str | None = None) -> Path:
-    """Return the report's folder: as given, or the environment's MOVIEREC_REPORT, or `report/` of this checkout.
+def report_folder() -> Path:
+    """Return the report's folder: the environment's MOVIEREC_REPORT, else `report/` of this checkout.
 
     Where the package is installed without the course, it is a folder of the user: never one beside the package.
     """
-    if given := folder or os.environ.get("MOVIEREC_REPORT"):
+    if given := os.environ.get("MOVIEREC_REPORT"):
         return Path(given)
     home = ROOT if in_checkout() else Path(platformdirs.user_data_dir("movierec", appauthor=False))
     return home / "report"

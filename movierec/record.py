@@ -40,10 +40,10 @@ class Recorder:
         data: What the results are about; None for made data, which has no checksum.
     """
 
-    def __init__(self, notebook: str, data: MovieLens | None = None, *, folder: Path | str | None = None) -> None:
+    def __init__(self, notebook: str, data: MovieLens | None = None) -> None:
         self.notebook = notebook
         self.checksum = "" if data is None else fingerprint(data)
-        self.folder = report_folder(folder)
+        self.folder = report_folder()
         if chosen() != COURSE:
             self.folder = self.folder / "generated" / chosen()
 
@@ -150,17 +150,17 @@ class Recorder:
         write_file(own / file, text)
 
 
-def forget(notebook: str, folder: Path | str | None = None) -> None:
+def forget(notebook: str) -> None:
     """Delete the fresh results of a notebook that is about to run: it may write others."""
-    shutil.rmtree(_fresh_folder(notebook, report_folder(folder)), ignore_errors=True)
+    shutil.rmtree(_fresh_folder(notebook, Recorder(notebook).folder), ignore_errors=True)
 
 
-def recorded(name: str, folder: Path | str | None = None) -> pd.DataFrame:
+def recorded(name: str) -> pd.DataFrame:
     """Return a table of report/results, "--" as NaN: the way to show an experiment that takes too long to repeat.
 
     On another data set than the course's, it is the table that `make repeats` wrote for that data set, if it did.
     """
-    home = report_folder(folder)
+    home = report_folder()
     own = home.glob(f"generated/{chosen()}/generated/results/*/{name}.csv") if chosen() != COURSE else ()
     path = next(iter(own), home / f"results/{name}.csv")
     return pd.read_csv(path, skiprows=1, na_values="--", keep_default_na=False)
@@ -172,13 +172,13 @@ def read_table(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     return pd.read_csv(io.StringIO(body), dtype=str, keep_default_na=False), json.loads(first.removeprefix("#"))
 
 
-def keep(name: str, folder: Path | str | None = None) -> None:
+def keep(name: str) -> None:
     """Make a fresh table the recorded one.
 
     A table that came out the same keeps the commit that first made it, unless that code was never committed ("+").
     """
-    (fresh,) = report_folder(folder).glob(f"generated/results/*/{name}.csv")
-    kept = report_folder(folder) / f"results/{name}.csv"
+    (fresh,) = report_folder().glob(f"generated/results/*/{name}.csv")
+    kept = report_folder() / f"results/{name}.csv"
     if kept.exists():
         (old, said), (new, says) = read_table(kept), read_table(fresh)
         committed = not said.get("commit", "").endswith("+")

@@ -15,8 +15,7 @@ def test_genres_are_columns_in_alphabetical_order(tiny, tiny_indices, dtype):
     # Animation, Comedy, Crime
     expected = [[1, 1, 0], [1, 0, 0], [0, 0, 1], [0, 0, 1], [0, 0, 0]]
     assert genre_matrix(tiny.movies, tiny_indices).tolist() == expected
-    turned = genre_matrix(tiny.movies[::-1], tiny_indices)  # rows go by movie_id, not by place
-    assert turned.tolist() == expected
+    assert genre_matrix(tiny.movies[::-1], tiny_indices).tolist() == expected  # rows go by movie_id, not by place
     without_fargo = genre_matrix(tiny.movies[tiny.movies["movie_id"] != 30], tiny_indices)
     assert without_fargo.tolist() == [*expected[:2], [0, 0, 0], *expected[3:]]
 
@@ -24,12 +23,11 @@ def test_genres_are_columns_in_alphabetical_order(tiny, tiny_indices, dtype):
 def test_a_movie_is_described_by_genres_decade_and_tags(tiny, tiny_indices):
     tags = pd.DataFrame({"movie_id": [30, 30, 10, 999, 20], "tag": ["Snow", "snow", "toys", "lost", None]})
     terms = describe(tiny.movies, tiny_indices, tags)
-    assert list(terms) == [
-        *["genre=Animation", "genre=Comedy", "genre=Crime", "decade=1990", "tag=snow", "tag=toys"],
-    ]
+    expected = ["genre=Animation", "genre=Comedy", "genre=Crime", "decade=1990", "tag=snow", "tag=toys"]
+    assert list(terms) == expected
     assert terms.loc[30].tolist() == [0, 0, 1, 1, 2, 0]
     assert terms.loc[50].tolist() == [0] * 6
-    assert list(describe(tiny.movies, tiny_indices)) == list(terms)[:4]
+    assert list(describe(tiny.movies, tiny_indices)) == expected[:4]
 
 
 def test_tf_idf_by_hand():
@@ -51,6 +49,8 @@ def test_a_profile_is_the_sum_of_what_was_watched_and_a_score_its_cosine(tiny, t
     # User 8 watched Toy Story alone: itself 1, Aladdin by animation, Fargo and The Usual Suspects share its decade.
     assert scores[0, 0] == pytest.approx(1) and scores[0, 1] > scores[0, 2] == scores[0, 3] > scores[0, 4] == 0
     assert scores.dtype == np.float32
+    nameless = ContentBased(tiny.ratings, tiny_indices, tiny.movies.assign(genres="", year=pd.NA))
+    assert (nameless(np.arange(6)) == 0).all()
 
 
 def test_stars_above_expectation_weigh_more_and_none_weighs_less_than_nothing(tiny, tiny_indices):
@@ -60,12 +60,6 @@ def test_stars_above_expectation_weigh_more_and_none_weighs_less_than_nothing(ti
     assert weight.min() == 0 < 1 < weight.max()  # user 5 gave Toy Story one star
     movies = tiny_indices.movie_index(tiny.ratings["movie_id"][mine])
     np.testing.assert_allclose(content.profiles[3], weight @ content.vectors[movies])
-
-
-def test_a_user_of_whom_nothing_is_known_is_told_nothing(tiny, tiny_indices):
-    nameless = tiny.movies.assign(genres="", year=pd.NA)
-    scores = ContentBased(tiny.ratings, tiny_indices, nameless)(np.arange(6))
-    assert (scores == 0).all()
 
 
 def test_tags_are_read_up_to_each_users_last_rating_in_train(tiny, tiny_indices):
@@ -88,9 +82,6 @@ def test_tables_that_lack_a_column_and_a_negative_weight_are_refused(tiny, tiny_
         describe(tiny.movies, tiny_indices, pd.DataFrame({"movie_id": [10]}))
     with pytest.raises(ValueError, match="`stars_weight` must be 0 or more, got -1"):
         ContentBased(tiny.ratings, tiny_indices, tiny.movies, stars_weight=-1)
-
-
-# ---- scores of movies that nobody has rated
 
 
 def test_for_products_of_vectors_it_is_the_ridge_regression_from_content_to_vectors(split, checkerboard):
