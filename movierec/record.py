@@ -70,8 +70,7 @@ class Recorder:
             interval: Ends of its 95 % interval, which hold it, kept as `{name}_low` and `{name}_high`;
                 `\HybridRmseInterval` is then the number with both. None for what is counted, timed or set.
             tolerance: How far a new run may be from the recorded one; `math.inf`, for seconds: never compared.
-            unit: A word for the LaTeX source, such as "stars".
-            digits: Digits after the point in LaTeX; None: 0 for whole numbers, else 3.
+            unit, digits: In LaTeX: "stars"; after the point, None: 0 for whole numbers, else 3.
         """
         _check_name(name, words=2)
         require(isinstance(value, Real), f"number {name!r} must be one; found {value!r}. `record.table` takes text.")

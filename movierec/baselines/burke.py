@@ -102,9 +102,7 @@ class FeatureAugmentation(Ease):
     Source: also Melville et al. (2002), content-boosted collaborative filtering.
     """
 
-    def __init__(
-        self, train, indices: Indices, second, regularisation: float = 200, added: int = 50, weight: float = 0.2
-    ):
+    def __init__(self, train, indices: Indices, second, regularisation: float = 200, added: int = 50, weight=0.2):
         rated = rated_matrix(train, indices).toarray()
         expected = np.where(rated > 0, 0, second(np.arange(indices.num_users))).clip(min=0)
         keep_largest(expected, added)

@@ -19,9 +19,8 @@ def genre_matrix(movies: pd.DataFrame, indices: Indices) -> np.ndarray:
 def describe(movies: pd.DataFrame, indices: Indices, tags: pd.DataFrame | None = None) -> pd.DataFrame:
     """Count how often each term is said of each movie: genres and decade once, a tag once a user. `[M, terms]`.
 
-    Args:
-        movies: movie_id, genres ("Action|Crime"), year (NA where it is not known).
-        tags: movie_id, tag; None where the data set has none. Tags are counted in lower case.
+    `movies` has movie_id, genres ("Action|Crime") and year (NA where it is not known); `tags` movie_id and tag, counted
+    in lower case; None where the data set has none.
     """
     known = _described(movies, indices, ["genres", "year"])
     genres = genre_flags(known["genres"]).add_prefix("genre=")
@@ -66,10 +65,7 @@ class ContentBased:
     Source: Pazzani and Billsus (2007), *Content-based recommendation systems*; Rocchio (1971).
     """
 
-    def __init__(
-        self, train: pd.DataFrame, indices: Indices, movies: pd.DataFrame, tags: pd.DataFrame | None = None,
-        stars_weight: float = 0.0,
-    ):  # fmt: skip
+    def __init__(self, train, indices: Indices, movies, tags: pd.DataFrame | None = None, stars_weight: float = 0.0):
         if not stars_weight >= 0:
             raise ValueError(f"`stars_weight` must be 0 or more, got {stars_weight}.")
         tags = None if tags is None else known_tags(tags, train)
@@ -109,8 +105,7 @@ class FromContent:
                 f"`content` and `is_rated` have one row a movie, one of them rated at least; found {len(content):,} "
                 f"rows, {len(is_rated):,} and {int(np.sum(is_rated)):,} rated. Try make_indices(train, movies)."
             )
-        self.scorer = scorer
-        self.content = np.asarray(content, float)
+        self.scorer, self.content = scorer, np.asarray(content, float)
         self.is_rated = np.asarray(is_rated, bool)
         self.mean = self.content[self.is_rated].mean(axis=0)  # x̄
         x = self.content[self.is_rated] - self.mean

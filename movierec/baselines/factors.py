@@ -18,10 +18,8 @@ MOST_MOVIES_IN_DOUBLE = 4096  # EASE's inverse is computed in float64 up to here
 class Ease:
     """score(u, ·) = x_u B: the weights B that give the table of ratings back best, no movie predicting itself.
 
-    min_B ‖X − X B‖² + λ ‖B‖² with B_jj = 0 is solved by B_ij = −P_ij / P_jj, P = (Xᵀ X + λ I)⁻¹; X is 1 where rated.
-
-    Args:
-        regularisation: λ > 0, in ratings: pull of the weights towards 0.
+    min_B ‖X − X B‖² + λ ‖B‖² with B_jj = 0 is solved by B_ij = −P_ij / P_jj, P = (Xᵀ X + λ I)⁻¹; X is 1 where rated,
+    and `regularisation` λ > 0 is in ratings.
 
     Source: Steck (2019), *Embarrassingly shallow autoencoders for sparse data*.
     """
@@ -58,7 +56,7 @@ class Ease:
 
 
 def _invert_in_place(a: np.ndarray) -> None:
-    """Replace a symmetric positive definite matrix, float32 or float64 in C order, by its inverse (Cholesky)."""
+    """Replace a symmetric positive definite matrix in C order by its inverse (Cholesky)."""
     factorise, invert = lapack.get_lapack_funcs(("potrf", "potri"), (a,))
     # LAPACK counts columns first, so it sees the transpose: the same matrix, whose upper triangle is our lower one.
     _, failed = factorise(a.T, lower=False, clean=False, overwrite_a=True)
@@ -88,9 +86,8 @@ class ImplicitAls:
     """
 
     def __init__(
-        self, train: pd.DataFrame, indices: Indices, factors: int = 48, alpha: float = 2, regularisation: float = 30,
-        sweeps: int = 10, seed: int = 0,
-    ):  # fmt: skip
+        self, train, indices: Indices, factors=48, alpha: float = 2, regularisation: float = 30, sweeps=10, seed=0
+    ):
         _check_positive(factors=factors, alpha=alpha, regularisation=regularisation, sweeps=sweeps)
         rated = rated_matrix(train, indices)
         ridge = regularisation * np.eye(factors)

@@ -47,8 +47,7 @@ class RandomOrder:
     """score(u, i) is noise: what a model without any knowledge reaches."""
 
     def __init__(self, indices: Indices, seed: int):
-        shape = indices.num_users, indices.num_movies
-        self.scores = np.random.default_rng(seed).random(shape, dtype=np.float32)
+        self.scores = np.random.default_rng(seed).random((indices.num_users, indices.num_movies), np.float32)
 
     def __call__(self, user_index: np.ndarray) -> np.ndarray:
         return self.scores[user_index]
@@ -120,10 +119,8 @@ CHEAP_RANKERS = ["popularity", "item-kNN", "user-kNN", "implicit ALS", "EASE"]
 class Problem:
     """A train part, and all that a recommender may be fitted on; the same for every one of them.
 
-    Args:
-        data: its movies, users and tags are used; its ratings are not.
-        settings: name -> settings, as `chosen` returns them; a recommender without any has its defaults.
-        recommenders: name -> `Recommender`; `RECOMMENDERS | models.ncf.NETWORKS` adds NeuMF and the deep hybrid.
+    Of `data`, movies, users and tags are used; its ratings are not. `settings` are as `chosen` returns them, else the
+    defaults; `RECOMMENDERS | models.ncf.NETWORKS` adds NeuMF and the deep hybrid.
     """
 
     def __init__(
@@ -153,11 +150,8 @@ class Problem:
 def settings_to_try(space: dict[str, list], budget: int = BUDGET_TRIALS, seed: int = 0) -> list[dict]:
     """Return at most `budget` different settings: the whole grid where it is small enough, else a random part of it.
 
-    Args:
-        space: setting -> the values to choose from, e.g. {"regularisation": [100, 200, 400]}; empty: one trial, {}.
-
-    Raises:
-        ValueError: if the budget is below 1, or a setting has no value.
+    `space` is setting -> the values to choose from, e.g. {"regularisation": [100, 200, 400]}; empty: one trial, {}. A
+    budget below 1, or a setting without a value, is a ValueError.
     """
     if budget < 1:
         raise ValueError(f"`budget` must be 1 trial or more, got {budget}.")
@@ -177,11 +171,8 @@ def tune(
 
     Args:
         fit: called with one of `settings_to_try(space, budget, seed)` as keywords; returns a model fitted on train.
-        measure: the model's value on *validation*, e.g. NDCG@10.
+        measure: the model's value on *validation*, e.g. NDCG@10; one that is not finite is a ValueError.
         lower_is_better: for RMSE.
-
-    Raises:
-        ValueError: if a value is not finite: the trial cannot be compared.
     """
     rows = []
     for trial, settings in enumerate(settings_to_try(space, budget, seed), start=1):
@@ -203,9 +194,8 @@ def best_settings(trials: pd.DataFrame) -> dict:
 def chosen(protocol: str, fold: int = 0) -> dict[str, dict]:
     """Return name -> the settings that `make tune` recorded for a protocol, in report/results/tuning_*.csv.
 
-    Args:
-        protocol: one of `PROTOCOLS`; any other is a ValueError, and one without records a FileNotFoundError.
-        fold: 0, or 0 to 4 for "random5": each fold has settings of its own, from its own train.
+    In "random5", each `fold`, 0 to 4, has settings of its own, from its own train. A protocol not in `PROTOCOLS` is a
+    ValueError, and one without records a FileNotFoundError.
     """
     try:
         trials = recorded(name_of_trials(protocol))

@@ -49,7 +49,7 @@ def true_value(policy: np.ndarray, chance: np.ndarray) -> float:
 def replay(log: Log, choice: np.ndarray) -> Estimate:
     """Estimate the value of a deterministic policy, `choice` `[contexts]`, by the rounds that happened to show it.
 
-    Right only if the log drew all actions with equal probability; wasteful: of A actions it keeps one round in A.
+    Right only if the log drew all actions with equal probability; of A actions it keeps one round in A.
 
     Source: Li et al. (2011), *Unbiased offline evaluation of contextual-bandit-based news article recommendation*.
     """
@@ -84,8 +84,7 @@ def ips(log: Log, policy: np.ndarray, clip: float = np.inf) -> Estimate:
 def snips(log: Log, policy: np.ndarray, clip: float = np.inf) -> Estimate:
     """Estimate the value by Σ w · reward / Σ w: within the range of the rewards, a little biased, much less variance.
 
-    If the log shows nothing that the policy would, all weights are 0: value and interval are NaN, with 0 rounds, where
-    `ips` says 0. The ratio 0 / 0 has no answer, and 0 would look like one.
+    If the log shows nothing that the policy would, it has no answer, 0 / 0: value and interval are NaN, with 0 rounds.
 
     Source: Swaminathan and Joachims (2015), *The self-normalized estimator for counterfactual learning*.
     """

@@ -101,34 +101,18 @@ def test_for_products_of_vectors_it_is_the_ridge_regression_from_content_to_vect
     np.testing.assert_array_equal(scores[:, rated], als(np.arange(5))[:, rated])  # what is known stays
 
 
-def test_with_much_pull_or_the_same_content_a_new_film_has_the_mean():
+def test_a_new_film_gets_the_score_on_the_line_through_those_of_its_content():
     scorer = lambda users: np.tile(np.array([1, 3, 9], np.float32), (len(users), 1))  # noqa: E731
-    rated = np.array([True, True, False])
-    same = FromContent(scorer, np.ones((3, 2)), rated)
-    assert same(np.array([0]))[0].tolist() == [1, 3, 2]  # (1 + 3) / 2
-    far = FromContent(scorer, np.array([[0.0], [1], [5]]), rated, regularisation=1e9)
-    assert far(np.array([0]))[0, 2] == pytest.approx(2, abs=1e-5)
-    straight = FromContent(scorer, np.array([[0.0], [1], [5]]), rated, regularisation=1e-9)
-    assert straight(np.array([0]))[0, 2] == pytest.approx(11, abs=1e-4)  # 1 + 2 x at x = 5
+    content, rated = np.array([[0.0], [1], [5]]), np.array([True, True, False])
+    straight = FromContent(scorer, content, rated, regularisation=1e-9)
+    assert straight(np.array([0]))[0].tolist() == pytest.approx([1, 3, 11], abs=1e-4)  # 1 + 2 x at x = 5
+    far = FromContent(scorer, content, rated, regularisation=1e9)
+    assert far(np.array([0]))[0, 2] == pytest.approx(2, abs=1e-5)  # (1 + 3) / 2
 
 
-def test_of_any_content_is_as_if_it_were_in_the_catalogue():
-    rng = np.random.default_rng(1)
-    content, table = rng.normal(size=(6, 2)), rng.normal(size=(4, 6)).astype(np.float32)
-    rated = np.array([True] * 5 + [False])
-    scorer = FromContent(lambda users: table[users], content, rated)
-    np.testing.assert_allclose(scorer.of(content[5:], table)[:, 0], scorer(np.arange(4))[:, 5], atol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("rows", "rated", "pull", "says"),
-    [
-        (3, [True, False], 1, "found 3 rows, 2 and 1 rated"),
-        (2, [False, False], 1, "0 rated"),
-        (2, [True, False], 0, "`regularisation` must be above 0 movies, got 0"),
-        (2, [True, False], np.nan, "`regularisation` must be above 0"),
-    ],
-)
-def test_bad_content_is_refused(rows, rated, pull, says):
-    with pytest.raises(ValueError, match=says):
-        FromContent(None, np.zeros((rows, 1)), np.array(rated), pull)
+def test_bad_content_is_refused():
+    for rows, rated, says in ((3, [True, False], "found 3 rows, 2 and 1 rated"), (2, [False, False], "0 rated")):
+        with pytest.raises(ValueError, match=says):
+            FromContent(None, np.zeros((rows, 1)), np.array(rated))
+    with pytest.raises(ValueError, match="`regularisation` must be above 0 movies, got nan"):
+        FromContent(None, np.zeros((2, 1)), np.array([True, False]), np.nan)
