@@ -46,6 +46,7 @@ class Recorder:
         self.folder = report_folder()
         if chosen() != COURSE:
             self.folder = self.folder / "generated" / chosen()
+        self._fresh = self.folder / "generated/results" / notebook.replace("/", "-")
 
     def __repr__(self) -> str:
         return f"Recorder({self.notebook!r})"
@@ -139,19 +140,18 @@ class Recorder:
         return dict(zip(ORIGIN, (self.notebook, running_cell(self.notebook), commit(), self.checksum), strict=True))
 
     def _write(self, file: str, text: str) -> None:
-        own = _fresh_folder(self.notebook, self.folder)
-        for path in own.parent.glob(f"*/{file}"):
+        for path in self._fresh.parent.glob(f"*/{file}"):
             require(
-                path.parent == own,
+                path.parent == self._fresh,
                 f"{file.split('.')[0]!r} is recorded by {path.parent.name} already. "
                 f"Choose another name in {self.notebook}, or, if it moved there, delete {path}.",
             )
-        write_file(own / file, text)
+        write_file(self._fresh / file, text)
 
 
 def forget(notebook: str) -> None:
     """Delete the fresh results of a notebook that is about to run: it may write others."""
-    shutil.rmtree(_fresh_folder(notebook, Recorder(notebook).folder), ignore_errors=True)
+    shutil.rmtree(Recorder(notebook)._fresh, ignore_errors=True)
 
 
 def recorded(name: str) -> pd.DataFrame:
@@ -198,10 +198,6 @@ def require(holds: Any, message: str) -> None:
     """Raise ValueError with this message unless the condition holds."""
     if not holds:
         raise ValueError(message)
-
-
-def _fresh_folder(notebook: str, folder: Path) -> Path:
-    return folder / "generated/results" / notebook.replace("/", "-")
 
 
 def _check_name(name: str, words: int = 1) -> None:

@@ -165,11 +165,7 @@ def ascend(
     features: np.ndarray, log: Log, correction: str = "off-policy", places: int = 1, *, theta: np.ndarray | None = None,
     steps: int = 200, rate: float = 0.5, clip: float = 10.0,
 ) -> np.ndarray:  # fmt: skip
-    """Return θ after `steps` along the `gradient`, each of at most the length `rate`; from `theta`, or 0.
-
-    Raises:
-        ValueError: if steps or rate are not above 0.
-    """
+    """Return θ after `steps` along the `gradient`, each of at most the length `rate`; from `theta`, or 0."""
     if not (steps > 0 and rate > 0):
         raise ValueError(f"`steps` and `rate` must be above 0; got {steps} and {rate}.")
     theta = np.zeros(features.shape[2]) if theta is None else np.array(theta, float)

@@ -66,8 +66,8 @@ def features_of(hybrid, movie_index: np.ndarray) -> tuple[np.ndarray, list[str]]
     users, indices = np.arange(len(movie_index)), hybrid.indices
     score = hybrid.score(users)[users[:, None], movie_index]
     popularity = np.log1p(hybrid.movies["popularity"].to_numpy(float))[movie_index]
-    users = np.repeat(indices.user_ids, movie_index.shape[1])
-    pairs = pd.DataFrame({"user_id": users, "movie_id": indices.movie_ids[movie_index.ravel()]})
+    user_ids = np.repeat(indices.user_ids, movie_index.shape[1])
+    pairs = pd.DataFrame({"user_id": user_ids, "movie_id": indices.movie_ids[movie_index.ravel()]})
     stars = hybrid.predict(pairs).reshape(movie_index.shape) - CLICKED_FROM_STARS
     genres = genre_flags(hybrid.movies.set_index("movie_id")["genres"].reindex(indices.movie_ids))
     columns = [np.ones_like(score), _standardised(score), _standardised(popularity), stars]
@@ -109,11 +109,8 @@ class World:
         Args:
             policy: has `slate` and `learn`, see `bandits`.
             features: float `[users, candidates, d]`, what a policy knows.
-            rounds: visits.
+            rounds: visits; a user who runs out of candidates is a ValueError.
             seed: of the visitors, of the clicks, and, apart from these, of the policy's own draws.
-
-        Raises:
-            ValueError: if `features` has another shape, or a user runs out of candidates.
         """
         if features.shape[:2] != self.chance.shape:
             raise ValueError(

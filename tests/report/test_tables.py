@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from report.build.results import COMMANDS, command, is_number
-from report.build.tables import Style, cells, header, rounded
+from report.build.tables import Style, cells, rounded
 
 ROOT = Path(__file__).resolve().parents[2]
 PLAIN = Style(  # that shows what each part of it was given
@@ -22,24 +22,6 @@ LOW = {"column": "low", "header": "low", "format": ".2f"}
 ENDS = {"interval": ["low", "high"]}
 TABLE = pd.DataFrame({"model": ["popularity", "EASE", "hybrid"], "ndcg": ["0.0784", "0.1452", "0.1454"]})
 TABLE = TABLE.assign(low=["--", "-0.25", "0.1351"], high=["0.1", "0.1556", "0.1557"])
-
-
-@pytest.mark.parametrize(
-    ("text", "form", "printed"),
-    [
-        ("0.1236", ".3f", "0.124"),
-        ("-1234.5", ",.2f", "minus 1,234.50"),
-        ("-0.0004", ".3f", "0.000"),  # no minus zero
-    ],
-)
-def test_a_number_is_rounded_and_then_written_in_the_style(text, form, printed):
-    assert rounded(text, form, PLAIN) == printed
-
-
-def test_the_first_line_has_units_in_brackets_and_cells_the_declared_order():
-    assert header([NAMES, NDCG | {"unit": "stars"}], PLAIN) == ["'Model'", "'NDCG (stars)'"]
-    rows = cells("results", TABLE[["model", "ndcg"]], [BEST, NAMES], {"ndcg": ["hybrid"]}, PLAIN)
-    assert rows[1:] == [["0.145", "'EASE'"], ["*0.145*", "'hybrid'"]]  # leaders are found by the first recorded cell
 
 
 @pytest.mark.parametrize(
@@ -75,7 +57,10 @@ def test_unknown_columns_and_settings_and_bold_without_a_test_are_refused(settin
         cells("results", TABLE, [{"header": "x", **setting}], {"rmse": ["hybrid"]}, PLAIN)
 
 
-def test_a_number_is_finite():
+def test_a_number_is_finite_and_rounded_without_a_minus_zero_and_columns_have_the_declared_order():
+    assert (rounded("-0.0004", ".3f", PLAIN), rounded("-1234.5", ",.2f", PLAIN)) == ("0.000", "minus 1,234.50")
+    rows = cells("results", TABLE[["model", "ndcg"]], [BEST, NAMES], {"ndcg": ["hybrid"]}, PLAIN)
+    assert rows[1:] == [["0.145", "'EASE'"], ["*0.145*", "'hybrid'"]]  # leaders are found by the first recorded cell
     assert all(map(is_number, ["0.5", "-1e-3", "943"])) and not any(map(is_number, ["--", "", "nan", "inf"]))
 
 
