@@ -39,7 +39,7 @@ def pytest_runtest_setup(item):
         cells = json.loads(item.path.read_text(encoding="utf-8"))["cells"]
         _cells_left[item.path.stem] = sum(cell["cell_type"] == "code" for cell in cells)
         (STAMPS / f"{item.path.stem}.json").unlink(missing_ok=True)
-        forget(item.path.stem, FOLDER)
+        forget(item.path.stem)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -20,12 +20,12 @@ def in_checkout() -> bool:
     return (ROOT / "report").is_dir() and (ROOT / "notebooks").is_dir()
 
 
-def report_folder(folder: Path | str | None = None) -> Path:
-    """Return the report's folder: as given, or the environment's MOVIEREC_REPORT, or `report/` of this checkout.
+def report_folder() -> Path:
+    """Return the report's folder: the environment's MOVIEREC_REPORT, else `report/` of this checkout.
 
     Where the package is installed without the course, it is a folder of the user: never one beside the package.
     """
-    if given := folder or os.environ.get("MOVIEREC_REPORT"):
+    if given := os.environ.get("MOVIEREC_REPORT"):
         return Path(given)
     home = ROOT if in_checkout() else Path(platformdirs.user_data_dir("movierec", appauthor=False))
     return home / "report"
@@ -62,12 +62,12 @@ def running_cell(notebook: str) -> str:
     asked = request.get("metadata", {}).get("cellId")
     if asked is not None and asked in ids:
         return str(ids.index(asked) + 1)
-    code = request["content"]["code"]
+    code, message = request["content"]["code"], request["header"]["msg_id"]
     equal = [number for number, cell in enumerate(cells, start=1) if "".join(cell["source"]) == code]
     runs = _runs_of_code.setdefault(code, [])
-    if request["header"]["msg_id"] not in runs:
-        runs.append(request["header"]["msg_id"])
-    return str(equal[runs.index(request["header"]["msg_id"]) % len(equal)]) if equal else ""
+    if message not in runs:
+        runs.append(message)
+    return str(equal[runs.index(message) % len(equal)]) if equal else ""
 
 
 def origin_of(row: dict[str, Any]) -> str:

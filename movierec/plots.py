@@ -82,12 +82,8 @@ class Picture:
 def alt(fig: Figure, text: str) -> Picture:
     """Close a figure and return it as a picture with alternative text; make it the last line of a cell.
 
-    Args:
-        fig: An open figure. `Recorder.figure` still takes it afterwards.
-        text: What the picture shows, in a sentence or two, without trained numbers: nbval compares it.
-
-    Raises:
-        ValueError: `text` is empty.
+    `text` says what the picture shows, in a sentence or two, without trained numbers: nbval compares it. An empty one
+    is a ValueError. `Recorder.figure` still takes the figure afterwards.
     """
     text = " ".join(text.split())
     if not text:
@@ -149,9 +145,8 @@ def plot_rating_distribution(ratings: pd.DataFrame, *, title: str = "") -> Figur
 def plot_learning_curves(history: pd.DataFrame, *, title: str = "") -> Figure:
     """Plot train and validation by epoch, one panel a quantity, with validation's best epoch marked.
 
-    Args:
-        history: Columns epoch, train_<quantity> and validation_<quantity>, such as train_loss or validation_ndcg@10.
-            Loss, RMSE and MAE are best where lowest, everything else where highest.
+    `history` has epoch, train_<quantity> and validation_<quantity>, such as validation_ndcg@10. Loss, RMSE and MAE
+    are best where lowest, everything else where highest.
     """
     advice = 'history.rename(columns={"val_loss": "validation_loss"}) renames a column.'
     _need(history, ["epoch"], "history", advice)
@@ -192,10 +187,8 @@ def plot_learning_curves(history: pd.DataFrame, *, title: str = "") -> Figure:
 def plot_model_comparison(table: pd.DataFrame, metric: str, *, ours: str = "hybrid", title: str = "") -> Figure:
     """Plot one row a model: a dot at its mean, a line over its 95 % interval, the best model on top.
 
-    Args:
-        table: Columns model, mean, low and high: the mean over users and the ends of its interval.
-        metric: Its name, for the axis; RMSE, MAE and losses are best where lowest.
-        ours: Models whose name contains this, in any case, get a filled diamond and bold type.
+    `table` has model, mean, low and high: the mean over users and the ends of its interval. RMSE, MAE and losses are
+    best where lowest. Models whose name contains `ours`, in any case, get a filled diamond and bold type.
     """
     _need(table, ["model", "mean", "low", "high"], "table", "Evaluate each model per user; take mean and interval.")
     outside = table[(table["mean"] < table["low"]) | (table["mean"] > table["high"])]

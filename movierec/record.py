@@ -8,8 +8,6 @@ A result is a file of its own that is replaced as a whole, so notebooks that run
 `python -m report.build` compares the fresh results with the recorded ones, keeps them, and makes LaTeX of them.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import math
@@ -19,7 +17,7 @@ import shutil
 from collections.abc import Mapping
 from numbers import Integral, Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,11 +25,6 @@ import pandas as pd
 from movierec.data import COURSE, MovieLens, chosen, fingerprint
 from movierec.files import write_atomically
 from movierec.origin import ORIGIN, commit, origin_of, report_folder, running_cell
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from movierec.plots import Picture
 
 RESERVED = {"numbers", "figures", "provenance"}  # names that files of the report have already
 
@@ -45,15 +38,15 @@ class Recorder:
     Args:
         notebook: The file's name without its ending, "06_training"; or the path of a script, which has no cells.
         data: What the results are about; None for made data, which has no checksum.
-        folder: The report's folder; None: see `report_folder`.
     """
 
-    def __init__(self, notebook: str, data: MovieLens | None = None, *, folder: Path | str | None = None) -> None:
+    def __init__(self, notebook: str, data: MovieLens | None = None) -> None:
         self.notebook = notebook
         self.checksum = "" if data is None else fingerprint(data)
-        self.folder = report_folder(folder)
+        self.folder = report_folder()
         if chosen() != COURSE:
             self.folder = self.folder / "generated" / chosen()
+        self._fresh = self.folder / "generated/results" / notebook.replace("/", "-")
 
     def __repr__(self) -> str:
         return f"Recorder({self.notebook!r})"
@@ -61,34 +54,24 @@ class Recorder:
     def finding(self, sentence: str, holds: Any) -> None:
         """Print whether a sentence of the text holds in this run: "more users, better lists: yes".
 
-        A finding that does not hold raises nothing: the reader may have changed a setting or the data. A `holds` that
-        is not one truth value, of Python or NumPy, is a ValueError.
+        One that does not hold raises nothing: the reader may have changed a setting or the data. A `holds` that is not
+        one truth value, of Python or NumPy, is a ValueError.
         """
         require(isinstance(holds, bool | np.bool_), f"finding {sentence!r} needs one truth value; found {holds!r}.")
         print(f"{sentence}: {'yes' if holds else 'no'}")
 
     def number(
-        self,
-        name: str,
-        value: float,
-        *,
-        interval: tuple[float, float] | None = None,
-        tolerance: float = 0.0,
-        unit: str = "",
-        digits: int | None = None,
-    ) -> None:
+        self, name: str, value: float, *, interval: tuple[float, float] | None = None, tolerance: float = 0.0,
+        unit: str = "", digits: int | None = None,
+    ) -> None:  # fmt: skip
         r"""Record a finite number, which LaTeX has as a macro: `hybrid_rmse` becomes `\HybridRmse`.
 
         Args:
             name: Two words or more: whose, and what.
-            interval: Ends of its 95 % interval, kept as `{name}_low` and `{name}_high`; `\HybridRmseInterval` is then
-                the number with both. None for what is counted, timed or set.
+            interval: Ends of its 95 % interval, which hold it, kept as `{name}_low` and `{name}_high`;
+                `\HybridRmseInterval` is then the number with both. None for what is counted, timed or set.
             tolerance: How far a new run may be from the recorded one; `math.inf`, for seconds: never compared.
-            unit: A word for the LaTeX source, such as "stars".
-            digits: Digits after the point in LaTeX; None: 0 for whole numbers, else 3.
-
-        Raises:
-            ValueError: The value is not finite, or the interval does not contain it.
+            unit, digits: In LaTeX: "stars"; after the point, None: 0 for whole numbers, else 3.
         """
         _check_name(name, words=2)
         require(isinstance(value, Real), f"number {name!r} must be one; found {value!r}. `record.table` takes text.")
@@ -106,23 +89,15 @@ class Recorder:
         self._write(f"{name}.number.json", json.dumps({"name": name, **row, **self._origin()}))
 
     def table(
-        self,
-        name: str,
-        table: pd.DataFrame,
-        *,
-        tolerance: dict[str, float] | None = None,
+        self, name: str, table: pd.DataFrame, *, tolerance: dict[str, float] | None = None,
         best: dict[str, list] | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         """Record a table without its index, as a CSV file whose first line is a comment in JSON.
 
         Args:
-            table: Finite numbers and text; where nothing applies, the text "--".
+            table: Finite numbers and text; where nothing applies, the text "--". Its index must have no name.
             tolerance: Column -> how far a new run may be; `math.inf`: never compared.
-            best: Column -> first cells of the rows that lead in it by a test, see `evaluation.leaders`; the report
-                sets them in bold.
-
-        Raises:
-            ValueError: A cell is missing or infinite, a column or a leader is unknown, or the index has a name.
+            best: Column -> first cells of the rows that lead in it by a test (`evaluation.leaders`): bold in print.
         """
         _check_name(name)
         unknown = [column for column in {**(tolerance or {}), **(best or {})} if column not in table]
@@ -138,14 +113,11 @@ class Recorder:
         header |= {"best": lead} if best else {}
         self._write(f"{name}.csv", f"# {json.dumps(header)}\n" + cells.to_csv(index=False, lineterminator="\n"))
 
-    def figure(self, name: str, fig: Figure, alt: str) -> Picture:
-        """Close a Matplotlib figure and return it as a picture for the notebook; make it the last line of a cell.
+    def figure(self, name: str, fig, alt: str):
+        """Close a Matplotlib figure and return it as a `Picture` for the notebook; make it the last line of a cell.
 
-        It is written to figures/{name}.pdf, too, with its text and origin inside: the same bytes each time.
-
-        Args:
-            fig: The figure.
-            alt: What it shows, in a sentence or two, for readers who cannot see it; not empty.
+        It is written to figures/{name}.pdf, too, with its text and origin inside: the same bytes each time. `alt` says
+        what it shows, in a sentence or two, for readers who cannot see it.
         """
         import matplotlib  # here: reading results must not wait for it
 
@@ -168,27 +140,26 @@ class Recorder:
         return dict(zip(ORIGIN, (self.notebook, running_cell(self.notebook), commit(), self.checksum), strict=True))
 
     def _write(self, file: str, text: str) -> None:
-        own = _fresh_folder(self.notebook, self.folder)
-        for path in own.parent.glob(f"*/{file}"):
+        for path in self._fresh.parent.glob(f"*/{file}"):
             require(
-                path.parent == own,
+                path.parent == self._fresh,
                 f"{file.split('.')[0]!r} is recorded by {path.parent.name} already. "
                 f"Choose another name in {self.notebook}, or, if it moved there, delete {path}.",
             )
-        write_file(own / file, text)
+        write_file(self._fresh / file, text)
 
 
-def forget(notebook: str, folder: Path | str | None = None) -> None:
+def forget(notebook: str) -> None:
     """Delete the fresh results of a notebook that is about to run: it may write others."""
-    shutil.rmtree(_fresh_folder(notebook, report_folder(folder)), ignore_errors=True)
+    shutil.rmtree(Recorder(notebook)._fresh, ignore_errors=True)
 
 
-def recorded(name: str, folder: Path | str | None = None) -> pd.DataFrame:
+def recorded(name: str) -> pd.DataFrame:
     """Return a table of report/results, "--" as NaN: the way to show an experiment that takes too long to repeat.
 
     On another data set than the course's, it is the table that `make repeats` wrote for that data set, if it did.
     """
-    home = report_folder(folder)
+    home = report_folder()
     own = home.glob(f"generated/{chosen()}/generated/results/*/{name}.csv") if chosen() != COURSE else ()
     path = next(iter(own), home / f"results/{name}.csv")
     return pd.read_csv(path, skiprows=1, na_values="--", keep_default_na=False)
@@ -200,13 +171,13 @@ def read_table(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     return pd.read_csv(io.StringIO(body), dtype=str, keep_default_na=False), json.loads(first.removeprefix("#"))
 
 
-def keep(name: str, folder: Path | str | None = None) -> None:
+def keep(name: str) -> None:
     """Make a fresh table the recorded one.
 
     A table that came out the same keeps the commit that first made it, unless that code was never committed ("+").
     """
-    (fresh,) = report_folder(folder).glob(f"generated/results/*/{name}.csv")
-    kept = report_folder(folder) / f"results/{name}.csv"
+    (fresh,) = report_folder().glob(f"generated/results/*/{name}.csv")
+    kept = report_folder() / f"results/{name}.csv"
     if kept.exists():
         (old, said), (new, says) = read_table(kept), read_table(fresh)
         committed = not said.get("commit", "").endswith("+")
@@ -227,10 +198,6 @@ def require(holds: Any, message: str) -> None:
     """Raise ValueError with this message unless the condition holds."""
     if not holds:
         raise ValueError(message)
-
-
-def _fresh_folder(notebook: str, folder: Path) -> Path:
-    return folder / "generated/results" / notebook.replace("/", "-")
 
 
 def _check_name(name: str, words: int = 1) -> None:

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from movierec.baselines.content import ContentBased
+from movierec.baselines.content import ContentBased, unit_rows
 from movierec.baselines.factors import Ease
-from movierec.baselines.neighbours import keep_largest
+from movierec.baselines.neighbours import UserKnn, keep_largest
 from movierec.baselines.popularity_and_bias import rated_matrix
 from movierec.data import Indices
 
@@ -20,10 +20,8 @@ from movierec.data import Indices
 class Weighted:
     """score = w · z(first) + (1 − w) · z(second): the scores of both are added.
 
-    z is each user's score with mean 0 and deviation 1 over the catalogue, since scores of two models have two units.
-
-    Args:
-        weight: of `first`, 0..1.
+    z is each user's score with mean 0 and deviation 1 over the catalogue, since two models have two units. `weight` is
+    a share, 0 to 1.
     """
 
     def __init__(self, first, second, weight: float = 0.8):
@@ -37,11 +35,7 @@ class Weighted:
 
 
 class Switching:
-    """score = first for users with enough ratings in train, second for the others.
-
-    Args:
-        at_least: ratings in train from which `first` scores.
-    """
+    """score = first for users with `at_least` ratings in train, second for the others."""
 
     def __init__(self, train: pd.DataFrame, indices: Indices, first, second, at_least: int = 20):
         self.first, self.second = first, second
@@ -54,11 +48,7 @@ class Switching:
 
 
 class Mixed:
-    """Both lists side by side: of every `turn` places of the list, `second` fills one and `first` the others.
-
-    Args:
-        turn: 2 alternates; 10 gives `second` one place of ten.
-    """
+    """Both lists side by side: of every `turn` places (2 or more), `second` fills one and `first` the others."""
 
     def __init__(self, train: pd.DataFrame, indices: Indices, first, second, turn: int = 5):
         if turn < 2:
@@ -75,33 +65,21 @@ class Mixed:
         return -np.minimum(at_first, at_second).astype(np.float32)
 
 
-class FeatureCombination:
+class FeatureCombination(Ease):
     """Genres enter the collaborative model as more raters: EASE on the ratings with one row added a feature.
 
-    X' = [X; weight · Fᵀ], F `[num_movies, features]`: a genre is a user who "rated" the movies that have it.
-
-    Args:
-        vectors: float `[num_movies, features]`, what is known of each movie.
-        weight: of a feature beside a user.
-        regularisation: λ of `Ease`.
+    X' = [X; weight · Fᵀ], F = `vectors` `[num_movies, features]`: a genre is a user who "rated" its movies.
 
     Source: also Jeunen et al. (2020), *Closed-form models for collaborative filtering with side-information*.
     """
 
     def __init__(self, train, indices: Indices, vectors: np.ndarray, regularisation: float = 150, weight: float = 0.3):
         self.rated = rated_matrix(train, indices)
-        self.weights = Ease.solve(sparse.vstack([self.rated, sparse.csr_array(weight * vectors.T)]), regularisation)
-
-    def __call__(self, user_index: np.ndarray) -> np.ndarray:
-        return np.asarray(self.rated[user_index] @ self.weights, dtype=np.float32)
+        self.weights = self.solve(sparse.vstack([self.rated, sparse.csr_array(weight * vectors.T)]), regularisation)
 
 
 class Cascade:
-    """`first` chooses a short list, `second` puts it in order.
-
-    Args:
-        short_list: movies that pass; all others come after them, in the order of `first`.
-    """
+    """`first` chooses a short list, `second` puts it in order; all others come after, in the order of `first`."""
 
     def __init__(self, train: pd.DataFrame, indices: Indices, first, second, short_list: int = 200):
         if not 1 <= short_list <= indices.num_movies:
@@ -116,56 +94,37 @@ class Cascade:
         return -np.where(place < self.short_list, second, second.shape[1] + place).astype(np.float32)
 
 
-class FeatureAugmentation:
+class FeatureAugmentation(Ease):
     """The output of one model is the other's data: EASE on ratings whose gaps are filled by the content model.
 
     X' = X + weight · (the `added` best content scores of each user, scaled to 0..1).
 
-    Args:
-        added: movies a user that the content model fills in.
-        weight: of a filled-in movie beside a rated one.
-        regularisation: λ of `Ease`.
-
     Source: also Melville et al. (2002), content-boosted collaborative filtering.
     """
 
-    def __init__(
-        self, train, indices: Indices, second, regularisation: float = 200, added: int = 50, weight: float = 0.2
-    ):
+    def __init__(self, train, indices: Indices, second, regularisation: float = 200, added: int = 50, weight=0.2):
         rated = rated_matrix(train, indices).toarray()
         expected = np.where(rated > 0, 0, second(np.arange(indices.num_users))).clip(min=0)
         keep_largest(expected, added)
         largest = expected.max(axis=1, keepdims=True)
-        self.augmented = sparse.csr_array(rated + weight * expected / np.where(largest > 0, largest, 1))
-        self.weights = Ease.solve(self.augmented, regularisation)
-
-    def __call__(self, user_index: np.ndarray) -> np.ndarray:
-        return np.asarray(self.augmented[user_index] @ self.weights, dtype=np.float32)
+        self.rated = sparse.csr_array(rated + weight * expected / np.where(largest > 0, largest, 1))
+        self.weights = self.solve(self.rated, regularisation)
 
 
-class MetaLevel:
+class MetaLevel(UserKnn):
     """The model that one learns is the other's input: users are neighbours if their content profiles are similar.
 
-    score(u, i) = Σ_{v near u} cosine(profile_u, profile_v)^power · rated_vi
-
-    Args:
-        content: a fitted `ContentBased`; its profiles, tf-idf vectors of users, are compared.
-        neighbours: similar users that each user keeps.
-        power: how much nearer neighbours count more.
+    score(u, i) = Σ_{v near u} cosine(profile_u, profile_v)^power · rated_vi, with the profiles of a `ContentBased`
 
     Source: also Pazzani (1999), collaboration via content.
     """
 
     def __init__(self, train, indices: Indices, content: ContentBased, neighbours: int = 100, power: float = 2.0):
         self.rated = rated_matrix(train, indices)
-        length = np.linalg.norm(content.profiles, axis=1, keepdims=True)
-        unit = content.profiles / np.where(length > 0, length, 1)
+        unit = unit_rows(content.profiles)
         self.similarity = (unit @ unit.T).clip(min=0) ** power  # [num_users, num_users]
         np.fill_diagonal(self.similarity, 0)
         keep_largest(self.similarity, neighbours)
-
-    def __call__(self, user_index: np.ndarray) -> np.ndarray:
-        return np.asarray(self.similarity[user_index] @ self.rated, dtype=np.float32)
 
 
 def standardised(scores: np.ndarray) -> np.ndarray:

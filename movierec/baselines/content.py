@@ -12,20 +12,15 @@ from movierec.evaluation import Scorer
 
 
 def genre_matrix(movies: pd.DataFrame, indices: Indices) -> np.ndarray:
-    """Return 1 where a movie of `indices` has the genre, 0 elsewhere, genres in alphabetical order. `[M, genres]`.
-
-    Raises:
-        ValueError: if `movies` lacks movie_id or genres.
-    """
+    """Return 1 where a movie of `indices` has the genre, 0 elsewhere, genres in alphabetical order. `[M, genres]`."""
     return genre_flags(_described(movies, indices, ["genres"])["genres"]).to_numpy(float)
 
 
 def describe(movies: pd.DataFrame, indices: Indices, tags: pd.DataFrame | None = None) -> pd.DataFrame:
     """Count how often each term is said of each movie: genres and decade once, a tag once a user. `[M, terms]`.
 
-    Args:
-        movies: movie_id, genres ("Action|Crime"), year (NA where it is not known).
-        tags: movie_id, tag; None where the data set has none. Tags are counted in lower case; a missing one is not.
+    `movies` has movie_id, genres ("Action|Crime") and year (NA where it is not known); `tags` movie_id and tag, counted
+    in lower case; None where the data set has none.
     """
     known = _described(movies, indices, ["genres", "year"])
     genres = genre_flags(known["genres"]).add_prefix("genre=")
@@ -51,7 +46,7 @@ def tf_idf(terms: np.ndarray) -> np.ndarray:
     """
     frequency = np.where(terms > 0, 1 + np.log(np.maximum(terms, 1)), 0)
     rarity = np.log(len(terms) / np.maximum((terms > 0).sum(axis=0), 1))
-    return _unit(frequency * rarity)
+    return unit_rows(frequency * rarity)
 
 
 class ContentBased:
@@ -65,17 +60,12 @@ class ContentBased:
         tags: user_id, movie_id, tag, timestamp; may be None. Only `known_tags` are read.
         stars_weight: w, how much a star above expectation adds; 0 looks only at what was watched.
 
-    Attributes:
-        vectors: float64 `[num_movies, terms]`.
-        profiles: float64 `[num_users, terms]`.
+    `vectors` is float64 `[num_movies, terms]`, `profiles` float64 `[num_users, terms]`.
 
     Source: Pazzani and Billsus (2007), *Content-based recommendation systems*; Rocchio (1971).
     """
 
-    def __init__(
-        self, train: pd.DataFrame, indices: Indices, movies: pd.DataFrame, tags: pd.DataFrame | None = None,
-        stars_weight: float = 0.0,
-    ):  # fmt: skip
+    def __init__(self, train, indices: Indices, movies, tags: pd.DataFrame | None = None, stars_weight: float = 0.0):
         if not stars_weight >= 0:
             raise ValueError(f"`stars_weight` must be 0 or more, got {stars_weight}.")
         tags = None if tags is None else known_tags(tags, train)
@@ -88,7 +78,7 @@ class ContentBased:
         np.add.at(self.profiles, user, weight[:, None] * self.vectors[movie])
 
     def __call__(self, user_index: np.ndarray) -> np.ndarray:
-        return (_unit(self.profiles[user_index]) @ self.vectors.T).astype(np.float32)
+        return (unit_rows(self.profiles[user_index]) @ self.vectors.T).astype(np.float32)
 
 
 class FromContent:
@@ -115,8 +105,7 @@ class FromContent:
                 f"`content` and `is_rated` have one row a movie, one of them rated at least; found {len(content):,} "
                 f"rows, {len(is_rated):,} and {int(np.sum(is_rated)):,} rated. Try make_indices(train, movies)."
             )
-        self.scorer = scorer
-        self.content = np.asarray(content, float)
+        self.scorer, self.content = scorer, np.asarray(content, float)
         self.is_rated = np.asarray(is_rated, bool)
         self.mean = self.content[self.is_rated].mean(axis=0)  # x̄
         x = self.content[self.is_rated] - self.mean
@@ -128,19 +117,15 @@ class FromContent:
         return scores
 
     def of(self, content: np.ndarray, scores: np.ndarray) -> np.ndarray:
-        """Return the scores of N movies of which only the content `[N, d]` is known, float32 `[U, N]`.
-
-        Args:
-            scores: float `[U, num_movies]`, of the scorer.
-        """
+        """Return float32 `[U, N]`: scores of new movies with content `[N, d]`, from the scorer's `[U, num_movies]`."""
         rated = scores[:, self.is_rated]
         mean = rated.mean(axis=1, keepdims=True)
         weights = self.solved @ (np.asarray(content, float) - self.mean).T  # W [rated, N]
         return (mean + (rated - mean) @ weights).astype(np.float32)
 
 
-def _unit(rows: np.ndarray) -> np.ndarray:
-    """Return each row with length 1; a row of zeros stays. (scikit-learn's `normalize` refuses tables of no column.)"""
+def unit_rows(rows: np.ndarray) -> np.ndarray:
+    """Return each row with length 1; a row of zeros stays."""
     length = np.linalg.norm(rows, axis=1, keepdims=True)
     return rows / np.where(length > 0, length, 1)
 

@@ -18,10 +18,8 @@ MOST_MOVIES_IN_DOUBLE = 4096  # EASE's inverse is computed in float64 up to here
 class Ease:
     """score(u, ·) = x_u B: the weights B that give the table of ratings back best, no movie predicting itself.
 
-    min_B ‖X − X B‖² + λ ‖B‖² with B_jj = 0 is solved by B_ij = −P_ij / P_jj, P = (Xᵀ X + λ I)⁻¹; X is 1 where rated.
-
-    Args:
-        regularisation: λ > 0, in ratings: pull of the weights towards 0.
+    min_B ‖X − X B‖² + λ ‖B‖² with B_jj = 0 is solved by B_ij = −P_ij / P_jj, P = (Xᵀ X + λ I)⁻¹; X is 1 where rated,
+    and `regularisation` λ > 0 is in ratings.
 
     Source: Steck (2019), *Embarrassingly shallow autoencoders for sparse data*.
     """
@@ -35,16 +33,11 @@ class Ease:
 
     @staticmethod
     def solve(x, regularisation: float) -> np.ndarray:
-        """Return B, float32 `[num_movies, num_movies]`, for any table x.
+        """Return B, float32 `[num_movies, num_movies]`, for any table x `[rows, num_movies]`, sparse or dense.
 
-        Memory: XᵀX is summed as a sparse matrix, 12 bytes for each pair of the M movies that some row shares, and then
-        becomes B in place: 4 M² bytes, 0.38 GB for 9,742 movies. Up to 4,096 movies the inverse is in float64.
-
-        If x has fewer rows than movies, only a matrix `[rows, rows]` is inverted: λ P = I − G with
-        G = Xᵀ (X Xᵀ + λ I)⁻¹ X (Woodbury), so B_ij = G_ij / (1 − G_jj). G becomes B in place, too.
-
-        Args:
-            x: `[rows, num_movies]`, sparse or dense.
+        Memory: XᵀX is summed as a sparse matrix, 12 bytes for each pair of movies that some row shares, and becomes B
+        in place: 4 M² bytes, 0.38 GB for 9,742 movies. If x has fewer rows than movies, only a matrix `[rows, rows]` is
+        inverted: λ P = I − G with G = Xᵀ (X Xᵀ + λ I)⁻¹ X (Woodbury), so B_ij = G_ij / (1 − G_jj).
         """
         _check_positive(regularisation=regularisation)
         dtype = np.float64 if x.shape[1] <= MOST_MOVIES_IN_DOUBLE else np.float32
@@ -63,7 +56,7 @@ class Ease:
 
 
 def _invert_in_place(a: np.ndarray) -> None:
-    """Replace a symmetric positive definite matrix, float32 or float64 in C order, by its inverse (Cholesky)."""
+    """Replace a symmetric positive definite matrix in C order by its inverse (Cholesky)."""
     factorise, invert = lapack.get_lapack_funcs(("potrf", "potri"), (a,))
     # LAPACK counts columns first, so it sees the transpose: the same matrix, whose upper triangle is our lower one.
     _, failed = factorise(a.T, lower=False, clean=False, overwrite_a=True)
@@ -87,16 +80,14 @@ class ImplicitAls:
         factors: length of the vectors.
         alpha: how much surer a rating is than a gap.
         regularisation: λ > 0.
-        sweeps: times that both sides are solved.
-        seed: of the first movie vectors.
+        sweeps: times that both sides are solved, from random movie vectors of `seed`.
 
     Source: Hu, Koren and Volinsky (2008), *Collaborative filtering for implicit feedback datasets*.
     """
 
     def __init__(
-        self, train: pd.DataFrame, indices: Indices, factors: int = 48, alpha: float = 2, regularisation: float = 30,
-        sweeps: int = 10, seed: int = 0,
-    ):  # fmt: skip
+        self, train, indices: Indices, factors=48, alpha: float = 2, regularisation: float = 30, sweeps=10, seed=0
+    ):
         _check_positive(factors=factors, alpha=alpha, regularisation=regularisation, sweeps=sweeps)
         rated = rated_matrix(train, indices)
         ridge = regularisation * np.eye(factors)
@@ -125,8 +116,7 @@ class BiasedMF:
         factors: length of the vectors.
         regularisation: λ > 0: about the number of ratings after which a taste is believed.
         damping_user, damping_movie: ratings' worth of pull of the biases towards 0.
-        sweeps: times that both sides are solved.
-        seed: of the first movie vectors.
+        sweeps: times that both sides are solved, from random movie vectors of `seed`.
 
     Source: Koren, Bell and Volinsky (2009), *Matrix factorization techniques for recommender systems*.
     """
@@ -176,11 +166,7 @@ class BiasedMF:
 def ridge_by_row(weight, target, inputs: np.ndarray, penalty: np.ndarray) -> np.ndarray:
     """Solve one ridge regression for each row r: (penalty + Σ_j weight_rj z_j z_jᵀ)⁻¹ Σ_j target_rj z_j. `[rows, d]`.
 
-    Args:
-        weight, target: sparse `[rows, others]`.
-        inputs: z, float64 `[others, d]`.
-        penalty: float64 `[d, d]`, the same for all rows.
-
+    `weight` and `target` are sparse `[rows, others]`, `inputs` z float64 `[others, d]`, `penalty` float64 `[d, d]`.
     All products z zᵀ are made at once, others × d² numbers, and summed by one sparse product: in a loop over the rows,
     the threads of BLAS fight over products too small for them, and cost seven times the CPU seconds.
     """

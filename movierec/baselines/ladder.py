@@ -35,18 +35,11 @@ PROTOCOLS = {  # name -> how to split, and what counts as liked
 
 
 class Recommender(NamedTuple):
-    """One rung of the ladder.
+    """One rung of the ladder; one that predicts stars is judged by "rmse", even if it also ranks."""
 
-    Attributes:
-        fit: `(problem, seed, **settings) -> model`.
-        space: setting -> values to try.
-        seeds: fits whose mean is reported; 1 where nothing is random.
-        judged_by: "ndcg@10", or "rmse" for a predictor of stars, even if it also ranks: its settings are chosen by it.
-    """
-
-    fit: Callable
-    space: dict = {}
-    seeds: int = 1
+    fit: Callable  # (problem, seed, **settings) -> model
+    space: dict = {}  # setting -> values to try
+    seeds: int = 1  # fits whose mean is reported; 1 where nothing is random
     judged_by: str = "ndcg@10"
 
 
@@ -54,8 +47,7 @@ class RandomOrder:
     """score(u, i) is noise: what a model without any knowledge reaches."""
 
     def __init__(self, indices: Indices, seed: int):
-        shape = indices.num_users, indices.num_movies
-        self.scores = np.random.default_rng(seed).random(shape, dtype=np.float32)
+        self.scores = np.random.default_rng(seed).random((indices.num_users, indices.num_movies), np.float32)
 
     def __call__(self, user_index: np.ndarray) -> np.ndarray:
         return self.scores[user_index]
@@ -72,39 +64,19 @@ def _fits(model: Callable, *parts: str, seeded: bool = False) -> Callable:
     return fit
 
 
-def _weighted(problem: "Problem", seed: int, **settings):
-    return burke.Weighted(problem.base("EASE"), problem.base("content-based"), **settings)
-
-
-def _feature_combination(problem: "Problem", seed: int, **settings):
-    return burke.FeatureCombination(problem.train, problem.indices, problem.genres, **settings)
-
-
-def _content_based(problem: "Problem", seed: int, **settings):
-    return ContentBased(problem.train, problem.indices, problem.data.movies, problem.data.tags, **settings)
-
-
 # 20 trials fit every grid that is small enough; of the larger ones a random part is tried.
 REGULARISATION = [50, 100, 150, 200, 300, 400, 500, 600, 800, 1000, 1500]  # of EASE, in ratings
 KNN = {"neighbours": [50, 100, 200, 400, None], "shrinkage": [1, 100], "rarity": [False, True]}
-STARS_KNN = {
-    "neighbours": [20, 40, 60],
-    "shrinkage": [50, 100, 200],
-    "damping_movie": [3, 5, 10],
-    "damping_user": [5, 10],
-    "passes": [2],
-}
+STARS_KNN = {"neighbours": [20, 40, 60], "shrinkage": [50, 100, 200]}
+STARS_KNN |= {"damping_movie": [3, 5, 10], "damping_user": [5, 10], "passes": [2]}  # of the biases
 BIAS = {"damping_movie": [2, 3, 5, 10], "damping_user": [3, 5, 10], "passes": [1, 5]}
-MF = {
-    "factors": [16, 32],
-    "regularisation": [11, 13, 15, 17, 20],
-    "damping_user": [3, 5, 10],
-    "damping_movie": [2, 3, 5],
-}
+MF = {"factors": [16, 32], "regularisation": [11, 13, 15, 17, 20]}
+MF |= {"damping_user": [3, 5, 10], "damping_movie": [2, 3, 5]}
 ALS = {"factors": [16, 32, 48, 64], "alpha": [1, 2, 3, 4], "regularisation": [10, 20, 30, 50]}
 COMBINED = {"weight": [0.3, 0.5, 1.0, 2.0, 3.0, 5.0], "regularisation": REGULARISATION}
 AUGMENTED = {"weight": [0.05, 0.1, 0.2, 0.4], "added": [10, 20, 50, 100], "regularisation": [200, 300, 400, 600, 800]}
 SHORT_LISTS = [100, 200, 300, 400, 600, 800, 1000, 1200, 1400]  # of the cascade, in movies
+PROFILE_KNN = {"neighbours": [25, 50, 100, 200, 400], "power": [1.0, 2.0, 4.0, 8.0]}
 TWO = ("EASE", "content-based")
 RECOMMENDERS = {
     "random order": Recommender(lambda problem, seed: RandomOrder(problem.indices, seed), seeds=3),
@@ -113,21 +85,31 @@ RECOMMENDERS = {
     "user-kNN for stars": Recommender(_fits(UserKnnStars), STARS_KNN, judged_by="rmse"),
     "item-kNN for stars": Recommender(_fits(ItemKnnStars), STARS_KNN, judged_by="rmse"),
     "biased MF": Recommender(_fits(BiasedMF, seeded=True), MF, seeds=3, judged_by="rmse"),
-    "content-based": Recommender(_content_based, {"stars_weight": [0.0, 0.25, 0.5, 1.0, 2.0]}),
+    "content-based": Recommender(
+        lambda problem, seed, **settings: ContentBased(
+            problem.train, problem.indices, problem.data.movies, problem.data.tags, **settings
+        ),
+        {"stars_weight": [0.0, 0.25, 0.5, 1.0, 2.0]},
+    ),
     "user-kNN": Recommender(_fits(UserKnn), KNN),
     "item-kNN": Recommender(_fits(ItemKnn), KNN),
     "implicit ALS": Recommender(_fits(ImplicitAls, seeded=True), ALS, seeds=3),
     "EASE": Recommender(_fits(Ease), {"regularisation": REGULARISATION}),
-    "weighted": Recommender(_weighted, {"weight": [0.98, 0.95, 0.92, 0.9, 0.87, 0.85, 0.8, 0.75, 0.7, 0.6]}),
+    "weighted": Recommender(
+        lambda problem, seed, **settings: burke.Weighted(*map(problem.base, TWO), **settings),
+        {"weight": [0.98, 0.95, 0.92, 0.9, 0.87, 0.85, 0.8, 0.75, 0.7, 0.6]},
+    ),
     "switching": Recommender(_fits(burke.Switching, *TWO), {"at_least": [0, 10, 12, 15, 18, 20, 25, 30, 50]}),
     "mixed": Recommender(_fits(burke.Mixed, *TWO), {"turn": [2, 3, 4, 5, 6, 8, 10]}),
-    "feature combination": Recommender(_feature_combination, COMBINED),
+    "feature combination": Recommender(
+        lambda problem, seed, **settings: burke.FeatureCombination(
+            problem.train, problem.indices, problem.genres, **settings
+        ),
+        COMBINED,
+    ),
     "cascade": Recommender(_fits(burke.Cascade, *reversed(TWO)), {"short_list": SHORT_LISTS}),
     "feature augmentation": Recommender(_fits(burke.FeatureAugmentation, "content-based"), AUGMENTED),
-    "meta-level": Recommender(
-        _fits(burke.MetaLevel, "content-based"),
-        {"neighbours": [25, 50, 100, 200, 400], "power": [1.0, 2.0, 4.0, 8.0]},
-    ),
+    "meta-level": Recommender(_fits(burke.MetaLevel, "content-based"), PROFILE_KNN),
 }
 STAR_PREDICTORS = [name for name, one in RECOMMENDERS.items() if one.judged_by == "rmse"]
 RANKERS = [name for name in RECOMMENDERS if not name.endswith("for stars")]  # the other two predict asked pairs only
@@ -137,20 +119,16 @@ CHEAP_RANKERS = ["popularity", "item-kNN", "user-kNN", "implicit ALS", "EASE"]
 class Problem:
     """A train part, and all that a recommender may be fitted on; the same for every one of them.
 
-    Args:
-        train: user_id, movie_id, rating, timestamp.
-        data: its movies, users and tags are used; its ratings are not.
-        settings: name -> settings, as `chosen` returns them; a recommender without any has its defaults.
-        recommenders: name -> `Recommender`; `RECOMMENDERS | models.ncf.NETWORKS` adds NeuMF and the deep hybrid.
+    Of `data`, movies, users and tags are used; its ratings are not. `settings` are as `chosen` returns them, else the
+    defaults; `RECOMMENDERS | models.ncf.NETWORKS` adds NeuMF and the deep hybrid.
     """
 
     def __init__(
         self, train: pd.DataFrame, data: MovieLens, settings: dict[str, dict] | None = None,
         recommenders: dict[str, Recommender] = RECOMMENDERS,
     ):  # fmt: skip
-        self.train = train
-        self.data = data
-        self.settings = settings if settings is not None else {}
+        self.train, self.data = train, data
+        self.settings = {} if settings is None else settings
         self.recommenders = recommenders
         self.indices = make_indices(train, data.movies)
         self.genres = genre_matrix(data.movies, self.indices)
@@ -172,13 +150,8 @@ class Problem:
 def settings_to_try(space: dict[str, list], budget: int = BUDGET_TRIALS, seed: int = 0) -> list[dict]:
     """Return at most `budget` different settings: the whole grid where it is small enough, else a random part of it.
 
-    Args:
-        space: setting -> the values to choose from, e.g. {"regularisation": [100, 200, 400]}; empty: one trial, {}.
-        budget: trials.
-        seed: of the random part; the same for every model.
-
-    Raises:
-        ValueError: if the budget is below 1, or a setting has no value.
+    `space` is setting -> the values to choose from, e.g. {"regularisation": [100, 200, 400]}; empty: one trial, {}. A
+    budget below 1, or a setting without a value, is a ValueError.
     """
     if budget < 1:
         raise ValueError(f"`budget` must be 1 trial or more, got {budget}.")
@@ -197,13 +170,9 @@ def tune(
     """Return one row a trial: trial (from 1), settings (JSON), value, cpu_seconds, chosen (True for the first best).
 
     Args:
-        fit: called with one of `settings_to_try` as keywords; returns a model fitted on train.
-        measure: the model's value on *validation*, e.g. NDCG@10.
-        space, budget, seed: see `settings_to_try`.
+        fit: called with one of `settings_to_try(space, budget, seed)` as keywords; returns a model fitted on train.
+        measure: the model's value on *validation*, e.g. NDCG@10; one that is not finite is a ValueError.
         lower_is_better: for RMSE.
-
-    Raises:
-        ValueError: if a value is not finite: the trial cannot be compared.
     """
     rows = []
     for trial, settings in enumerate(settings_to_try(space, budget, seed), start=1):
@@ -225,13 +194,8 @@ def best_settings(trials: pd.DataFrame) -> dict:
 def chosen(protocol: str, fold: int = 0) -> dict[str, dict]:
     """Return name -> the settings that `make tune` recorded for a protocol, in report/results/tuning_*.csv.
 
-    Args:
-        protocol: one of `PROTOCOLS`.
-        fold: 0, or 0 to 4 for "random5": each fold has settings of its own, from its own train.
-
-    Raises:
-        ValueError: if there is no such protocol.
-        FileNotFoundError: if nothing is recorded for it.
+    In "random5", each `fold`, 0 to 4, has settings of its own, from its own train. A protocol not in `PROTOCOLS` is a
+    ValueError, and one without records a FileNotFoundError.
     """
     try:
         trials = recorded(name_of_trials(protocol))

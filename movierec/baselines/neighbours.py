@@ -42,10 +42,7 @@ class ItemKnn:
     Source: Sarwar et al. (2001); Deshpande and Karypis (2004) for top-N lists; Breese et al. (1998) for the rarity.
     """
 
-    def __init__(
-        self, train: pd.DataFrame, indices: Indices, neighbours: int | None = None, shrinkage: float = 1,
-        rarity: bool = False,
-    ):  # fmt: skip
+    def __init__(self, train, indices: Indices, neighbours: int | None = None, shrinkage: float = 1, rarity=False):
         self.rated = rated_matrix(train, indices)
         self.similarity = cosine_of_columns(self.rated, shrinkage, rarity)  # [num_movies, num_movies]
         if neighbours is not None:
@@ -58,18 +55,10 @@ class ItemKnn:
 class UserKnn:
     """score(u, i) = Σ_{v who rated i} s_uv: the votes of users who watched what u watched; `ItemKnn`, transposed.
 
-    Args:
-        neighbours: how many similar users each user keeps; None for all.
-        shrinkage: pull of pairs with little in common towards 0, in ratings.
-        rarity: whether a movie counts the less the more users rated it.
-
     Source: Resnick et al. (1994) and Herlocker et al. (1999), with cosines of 0 / 1 for top-N lists.
     """
 
-    def __init__(
-        self, train: pd.DataFrame, indices: Indices, neighbours: int | None = 100, shrinkage: float = 1,
-        rarity: bool = False,
-    ):  # fmt: skip
+    def __init__(self, train, indices: Indices, neighbours: int | None = 100, shrinkage: float = 1, rarity=False):
         self.rated = rated_matrix(train, indices)
         self.similarity = cosine_of_columns(self.rated.T.tocsr(), shrinkage, rarity)  # [num_users, num_users]
         if neighbours is not None:
@@ -85,20 +74,15 @@ class ItemKnnStars:
     b is `Bias`; s_ij the cosine of the residuals of i and j over the users who rated both, shrunk by n_ij / (n_ij +
     shrinkage); only the k most similar movies that the user rated count, and only positive similarities.
 
-    Args:
-        neighbours: similar movies that count.
-        shrinkage: pull of rarely rated pairs towards 0, in ratings.
-        pull: of a sum of few or weak neighbours towards the biases, in units of similarity.
-        **bias: settings of `Bias`.
+    `shrinkage` is in ratings; `pull`, of few or weak neighbours towards the biases, in units of similarity. `Bias`
+    takes the rest.
 
     Source: Sarwar et al. (2001), adjusted cosine; Koren (2008), section 2.2, for the biases and the shrinkage.
     """
 
     by_movie = True
 
-    def __init__(
-        self, train, indices: Indices, neighbours: int = 40, shrinkage: float = 100, pull: float = 0.5, **bias
-    ):
+    def __init__(self, train, indices: Indices, neighbours: int = 40, shrinkage: float = 100, pull=0.5, **bias):
         if neighbours < 1:  # here, and not when the first stars are asked for
             raise ValueError(f"`neighbours` must be 1 or more, got {neighbours}.")
         _check_not_negative(shrinkage=shrinkage, pull=pull)
@@ -142,8 +126,7 @@ class MarkovChain:
     n_ji counts how often i came right after j, n_j how often any movie did, and q_i is the share of i in train: after a
     movie that seldom had a successor, the chain assumes popular ones. It is counted, not trained.
 
-    Args:
-        damping: in ratings, 0 or more. With 0, a movie without a successor gives every movie the score 0.
+    `damping` is in ratings, 0 or more. With 0, a movie without a successor gives every movie the score 0.
 
     Source: Rendle, Freudenthaler and Schmidt-Thieme (2010), *Factorizing personalized Markov chains*, for the chain
     that is not factorised.

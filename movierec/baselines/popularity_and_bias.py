@@ -36,20 +36,13 @@ class Bias:
     with two ratings is pulled towards the mean. The first pass has b_u = 0 on the right; more passes come to the
     minimum of the ridge regression of both. An unknown user or movie has bias 0.
 
-    Args:
-        damping_movie, damping_user: ratings' worth of pull towards 0.
-        passes: 1 is a closed form, and enough to start a model from; from 2 on it matters that generous users rate
-            other movies (RMSE .945 to .940 on random folds of ML-100K, with less damping).
-
-    Raises:
-        ValueError: if a damping is negative or `passes` below 1.
+    The dampings are in ratings, 0 or more. With `passes` of 1 it is a closed form, and enough to start a model from;
+    from 2 on it matters that generous users rate other movies (RMSE .945 to .940 on random folds of ML-100K).
 
     Source: Koren (2008), equation 1, in its closed, damped form.
     """
 
-    def __init__(
-        self, train: pd.DataFrame, indices: Indices, damping_movie: float = 10, damping_user: float = 5, passes: int = 1
-    ):
+    def __init__(self, train, indices: Indices, damping_movie: float = 10, damping_user: float = 5, passes: int = 1):
         if not (damping_movie >= 0 and damping_user >= 0 and passes >= 1):
             raise ValueError(
                 f"`damping_movie` and `damping_user` must be 0 or more ratings and `passes` 1 or more; got "

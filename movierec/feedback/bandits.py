@@ -10,11 +10,7 @@ TIE = 1e-9  # candidates that look alike, as all do at first, are shown in a ran
 
 
 class InOrder:
-    """Show the candidates with the largest value of one feature, e.g. the hybrid's score; learn nothing.
-
-    Args:
-        feature: its column.
-    """
+    """Show the candidates with the largest value of the column `feature`, e.g. the hybrid's score; learn nothing."""
 
     def __init__(self, feature: int, places: int):
         self.feature, self.places = feature, places
@@ -36,8 +32,7 @@ class LinearBandit:
     having been overlooked. A⁻¹ is kept, and updated by the Sherman–Morrison formula.
 
     Args:
-        dim: d, features of a candidate.
-        places: length of a list.
+        dim, places: d, the features of a candidate; the length of a list.
         penalty: λ > 0.
         knows_places: whether e is known; else all are 1, and being on top is confused with being good.
 
@@ -75,11 +70,7 @@ class LinearBandit:
 
 
 class EpsilonGreedy(LinearBandit):
-    """Greedy; but each place goes to any other candidate with probability ε.
-
-    Args:
-        epsilon: 0 to 1.
-    """
+    """Greedy; but each place goes to any other candidate with probability ε, 0 to 1."""
 
     def __init__(self, dim: int, places: int, epsilon: float = 0.1, **settings):
         super().__init__(dim, places, **settings)
@@ -98,10 +89,7 @@ class EpsilonGreedy(LinearBandit):
 
 
 class LinUCB(LinearBandit):
-    """The largest θ̂ᵀx + α √(xᵀ A⁻¹ x): uncertain candidates get the benefit of the doubt.
-
-    Args:
-        alpha: α ≥ 0, widths of the interval.
+    """The largest θ̂ᵀx + α √(xᵀ A⁻¹ x), α ≥ 0: uncertain candidates get the benefit of the doubt.
 
     Source: Li et al. (2010).
     """
@@ -120,9 +108,6 @@ class LinUCB(LinearBandit):
 
 class ThompsonSampling(LinearBandit):
     """The largest θᵀx, with θ drawn from the posterior N(θ̂, width² A⁻¹): uncertainty explores.
-
-    Args:
-        width: ≥ 0, of the posterior.
 
     Source: Chapelle and Li (2011), *An empirical evaluation of Thompson sampling*; Agrawal and Goyal (2013).
     """

@@ -12,42 +12,25 @@ CORRECTIONS = ("none", "off-policy", "top-k")  # of the policy gradient
 
 
 class Log(NamedTuple):
-    """Rounds of a policy that drew its actions.
+    """Rounds of a policy that drew its actions; one value a round `[N]`."""
 
-    Attributes:
-        context: int `[N]`, the row of the visitor.
-        action: int `[N]`, what was shown.
-        propensity: float `[N]`, its probability under the logging policy, above 0.
-        reward: float `[N]`, 1 for a click.
-    """
-
-    context: np.ndarray
-    action: np.ndarray
-    propensity: np.ndarray
-    reward: np.ndarray
+    context: np.ndarray  # int, the row of the visitor
+    action: np.ndarray  # int, what was shown
+    propensity: np.ndarray  # its probability under the logging policy, above 0
+    reward: np.ndarray  # 1 for a click
 
 
 class Estimate(NamedTuple):
-    """A value with its 95 % interval, and how many rounds it rests on.
+    """A value with its 95 % interval, and how many rounds it rests on."""
 
-    Attributes:
-        value: mean reward a round; NaN where the log says nothing.
-        low, high: value ± 1.96 standard errors.
-        rounds: effective ones, (Σ w)² / Σ w² of the weights.
-    """
-
-    value: float
-    low: float
+    value: float  # mean reward a round; NaN where the log says nothing
+    low: float  # value ± 1.96 standard errors
     high: float
-    rounds: float
+    rounds: float  # effective ones, (Σ w)² / Σ w² of the weights
 
 
 def draw_log(policy: np.ndarray, chance: np.ndarray, rounds: int, seed: int) -> Log:
-    """Draw a `Log` of `policy`, float `[contexts, actions]` whose rows sum to 1, in a world of click chances alike.
-
-    Raises:
-        ValueError: if the shapes differ, or a row does not sum to 1.
-    """
+    """Draw a `Log` of `policy`, float `[contexts, actions]` whose rows sum to 1, in a world of click chances alike."""
     _check_policy(policy, chance.shape)
     rng = np.random.default_rng(seed)
     context = rng.integers(0, len(policy), rounds)
@@ -66,7 +49,7 @@ def true_value(policy: np.ndarray, chance: np.ndarray) -> float:
 def replay(log: Log, choice: np.ndarray) -> Estimate:
     """Estimate the value of a deterministic policy, `choice` `[contexts]`, by the rounds that happened to show it.
 
-    Right only if the log drew all actions with equal probability; wasteful: of A actions it keeps one round in A.
+    Right only if the log drew all actions with equal probability; of A actions it keeps one round in A.
 
     Source: Li et al. (2011), *Unbiased offline evaluation of contextual-bandit-based news article recommendation*.
     """
@@ -78,11 +61,7 @@ def replay(log: Log, choice: np.ndarray) -> Estimate:
 
 
 def weights(log: Log, policy: np.ndarray, clip: float = np.inf) -> np.ndarray:
-    """Return w = min(π(a | x) / propensity, clip), float `[N]`: how much more often the other policy would show it.
-
-    Raises:
-        ValueError: if a propensity is not above 0.
-    """
+    """Return w = min(π(a | x) / propensity, clip), float `[N]`: how much more often the other policy would show it."""
     if not (log.propensity > 0).all():
         raise ValueError(
             f"every propensity must be above 0; {(~(log.propensity > 0)).sum():,} of {len(log.propensity):,} are not. "
@@ -105,8 +84,7 @@ def ips(log: Log, policy: np.ndarray, clip: float = np.inf) -> Estimate:
 def snips(log: Log, policy: np.ndarray, clip: float = np.inf) -> Estimate:
     """Estimate the value by Σ w · reward / Σ w: within the range of the rewards, a little biased, much less variance.
 
-    If the log shows nothing that the policy would, all weights are 0: value and interval are NaN, with 0 rounds, where
-    `ips` says 0. The ratio 0 / 0 has no answer, and 0 would look like one.
+    If the log shows nothing that the policy would, it has no answer, 0 / 0: value and interval are NaN, with 0 rounds.
 
     Source: Swaminathan and Joachims (2015), *The self-normalized estimator for counterfactual learning*.
     """
@@ -164,11 +142,7 @@ def gradient(
     off-policy  weight = min(π / propensity, clip): as if π had shown it
     top-k       the same times λ = K (1 − π)^(K − 1): an action that is sure to be in a list of K needs no more
 
-    Args:
-        theta: `[d]`.
-        features: `[contexts, actions, d]`.
-        log: of the policy that was there.
-        places: K of the list, for "top-k".
+    `features` are `[contexts, actions, d]`, and `places` is K of the list, for "top-k".
 
     Source: Williams (1992) for REINFORCE; Chen et al. (2019), *Top-K off-policy correction for a REINFORCE recommender
     system*, equations 2, 5 and 6.
@@ -191,11 +165,7 @@ def ascend(
     features: np.ndarray, log: Log, correction: str = "off-policy", places: int = 1, *, theta: np.ndarray | None = None,
     steps: int = 200, rate: float = 0.5, clip: float = 10.0,
 ) -> np.ndarray:  # fmt: skip
-    """Return θ after `steps` along the `gradient`, each of at most the length `rate`; from `theta`, or 0.
-
-    Raises:
-        ValueError: if steps or rate are not above 0.
-    """
+    """Return θ after `steps` along the `gradient`, each of at most the length `rate`; from `theta`, or 0."""
     if not (steps > 0 and rate > 0):
         raise ValueError(f"`steps` and `rate` must be above 0; got {steps} and {rate}.")
     theta = np.zeros(features.shape[2]) if theta is None else np.array(theta, float)

@@ -42,10 +42,7 @@ def offers(hybrid, candidates: int = 100, seed: int = 0) -> np.ndarray:
     """Return films that may be shown to each user, movie_index int64 `[num_users, candidates]`, none of them seen.
 
     Half have the highest scores of the ranking head, the best first; half are drawn from all others, so that a policy
-    can find out what the ranking head does not know.
-
-    Raises:
-        ValueError: if a user has fewer unseen films than that.
+    can find out what the ranking head does not know. A user with fewer unseen films is a ValueError.
     """
     best, rng, indices = candidates // 2, np.random.default_rng(seed), hybrid.indices
     scores = hybrid.score(np.arange(indices.num_users))
@@ -69,11 +66,9 @@ def features_of(hybrid, movie_index: np.ndarray) -> tuple[np.ndarray, list[str]]
     users, indices = np.arange(len(movie_index)), hybrid.indices
     score = hybrid.score(users)[users[:, None], movie_index]
     popularity = np.log1p(hybrid.movies["popularity"].to_numpy(float))[movie_index]
-    pairs = {
-        "user_id": np.repeat(indices.user_ids, movie_index.shape[1]),
-        "movie_id": indices.movie_ids[movie_index.ravel()],
-    }
-    stars = hybrid.predict(pd.DataFrame(pairs)).reshape(movie_index.shape) - CLICKED_FROM_STARS
+    user_ids = np.repeat(indices.user_ids, movie_index.shape[1])
+    pairs = pd.DataFrame({"user_id": user_ids, "movie_id": indices.movie_ids[movie_index.ravel()]})
+    stars = hybrid.predict(pairs).reshape(movie_index.shape) - CLICKED_FROM_STARS
     genres = genre_flags(hybrid.movies.set_index("movie_id")["genres"].reindex(indices.movie_ids))
     columns = [np.ones_like(score), _standardised(score), _standardised(popularity), stars]
     values = np.concatenate([np.stack(columns, axis=2), genres.to_numpy()[movie_index]], axis=2).astype(float)
@@ -89,13 +84,9 @@ class World:
 
     Args:
         chance: float `[users, candidates]`, of a click on a candidate that is looked at.
-        places: k, the length of a list.
-        patience: see `examined`.
+        places, patience: k, the length of a list; see `examined`.
         once: whether a clicked film counts as watched: its chance is 0 from then on, for that user. Else every visit
             is like the first.
-
-    Attributes:
-        looks: float64 `[k]`, see `examined`.
 
     Two policies with the same seed meet the same users in the same order, and the same luck.
     """
@@ -116,14 +107,10 @@ class World:
         """Return a row a round: user, clicks, expected clicks, best (of the best slate), regret, first (the top film).
 
         Args:
-            policy: has `slate(features [candidates, d], left bool [candidates], rng) -> int [k]`, and
-                `learn(features [k, d], clicks bool [k], looks float [k])`.
+            policy: has `slate` and `learn`, see `bandits`.
             features: float `[users, candidates, d]`, what a policy knows.
-            rounds: visits.
+            rounds: visits; a user who runs out of candidates is a ValueError.
             seed: of the visitors, of the clicks, and, apart from these, of the policy's own draws.
-
-        Raises:
-            ValueError: if `features` has another shape, or a user runs out of candidates.
         """
         if features.shape[:2] != self.chance.shape:
             raise ValueError(

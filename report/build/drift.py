@@ -2,7 +2,6 @@
 
 import math
 import re
-from pathlib import Path
 
 import pandas as pd
 
@@ -13,14 +12,14 @@ ROUNDING = 1e-9  # relative; a difference of exactly the tolerance is allowed
 SAME = ["value", "tolerance", "digits", "unit", "alt", "notebook", "cell"]  # of a row; the commit may be another
 
 
-def check(folder: Path | str | None = None) -> pd.DataFrame:
+def check() -> pd.DataFrame:
     """Return one row for each result that is not as recorded.
 
     Columns: status, name, recorded, fresh, tolerance, notebook. Status is "moved" (by more than the recorded
     tolerance; or other text, rows or columns), "new" (not recorded), "not run yet" (no fresh result of its notebook),
     or "no maker" (its notebook is gone, or has run and left it out).
     """
-    folder = report_folder(folder)
+    folder = report_folder()
     recorded, fresh = read_recorded(folder).as_tables(), read_fresh(folder).as_tables()
     ran = {says["notebook"] for _, says in fresh.values()}
     notebooks = folder.parent / "notebooks"
@@ -50,15 +49,15 @@ def format_drift(rows: pd.DataFrame) -> str:
     return "\n".join(lines) or "every result is as recorded"
 
 
-def record(folder: Path | str | None = None) -> list[str]:
+def record() -> list[str]:
     """Keep the fresh results as the recorded ones; return the names of the fresh numbers and tables.
 
     A recorded result without a fresh one stays, unless its notebook has run and left it out. A result that came out the
-    same keeps the commit that first made it, unless that code was never committed ("+").
+    same keeps the commit that first made it, see `record.keep`.
     """
-    folder = report_folder(folder)
+    folder = report_folder()
     recorded, fresh = read_recorded(folder), read_fresh(folder)
-    left_out = set(check(folder).query("status == 'no maker'")["name"])
+    left_out = set(check().query("status == 'no maker'")["name"])
     ran = fresh.owners()
     numbers = {name: row for name, row in recorded.numbers.items() if name not in left_out}
     figures = {name: row for name, row in recorded.figures.items() if row["notebook"] not in ran}
@@ -72,7 +71,7 @@ def record(folder: Path | str | None = None) -> list[str]:
     for name in left_out - set(recorded.numbers):
         (folder / "results" / name).unlink()
     for name in fresh.tables:
-        keep(name, folder)
+        keep(name)
     return sorted(fresh.as_tables())
 
 

@@ -34,25 +34,22 @@ FIGURE = re.compile(r"\\plotted\{(\w+)\}")
 TABLE = re.compile(r"\\input\{generated/tables/(\w+)(?:\.tex)?\}")
 
 
-def build(folder: Path | str | None = None, *, mine: bool = False) -> str:
+def build(*, mine: bool = False) -> str:
     """Write the report's LaTeX, and return in a line what was written.
 
-    Args:
-        folder: The report's; None: this checkout's.
-        mine: From the last run where it has a result, else from the recorded ones; into generated/mine/, a folder that
-            LaTeX can be run in, with every number that prints differently in a shaded box.
+    With `mine` it is made from the last run where that has a result, else from the recorded ones; into generated/mine/,
+    a folder that LaTeX can be run in, with every number that prints differently in a shaded box.
 
     Raises:
         FileNotFoundError: main.tex uses results that are not there; the message says which, and what makes them.
-        ValueError: tables.toml lacks a table, or names an unknown column or setting; bold is asked where no test says
-            which rows lead; or `mine` is asked of another data set than the report's.
+        ValueError: tables.toml lacks a table, or does not fit it (see `cells`); or `mine` is asked of another data set.
     """
     require(
         not mine or chosen() == COURSE,
         f"the report is about {COURSE}; MOVIEREC_DATASET is {chosen()!r}, whose results are in "
         f"report/generated/{chosen()}/generated/results. Without it, `make report RESULTS=mine` builds the paper.",
     )
-    folder = report_folder(folder)
+    folder = report_folder()
     target = folder / "generated/mine" if mine else folder
     tex = re.sub(r"(?<!\\)%.*", "", (folder / "main.tex").read_text(encoding="utf-8"))  # without comments
     declared = declared_tables(folder)

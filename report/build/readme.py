@@ -5,7 +5,6 @@ last cell, minutes, of each notebook's row. report/results/README.md has every d
 """
 
 import re
-from pathlib import Path
 
 from movierec.origin import origin_of
 from movierec.record import report_folder, require, write_file
@@ -37,14 +36,13 @@ def write() -> None:
     write_file(report_folder() / "results/README.md", results_page())
 
 
-def updated(text: str, folder: Path | None = None) -> str:
-    """Return the front page `text` with what is recorded in `folder`/results.
+def updated(text: str) -> str:
+    """Return the front page `text` with what is recorded.
 
     Raises:
         ValueError: A table, a number or a notebook in the text is not recorded, or no table is in it.
     """
-    folder = report_folder(folder)
-    results, declared = read_recorded(folder), declared_tables(folder)
+    results, declared = _recorded_and_declared()
     require(
         TABLE.search(text),
         "README.md must have a line '<!-- table: main_results -->' and a line '<!-- /table -->'; one is missing.",
@@ -65,10 +63,9 @@ def updated(text: str, folder: Path | None = None) -> str:
     return NOTEBOOK_ROW.sub(with_minutes, NUMBER.sub(with_number, text))
 
 
-def results_page(folder: Path | None = None) -> str:
+def results_page() -> str:
     """Return report/results/README.md: each declared table that is recorded, with its origin and its command."""
-    folder = report_folder(folder)
-    results, declared = read_recorded(folder), declared_tables(folder)
+    results, declared = _recorded_and_declared()
     parts = [ABOUT]
     for name in declared:
         if name in results.tables:
@@ -77,6 +74,10 @@ def results_page(folder: Path | None = None) -> str:
             how = f"[{name}.csv]({name}.csv), `{command(says['notebook'])}`: {origin_of(says)}"
             parts.append(f"\n## {name.replace('_', ' ')}\n\n{table}\n{how}\n")
     return "".join(parts)
+
+
+def _recorded_and_declared() -> tuple[Results, dict[str, Columns]]:
+    return read_recorded(report_folder()), declared_tables(report_folder())
 
 
 def _markdown_table(name: str, results: Results, declared: dict[str, Columns]) -> str:

@@ -73,9 +73,9 @@ def write_rows(path: Path, fields: list[str], rows: dict[str, Row]) -> None:
     write_file(path, table.to_csv(index=False, lineterminator="\n"))
 
 
-def record_minutes(folder: Path | str | None = None) -> None:
+def record_minutes() -> None:
     """Record the minutes of the notebooks as a fresh table, once conftest.py has left a stamp for each of them."""
-    recorder = Recorder("conftest.py", folder=folder)
+    recorder = Recorder("conftest.py")
     notebooks = sorted(path.stem for path in recorder.folder.parent.glob("notebooks/*.ipynb"))
     stamps = [recorder.folder / f"generated/notebooks/{notebook}.json" for notebook in notebooks]
     if notebooks and all(stamp.exists() for stamp in stamps):

@@ -48,12 +48,10 @@ def cells(
     """Return the cells of a table row by row; a row that leads in a column, by a recorded test, is in bold there.
 
     Args:
-        name: Of the table, for messages.
-        table: Cells as text, see `record.read_table`.
+        table: Cells as text, see `record.read_table`; `name` is for messages.
         columns: One dict a column: column, header; optional format (".3f"), unit, align, best (true), and interval: the
             two columns that hold its ends.
         best: Column -> the first cells of the rows that lead, see `Recorder.table`.
-        style: Of the page.
 
     Raises:
         ValueError: A column or a setting is unknown, or bold is asked where no test says which rows lead.

@@ -15,8 +15,7 @@ def test_genres_are_columns_in_alphabetical_order(tiny, tiny_indices, dtype):
     # Animation, Comedy, Crime
     expected = [[1, 1, 0], [1, 0, 0], [0, 0, 1], [0, 0, 1], [0, 0, 0]]
     assert genre_matrix(tiny.movies, tiny_indices).tolist() == expected
-    turned = genre_matrix(tiny.movies[::-1], tiny_indices)  # rows go by movie_id, not by place
-    assert turned.tolist() == expected
+    assert genre_matrix(tiny.movies[::-1], tiny_indices).tolist() == expected  # rows go by movie_id, not by place
     without_fargo = genre_matrix(tiny.movies[tiny.movies["movie_id"] != 30], tiny_indices)
     assert without_fargo.tolist() == [*expected[:2], [0, 0, 0], *expected[3:]]
 
@@ -24,12 +23,11 @@ def test_genres_are_columns_in_alphabetical_order(tiny, tiny_indices, dtype):
 def test_a_movie_is_described_by_genres_decade_and_tags(tiny, tiny_indices):
     tags = pd.DataFrame({"movie_id": [30, 30, 10, 999, 20], "tag": ["Snow", "snow", "toys", "lost", None]})
     terms = describe(tiny.movies, tiny_indices, tags)
-    assert list(terms) == [
-        *["genre=Animation", "genre=Comedy", "genre=Crime", "decade=1990", "tag=snow", "tag=toys"],
-    ]
+    expected = ["genre=Animation", "genre=Comedy", "genre=Crime", "decade=1990", "tag=snow", "tag=toys"]
+    assert list(terms) == expected
     assert terms.loc[30].tolist() == [0, 0, 1, 1, 2, 0]
     assert terms.loc[50].tolist() == [0] * 6
-    assert list(describe(tiny.movies, tiny_indices)) == list(terms)[:4]
+    assert list(describe(tiny.movies, tiny_indices)) == expected[:4]
 
 
 def test_tf_idf_by_hand():
@@ -51,6 +49,8 @@ def test_a_profile_is_the_sum_of_what_was_watched_and_a_score_its_cosine(tiny, t
     # User 8 watched Toy Story alone: itself 1, Aladdin by animation, Fargo and The Usual Suspects share its decade.
     assert scores[0, 0] == pytest.approx(1) and scores[0, 1] > scores[0, 2] == scores[0, 3] > scores[0, 4] == 0
     assert scores.dtype == np.float32
+    nameless = ContentBased(tiny.ratings, tiny_indices, tiny.movies.assign(genres="", year=pd.NA))
+    assert (nameless(np.arange(6)) == 0).all()
 
 
 def test_stars_above_expectation_weigh_more_and_none_weighs_less_than_nothing(tiny, tiny_indices):
@@ -60,12 +60,6 @@ def test_stars_above_expectation_weigh_more_and_none_weighs_less_than_nothing(ti
     assert weight.min() == 0 < 1 < weight.max()  # user 5 gave Toy Story one star
     movies = tiny_indices.movie_index(tiny.ratings["movie_id"][mine])
     np.testing.assert_allclose(content.profiles[3], weight @ content.vectors[movies])
-
-
-def test_a_user_of_whom_nothing_is_known_is_told_nothing(tiny, tiny_indices):
-    nameless = tiny.movies.assign(genres="", year=pd.NA)
-    scores = ContentBased(tiny.ratings, tiny_indices, nameless)(np.arange(6))
-    assert (scores == 0).all()
 
 
 def test_tags_are_read_up_to_each_users_last_rating_in_train(tiny, tiny_indices):
@@ -90,9 +84,6 @@ def test_tables_that_lack_a_column_and_a_negative_weight_are_refused(tiny, tiny_
         ContentBased(tiny.ratings, tiny_indices, tiny.movies, stars_weight=-1)
 
 
-# ---- scores of movies that nobody has rated
-
-
 def test_for_products_of_vectors_it_is_the_ridge_regression_from_content_to_vectors(split, checkerboard):
     train = split.train[split.train["movie_id"] > 60]
     indices = make_indices(train, checkerboard.movies)
@@ -110,34 +101,18 @@ def test_for_products_of_vectors_it_is_the_ridge_regression_from_content_to_vect
     np.testing.assert_array_equal(scores[:, rated], als(np.arange(5))[:, rated])  # what is known stays
 
 
-def test_with_much_pull_or_the_same_content_a_new_film_has_the_mean():
+def test_a_new_film_gets_the_score_on_the_line_through_those_of_its_content():
     scorer = lambda users: np.tile(np.array([1, 3, 9], np.float32), (len(users), 1))  # noqa: E731
-    rated = np.array([True, True, False])
-    same = FromContent(scorer, np.ones((3, 2)), rated)
-    assert same(np.array([0]))[0].tolist() == [1, 3, 2]  # (1 + 3) / 2
-    far = FromContent(scorer, np.array([[0.0], [1], [5]]), rated, regularisation=1e9)
-    assert far(np.array([0]))[0, 2] == pytest.approx(2, abs=1e-5)
-    straight = FromContent(scorer, np.array([[0.0], [1], [5]]), rated, regularisation=1e-9)
-    assert straight(np.array([0]))[0, 2] == pytest.approx(11, abs=1e-4)  # 1 + 2 x at x = 5
+    content, rated = np.array([[0.0], [1], [5]]), np.array([True, True, False])
+    straight = FromContent(scorer, content, rated, regularisation=1e-9)
+    assert straight(np.array([0]))[0].tolist() == pytest.approx([1, 3, 11], abs=1e-4)  # 1 + 2 x at x = 5
+    far = FromContent(scorer, content, rated, regularisation=1e9)
+    assert far(np.array([0]))[0, 2] == pytest.approx(2, abs=1e-5)  # (1 + 3) / 2
 
 
-def test_of_any_content_is_as_if_it_were_in_the_catalogue():
-    rng = np.random.default_rng(1)
-    content, table = rng.normal(size=(6, 2)), rng.normal(size=(4, 6)).astype(np.float32)
-    rated = np.array([True] * 5 + [False])
-    scorer = FromContent(lambda users: table[users], content, rated)
-    np.testing.assert_allclose(scorer.of(content[5:], table)[:, 0], scorer(np.arange(4))[:, 5], atol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("rows", "rated", "pull", "says"),
-    [
-        (3, [True, False], 1, "found 3 rows, 2 and 1 rated"),
-        (2, [False, False], 1, "0 rated"),
-        (2, [True, False], 0, "`regularisation` must be above 0 movies, got 0"),
-        (2, [True, False], np.nan, "`regularisation` must be above 0"),
-    ],
-)
-def test_bad_content_is_refused(rows, rated, pull, says):
-    with pytest.raises(ValueError, match=says):
-        FromContent(None, np.zeros((rows, 1)), np.array(rated), pull)
+def test_bad_content_is_refused():
+    for rows, rated, says in ((3, [True, False], "found 3 rows, 2 and 1 rated"), (2, [False, False], "0 rated")):
+        with pytest.raises(ValueError, match=says):
+            FromContent(None, np.zeros((rows, 1)), np.array(rated))
+    with pytest.raises(ValueError, match="`regularisation` must be above 0 movies, got nan"):
+        FromContent(None, np.zeros((2, 1)), np.array([True, False]), np.nan)

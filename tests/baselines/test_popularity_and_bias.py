@@ -12,16 +12,10 @@ def _pairs(*pairs):
     return pd.DataFrame(pairs, columns=["user_id", "movie_id"])
 
 
-# ---- popularity
-
-
 def test_popularity_counts_and_says_the_same_to_everybody(tiny, tiny_indices):
     scores = Popularity(tiny.ratings, tiny_indices)(np.array([0, 5]))
     assert scores.tolist() == [[4, 3, 4, 3, 0]] * 2
     assert scores.dtype == np.float32
-
-
-# ---- biases
 
 
 def test_bias_on_paper(tiny, tiny_indices):
@@ -35,6 +29,8 @@ def test_bias_on_paper(tiny, tiny_indices):
     predicted = bias.predict(_pairs((1, 20), (8, 10)))
     np.testing.assert_allclose(predicted, [3.5 - 0.125 - 0.075, 3.5 + 0.2 + 1.3 / 3], atol=1e-6)
     assert predicted.dtype == np.float32
+    strangers = bias.predict(_pairs((99, 10), (1, 999), (99, 999), (1, 50)))  # what is unknown has bias 0
+    np.testing.assert_allclose(strangers, [3.7, 3.425, 3.5, 3.425], atol=1e-6)
 
 
 def test_more_passes_come_to_the_minimum_of_the_ridge_regression(tiny, tiny_indices):
@@ -53,12 +49,6 @@ def test_settings_out_of_range_are_refused(tiny, tiny_indices, settings):
         Bias(tiny.ratings, tiny_indices, **settings)
 
 
-def test_an_unknown_user_or_movie_has_bias_zero(tiny, tiny_indices):
-    bias = Bias(tiny.ratings, tiny_indices, damping_movie=1, damping_user=2)
-    predicted = bias.predict(_pairs((99, 10), (1, 999), (99, 999), (1, 50)))
-    np.testing.assert_allclose(predicted, [3.7, 3.425, 3.5, 3.425], atol=1e-6)
-
-
 def test_stars_are_clipped_to_trains_scale_and_scores_are_not():
     train = pd.DataFrame({"user_id": [1, 1, 2, 2], "movie_id": [1, 2, 1, 2], "rating": [5.0, 4, 4, 1]})
     indices = make_indices(train)
@@ -67,12 +57,3 @@ def test_stars_are_clipped_to_trains_scale_and_scores_are_not():
     np.testing.assert_allclose(bias(np.array([0, 1])), [[5.5, 3.5], [3.5, 1.5]], atol=1e-6)
     np.testing.assert_allclose(bias.predict(train), [5, 3.5, 3.5, 1.5], atol=1e-6)
     np.testing.assert_allclose(bias.residuals(train), [-0.5, 0.5, 0.5, -0.5], atol=1e-6)
-
-
-def test_a_restored_bias_is_the_same(tiny, tiny_indices):
-    bias = Bias(tiny.ratings, tiny_indices)
-    again = Bias.restore(tiny_indices, bias.user, bias.movie, bias.mean, list(bias.scale), bias.damping_user)
-    pairs = _pairs((1, 20), (8, 10), (99, 999))
-    np.testing.assert_array_equal(again.predict(pairs), bias.predict(pairs))
-    np.testing.assert_array_equal(again(np.arange(6)), bias(np.arange(6)))
-    assert vars(again).keys() == vars(bias).keys()

@@ -78,11 +78,11 @@ def test_thompson_draws_theta_from_its_belief():
 
 
 def test_bad_settings_are_refused():
-    for make, message in (
-        (lambda: LinearBandit(2, 1, penalty=0), "`penalty` must be above 0"),
-        (lambda: EpsilonGreedy(2, 1, epsilon=1.1), "`epsilon` must be 0 to 1"),
-        (lambda: LinUCB(2, 1, alpha=-1), "`alpha` must be 0 or more"),
-        (lambda: ThompsonSampling(2, 1, width=float("nan")), "`width` must be 0 or more"),
+    for policy, settings, message in (
+        (LinearBandit, {"penalty": 0}, "`penalty` must be above 0"),
+        (EpsilonGreedy, {"epsilon": 1.1}, "`epsilon` must be 0 to 1"),
+        (LinUCB, {"alpha": -1}, "`alpha` must be 0 or more"),
+        (ThompsonSampling, {"width": float("nan")}, "`width` must be 0 or more"),
     ):
         with pytest.raises(ValueError, match=message):
-            make()
+            policy(2, 1, **settings)

@@ -18,7 +18,7 @@ W = [0.4, 1.6, 2.0, 2 / 3]  # .2/.5, .8/.5, .5/.25, .5/.75
 def test_weights_and_estimates_by_hand():
     """w·r = .4, 0, 2, 2/3: their mean is 23/30, their sum over that of w, 14/3, is .65714.
 
-    These values, and those of the next test, .525 and .55833, are what the Open Bandit Pipeline 0.4.1 returns.
+    These values, .525 and .55833 are what the Open Bandit Pipeline 0.4.1 returns.
     """
     np.testing.assert_allclose(off_policy.weights(LOG, POLICY), W)
     np.testing.assert_allclose(off_policy.weights(LOG, POLICY, clip=1.0), [0.4, 1.0, 1.0, 2 / 3])
@@ -28,13 +28,15 @@ def test_weights_and_estimates_by_hand():
     effective = sum(W) ** 2 / sum(w * w for w in W)
     assert off_policy.ips(LOG, POLICY).rounds == pytest.approx(effective)
     assert off_policy.snips(LOG, POLICY).rounds == pytest.approx(effective)
-
-
-def test_the_direct_method_asks_the_model_and_doubly_robust_mends_it():
-    """By context the model says .2·.5 + .8·.25 = .3 and .75; what was shown had .5, .25, 1, .5 by the model."""
+    # By context the model says .2·.5 + .8·.25 = .3 and .75; what was shown had .5, .25, 1, .5 by the model.
     assert off_policy.direct(LOG, POLICY, MODEL).value == pytest.approx((0.3 + 0.3 + 0.75 + 0.75) / 4)
     mended = [0.3 + 0.4 * 0.5, 0.3 + 1.6 * -0.25, 0.75 + 2 * 0, 0.75 + 2 / 3 * 0.5]
     assert off_policy.doubly_robust(LOG, POLICY, MODEL).value == pytest.approx(np.mean(mended))
+    half = 1.96 * np.std([0.4, 0.0, 2.0, 2 / 3], ddof=1) / 2  # an interval is two standard errors
+    assert off_policy.ips(LOG, POLICY)[1:3] == pytest.approx((23 / 30 - half, 23 / 30 + half))
+    w, value = np.array(W), off_policy.snips(LOG, POLICY).value
+    error = np.sqrt((w**2 * (LOG.reward - value) ** 2).sum()) / w.sum()
+    assert off_policy.snips(LOG, POLICY).high == pytest.approx(value + 1.96 * error)
 
 
 def test_without_overlap_ips_is_zero_and_snips_does_not_know():
@@ -52,16 +54,6 @@ def test_replay_keeps_the_rounds_that_agree():
     assert (found.value, found.rounds) == (0.5, 2)
     with pytest.raises(ValueError, match="none of 2 logged rounds shows what the policy would"):
         off_policy.replay(Log(*(column[:2] for column in LOG)), np.array([2, 2]))
-
-
-def test_an_interval_is_two_standard_errors():
-    values = np.array([0.4, 0.0, 2.0, 2 / 3])
-    half = 1.96 * values.std(ddof=1) / 2
-    found = off_policy.ips(LOG, POLICY)
-    assert (found.low, found.high) == (pytest.approx(23 / 30 - half), pytest.approx(23 / 30 + half))
-    w, value = np.array(W), off_policy.snips(LOG, POLICY).value
-    error = np.sqrt((w**2 * (LOG.reward - value) ** 2).sum()) / w.sum()
-    assert off_policy.snips(LOG, POLICY).high == pytest.approx(value + 1.96 * error)
 
 
 @pytest.fixture(scope="module")
@@ -119,8 +111,6 @@ def test_bad_logs_and_policies_are_refused(world):
         off_policy.draw_log(2 * logging, chance, 10, seed=0)
 
 
-# ---- the policy gradient
-
 CONTEXTS, ACTIONS, DIM = 3, 4, 2
 
 
@@ -129,14 +119,21 @@ def features():
     return np.random.default_rng(0).normal(size=(CONTEXTS, ACTIONS, DIM))
 
 
-def everything(features, logging, chance):
-    """A log in which each action of each context comes once, with reward chance · propensity · actions · contexts.
+@pytest.fixture(scope="module")
+def everything(features):
+    """Chances, and a log in which each action of each context comes once, with reward chance · propensity · actions.
 
     Then the mean over rounds of w · reward is the exact value of the policy, and its slope the exact slope.
     """
+    rng = np.random.default_rng(1)
+    logging, chance = rng.dirichlet(np.ones(ACTIONS), CONTEXTS), rng.random((CONTEXTS, ACTIONS))
     context, action = np.divmod(np.arange(CONTEXTS * ACTIONS), ACTIONS)
     propensity = logging[context, action]
-    return Log(context, action, propensity, chance[context, action] * propensity * ACTIONS)
+    return (
+        chance,
+        Log(context, action, propensity, chance[context, action] * propensity * ACTIONS),
+        rng.normal(size=DIM),
+    )
 
 
 def slope_of(function, theta, step=1e-6):
@@ -145,32 +142,20 @@ def slope_of(function, theta, step=1e-6):
     )
 
 
-def test_with_the_weight_the_gradient_is_the_slope_of_the_policys_value(features):
+def test_with_the_weight_the_gradient_is_the_slope_of_the_policys_value(features, everything):
     """Against finite differences of the exact mean reward, from a log of quite another policy."""
-    rng = np.random.default_rng(1)
-    logging = rng.dirichlet(np.ones(ACTIONS), CONTEXTS)
-    chance, theta = rng.random((CONTEXTS, ACTIONS)), rng.normal(size=DIM)
-    log = everything(features, logging, chance)
+    chance, log, theta = everything
     expected = slope_of(lambda t: off_policy.true_value(softmax_policy(t, features), chance), theta)
     np.testing.assert_allclose(gradient(theta, features, log, clip=np.inf), expected, atol=1e-6)
     assert np.abs(gradient(theta, features, log, "none") - expected).max() > 0.01
 
 
-def test_with_the_top_k_factor_it_is_the_slope_of_what_a_list_of_k_draws_shows(features):
+def test_with_the_top_k_factor_it_is_the_slope_of_what_a_list_of_k_draws_shows(features, everything):
     """Of Σ α · reward, α = 1 − (1 − π)^K: the chance to be in the list."""
-    rng = np.random.default_rng(2)
-    logging = rng.dirichlet(np.ones(ACTIONS), CONTEXTS)
-    chance, theta = rng.random((CONTEXTS, ACTIONS)), rng.normal(size=DIM)
-    log = everything(features, logging, chance)
-
-    def shown(t):
-        return (chance_in_list(softmax_policy(t, features), 3) * chance).sum(axis=1).mean()
-
-    np.testing.assert_allclose(
-        gradient(theta, features, log, "top-k", places=3, clip=np.inf), slope_of(shown, theta), atol=1e-6
-    )
-    one = gradient(theta, features, log, "top-k", places=1, clip=np.inf)
-    np.testing.assert_allclose(one, gradient(theta, features, log, clip=np.inf))  # a list of one is one
+    chance, log, theta = everything
+    shown = lambda t: (chance_in_list(softmax_policy(t, features), 3) * chance).sum(axis=1).mean()  # noqa: E731
+    found = gradient(theta, features, log, "top-k", places=3, clip=np.inf)
+    np.testing.assert_allclose(found, slope_of(shown, theta), atol=1e-6)
 
 
 def test_weights_are_clipped(features):
@@ -181,9 +166,8 @@ def test_weights_are_clipped(features):
 
 def test_climbing_from_a_log_finds_a_better_policy_than_the_logs_own():
     """Two films: the first is shown nine times in ten and clicked by 3 of 10, the second clicked by 8 of 10."""
-    features, chance = np.eye(2)[None], np.array([[0.3, 0.8]])
-    logging = np.array([[0.9, 0.1]])
-    log = off_policy.draw_log(logging, chance, 20_000, seed=0)
+    features = np.eye(2)[None]
+    log = off_policy.draw_log(np.array([[0.9, 0.1]]), np.array([[0.3, 0.8]]), 20_000, seed=0)
     learned = {name: softmax_policy(ascend(features, log, name), features)[0] for name in ("none", "off-policy")}
     assert learned["off-policy"][1] > 0.9  # the better film
     assert learned["none"][0] > 0.7  # what was shown most was clicked most

@@ -1,12 +1,9 @@
 """The world of clicks: what it is made of, who comes, and what a round brings."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pandas as pd
 import pytest
 
-from movierec.data import Indices, make_indices
 from movierec.feedback import simulator
 from movierec.feedback.bandits import InOrder
 from movierec.feedback.simulator import World
@@ -20,9 +17,8 @@ def test_a_click_is_even_at_three_and_a_half_stars_and_its_odds_grow_by_e_in_six
     np.testing.assert_allclose(simulator.examined(3, patience=2.0), [1, 1 / 4, 1 / 9])
 
 
-def test_the_truth_is_the_stars_where_there_are_any(tiny):
-    indices = make_indices(tiny.ratings, tiny.movies)
-    stars = simulator.true_stars(tiny.ratings, indices)
+def test_the_truth_is_the_stars_where_there_are_any(tiny, tiny_indices):
+    indices, stars = tiny_indices, simulator.true_stars(tiny.ratings, tiny_indices)
     rows = indices.user_index(tiny.ratings["user_id"]), indices.movie_index(tiny.ratings["movie_id"])
     np.testing.assert_array_equal(stars[rows], tiny.ratings["rating"])
     assert stars.shape == (6, 5) and np.isfinite(stars).all() and stars.std() > 0.1
@@ -31,65 +27,42 @@ def test_the_truth_is_the_stars_where_there_are_any(tiny):
 def test_offers_are_unseen_films_the_best_first_and_others_drawn(fitted):
     offered = simulator.offers(fitted, candidates=6, seed=1)
     assert offered.shape == (40, 6) and all(len(set(row)) == 6 for row in offered)
-    seen = set(zip(fitted.seen["user_id"], fitted.seen["movie_id"], strict=True))
-    ids = fitted.indices.movie_ids[offered]
-    assert not any(
-        (user, movie) in seen for user, row in zip(fitted.indices.user_ids, ids, strict=True) for movie in row
-    )
+    seen = fitted.indices.user_index(fitted.seen["user_id"]), fitted.indices.movie_index(fitted.seen["movie_id"])
     scores = fitted.score(np.arange(40))
-    unseen = np.array(
-        [[(user, movie) not in seen for movie in fitted.indices.movie_ids] for user in fitted.indices.user_ids]
-    )
-    best = np.argsort(-np.where(unseen, scores, -np.inf), axis=1)[:, :3]
-    np.testing.assert_array_equal(offered[:, :3], best)
+    scores[seen] = -np.inf
+    assert np.isfinite(np.take_along_axis(scores, offered, axis=1)).all()  # none was seen
+    np.testing.assert_array_equal(offered[:, :3], np.argsort(-scores, axis=1)[:, :3])
     assert (simulator.offers(fitted, 6, seed=2)[:, 3:] != offered[:, 3:]).any()
     with pytest.raises(ValueError, match="every user needs 31 unseen films; the fewest here are"):
         simulator.offers(fitted, candidates=31)
 
 
-@pytest.mark.parametrize("known", [["Comedy", "Drama"], []], ids=["features", "without features"])
-def test_features_are_what_the_hybrid_says_of_each_candidate(fitted, monkeypatch, known):
+def test_features_are_what_the_hybrid_says_of_each_candidate(fitted, monkeypatch):
     """Also of a hybrid that was fitted with without="features": it knows no genres, but the films have them."""
-    monkeypatch.setattr(fitted.pipeline, "genres", known)
+    monkeypatch.setattr(fitted.pipeline, "genres", [])
     offered = simulator.offers(fitted, candidates=6)
     features, names = simulator.features_of(fitted, offered)
     assert features.shape == (40, 6, len(names)) and names == ["1", "score", "popularity", "stars", "Comedy", "Drama"]
     assert (features[..., 0] == 1).all()
     np.testing.assert_allclose([features[..., 1].mean(), features[..., 1].std()], [0, 1], atol=1e-5)
-    pair = pd.DataFrame(
-        {"user_id": [fitted.indices.user_ids[7]], "movie_id": [fitted.indices.movie_ids[offered[7, 2]]]}
-    )
-    np.testing.assert_allclose(features[7, 2, 3], fitted.predict(pair)[0] - 3.5, atol=1e-5)
+    ids = {"user_id": [fitted.indices.user_ids[7]], "movie_id": [fitted.indices.movie_ids[offered[7, 2]]]}
+    np.testing.assert_allclose(features[7, 2, 3], fitted.predict(pd.DataFrame(ids))[0] - 3.5, atol=1e-5)
     genres = fitted.movies["genres"].iloc[offered[7, 2]]
     assert features[7, 2, 4:].tolist() == [float("Comedy" in genres), float("Drama" in genres)]
-
-
-def test_features_have_a_name_each_even_if_the_model_reads_none():
-    """A hybrid fitted `without="features"` has no genres in its pipeline; the films still have theirs."""
-    indices = Indices(np.array([1, 2]), np.array([10, 20, 30]))
-    films = pd.DataFrame({"movie_id": [10, 20, 30], "genres": ["Comedy|Crime", "", "Crime"], "popularity": [1.0, 2, 3]})
-    hybrid = SimpleNamespace(indices=indices, movies=films, pipeline=SimpleNamespace(genres=[]))
-    hybrid.score = lambda users: np.arange(6.0).reshape(2, 3)[users]
-    hybrid.predict = lambda pairs: np.full(len(pairs), 4.0)
-    features, names = simulator.features_of(hybrid, np.array([[0, 1], [2, 0]]))
-    assert names == ["1", "score", "popularity", "stars", "Comedy", "Crime"] and features.shape == (2, 2, 6)
-    assert features[..., 4:].tolist() == [[[1, 1], [0, 0]], [[0, 1], [1, 1]]]
 
 
 class Remembers(InOrder):
     """Shows by the first feature, and keeps what it was told."""
 
-    def __init__(self, places):
-        super().__init__(0, places)
-        self.told = []
+    told = ()
 
     def learn(self, features, clicks, looks):
-        self.told.append((features.copy(), clicks.copy(), looks.copy()))
+        self.told = (*self.told, (features.copy(), clicks.copy(), looks.copy()))
 
 
 def test_a_round_shows_a_list_draws_clicks_and_tells_the_policy():
     """Chances 1, 0 and 1; two places: the best list has the two sure films, 1 + 1/2 clicks. The policy shows 1, 0."""
-    world, policy = World(np.array([[1.0, 0.0, 1.0]]), places=2, once=False), Remembers(2)
+    world, policy = World(np.array([[1.0, 0.0, 1.0]]), places=2, once=False), Remembers(0, 2)
     features = np.array([[[2.0], [3.0], [1.0]]])
     table = world.play(policy, features, rounds=400, seed=0)
     assert list(table) == ["user", "clicks", "expected", "best", "first", "regret"]
@@ -100,12 +73,12 @@ def test_a_round_shows_a_list_draws_clicks_and_tells_the_policy():
 
 
 def test_what_was_clicked_is_not_shown_again_and_not_wanted():
-    world, policy = World(np.ones((1, 4)), places=1), Remembers(1)
+    world, policy = World(np.ones((1, 4)), places=1), Remembers(0, 1)
     table = world.play(policy, np.array([[[4.0], [3.0], [2.0], [1.0]]]), rounds=4, seed=0)
     assert table["first"].tolist() == [0, 1, 2, 3] and (table["regret"] == 0).all()
     assert (world.chance == 1).all()  # the next policy finds the world as it was
     with pytest.raises(ValueError, match="user 0 has watched all but 0 of the 4 candidates"):
-        world.play(Remembers(1), np.ones((1, 4, 1)), rounds=5, seed=0)
+        world.play(InOrder(0, 1), np.ones((1, 4, 1)), rounds=5, seed=0)
 
 
 def test_two_policies_meet_the_same_visitors():

@@ -85,22 +85,12 @@ def test_no_digit_in_the_text_was_typed_by_hand():
     assert typed_digits(TEX) == []
 
 
-@pytest.mark.parametrize(
-    ("sentence", "typed"),
-    [
-        *[
-            (sentence, True)
-            for sentence in ("An error of 0.946 stars.", "It has 943 users.", r"By $0.021$.", r"It is $12$.")
-        ],
-        *[(r"2\,000 rounds", True), (r"$\sigma + 0.75\,r$", True)],
-        (r"NDCG@10 is \HybridNdcgInterval{} on MovieLens-100K.", False),
-        *[(r"95\,\% intervals", False), (r"\texttt{random5}~\cite{koren2009}", False), ("% 0.946 in a comment", False)],
-        *[(r"place $p$ has chance $1/p$", False), (r"\begin{equation} 2 \end{equation}", False)],
-        (r"Fig.~\ref{fig:x1}", False),
-    ],
-)
-def test_a_typed_digit_is_found_and_digits_of_names_and_formulas_are_not(sentence, typed):
-    assert bool(typed_digits(r"\begin{document}" + sentence)) == typed
+def test_a_typed_digit_is_found_and_digits_of_names_and_formulas_are_not():
+    typed = ["An error of 0.946 stars.", r"By $0.021$.", r"It is $12$.", r"2\,000 rounds", r"$\sigma + 0.75\,r$"]
+    named = [r"NDCG@10 is \HybridNdcgInterval{} on MovieLens-100K.", r"95\,\% intervals", r"place $p$ has chance $1/p$"]
+    named += [r"\texttt{random5}~\cite{koren2009}", "% 0.946 in a comment", r"\begin{equation} 2 \end{equation}"]
+    assert [text for text in typed if not typed_digits(r"\begin{document}" + text)] == []
+    assert [text for text in named if typed_digits(r"\begin{document}" + text)] == []
 
 
 def test_every_estimate_in_the_text_has_its_interval():
