@@ -21,14 +21,8 @@ LITTLE_WORDS = [
 def title_words(movies: pd.DataFrame, fewest: int = FEWEST_MOVIES) -> pd.DataFrame:
     """Return a column "word=…" for each word of the titles, shares of a title that sum to 1, beside movie_id.
 
-    A year in parentheses is no word, nor is a single letter or one of `LITTLE_WORDS`.
-
-    Args:
-        movies: movie_id, title.
-        fewest: The number of movies whose title must have a word.
-
-    Raises:
-        ValueError: `movies` lacks a column, or no title has a word.
+    A year in parentheses is no word, nor is a single letter, one of `LITTLE_WORDS`, or a word in less than `fewest`
+    titles. ValueError if there is no word at all.
     """
     check_has(movies, "movies", ["movie_id", "title"], 'movierec.load("ml-100k").movies')
     titles = movies["title"].fillna("").str.replace(r"\(\d{4}\)", " ", regex=True)
@@ -46,9 +40,6 @@ def known_tags(tags: pd.DataFrame, train: pd.DataFrame) -> pd.DataFrame:
 
     For a user without a rating in train: up to the last one of all. So no tag of a user is newer than what the splits
     in time let a model know of them. A random split promises no such thing, with tags or without.
-
-    Raises:
-        ValueError: `tags` lacks user_id, movie_id, tag or timestamp.
     """
     check_has(tags, "tags", TAGS, 'movierec.load("ml-latest-small").tags')
     last = train.groupby("user_id")["timestamp"].max()
@@ -73,8 +64,8 @@ def content_vectors(table: pd.DataFrame, dim: int = 32, name: str = "content") -
     movies and looks at no rating.
 
     Args:
-        table: float `[movies, columns]`, index movie_id: tf-idf of tags, or the genome; finite.
-        dim: 1 to less than rows and columns, else a ValueError.
+        table: float `[movies, columns]`, index movie_id, finite: tf-idf of tags, or the genome.
+        dim: 1 to less than rows and columns.
 
     Source: Deerwester et al. (1990), *Indexing by latent semantic analysis*.
     """

@@ -27,12 +27,7 @@ MOVED = rf"(^|\((?:a\.k\.a\. )?)(?:([^()]+), ({ARTICLES})|([^(),]+), ({RARE_ARTI
 def clean(data: MovieLens, step: float | None = None) -> tuple[MovieLens, pd.DataFrame]:
     """Return the tables after cleaning, and the log: problem, found, decision, removed (rows). Twice is as once.
 
-    Args:
-        data: Tables as `movielens.read_raw` returns them, or your own.
-        step: 1.0 for whole stars 1 … 5, 0.5 for halves 0.5 … 5; None accepts any number from 0.5 to 5.
-
-    Raises:
-        ValueError: A column is missing.
+    `step` is 1.0 for whole stars 1 … 5, 0.5 for halves 0.5 … 5; None accepts any number from 0.5 to 5.
     """
     for noun, columns in [("ratings", RATINGS), ("movies", ["movie_id", "title", "year", "genres"])]:
         check_has(getattr(data, noun), noun, columns, f'movierec.load("ml-100k").{noun}')
@@ -139,8 +134,7 @@ def _article_first(match: re.Match) -> str:
 def find_movie(movies: pd.DataFrame, title: str) -> int:
     """Return the movie_id of a title: natural or as published, in any case, with or without year and translation.
 
-    Raises:
-        ValueError: No movie has it (the nearest titles are listed), or several have (all are listed).
+    ValueError if no movie has it (the nearest titles are listed), or several have (all are listed).
     """
     exact = movies.movie_id[movies.title == title]
     if len(exact) == 1:  # the usual case, fifty times as fast

@@ -1,7 +1,6 @@
 """Where a MovieLens archive comes from: the data folder, GroupLens, or (ML-100K only) the wheel of RecBole.
 
-A download goes into a folder of its own beside its target, is checked and then renamed, so that every file in the data
-folder is whole.
+A download goes into a folder of its own, is checked and then renamed: every file in the data folder is whole.
 """
 
 from __future__ import annotations
@@ -73,9 +72,8 @@ class DataUnavailable(FileNotFoundError):
 def obtain(name: str, raw: Path) -> Path:
     """Return the checked archive, or unpacked folder, of data set `name` in `raw`; fetch it if it is not there.
 
-    Raises:
-        DataUnavailable: No source has it, or the file that is there has another checksum.
-        OSError: The disk is full or `raw` cannot be written.
+    DataUnavailable if no source has it, or the file that is there has another checksum; OSError if the disk is full or
+    `raw` cannot be written.
     """
     names = list(dict.fromkeys([f"{name}.zip", name, FOLDERS.get(name, name)]))
     names += [WHEEL] if name == "ml-100k" else []

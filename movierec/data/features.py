@@ -36,12 +36,8 @@ def movie_features(movies: pd.DataFrame | None, indices: Indices, about_movies: 
 
     A movie with three genres has 1/3 in each. One without genres or year, or missing in `movies`, has zeros there.
 
-    Args:
-        movies: movie_id, and genres, year, or one of them; None: no feature.
-        about_movies: Any table with movie_id, whose `table_features` stand beside these.
-
-    Raises:
-        ValueError: movie_id is missing or repeats, or `about_movies` cannot be joined.
+    `movies` has movie_id, and genres, year, or one of them; None: no feature. Beside these stand the `table_features`
+    of `about_movies`. ValueError if movie_id is missing or repeats, or `about_movies` cannot be joined.
     """
     parts = []
     known = _rows_of(movies, "movie_id", indices.movie_ids, "movies")
@@ -76,13 +72,8 @@ def table_features(table: pd.DataFrame, key: str, ids: np.ndarray, name: str = "
     True and False, gets a feature for each value, and "fr|en" is half of each. A column of numbers whose name has "=",
     as `title_words` and `content_vectors` make them, stays as it is. What is missing is 0 everywhere: unknown.
 
-    Args:
-        table: `key` ("movie_id" or "user_id"), once each, and the columns; rows of other ids are left out.
-        ids: The rows that are wanted, in their order.
-        name: The table's name in errors.
-
-    Raises:
-        ValueError: `key` is missing or repeats, no row is known, or a column is neither numbers nor text.
+    `key` is "movie_id" or "user_id"; `name` is what errors call the table. ValueError if `key` is missing or repeats,
+    no row is known, or a column is neither numbers nor text.
     """
     known = _rows_of(table, key, ids, name)
     if not table[key].isin(ids).any():
@@ -90,7 +81,7 @@ def table_features(table: pd.DataFrame, key: str, ids: np.ndarray, name: str = "
             f"`{name}` must know some of the {len(ids):,} rows by their {key}; of its {len(table):,}, e.g. "
             f"{table[key].head(3).tolist()}, none is one. Ids of another data set need its links first."
         )
-    return _joined([_numbers_of(known[column], str(column), name) for column in known], None, key, ids, name)
+    return _beside(ids, [_numbers_of(known[column], str(column), name) for column in known])
 
 
 def _numbers_of(column: pd.Series, label: str, name: str) -> pd.DataFrame:
@@ -154,10 +145,13 @@ def _one_hot(column: pd.Series, name: str) -> pd.DataFrame:
     return pd.get_dummies(column, prefix=name, prefix_sep="=")
 
 
+def _beside(ids: np.ndarray, parts: list[pd.DataFrame]) -> Features:
+    table = pd.concat([pd.DataFrame(index=range(len(ids))), *(part.reset_index(drop=True) for part in parts)], axis=1)
+    return Features(table.to_numpy(np.float32), list(table.columns))
+
+
 def _joined(parts: list[pd.DataFrame], about: pd.DataFrame | None, key: str, ids: np.ndarray, name: str) -> Features:
-    empty = pd.DataFrame(index=range(len(ids)))
-    table = pd.concat([empty, *(part.reset_index(drop=True) for part in parts)], axis=1)
-    features = Features(table.to_numpy(np.float32), list(table.columns))
+    features = _beside(ids, parts)
     if about is None:
         return features
     more = table_features(about, key, ids, name)

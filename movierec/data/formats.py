@@ -73,12 +73,8 @@ WITH_LINKS = ("ml-20m", "ml-25m", "ml-32m", "ml-latest", "ml-latest-small")
 def read_tables(path: Path, name: str, described: dict[str, Table] | None = None) -> dict[str, pd.DataFrame]:
     """Return the tables of `name` as published, by noun (ratings, movies, …), from what `download.obtain` returns.
 
-    Args:
-        described: Other files of it to read: `GENOME` or `LINKS`.
-
-    Raises:
-        ValueError: A row is malformed; file and line are named.
-        download.DataUnavailable: A file is missing, or the archive or folder is not whole.
+    `described`: `GENOME` or `LINKS`, to read these instead. ValueError if a row is malformed (file and line are named);
+    download.DataUnavailable if a file is missing, or the archive or folder is not whole.
     """
     advice = download.again(path, name)
     with _opened(path, name, advice) as root:
@@ -166,11 +162,7 @@ def _as_movies(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def read_own(paths: dict[str, Path]) -> MovieLens:
-    """Return your own files: "ratings" and perhaps "movies", "users", "tags".
-
-    Raises:
-        ValueError: A column is missing, or a row is malformed; file and line are named.
-    """
+    """Return your own files: "ratings" and perhaps "movies", "users", "tags"; ValueError as `movielens.read`."""
     own = {noun: _read_csv(noun, path) for noun, path in paths.items()}
     if "movies" not in own:
         movie_id = np.unique(own["ratings"].movie_id)

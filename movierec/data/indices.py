@@ -15,15 +15,10 @@ UNKNOWN = -1  # the index of an id that is not known
 
 @dataclass(frozen=True, repr=False)
 class Indices:
-    """The order of users and movies in every table of embeddings and every matrix of scores.
+    """The order of users and movies in every table of embeddings and every matrix of scores."""
 
-    Attributes:
-        user_ids: int64 `[num_users]`, ascending; the user with index i is user_ids[i].
-        movie_ids: int64 `[num_movies]`, ascending.
-    """
-
-    user_ids: np.ndarray
-    movie_ids: np.ndarray
+    user_ids: np.ndarray  # int64 [num_users], ascending; the user with index i is user_ids[i]
+    movie_ids: np.ndarray  # int64 [num_movies], ascending
 
     def __repr__(self) -> str:
         return f"Indices({self.num_users:,} users, {self.num_movies:,} movies)"

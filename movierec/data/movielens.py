@@ -49,12 +49,10 @@ def star_step(name: str) -> float:
 def load(name: str = COURSE, folder: str | os.PathLike | None = None) -> MovieLens:
     """Return the cleaned tables of a MovieLens data set; fetch it first if it is not in the data folder.
 
-    The tables are kept in `cache/tables` of the data folder, and read from there for as long as neither the archive nor
-    the code that reads and cleans it changes.
+    Tables are kept in its `cache/tables` for as long as neither the archive nor the code that reads and cleans changes.
 
     Args:
-        name: "ml-100k" (the course's), "ml-1m", "ml-10m", "ml-20m", "ml-25m", "ml-32m", "ml-latest" or
-            "ml-latest-small".
+        name: "ml-100k" (the course's), "ml-1m", "ml-10m", "ml-20m", "ml-25m", "ml-32m", "ml-latest", "ml-latest-small".
         folder: Data folder, whose `raw/` holds the archives; default: see `data_folder`.
 
     Raises:
@@ -63,8 +61,7 @@ def load(name: str = COURSE, folder: str | os.PathLike | None = None) -> MovieLe
         OSError: The disk is full or the folder cannot be written, and the archive is still to be fetched.
 
     Warns:
-        UserWarning: Cleaning removed rows; the counts are given. It removes none of ML-100K's. Or the cache was
-            damaged, or could not be written.
+        UserWarning: Cleaning removed rows (none of ML-100K's), or the cache was damaged or could not be written.
     """
     path = _obtained(name, folder)
 

@@ -1,7 +1,7 @@
 """Ratings in, `Split(train, validation, test)` out: what a model may learn from, and what it is measured on.
 
-Every split is deterministic. It refuses parts that overlap and, where it promises to be in time, a rating in train that
-is newer than the test. Taught in notebooks/02_preprocessing and 03_baselines.
+Every split is deterministic, and raises ValueError if a column is missing or malformed, or a share is out of range.
+Taught in notebooks/02_preprocessing and 03_baselines.
 """
 
 from dataclasses import dataclass
@@ -144,9 +144,6 @@ def split_by_user_time(ratings: pd.DataFrame, validation: float = 0.1, test: flo
     is train. Ties in time keep the order of the table. Other users' later ratings are in train: this leaks a little of
     the future, and every model here profits alike. This is the course's main split.
 
-    Raises:
-        ValueError: A column is missing or malformed, a share is not below 0.5, or no user has enough ratings.
-
     Source: the protocol of most MovieLens papers since SASRec (Kang and McAuley 2018), with shares instead of one item.
     Taught in notebooks/02_preprocessing.
     """
@@ -173,9 +170,6 @@ def split_by_time(ratings: pd.DataFrame, validation: float = 0.1, test: float = 
     On ML-100K, where most users came and went within a day, only 69 test users have a rating in train (`Split.cold`
     counts the others); on the larger releases this is the split to use.
 
-    Raises:
-        ValueError: A column is missing or malformed, or a share is not below 0.5.
-
     Source: Meng et al. (2020), *Exploring data splitting strategies for the evaluation of recommendation models*.
     """
     check_ratings(ratings)
@@ -188,8 +182,7 @@ def split_by_time(ratings: pd.DataFrame, validation: float = 0.1, test: float = 
 def split_leave_last(ratings: pd.DataFrame) -> Split:
     """Take each user's newest rating as test, the one before as validation, the rest as train: for sequence models.
 
-    Ties in time keep the order of the table. Users with two ratings have no validation rating, those with one are in
-    train only.
+    Ties in time keep the order of the table. Users with two ratings have none in validation, those with one only train.
 
     Source: Kang and McAuley (2018), SASRec; the ranking here is over the whole catalogue, not over 101 candidates.
     """
@@ -205,10 +198,9 @@ def split_random5(ratings: pd.DataFrame) -> list[Split]:
     past with the future in train: good for comparing star errors with the literature, not for choosing a recommender.
     """
     check_ratings(ratings)
-    fold = np.empty(len(ratings), np.int8)
-    for number, rows in enumerate(np.array_split(np.random.default_rng(0).permutation(len(ratings)), 5)):
-        fold[rows] = number
-    return [Split(ratings[fold != number], None, ratings[fold == number]) for number in range(5)]
+    folds = np.array_split(np.random.default_rng(0).permutation(len(ratings)), 5)
+    in_test = [np.isin(np.arange(len(ratings)), rows) for rows in folds]
+    return [Split(ratings[~test], None, ratings[test]) for test in in_test]
 
 
 def split_stratified(ratings: pd.DataFrame) -> Split:

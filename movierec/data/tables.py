@@ -53,7 +53,6 @@ def movie_table(movie_id: pd.Series | np.ndarray, title: pd.Series, genres: pd.S
 
 
 def check_has(table: pd.DataFrame, name: str, columns: Iterable[str], example: str) -> None:
-    """Raise ValueError unless the table `name` has the columns."""
     if missing := [f"`{column}`" for column in columns if column not in table]:
         raise ValueError(
             f"`{name}` needs {', '.join(columns)}; {', '.join(missing)} is missing. `{example}` is such a table."
@@ -183,9 +182,7 @@ def cached(folder: Path, sources: list[Path], build: Callable[[], dict[str, pd.D
     They are kept as Feather files in a folder named by the checksums of the sources and of our code that reads and
     cleans them. The folder appears whole, when all files are on disk, and is never changed: another process sees all of
     it or nothing. Of two processes that build at once, the first one's files are kept; older ones are then removed.
-
-    Warns:
-        UserWarning: The files were damaged, and are made again; or they could not be written.
+    Warn if the files were damaged, and are made again; or if they could not be written.
     """
     entry = folder / _key(sources)
     try:

@@ -5,7 +5,6 @@ The server is on 127.0.0.1, pip is replaced; nothing here needs the internet.
 
 import errno
 import hashlib
-import os
 import subprocess
 import sys
 import threading
@@ -74,6 +73,20 @@ def publish(monkeypatch, server: dict, name=NAME):
     server[f"/{name}.zip"] = (200, len(BODY), BODY)
 
 
+@pytest.fixture
+def wheel(monkeypatch):
+    """Make BODY the wheel of RecBole, and let pip find it."""
+    monkeypatch.setattr(download, "WHEEL_SHA256", hashlib.sha256(BODY).hexdigest())
+    monkeypatch.setattr(subprocess, "run", pip(BODY))
+
+
+def failing(error: Exception):
+    def fail(*_, **__):
+        raise error
+
+    return fail
+
+
 def left_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.rglob("*"))
 
@@ -89,7 +102,7 @@ def test_an_archive_is_fetched_checked_and_kept(server, monkeypatch, tmp_path, c
     assert capsys.readouterr() == ("", "")  # not a terminal: not a word
 
 
-def test_a_terminal_sees_a_bar_for_large_files_and_the_next_source(server, monkeypatch, tmp_path, capsys):
+def test_a_terminal_sees_a_bar_for_large_files_and_the_next_source(server, wheel, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     publish(monkeypatch, server)
     download.obtain(NAME, tmp_path)
@@ -97,8 +110,6 @@ def test_a_terminal_sees_a_bar_for_large_files_and_the_next_source(server, monke
     monkeypatch.setitem(download.ARCHIVES, NAME, download.Archive(1, hashlib.md5(BODY).hexdigest()))
     download.obtain(NAME, tmp_path / "other")
     assert capsys.readouterr() == ("", "")
-    monkeypatch.setattr(download, "WHEEL_SHA256", hashlib.sha256(BODY).hexdigest())
-    monkeypatch.setattr(subprocess, "run", pip(BODY))
     download.obtain("ml-100k", tmp_path)
     expected = f"{download.SERVER}/ml-100k.zip: answered 404 Not Found. Next: pip download recbole==1.2.1\n"
     assert capsys.readouterr().err == expected
@@ -146,17 +157,12 @@ def test_offline_lists_every_source_and_the_way_by_hand(offline, tmp_path):
     ],
 )
 def test_other_failures_of_the_server(error, words, monkeypatch, tmp_path):
-    def fail(*_, **__):
-        raise error
-
-    monkeypatch.setattr(requests.Session, "request", fail)
+    monkeypatch.setattr(requests.Session, "request", failing(error))
     with pytest.raises(download.DataUnavailable, match=words):
         download.obtain(NAME, tmp_path)
 
 
-def test_the_wheel_is_the_last_resort_of_ml_100k_only(offline, monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(download, "WHEEL_SHA256", hashlib.sha256(BODY).hexdigest())
-    monkeypatch.setattr(subprocess, "run", pip(BODY))
+def test_the_wheel_is_the_last_resort_of_ml_100k_only(offline, wheel, tmp_path, capsys):
     path = download.obtain("ml-100k", tmp_path)
     assert (path.name, path.read_bytes()) == (download.WHEEL, BODY)
     assert left_in(tmp_path) == [download.WHEEL]
@@ -166,13 +172,12 @@ def test_the_wheel_is_the_last_resort_of_ml_100k_only(offline, monkeypatch, tmp_
     assert "pip" not in str(error.value)
 
 
-def hang(command, timeout, **_):
-    raise subprocess.TimeoutExpired(command, timeout)
-
-
 @pytest.mark.parametrize(
     "run, reason",
-    [(pip(b"another"), "the wheel has SHA-256 .*, not 9c9948202011f37e"), (hang, "no wheel within 300 s")],
+    [
+        (pip(b"another"), "the wheel has SHA-256 .*, not 9c9948202011f37e"),
+        (failing(subprocess.TimeoutExpired("pip", 300)), "no wheel within 300 s"),
+    ],
 )
 def test_another_wheel_is_refused_and_a_pip_that_hangs_is_given_up(run, reason, offline, monkeypatch, tmp_path):
     monkeypatch.setattr(subprocess, "run", run)
@@ -181,9 +186,8 @@ def test_another_wheel_is_refused_and_a_pip_that_hangs_is_given_up(run, reason, 
     assert left_in(tmp_path) == []
 
 
-def test_order_of_what_is_there(offline, monkeypatch, tmp_path):
+def test_order_of_what_is_there(offline, wheel, monkeypatch, tmp_path):
     publish(monkeypatch, {}, "ml-100k")
-    monkeypatch.setattr(download, "WHEEL_SHA256", hashlib.sha256(BODY).hexdigest())
     for path in [tmp_path / download.WHEEL, tmp_path / "ml-100k", tmp_path / "ml-100k.zip"]:
         path.mkdir() if path.name == "ml-100k" else path.write_bytes(BODY)
         assert download.obtain("ml-100k", tmp_path) == path
@@ -219,36 +223,10 @@ def test_a_changing_archive_is_checked_by_the_file_beside_it(server, tmp_path):
     assert download.obtain("ml-latest-small", tmp_path).read_bytes() == BODY
 
 
-def test_an_interruption_leaves_nothing(server, monkeypatch, tmp_path):
-    def stop_after_one_chunk(self, chunk_size):
-        yield BODY[:chunk_size]
-        assert len(left_in(tmp_path)) > 0  # the part is there, under another name than the archive's
-        assert not (tmp_path / "ml-1m.zip").exists()
-        self.close()
-        raise KeyboardInterrupt
-
-    publish(monkeypatch, server)
-    monkeypatch.setattr(requests.Response, "iter_content", stop_after_one_chunk)
-    with pytest.raises(KeyboardInterrupt):
-        download.obtain(NAME, tmp_path)
-    assert left_in(tmp_path) == []
-
-
-def test_what_a_killed_process_left_is_swept_after_an_hour(server, monkeypatch, tmp_path):
-    publish(monkeypatch, server)
-    old = tmp_path / ".movierec-1"
-    young = tmp_path / ".movierec-2"
-    for folder in (old, young):
-        folder.mkdir()
-    (old / "half").write_bytes(b"half")
-    os.utime(old, (0, 0))
-    download.obtain(NAME, tmp_path)
-    assert left_in(tmp_path) == [young.name, "ml-1m.zip"]  # the young one may be another process at work
-
-
 @pytest.mark.parametrize("source", ["GroupLens", "pip"])
 def test_a_full_disk_says_what_is_needed_and_leaves_nothing(source, server, monkeypatch, tmp_path):
     def full(self, **_):
+        assert left_in(tmp_path) and not (tmp_path / "ml-100k.zip").exists()  # a part, under another name
         self.close()
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -264,13 +242,11 @@ def test_a_full_disk_says_what_is_needed_and_leaves_nothing(source, server, monk
 
 
 def test_a_folder_that_cannot_be_written(server, monkeypatch, tmp_path):
-    def refuse(*_, **__):  # root may write anywhere: file modes prove nothing here
-        raise PermissionError(errno.EACCES, "Permission denied")
-
     (tmp_path / "file").write_text("")
     with pytest.raises(FileExistsError, match="file must be a writable folder"):
         download.obtain(NAME, tmp_path / "file")
-    monkeypatch.setattr(Path, "mkdir", refuse)
+    # root may write anywhere: file modes prove nothing here
+    monkeypatch.setattr(Path, "mkdir", failing(PermissionError(errno.EACCES, "Permission denied")))
     with pytest.raises(PermissionError, match=r"raw must be a writable folder.*Permission denied.*MOVIEREC"):
         download.obtain(NAME, tmp_path / "raw")
 
