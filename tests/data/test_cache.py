@@ -12,7 +12,7 @@ import pytest
 
 from movierec.data import formats, tables
 from movierec.data.movielens import clean, fingerprint, load, read_raw
-from tests.data.conftest import SMALL, assert_same, write_small
+from tests.data.conftest import SMALL, assert_same, rows, write_small
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "ml-latest-small"
@@ -62,11 +62,19 @@ def test_the_second_load_reads_the_cache_and_gives_the_same_whatever_was_done_to
 
 
 def test_the_warning_of_cleaning_comes_from_the_cache_too(tmp_path, reads):
-    write_small(tmp_path, "2,9,6.0,1537799250\n")
+    write_small(tmp_path, "2,9,6.0,1537799250\n2,9,1.0,1537799251\n3,404,1.0,1537799250\n")
     for _ in range(2):
-        with pytest.warns(UserWarning, match="removed rows: 1 ratings off the scale. All decis") as caught:
-            load(NAME, tmp_path)
-        assert [warning.filename for warning in caught] == [__file__]
+        with pytest.warns(UserWarning) as caught:
+            data = load(NAME, tmp_path)
+        assert rows(data.ratings) == [(1, 11, 4.0, 964982703), (2, 9, 1.0, 1537799251)]
+        assert [(str(warning.message), warning.filename) for warning in caught] == [
+            (
+                "Cleaning ml-latest-small removed rows: 1 ratings off the scale; 1 ratings of unknown movies; "
+                "1 ratings by a user who rated the movie again later. All decisions: "
+                '`movielens.clean(movielens.read_raw("ml-latest-small"))[1]`.',
+                __file__,
+            )
+        ]
     assert len(reads) == 1
 
 

@@ -60,19 +60,6 @@ def test_an_unknown_name_lists_the_known_ones(name, nearest):
         load(name)
 
 
-def test_load_warns_of_what_it_removed(tmp_path):
-    write_small(tmp_path, "2,9,6.0,1537799250\n2,9,1.0,1537799251\n3,404,1.0,1537799250\n")
-    with pytest.warns(UserWarning) as caught:
-        data = load("ml-latest-small", tmp_path)
-    assert [str(warning.message) for warning in caught] == [
-        "Cleaning ml-latest-small removed rows: 1 ratings off the scale; 1 ratings of unknown movies; "
-        "1 ratings by a user who rated the movie again later. All decisions: "
-        '`movielens.clean(movielens.read_raw("ml-latest-small"))[1]`.'
-    ]
-    assert caught[0].filename == __file__
-    assert rows(data.ratings) == [(1, 11, 4.0, 964982703), (2, 9, 1.0, 1537799251)]
-
-
 def test_the_fingerprint_is_of_the_sorted_columns():
     """Two ratings, (1, 7, 4 stars, time 9) and (2, 5, 3 stars, time 8): column by column, little-endian."""
     packed = struct.pack("<2q2q2f2q", 1, 2, 7, 5, 4, 3, 9, 8)

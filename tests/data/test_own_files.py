@@ -1,7 +1,6 @@
 """`movierec.read`: your own CSV files, in any order of columns; and what is said when they do not fit."""
 
 import re
-import warnings
 
 import pandas as pd
 import pytest
@@ -147,14 +146,3 @@ def test_the_other_files_are_checked_too(name, text, said, own):
     ratings = own("r.csv", HEADER + "1,7,4,900000000\n")
     with pytest.raises(ValueError, match=re.escape(said)):
         movierec.read(ratings, **{name: own("other.csv", text)})
-
-
-def test_what_it_reads_goes_through_the_course(own, tiny):
-    """The tables of `tiny` written and read again are the same, and split as they do."""
-    ratings = own("r.csv", tiny.ratings.to_csv(index=False))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        data = movierec.read(ratings, own("m.csv", tiny.movies.to_csv(index=False)), step=1.0)
-    pd.testing.assert_frame_equal(data.ratings, tiny.ratings.astype({"user_id": "int32", "movie_id": "int32"}))
-    pd.testing.assert_frame_equal(data.movies, tiny.movies.astype({"movie_id": "int32"}), check_dtype=False)
-    assert repr(movierec.split_by_time(data.ratings)) == repr(movierec.split_by_time(tiny.ratings))
