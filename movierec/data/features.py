@@ -45,8 +45,8 @@ def movie_features(movies: pd.DataFrame | None, indices: Indices, about_movies: 
         parts.append(_shares(known["genres"]).add_prefix("genre="))
     if "year" in known:
         year = pd.to_numeric(known["year"], errors="coerce").astype("float64")
-        first_year = year // YEARS_PER_BIN * YEARS_PER_BIN
-        parts.append(_one_hot(first_year.map(lambda y: f"{y:.0f}", na_action="ignore"), "year"))
+        first_year = (year // YEARS_PER_BIN * YEARS_PER_BIN).map(lambda y: f"{y:.0f}", na_action="ignore")
+        parts.append(pd.get_dummies(first_year).add_prefix("year="))
     return _joined(parts, about_movies, "movie_id", indices.movie_ids, "about_movies")
 
 
@@ -60,8 +60,10 @@ def user_features(users: pd.DataFrame | None, indices: Indices, about_users: pd.
         edges = [0, *AGE_EDGES_YEARS, 200]
         labels = [f"{low}-{high - 1}" for low, high in zip(edges[:-1], edges[1:], strict=True)]
         age = pd.to_numeric(known["age"], errors="coerce")
-        parts.append(_one_hot(pd.cut(age, edges, right=False, labels=labels).astype(object), "age"))
-    parts += [_one_hot(known[column], column) for column in ("gender", "occupation") if column in known]
+        groups = pd.cut(age, edges, right=False, labels=labels).astype(object)
+        parts.append(pd.get_dummies(groups).add_prefix("age="))
+    shown = [column for column in ("gender", "occupation") if column in known]
+    parts += [pd.get_dummies(known[column]).add_prefix(f"{column}=") for column in shown]
     return _joined(parts, about_users, "user_id", indices.user_ids, "about_users")
 
 
@@ -139,10 +141,6 @@ def _shares(texts: pd.Series) -> pd.DataFrame:
     """Return one column a value of "a|b": 1 / the number of values where a row has it."""
     flags = genre_flags(texts)
     return flags.div(flags.sum(axis=1).clip(lower=1), axis=0)
-
-
-def _one_hot(column: pd.Series, name: str) -> pd.DataFrame:
-    return pd.get_dummies(column, prefix=name, prefix_sep="=")
 
 
 def _beside(ids: np.ndarray, parts: list[pd.DataFrame]) -> Features:

@@ -186,7 +186,11 @@ def cached(folder: Path, sources: list[Path], build: Callable[[], dict[str, pd.D
     """
     entry = folder / _key(sources)
     try:
-        return _read_kept(entry)
+        files = json.loads((entry / MANIFEST).read_text(encoding="utf-8"))
+        for name, expected in files.items():
+            if sha256_of_file(entry / name) != expected:
+                raise ValueError(f"{name} has another checksum")
+        return {Path(name).stem: pd.read_feather(entry / name) for name in files}
     except (OSError, ValueError, TypeError, AttributeError) as error:
         if entry.exists():
             warnings.warn(f"The tables in {entry} are damaged ({error}): they are made again.", stacklevel=3)
@@ -210,14 +214,6 @@ def cached(folder: Path, sources: list[Path], build: Callable[[], dict[str, pd.D
 def _key(sources: list[Path]) -> str:
     checksums = [*map(checksum, sources), *map(sha256_of_file, CODE)]
     return hashlib.sha256(json.dumps(checksums).encode()).hexdigest()[:16]
-
-
-def _read_kept(entry: Path) -> dict[str, pd.DataFrame]:
-    files = json.loads((entry / MANIFEST).read_text(encoding="utf-8"))
-    for name, expected in files.items():
-        if sha256_of_file(entry / name) != expected:
-            raise ValueError(f"{name} has another checksum")
-    return {Path(name).stem: pd.read_feather(entry / name) for name in files}
 
 
 def _keep(entry: Path, tables: dict[str, pd.DataFrame]) -> None:
