@@ -75,11 +75,13 @@ def _latest(ratings: pd.DataFrame) -> pd.Series:
 
 
 def check_ratings(ratings: pd.DataFrame) -> None:
+    """Raise ValueError unless these are ratings, each pair of user and movie once."""
     check_columns(ratings, "ratings")
     check_once(ratings, "ratings")
 
 
 def check_once(ratings: pd.DataFrame, name: str) -> None:
+    """Raise ValueError if a user's rating of a movie is there twice."""
     if pair_repeats(ratings):
         repeated = ratings.duplicated(PAIR).to_numpy()
         raise ValueError(
@@ -90,6 +92,7 @@ def check_once(ratings: pd.DataFrame, name: str) -> None:
 
 
 def check_columns(ratings: pd.DataFrame, name: str) -> None:
+    """Raise ValueError unless `ratings` has rows of whole ids and finite stars and times."""
     if not isinstance(ratings, pd.DataFrame):
         raise ValueError(
             f"`{name}` must be a DataFrame, got {type(ratings).__name__}. "

@@ -102,6 +102,7 @@ def obtain(name: str, raw: Path) -> Path:
 
 
 def again(path: Path, name: str) -> str:
+    """Return the advice that ends every message on a damaged file."""
     return f'Delete {path} and run movierec.load("{name}") again: the archive is fetched anew.'
 
 

@@ -53,6 +53,7 @@ def movie_table(movie_id: pd.Series | np.ndarray, title: pd.Series, genres: pd.S
 
 
 def check_has(table: pd.DataFrame, name: str, columns: Iterable[str], example: str) -> None:
+    """Raise ValueError unless the table `name` has the columns, as `example` has."""
     if missing := [f"`{column}`" for column in columns if column not in table]:
         raise ValueError(
             f"`{name}` needs {', '.join(columns)}; {', '.join(missing)} is missing. `{example}` is such a table."
