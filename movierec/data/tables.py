@@ -145,6 +145,7 @@ class _OneCharacter(io.TextIOBase):
         self._stream = stream
 
     def read(self, size: int = -1) -> str:
+        """Return the next `size` characters, or all; a few more if they end between two colons."""
         text = self._stream.read(size)
         while text.endswith(":") and (more := self._stream.read(1)):  # never cut between two colons
             text += more
