@@ -12,7 +12,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "about": ["content_vectors", "known_tags", "tag_table", "title_words"],
         "cleaning": ["clean", "find_movie", "natural_title"],
         "features": [
-            "Features", "Weeks", "batches", "catalogue", "make_weeks", "movie_features", "rating_rows",
+            "Features", "Weeks", "batches", "catalogue", "genre_flags", "make_weeks", "movie_features", "rating_rows",
             "table_features", "user_features",
         ],
         "indices": ["Indices", "UNKNOWN", "make_indices", "order_by_user_and_time"],
@@ -21,6 +21,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "Split", "split_by_time", "split_by_user_time", "split_leave_last", "split_random5", "split_stratified",
         ],
         "synthetic": ["make_movielens", "write_csv"],
-        "tables": ["MovieLens", "genre_flags"],
+        "tables": ["MovieLens"],
     },
 )  # fmt: skip

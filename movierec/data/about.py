@@ -9,6 +9,8 @@ from scipy.sparse import csr_array
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import CountVectorizer
 
+from movierec.data.tables import TAGS, check_has
+
 FEWEST_MOVIES = 5  # with a word or a tag: of fewer a model learns nothing
 LITTLE_WORDS = [
     "an", "and", "at", "by", "de", "der", "des", "du", "for", "from", "il", "in", "is", "it", "la", "le", "les", "my",
@@ -19,14 +21,10 @@ LITTLE_WORDS = [
 def title_words(movies: pd.DataFrame, fewest: int = FEWEST_MOVIES) -> pd.DataFrame:
     """Return a column "word=…" for each word of the titles, shares of a title that sum to 1, beside movie_id.
 
-    Args:
-        movies: movie_id, title; a year in parentheses is no word, nor is a single letter or one of `LITTLE_WORDS`.
-        fewest: The number of movies whose title must have a word.
-
-    Raises:
-        ValueError: `movies` lacks movie_id or title, or no title has a word.
+    A year in parentheses is no word, nor is a single letter, one of `LITTLE_WORDS`, or a word in less than `fewest`
+    titles. ValueError if there is no word at all.
     """
-    _check_columns(movies, "movies", ["movie_id", "title"])
+    check_has(movies, "movies", ["movie_id", "title"], 'movierec.load("ml-100k").movies')
     titles = movies["title"].fillna("").str.replace(r"\(\d{4}\)", " ", regex=True)
     words = CountVectorizer(token_pattern=r"[^\W\d_]{2,}", stop_words=LITTLE_WORDS, binary=True)
     there = csr_array(words.fit_transform(titles))  # [movies, words], 0 or 1
@@ -42,15 +40,8 @@ def known_tags(tags: pd.DataFrame, train: pd.DataFrame) -> pd.DataFrame:
 
     For a user without a rating in train: up to the last one of all. So no tag of a user is newer than what the splits
     in time let a model know of them. A random split promises no such thing, with tags or without.
-
-    Args:
-        tags: user_id, movie_id, tag, timestamp.
-        train: user_id, timestamp.
-
-    Raises:
-        ValueError: `tags` lacks a column.
     """
-    _check_columns(tags, "tags", ["user_id", "movie_id", "tag", "timestamp"])
+    check_has(tags, "tags", TAGS, 'movierec.load("ml-latest-small").tags')
     last = train.groupby("user_id")["timestamp"].max()
     limit = tags["user_id"].map(last).fillna(train["timestamp"].max())
     return tags[(tags["timestamp"] <= limit).to_numpy()]
@@ -59,13 +50,7 @@ def known_tags(tags: pd.DataFrame, train: pd.DataFrame) -> pd.DataFrame:
 def tag_table(tags: pd.DataFrame, train: pd.DataFrame, fewest: int = FEWEST_MOVIES) -> pd.DataFrame:
     """Return how often users gave each tag to each movie by the time of train, int; index movie_id, a column a tag.
 
-    Only `known_tags` are counted, in lower case: the others are of the future.
-
-    Args:
-        tags: user_id, movie_id, tag, timestamp.
-        train: user_id, timestamp.
-        fewest: The number of movies that must have a tag.
-    """
+    Only `known_tags` are counted, in lower case, and of them those that `fewest` movies have."""
     known = known_tags(tags, train).dropna(subset="tag")
     table = pd.crosstab(known["movie_id"], known["tag"].str.lower().rename("tag"))
     return table.loc[:, (table > 0).sum() >= fewest]
@@ -79,12 +64,8 @@ def content_vectors(table: pd.DataFrame, dim: int = 32, name: str = "content") -
     movies and looks at no rating.
 
     Args:
-        table: float `[movies, columns]`, index movie_id: tf-idf of tags, or the genome.
+        table: float `[movies, columns]`, index movie_id, finite: tf-idf of tags, or the genome.
         dim: 1 to less than rows and columns.
-        name: What stands before the "=".
-
-    Raises:
-        ValueError: `dim` is out of range, or a value is missing or infinite.
 
     Source: Deerwester et al. (1990), *Indexing by latent semantic analysis*.
     """
@@ -104,13 +85,3 @@ def content_vectors(table: pd.DataFrame, dim: int = 32, name: str = "content") -
     vectors = np.divide(vectors, length, out=np.zeros_like(vectors), where=nonzero)
     found = pd.DataFrame(vectors, columns=[f"{name}={number}" for number in range(1, dim + 1)])
     return found.assign(movie_id=table.index.to_numpy())[["movie_id", *found]]
-
-
-def _check_columns(table: pd.DataFrame, name: str, columns: list[str]) -> None:
-    missing = [column for column in columns if column not in table]
-    if missing:
-        source = "ml-100k" if name == "movies" else "ml-latest-small"  # ML-100K has no tags
-        raise ValueError(
-            f"`{name}` needs {', '.join(columns)}; {', '.join(missing)} is missing. "
-            f'`movierec.load("{source}").{name}` is such a table.'
-        )

@@ -1,4 +1,4 @@
-"""What is decided about tables that are not as they should be: `clean`; titles as people write them; `find_movie`.
+"""Tables that are not as they should be: cleaned, or refused; titles as people write them; `find_movie`.
 
 Taught in notebooks/02.
 """
@@ -10,10 +10,11 @@ import functools
 import re
 import time
 
+import numpy as np
 import pandas as pd
 
-from movierec.data.indices import pair_repeats
-from movierec.data.tables import RATINGS, MovieLens
+from movierec.data.indices import PAIR, pair_repeats
+from movierec.data.tables import RATINGS, MovieLens, check_has
 
 LOG = ["problem", "found", "decision", "removed"]  # columns
 NO_GENRE = {"unknown": "", "(no genres listed)": ""}
@@ -24,69 +25,45 @@ MOVED = rf"(^|\((?:a\.k\.a\. )?)(?:([^()]+), ({ARTICLES})|([^(),]+), ({RARE_ARTI
 
 
 def clean(data: MovieLens, step: float | None = None) -> tuple[MovieLens, pd.DataFrame]:
-    """Return the tables after cleaning, and the log: problem, found, decision, removed (rows).
+    """Return the tables after cleaning, and the log: problem, found, decision, removed (rows). Twice is as once.
 
-    Cleaning twice gives the same as cleaning once.
-
-    Args:
-        data: Tables as `movielens.read_raw` returns them, or your own.
-        step: 1.0 for whole stars 1 … 5, 0.5 for halves 0.5 … 5; None accepts any number from 0.5 to 5.
-
-    Raises:
-        ValueError: A column is missing.
+    `step` is 1.0 for whole stars 1 … 5, 0.5 for halves 0.5 … 5; None accepts any number from 0.5 to 5.
     """
     for noun, columns in [("ratings", RATINGS), ("movies", ["movie_id", "title", "year", "genres"])]:
-        if missing := [column for column in columns if column not in getattr(data, noun)]:
-            raise ValueError(
-                f"`{noun}` needs {', '.join(columns)}; {', '.join(missing)} is missing. "
-                '`movierec.load("ml-100k")` returns such a table.'
-            )
-    log: list[tuple[str, int, str, int]] = []
-    movies = _clean_movies(data.movies, log)
-    ratings = _clean_ratings(data.ratings, movies, data.users, step, log)
-    tags = data.tags
-    if tags is not None:
-        tags = _keep(tags, tags.movie_id.isin(movies.movie_id), "tags of unknown movies", log)
-    return MovieLens(ratings, movies, data.users, tags), pd.DataFrame(log, columns=LOG)
+        check_has(getattr(data, noun), noun, columns, f'movierec.load("ml-100k").{noun}')
+    log = []
 
+    def keep(rows: pd.DataFrame, wanted: pd.Series, problem: str) -> pd.DataFrame:
+        found = int((~wanted).sum())
+        log.append((problem, found, "removed", found))
+        return rows[wanted].reset_index(drop=True) if found else rows
 
-def _clean_movies(movies: pd.DataFrame, log: list) -> pd.DataFrame:
-    title = movies.title.map(natural_title)
-    genres = movies.genres.fillna("").replace(NO_GENRE)
+    title = data.movies.title.map(natural_title)
+    movies = data.movies.assign(title=title, genres=data.movies.genres.fillna("").replace(NO_GENRE))
     repeated = int(title.duplicated().sum())
     log += [
-        ("titles with the article moved", int((title != movies.title).sum()), "put in natural order", 0),
+        ("titles with the article moved", int((title != data.movies.title).sum()), "put in natural order", 0),
         ("titles that an earlier movie_id has", repeated, "kept: merging would change published figures", 0),
         ("movies without a year", int(movies.year.isna().sum()), "kept, year is NA", 0),
-        ("movies without genres", int((genres == "").sum()), 'kept, genres is ""', 0),
+        ("movies without genres", int((movies.genres == "").sum()), 'kept, genres is ""', 0),
     ]
-    return movies.assign(title=title, genres=genres)
-
-
-def _clean_ratings(
-    ratings: pd.DataFrame, movies: pd.DataFrame, users: pd.DataFrame | None, step: float | None, log: list
-) -> pd.DataFrame:
-    ratings = ratings.reset_index(drop=True)
+    ratings = data.ratings.reset_index(drop=True)
     on_scale = ratings.rating.between(step or 0.5, 5)
     if step:
         on_scale &= ratings.rating % step == 0
-    ratings = _keep(ratings, on_scale, "ratings off the scale", log)
-    ratings = _keep(ratings, ratings.movie_id.isin(movies.movie_id), "ratings of unknown movies", log)
-    ratings = _keep(ratings, _latest(ratings), "ratings by a user who rated the movie again later", log)
-    strangers = 0 if users is None else int((~ratings.user_id.isin(users.user_id)).sum())
+    ratings = keep(ratings, on_scale, "ratings off the scale")
+    ratings = keep(ratings, ratings.movie_id.isin(movies.movie_id), "ratings of unknown movies")
+    ratings = keep(ratings, _latest(ratings), "ratings by a user who rated the movie again later")
+    strangers = 0 if data.users is None else int((~ratings.user_id.isin(data.users.user_id)).sum())
     out_of_time = int((~ratings.timestamp.between(OPENING, time.time())).sum())
     log += [
         ("ratings by users without a profile", strangers, "kept: a rating counts without a profile", 0),
         ("times before 1995 or in the future", out_of_time, "kept: seconds since 1970, UTC, no time zone", 0),
     ]
-    return ratings
-
-
-def _keep(rows: pd.DataFrame, wanted: pd.Series, problem: str, log: list) -> pd.DataFrame:
-    """Return the rows that are wanted; count the others in the log."""
-    found = int((~wanted).sum())
-    log.append((problem, found, "removed", found))
-    return rows[wanted].reset_index(drop=True) if found else rows
+    tags = data.tags
+    if tags is not None:
+        tags = keep(tags, tags.movie_id.isin(movies.movie_id), "tags of unknown movies")
+    return MovieLens(ratings, movies, data.users, tags), pd.DataFrame(log, columns=LOG)
 
 
 def _latest(ratings: pd.DataFrame) -> pd.Series:
@@ -94,7 +71,51 @@ def _latest(ratings: pd.DataFrame) -> pd.Series:
     if not pair_repeats(ratings):  # as in MovieLens
         return pd.Series(True, ratings.index)
     in_time = ratings.sort_values("timestamp", kind="stable")
-    return ~in_time.duplicated(["user_id", "movie_id"], keep="last").reindex(ratings.index)
+    return ~in_time.duplicated(PAIR, keep="last").reindex(ratings.index)
+
+
+def check_ratings(ratings: pd.DataFrame) -> None:
+    """Raise ValueError unless these are ratings, each pair of user and movie once."""
+    check_columns(ratings, "ratings")
+    check_once(ratings, "ratings")
+
+
+def check_once(ratings: pd.DataFrame, name: str) -> None:
+    """Raise ValueError if a user's rating of a movie is there twice."""
+    if pair_repeats(ratings):
+        repeated = ratings.duplicated(PAIR).to_numpy()
+        raise ValueError(
+            f"`{name}` must hold each user's rating of a movie once; {repeated.sum():,} of {len(ratings):,} rows "
+            f"repeat one, e.g. {ratings[repeated][PAIR].head(3).to_numpy().tolist()}. "
+            'Try ratings.drop_duplicates(["user_id", "movie_id"], keep="last").'
+        )
+
+
+def check_columns(ratings: pd.DataFrame, name: str) -> None:
+    """Raise ValueError unless `ratings` has rows of whole ids and finite stars and times."""
+    if not isinstance(ratings, pd.DataFrame):
+        raise ValueError(
+            f"`{name}` must be a DataFrame, got {type(ratings).__name__}. "
+            '`movierec.load("ml-100k").ratings` is such a table.'
+        )
+    check_has(ratings, name, RATINGS, 'movierec.load("ml-100k").ratings')
+    if ratings.empty:
+        raise ValueError(f"`{name}` has no row. A split needs ratings in train and in test.")
+    for column, unit in (("rating", "stars"), ("timestamp", "Unix seconds")):
+        values = ratings[column]
+        is_number = pd.api.types.is_numeric_dtype(values)
+        bad = ~np.isfinite(values.to_numpy(float, na_value=np.nan)) if is_number else np.ones(len(values), bool)
+        if bad.any():
+            raise ValueError(
+                f"every {column} in `{name}` must be a number ({unit}); {bad.sum():,} of {len(ratings):,} are not, "
+                f"e.g. {values[bad].head(3).tolist()}. Drop or mend them."
+            )
+    for column in PAIR:
+        if not pd.api.types.is_integer_dtype(ratings[column]):
+            raise ValueError(
+                f"{column} in `{name}` must be whole numbers; found {ratings[column].dtype}, "
+                f"e.g. {ratings[column].head(3).tolist()}. pandas.factorize makes numbers of names."
+            )
 
 
 def natural_title(title: str) -> str:
@@ -107,7 +128,6 @@ def natural_title(title: str) -> str:
 
 
 def _article_first(match: re.Match) -> str:
-    """Return what replaces a match of `MOVED`: the article, a space unless it is elided, the rest."""
     start, body, article, rare_body, rare_article = match.groups()
     article = article or rare_article
     space = "" if article.endswith(("'", "’")) else " "
@@ -117,8 +137,7 @@ def _article_first(match: re.Match) -> str:
 def find_movie(movies: pd.DataFrame, title: str) -> int:
     """Return the movie_id of a title: natural or as published, in any case, with or without year and translation.
 
-    Raises:
-        ValueError: No movie has it (the nearest titles are listed), or several have (all are listed).
+    ValueError if no movie has it (the nearest titles are listed), or several have (all are listed).
     """
     exact = movies.movie_id[movies.title == title]
     if len(exact) == 1:  # the usual case, fifty times as fast

@@ -1,7 +1,6 @@
 """Where a MovieLens archive comes from: the data folder, GroupLens, or (ML-100K only) the wheel of RecBole.
 
-A download goes into a folder of its own beside its target, is checked and then renamed, so that every file in the data
-folder is whole.
+A download goes into a folder of its own, is checked and then renamed: every file in the data folder is whole.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,8 +27,8 @@ from movierec.files import sha256_of_file
 
 SERVER = "https://files.grouplens.org/datasets/movielens"
 TIMEOUT = (5, 30)  # seconds to connect, seconds without a byte
-SWEEP_AFTER = 3600  # seconds after which an unfinished download belongs to a process that was killed
-PART = ".movierec-"  # the names of folders for unfinished downloads begin so
+PART = ".movierec-"  # the names of folders for unfinished files begin so
+SWEEP_AFTER = 3600  # seconds after which such a folder belongs to a process that was killed
 
 
 class Archive(NamedTuple):
@@ -73,13 +72,8 @@ class DataUnavailable(FileNotFoundError):
 def obtain(name: str, raw: Path) -> Path:
     """Return the checked archive, or unpacked folder, of data set `name` in `raw`; fetch it if it is not there.
 
-    Args:
-        name: One of `ARCHIVES`.
-        raw: The folder of archives.
-
-    Raises:
-        DataUnavailable: No source has it, or the file that is there has another checksum.
-        OSError: The disk is full or `raw` cannot be written.
+    DataUnavailable if no source has it, or the file that is there has another checksum; OSError if the disk is full or
+    `raw` cannot be written.
     """
     names = list(dict.fromkeys([f"{name}.zip", name, FOLDERS.get(name, name)]))
     names += [WHEEL] if name == "ml-100k" else []
@@ -113,10 +107,7 @@ def again(path: Path, name: str) -> str:
 
 
 def checksum(path: Path) -> str:
-    """Return a file's checksum in hex: the MD5 of a zip, as GroupLens publishes it, else the SHA-256.
-
-    A process computes it once for as long as size and time of change of the file stay the same.
-    """
+    """Return the MD5 of a zip, as GroupLens publishes it, else the SHA-256; computed once until the file changes."""
     found = path.stat()
     return _checksum(path.absolute(), found.st_size, found.st_mtime_ns)
 
@@ -130,17 +121,15 @@ def _checksum(path: Path, size: int, time_ns: int) -> str:
 
 
 def check_atomic(root: Path, advice: str) -> None:
-    """Raise DataUnavailable unless RecBole's files of ML-100K in `root` are the known ones (SHA-256)."""
+    """Raise DataUnavailable unless RecBole's files of ML-100K in `root` are the known ones."""
     for member, expected in ATOMIC_SHA256.items():
         if (root / member).exists():  # a missing member is reported by the reader
-            with (root / member).open("rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
+            found = hashlib.sha256((root / member).read_bytes()).hexdigest()
             if found != expected:
                 raise DataUnavailable(f"{root / member} must have SHA-256 {expected}; it has {found}. {advice}")
 
 
 def _checked(path: Path, name: str) -> Path:
-    """Return `path` if its checksum is the published one; changing archives are left to the CRCs in the zip."""
     algorithm, expected = ("SHA-256", WHEEL_SHA256) if path.suffix == ".whl" else ("MD5", ARCHIVES[name].md5)
     if expected and (found := checksum(path)) != expected:
         raise DataUnavailable(
@@ -154,10 +143,7 @@ def _checked(path: Path, name: str) -> Path:
 def _fetch(source: Callable[[str, Path], Path], name: str, raw: Path) -> Path:
     """Let `source` download into a folder beside the archives; move the file when it is complete and checked."""
     raw.mkdir(parents=True, exist_ok=True)
-    for left in raw.glob(f"{PART}*"):
-        with contextlib.suppress(OSError):  # another process may sweep too
-            if time.time() - left.stat().st_mtime > SWEEP_AFTER:
-                shutil.rmtree(left)
+    sweep(raw.glob(f"{PART}*"))
     with tempfile.TemporaryDirectory(prefix=PART, dir=raw) as folder:
         file = source(name, Path(folder))
         os.replace(file, raw / file.name)
@@ -165,7 +151,6 @@ def _fetch(source: Callable[[str, Path], Path], name: str, raw: Path) -> Path:
 
 
 def _from_grouplens(name: str, folder: Path) -> Path:
-    """Download `<name>.zip`; pooch compares it with the MD5 that GroupLens publishes."""
     archive = ARCHIVES[name]
     url = f"{SERVER}/{name}.zip"
     expected = archive.md5 or _published_md5(url)
@@ -189,7 +174,6 @@ def _published_md5(url: str) -> str:
 
 
 def _from_pip(name: str, folder: Path) -> Path:
-    """Let your own pip fetch the wheel of RecBole from the index that it is configured for."""
     options = "--quiet --disable-pip-version-check --no-input --timeout 10 --retries 1 --no-deps --only-binary :all:"
     command = [sys.executable, "-m", "pip", "download", *options.split(), "recbole==1.2.1", "--dest", str(folder)]
     try:
@@ -223,7 +207,6 @@ def _reason(error: Exception) -> str:
 
 
 def _storage_error(error: OSError, name: str, raw: Path) -> OSError:
-    """Return the same kind of error, with what is needed and what to do."""
     needed = ARCHIVES[name].megabytes
     if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None)):
         free = shutil.disk_usage(next(path for path in [raw, *raw.parents] if path.exists())).free
@@ -232,3 +215,11 @@ def _storage_error(error: OSError, name: str, raw: Path) -> OSError:
         cause = f"{raw} must be a writable folder for the {needed} MB of {name}; {error.strerror}."
     advice = f'movierec.load("{name}", folder="…") or the environment variable MOVIEREC_DATA'
     return OSError(error.errno, f"{cause} Nothing was left behind. Make room or choose a folder: {advice}.")
+
+
+def sweep(paths: Iterable[Path]) -> None:
+    """Remove files and folders, but not the unfinished ones of a process that may be at work on them."""
+    for path in paths:
+        with contextlib.suppress(OSError):  # another process may sweep too
+            if not path.name.startswith(PART) or time.time() - path.stat().st_mtime > SWEEP_AFTER:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from movierec.data.indices import UNKNOWN, Indices
-from movierec.data.tables import genre_flags
 
 AGE_EDGES_YEARS = (18, 25, 35, 45, 50, 56)  # the age groups that MovieLens 1M publishes
 SECONDS_PER_WEEK = 7 * 24 * 3600
@@ -23,17 +22,22 @@ class Features(NamedTuple):
     names: list[str]  # num_features names such as "genre=Drama", "age=25-34"
 
 
+def genre_flags(genres: pd.Series) -> pd.DataFrame:
+    """Return one column a genre, alphabetical, int64: 1 where a text such as "Action|Crime" names it, 0 elsewhere.
+
+    An empty or missing text names no genre. The index is that of `genres`. The texts are split as Python objects:
+    pandas' own split of Arrow strings would add a column "".
+    """
+    return genres.astype(object).fillna("").str.get_dummies("|")
+
+
 def movie_features(movies: pd.DataFrame | None, indices: Indices, about_movies: pd.DataFrame | None = None) -> Features:
     """Return genres and the release year in bins of five years for every movie of `indices`.
 
     A movie with three genres has 1/3 in each. One without genres or year, or missing in `movies`, has zeros there.
 
-    Args:
-        movies: movie_id, and genres, year, or one of them; None: no feature.
-        about_movies: Any table with movie_id, whose features stand beside these; see `table_features`.
-
-    Raises:
-        ValueError: movie_id is missing or repeats, or `about_movies` cannot be joined.
+    `movies` has movie_id, and genres, year, or one of them; None: no feature. Beside these stand the `table_features`
+    of `about_movies`. ValueError if movie_id is missing or repeats, or `about_movies` cannot be joined.
     """
     parts = []
     known = _rows_of(movies, "movie_id", indices.movie_ids, "movies")
@@ -41,29 +45,25 @@ def movie_features(movies: pd.DataFrame | None, indices: Indices, about_movies: 
         parts.append(_shares(known["genres"]).add_prefix("genre="))
     if "year" in known:
         year = pd.to_numeric(known["year"], errors="coerce").astype("float64")
-        first_year = year // YEARS_PER_BIN * YEARS_PER_BIN
-        parts.append(_one_hot(first_year.map(lambda y: f"{y:.0f}", na_action="ignore"), "year"))
+        first_year = (year // YEARS_PER_BIN * YEARS_PER_BIN).map(lambda y: f"{y:.0f}", na_action="ignore")
+        parts.append(pd.get_dummies(first_year).add_prefix("year="))
     return _joined(parts, about_movies, "movie_id", indices.movie_ids, "about_movies")
 
 
 def user_features(users: pd.DataFrame | None, indices: Indices, about_users: pd.DataFrame | None = None) -> Features:
     """Return age group, gender and occupation of every user of `indices`.
 
-    Args:
-        users: user_id, and any of age, gender, occupation; None: no feature.
-        about_users: Any table with user_id, whose features stand beside these; see `table_features`.
-
-    Raises:
-        ValueError: user_id is missing or repeats, or `about_users` cannot be joined.
-    """
+    `users` has user_id, and any of age, gender, occupation; `about_users` and errors as in `movie_features`."""
     parts = []
     known = _rows_of(users, "user_id", indices.user_ids, "users")
     if "age" in known:
         edges = [0, *AGE_EDGES_YEARS, 200]
         labels = [f"{low}-{high - 1}" for low, high in zip(edges[:-1], edges[1:], strict=True)]
         age = pd.to_numeric(known["age"], errors="coerce")
-        parts.append(_one_hot(pd.cut(age, edges, right=False, labels=labels).astype(object), "age"))
-    parts += [_one_hot(known[column], column) for column in ("gender", "occupation") if column in known]
+        groups = pd.cut(age, edges, right=False, labels=labels).astype(object)
+        parts.append(pd.get_dummies(groups).add_prefix("age="))
+    shown = [column for column in ("gender", "occupation") if column in known]
+    parts += [pd.get_dummies(known[column]).add_prefix(f"{column}=") for column in shown]
     return _joined(parts, about_users, "user_id", indices.user_ids, "about_users")
 
 
@@ -74,14 +74,8 @@ def table_features(table: pd.DataFrame, key: str, ids: np.ndarray, name: str = "
     True and False, gets a feature for each value, and "fr|en" is half of each. A column of numbers whose name has "=",
     as `title_words` and `content_vectors` make them, stays as it is. What is missing is 0 everywhere: unknown.
 
-    Args:
-        table: `key`, once each, and the columns; rows of other ids are left out.
-        key: "movie_id" or "user_id".
-        ids: The rows that are wanted, in their order.
-        name: The table's name in errors.
-
-    Raises:
-        ValueError: `key` is missing or repeats, no row is known, or a column is neither numbers nor text.
+    `key` is "movie_id" or "user_id"; `name` is what errors call the table. ValueError if `key` is missing or repeats,
+    no row is known, or a column is neither numbers nor text.
     """
     known = _rows_of(table, key, ids, name)
     if not table[key].isin(ids).any():
@@ -89,11 +83,10 @@ def table_features(table: pd.DataFrame, key: str, ids: np.ndarray, name: str = "
             f"`{name}` must know some of the {len(ids):,} rows by their {key}; of its {len(table):,}, e.g. "
             f"{table[key].head(3).tolist()}, none is one. Ids of another data set need its links first."
         )
-    return _joined([_numbers_of(known[column], str(column), name) for column in known], None, key, ids, name)
+    return _beside(ids, [_numbers_of(known[column], str(column), name) for column in known])
 
 
 def _numbers_of(column: pd.Series, label: str, name: str) -> pd.DataFrame:
-    """Return the features that one column of `table_features` becomes."""
     there = column.dropna()
     is_bool = pd.api.types.is_bool_dtype(column) or (len(there) > 0 and there.map(type).eq(bool).all())
     if pd.api.types.is_numeric_dtype(column) and not is_bool:
@@ -116,18 +109,21 @@ def _numbers_of(column: pd.Series, label: str, name: str) -> pd.DataFrame:
 
 def catalogue(movies: pd.DataFrame | None, indices: Indices, popularity: np.ndarray) -> pd.DataFrame:
     """Return movie_id, title, genres, year, popularity of every movie of `indices`; "movie 42" if it has no title."""
-    table = pd.DataFrame({"movie_id": indices.movie_ids})
-    known = movies.set_index("movie_id").reindex(indices.movie_ids) if movies is not None else pd.DataFrame()
-    fallback = np.array([f"movie {movie_id}" for movie_id in indices.movie_ids], object)
-    titles = known["title"].to_numpy(object) if "title" in known else fallback
-    table["title"] = np.where(pd.isna(titles), fallback, titles).astype(str)
-    genres = known["genres"].fillna("").to_numpy(str) if "genres" in known else ""
-    year = pd.to_numeric(known["year"], errors="coerce").array if "year" in known else pd.NA
-    return table.assign(genres=genres, year=pd.Series(year, table.index, "Int64"), popularity=popularity)
+    known = pd.DataFrame(columns=["movie_id"]) if movies is None else movies
+    known = known.set_index("movie_id").reindex(indices.movie_ids, columns=["title", "genres", "year"]).astype(object)
+    fallback = [f"movie {movie_id}" for movie_id in indices.movie_ids]
+    return pd.DataFrame(
+        {
+            "movie_id": indices.movie_ids,
+            "title": np.where(known["title"].isna(), fallback, known["title"]).astype(str),
+            "genres": known["genres"].fillna("").to_numpy(str),
+            "year": pd.to_numeric(known["year"], errors="coerce").astype("Int64").array,
+            "popularity": popularity,
+        }
+    )
 
 
 def _rows_of(table: pd.DataFrame | None, key: str, ids: np.ndarray, name: str) -> pd.DataFrame:
-    """Return the rows of `table` in the order of `ids`, empty where it has none."""
     if table is None:
         return pd.DataFrame(index=ids)
     if key not in table:
@@ -144,18 +140,16 @@ def _rows_of(table: pd.DataFrame | None, key: str, ids: np.ndarray, name: str) -
 def _shares(texts: pd.Series) -> pd.DataFrame:
     """Return one column a value of "a|b": 1 / the number of values where a row has it."""
     flags = genre_flags(texts)
-    return flags / flags.sum(axis=1).clip(lower=1).to_numpy()[:, None]
+    return flags.div(flags.sum(axis=1).clip(lower=1), axis=0)
 
 
-def _one_hot(column: pd.Series, name: str) -> pd.DataFrame:
-    return pd.get_dummies(column, prefix=name, prefix_sep="=")
+def _beside(ids: np.ndarray, parts: list[pd.DataFrame]) -> Features:
+    table = pd.concat([pd.DataFrame(index=range(len(ids))), *(part.reset_index(drop=True) for part in parts)], axis=1)
+    return Features(table.to_numpy(np.float32), list(table.columns))
 
 
 def _joined(parts: list[pd.DataFrame], about: pd.DataFrame | None, key: str, ids: np.ndarray, name: str) -> Features:
-    """Return the parts side by side, and beside them the features of the table `about`."""
-    empty = pd.DataFrame(index=range(len(ids)))
-    table = pd.concat([empty, *(part.reset_index(drop=True) for part in parts)], axis=1)
-    features = Features(table.to_numpy(np.float32), list(table.columns))
+    features = _beside(ids, parts)
     if about is None:
         return features
     more = table_features(about, key, ids, name)
@@ -186,8 +180,7 @@ class Weeks(NamedTuple):
 def make_weeks(train: pd.DataFrame) -> Weeks:
     """Return the weeks that `train` spans."""
     first = int(train["timestamp"].min())
-    last = int(train["timestamp"].max())
-    return Weeks(first, (last - first) // SECONDS_PER_WEEK + 1)
+    return Weeks(first, (int(train["timestamp"].max()) - first) // SECONDS_PER_WEEK + 1)
 
 
 def rating_rows(ratings: pd.DataFrame, indices: Indices, weeks: Weeks, residual: np.ndarray | None = None) -> dict:
@@ -204,18 +197,14 @@ def rating_rows(ratings: pd.DataFrame, indices: Indices, weeks: Weeks, residual:
     return rows
 
 
-def batches(
-    rows: dict, batch_size: int, seed: int, *, groups: np.ndarray | None = None, first_step: int = 0
-) -> "tf.data.Dataset":  # noqa: F821
+def batches(rows: dict, batch_size: int, seed: int, *, groups: np.ndarray | None = None, first_step: int = 0):
     """Return endless shuffled batches: each epoch is a fresh permutation, each batch a pure function of seed and step.
 
     The rows are batched first, then gathered: shuffling them row by row costs three times the training step. The last
     incomplete batch of an epoch is left out, so that all batches have one shape; its rows come back in later epochs.
 
     Args:
-        rows: {name: `[N, …]`}, the columns.
-        batch_size: Rows in a batch; all of them if there are fewer.
-        seed: Of the permutations.
+        rows: {name: `[N, …]`}, the columns; a batch has them all if there are fewer than `batch_size`.
         groups: int `[num_groups + 1]`. If given, whole groups are shuffled, such as users with all of their ratings;
             the rows of group g are `groups[g]` to below `groups[g + 1]`. A batch then has few users.
         first_step: Where to begin, to continue a training that was interrupted.

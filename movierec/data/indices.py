@@ -15,15 +15,10 @@ UNKNOWN = -1  # the index of an id that is not known
 
 @dataclass(frozen=True, repr=False)
 class Indices:
-    """The order of users and movies in every table of embeddings and every matrix of scores.
+    """The order of users and movies in every table of embeddings and every matrix of scores."""
 
-    Attributes:
-        user_ids: int64 `[num_users]`, ascending; the user with index i is user_ids[i].
-        movie_ids: int64 `[num_movies]`, ascending.
-    """
-
-    user_ids: np.ndarray
-    movie_ids: np.ndarray
+    user_ids: np.ndarray  # int64 [num_users], ascending; the user with index i is user_ids[i]
+    movie_ids: np.ndarray  # int64 [num_movies], ascending
 
     def __repr__(self) -> str:
         return f"Indices({self.num_users:,} users, {self.num_movies:,} movies)"
@@ -60,7 +55,7 @@ def make_indices(train: pd.DataFrame, movies: pd.DataFrame | None = None) -> Ind
     """
     movie_ids = train["movie_id"].unique()
     if movies is not None:
-        movie_ids = np.concatenate([movie_ids, movies["movie_id"].to_numpy()])
+        movie_ids = np.concatenate([movie_ids, movies["movie_id"]])
     return Indices(*(np.unique(np.asarray(ids)).astype(np.int64) for ids in (train["user_id"].unique(), movie_ids)))
 
 
@@ -75,12 +70,8 @@ def _positions(known: pd.Index, ids) -> np.ndarray:
 def pair_key(first: np.ndarray, second: np.ndarray) -> np.ndarray | None:
     """Return int64 `[N]` that sorts as (first, second) do and is equal only where both are.
 
-    key = (first − min first) · (max second − min second + 1) + second − min second
-
-    Twenty million pairs sort in a second as one column; as two columns, or hashed, they take five to ten.
-
-    Args:
-        first, second: `[N]`, signed integers; for others, and where the key does not fit into 63 bits: None.
+    key = (first − min first) · (max second − min second + 1) + second − min second. Two columns, sorted or hashed, take
+    ten times as long. None for what are not signed integers, and where the key does not fit into 63 bits.
     """
     if not len(first) or first.dtype.kind != "i" or second.dtype.kind != "i":
         return None
@@ -89,11 +80,7 @@ def pair_key(first: np.ndarray, second: np.ndarray) -> np.ndarray | None:
     width = int(second.max()) - other_low + 1
     if (int(first.max()) - low + 1) * width >= 2**63:
         return None
-    key = first.astype(np.int64) - low
-    key *= width
-    key += second
-    key -= other_low
-    return key
+    return (first.astype(np.int64) - low) * width + second - other_low
 
 
 def pair_repeats(ratings: pd.DataFrame) -> bool:

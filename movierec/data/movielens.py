@@ -16,10 +16,9 @@ import numpy as np
 import pandas as pd
 import platformdirs
 
-from movierec.data import download, formats, own_tables
-from movierec.data.cache import cached
+from movierec.data import download, formats
 from movierec.data.cleaning import clean
-from movierec.data.tables import RATINGS, MovieLens
+from movierec.data.tables import RATINGS, MovieLens, cached
 
 COURSE = "ml-100k"  # what the sentences of the notebooks and the report's numbers are about
 
@@ -50,12 +49,10 @@ def star_step(name: str) -> float:
 def load(name: str = COURSE, folder: str | os.PathLike | None = None) -> MovieLens:
     """Return the cleaned tables of a MovieLens data set; fetch it first if it is not in the data folder.
 
-    The tables are kept in `cache/tables` of the data folder, and read from there for as long as neither the archive nor
-    the code that reads and cleans it changes.
+    Tables are kept in its `cache/tables` for as long as neither the archive nor the code that reads and cleans changes.
 
     Args:
-        name: "ml-100k" (the course's), "ml-1m", "ml-10m", "ml-20m", "ml-25m", "ml-32m", "ml-latest" or
-            "ml-latest-small".
+        name: "ml-100k" (the course's), "ml-1m", "ml-10m", "ml-20m", "ml-25m", "ml-32m", "ml-latest", "ml-latest-small".
         folder: Data folder, whose `raw/` holds the archives; default: see `data_folder`.
 
     Raises:
@@ -64,11 +61,9 @@ def load(name: str = COURSE, folder: str | os.PathLike | None = None) -> MovieLe
         OSError: The disk is full or the folder cannot be written, and the archive is still to be fetched.
 
     Warns:
-        UserWarning: Cleaning removed rows; the counts are given. It removes none of ML-100K's. Or the cache was
-            damaged, or could not be written.
+        UserWarning: Cleaning removed rows (none of ML-100K's), or the cache was damaged or could not be written.
     """
-    _check_name(name)
-    path = download.obtain(name, data_folder(folder) / "raw")
+    path = _obtained(name, folder)
 
     def build() -> dict[str, pd.DataFrame]:
         cleaned, log = clean(MovieLens(**formats.read_tables(path, name)), star_step(name))
@@ -109,11 +104,18 @@ def read(
     Warns:
         UserWarning: Cleaning removed rows, or the cache was damaged or could not be written.
     """
-    paths = own_tables.found({"ratings": ratings, "movies": movies, "users": users, "tags": tags})
-    asked = json.dumps([*map(str, paths.items()), step])
+    given = {"ratings": ratings, "movies": movies, "users": users, "tags": tags}
+    paths = {noun: Path(path).expanduser().absolute() for noun, path in given.items() if path is not None}
+    for noun, path in paths.items():
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"`{noun}` must be the path of a CSV file; {path} {'is a folder' if path.is_dir() else 'is not there'}"
+                '. Call movierec.read("ratings.csv", "movies.csv") with paths from the folder in which Python runs, '
+                f"{Path.cwd()}, or with absolute ones."
+            )
 
     def build() -> dict[str, pd.DataFrame]:
-        data = own_tables.read_own(paths)
+        data = formats.read_own(paths)
         cleaned, log = clean(data, step)
         if not len(cleaned.ratings):
             raise ValueError(
@@ -123,6 +125,7 @@ def read(
             )
         return _present(cleaned) | {"log": log}
 
+    asked = json.dumps([*map(str, paths.items()), step])
     name = f"own-{hashlib.sha256(asked.encode()).hexdigest()[:12]}"
     found = cached(_kept(folder, name), list(paths.values()), build)
     advice = "The others are kept; mend the file if that is not what you expect."
@@ -132,21 +135,13 @@ def read(
 
 def read_raw(name: str = COURSE, folder: str | os.PathLike | None = None) -> MovieLens:
     """Return the tables as published: `load` before cleaning, never cached. Arguments and errors as for `load`."""
-    _check_name(name)
-    path = download.obtain(name, data_folder(folder) / "raw")
-    return MovieLens(**formats.read_tables(path, name))
+    return MovieLens(**formats.read_tables(_obtained(name, folder), name))
 
 
 def load_genome(name: str, folder: str | os.PathLike | None = None) -> pd.DataFrame:
     """Return the tag genome: float32 [movies, 1128], how much a tag fits a movie, 0 to 1; index movie_id, columns tags.
 
-    Args:
-        name: "ml-20m", "ml-25m" or "ml-latest".
-        folder: Data folder, as for `load`.
-
-    Raises:
-        ValueError: The data set has no genome, or a row is malformed.
-        download.DataUnavailable: As for `load`.
+    Arguments and errors as for `load`; "ml-20m", "ml-25m" and "ml-latest" have a genome.
 
     Source: Vig, Sen, Riedl. The Tag Genome. ACM Transactions on Interactive Intelligent Systems 2, 3, 2012.
     """
@@ -155,12 +150,27 @@ def load_genome(name: str, folder: str | os.PathLike | None = None) -> pd.DataFr
             f"`name` must be a data set with a tag genome, {', '.join(formats.WITH_GENOME)}; got {name!r}. "
             'Try movierec.data.movielens.load_genome("ml-25m"); the tags that users wrote are `movierec.load(…).tags`.'
         )
-    path = download.obtain(name, data_folder(folder) / "raw")
-    sources = formats.files(path, name, formats.GENOME)
+    path = _obtained(name, folder)
 
     def build() -> dict[str, pd.DataFrame]:
-        return {"genome": formats.read_genome(path, name).rename_axis(columns=None).reset_index()}
+        tables = formats.read_tables(path, name, formats.GENOME)
+        tags = tables["tags"].sort_values("tag_id")
+        scores = tables["scores"]
+        movie_id = np.unique(scores.movie_id)
+        row = pd.Index(movie_id).get_indexer(scores.movie_id)
+        column = pd.Index(tags.tag_id).get_indexer(scores.tag_id)
+        known = column >= 0
+        relevance = np.full((len(movie_id), len(tags)), np.nan, np.float32)
+        relevance[row[known], column[known]] = scores.relevance.to_numpy()[known]
+        if not known.all() or len(scores) != relevance.size or np.isnan(relevance).any():
+            raise download.DataUnavailable(
+                f"{path} must hold one relevance for each of {len(movie_id):,} movies and {len(tags):,} tags, "
+                f"{relevance.size:,} in all; it holds {len(scores):,}. {download.again(path, name)}"
+            )
+        table = pd.DataFrame(relevance, pd.Index(movie_id, name="movie_id"), tags.tag, copy=False)
+        return {"genome": table.rename_axis(columns=None).reset_index()}
 
+    sources = formats.files(path, name, formats.GENOME)
     genome = cached(_kept(folder, f"{name}-genome"), sources, build)["genome"]
     return genome.set_index("movie_id").rename_axis(columns="tag")
 
@@ -169,22 +179,14 @@ def load_links(name: str, folder: str | os.PathLike | None = None) -> pd.DataFra
     """Return movie_id, imdb_id, tmdb_id as text, by which other tables about films are joined; "" if there is no page.
 
     The page of imdb_id "0114709" is https://www.imdb.com/title/tt0114709/, that of tmdb_id "862"
-    https://www.themoviedb.org/movie/862.
-
-    Args:
-        name: "ml-20m", "ml-25m", "ml-32m", "ml-latest" or "ml-latest-small".
-        folder: Data folder, as for `load`.
-
-    Raises:
-        ValueError: The data set has no links, or a row is malformed.
-        download.DataUnavailable: As for `load`.
+    https://www.themoviedb.org/movie/862. Arguments and errors as for `load`; releases with CSV files have links.
     """
     if name not in formats.WITH_LINKS:
         raise ValueError(
             f"`name` must be a data set with links, {', '.join(formats.WITH_LINKS)}; got {name!r}. Without them, join "
             "by title and year."
         )
-    return formats.read_tables(download.obtain(name, data_folder(folder) / "raw"), name, formats.LINKS)["links"]
+    return formats.read_tables(_obtained(name, folder), name, formats.LINKS)["links"]
 
 
 def fingerprint(data: MovieLens) -> str:
@@ -205,14 +207,14 @@ def _present(data: MovieLens) -> dict[str, pd.DataFrame]:
     return {noun: table for noun, table in data._asdict().items() if table is not None}
 
 
-def _check_name(name: str) -> None:
-    """Raise ValueError unless `name` is that of a release."""
+def _obtained(name: str, folder: str | os.PathLike | None) -> Path:
     if name not in download.ARCHIVES:
         nearest = difflib.get_close_matches(str(name).lower(), download.ARCHIVES, n=1, cutoff=0)[0]
         raise ValueError(
             f"`name` must be one of {', '.join(download.ARCHIVES)}; got {name!r}. "
             f'Did you mean movierec.load("{nearest}")?'
         )
+    return download.obtain(name, data_folder(folder) / "raw")
 
 
 def _counts(log: pd.DataFrame) -> str:

@@ -1,7 +1,7 @@
 """Ratings in, `Split(train, validation, test)` out: what a model may learn from, and what it is measured on.
 
-Every split is deterministic. It refuses parts that overlap and, where it promises to be in time, a rating in train that
-is newer than the test. Taught in notebooks/02_preprocessing and 03_baselines.
+Every split is deterministic, and raises ValueError if a column is missing or malformed, or a share is out of range.
+Taught in notebooks/02_preprocessing and 03_baselines.
 """
 
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from movierec.data.cleaning import check_columns, check_once, check_ratings
 from movierec.data.indices import PAIR, order_by_user_and_time, pair_repeats
-from movierec.data.tables import check_columns, check_ratings
 
 PARTS = ("train", "validation", "test")
 IN_TIME = ("user", "everyone", None)
@@ -22,9 +22,6 @@ class Split:
     """Three disjoint tables of ratings; `validation` may be None.
 
     Attributes:
-        train: What a model may learn from; user_id, movie_id, rating, timestamp.
-        validation: For early stopping and every choice, or None.
-        test: Looked at once, at the end.
         in_time: What the parts promise. "user": no rating of a user is newer than one of theirs in a later part;
             "everyone": no rating at all is newer than one in a later part; None: no promise, as in a random split.
 
@@ -33,9 +30,9 @@ class Split:
             earlier part is newer than `in_time` allows.
     """
 
-    train: pd.DataFrame
-    validation: pd.DataFrame | None
-    test: pd.DataFrame
+    train: pd.DataFrame  # what a model may learn from; user_id, movie_id, rating, timestamp
+    validation: pd.DataFrame | None  # for early stopping and every choice
+    test: pd.DataFrame  # looked at once, at the end
     in_time: str | None = None
 
     def __post_init__(self):
@@ -46,7 +43,7 @@ class Split:
             check_columns(part, name)
         if pair_repeats(pd.concat([part[PAIR] for part in parts.values()])):  # find out which pair, and where
             for name, part in parts.items():
-                check_ratings(part, name)
+                check_once(part, name)
             for first, second in combinations(parts, 2):
                 _refuse_overlap(parts[first], first, parts[second], second)
         for first, second in combinations(parts, 2) if self.in_time else ():
@@ -57,11 +54,10 @@ class Split:
         return f"Split({sizes} ratings)"
 
     def cold(self) -> pd.DataFrame:
-        """Return what train does not know of the later parts: one row a part; nothing is dropped.
+        """Return what train does not know of the later parts, one row a part; nothing is dropped.
 
-        Returns:
-            DataFrame, index part; ratings, users, cold_users (without a rating in train), cold_movies, and
-            cold_ratings, of such a user or movie.
+        The columns are ratings, users, cold_users (without a rating in train), cold_movies, and cold_ratings, of such a
+        user or movie.
         """
         rows = {}
         for name, part in list(self._parts().items())[1:]:
@@ -121,17 +117,20 @@ def _place_in_history(ratings: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     order = order_by_user_and_time(user, ratings["timestamp"].to_numpy())
     user = user[order]
     starts = np.flatnonzero(np.append(True, user[1:] != user[:-1]))
-    ends = np.append(starts[1:], len(user))
+    sizes = np.diff(starts, append=len(user))
     n = np.empty(len(ratings), np.int32)
-    n[order] = np.repeat(ends - starts, ends - starts)
+    n[order] = np.repeat(sizes, sizes)
     newer = np.empty(len(ratings), np.int32)
-    newer[order] = np.repeat(ends, ends - starts) - np.arange(1, len(user) + 1)
+    newer[order] = np.repeat(starts + sizes, sizes) - np.arange(1, len(user) + 1)
     return n, newer
 
 
-def _split(ratings: pd.DataFrame, in_validation: np.ndarray, in_test: np.ndarray, in_time: str | None) -> Split:
-    validation = ratings[in_validation] if in_validation.any() else None
-    return Split(ratings[~in_validation & ~in_test], validation, ratings[in_test], in_time)
+def _cut(ratings: pd.DataFrame, newer: np.ndarray, n_validation, n_test, in_time: str) -> Split:
+    """Split by the number of newer ratings: below `n_test` is test, the next `n_validation` are validation."""
+    in_test = newer < n_test
+    in_train = newer >= n_test + n_validation
+    in_validation = ~in_test & ~in_train
+    return Split(ratings[in_train], ratings[in_validation] if in_validation.any() else None, ratings[in_test], in_time)
 
 
 def _floor(share: float, n):
@@ -144,13 +143,6 @@ def split_by_user_time(ratings: pd.DataFrame, validation: float = 0.1, test: flo
     A user with n ratings gives floor(test · n) to test and floor(validation · n) to validation; the rest, at least one,
     is train. Ties in time keep the order of the table. Other users' later ratings are in train: this leaks a little of
     the future, and every model here profits alike. This is the course's main split.
-
-    Args:
-        ratings: user_id, movie_id, rating, timestamp.
-        validation, test: Shares below 0.5, test above 0; at least one rating of each user stays in train.
-
-    Raises:
-        ValueError: A column is missing or malformed, a share is out of range, or no user has enough ratings.
 
     Source: the protocol of most MovieLens papers since SASRec (Kang and McAuley 2018), with shares instead of one item.
     Taught in notebooks/02_preprocessing.
@@ -167,8 +159,7 @@ def split_by_user_time(ratings: pd.DataFrame, validation: float = 0.1, test: flo
             f"and the {ratings['user_id'].nunique():,} users here have {n.max()} at most. Raise `test`, or use "
             "`split_leave_last`."
         )
-    in_test = newer < n_test
-    return _split(ratings, ~in_test & (newer < n_test + n_validation), in_test, "user")
+    return _cut(ratings, newer, n_validation, n_test, "user")
 
 
 def split_by_time(ratings: pd.DataFrame, validation: float = 0.1, test: float = 0.1) -> Split:
@@ -179,36 +170,25 @@ def split_by_time(ratings: pd.DataFrame, validation: float = 0.1, test: float = 
     On ML-100K, where most users came and went within a day, only 69 test users have a rating in train (`Split.cold`
     counts the others); on the larger releases this is the split to use.
 
-    Args:
-        ratings: user_id, movie_id, rating, timestamp.
-        validation, test: Shares below 0.5, test above 0.
-
-    Raises:
-        ValueError: A column is missing or malformed, or a share is out of range.
-
     Source: Meng et al. (2020), *Exploring data splitting strategies for the evaluation of recommendation models*.
     """
     check_ratings(ratings)
     _check_shares(validation, test)
-    n_test = _floor(test, len(ratings))
-    n_validation = _floor(validation, len(ratings))
-    newer = np.empty(len(ratings), int)  # how many ratings are newer
+    newer = np.empty(len(ratings), int)
     newer[np.argsort(ratings["timestamp"].to_numpy(), kind="stable")] = np.arange(len(ratings))[::-1]
-    in_test = newer < n_test
-    return _split(ratings, ~in_test & (newer < n_test + n_validation), in_test, "everyone")
+    return _cut(ratings, newer, _floor(validation, len(ratings)), _floor(test, len(ratings)), "everyone")
 
 
 def split_leave_last(ratings: pd.DataFrame) -> Split:
     """Take each user's newest rating as test, the one before as validation, the rest as train: for sequence models.
 
-    Ties in time keep the order of the table. Users with two ratings have no validation rating, those with one are in
-    train only.
+    Ties in time keep the order of the table. Users with two ratings have none in validation, those with one only train.
 
     Source: Kang and McAuley (2018), SASRec; the ranking here is over the whole catalogue, not over 101 candidates.
     """
     check_ratings(ratings)
     n, newer = _place_in_history(ratings)
-    return _split(ratings, (newer == 1) & (n >= 3), (newer == 0) & (n >= 2), "user")
+    return _cut(ratings, newer, n >= 3, (n >= 2).astype(int), "user")
 
 
 def split_random5(ratings: pd.DataFrame) -> list[Split]:
@@ -218,10 +198,9 @@ def split_random5(ratings: pd.DataFrame) -> list[Split]:
     past with the future in train: good for comparing star errors with the literature, not for choosing a recommender.
     """
     check_ratings(ratings)
-    fold = np.empty(len(ratings), np.int8)
-    for number, rows in enumerate(np.array_split(np.random.default_rng(0).permutation(len(ratings)), 5)):
-        fold[rows] = number
-    return [Split(ratings[fold != number], None, ratings[fold == number]) for number in range(5)]
+    folds = np.array_split(np.random.default_rng(0).permutation(len(ratings)), 5)
+    in_test = [np.isin(np.arange(len(ratings)), rows) for rows in folds]
+    return [Split(ratings[~test], None, ratings[test]) for test in in_test]
 
 
 def split_stratified(ratings: pd.DataFrame) -> Split:

@@ -40,14 +40,8 @@ def make_movielens(
 ) -> MovieLens:
     """Return ratings, movies and tags in the tables of `load`; `users` is None, as in MovieLens since 10M.
 
-    Args:
-        num_users, num_movies: Ids are 1, 2, …
-        num_ratings: Met within 2 %; at least 20 a user, and at most a quarter of all pairs.
-        num_tags: Met exactly.
-        seed: The same seed gives the same tables.
-
-    Raises:
-        ValueError: There are too few or too many ratings for so many users and movies.
+    Ids are 1, 2, …; the same seed gives the same tables. `num_tags` is met exactly, `num_ratings` within 2 %: at least
+    20 a user, and at most a quarter of all pairs, else a ValueError.
     """
     if not LEAST_RATINGS * num_users <= num_ratings <= num_users * num_movies / 4:
         raise ValueError(
@@ -70,24 +64,18 @@ def make_movielens(
         _fill(ratings, rows, rng, first, active, draws, popularity, genre, movie_bias)
         done = rows.stop
     ratings = pd.DataFrame(ratings, copy=False)
-    movies = _movies(rng, genre)
+    years = rng.integers(1930, 2016, num_movies)
+    movies = {
+        "movie_id": np.arange(1, num_movies + 1, dtype=np.int32),
+        "title": [f"Film {number} ({year})" for number, year in enumerate(years, 1)],
+        "year": pd.array(years, dtype="Int64"),
+        "genres": [f"Genre {number}" for number in genre],
+    }
     tagged = ratings.iloc[np.sort(rng.integers(0, len(ratings), num_tags))][["user_id", "movie_id", "timestamp"]]
     words = [f"about {genre[movie_id - 1]}" for movie_id in tagged["movie_id"]]
     tags = tagged.assign(tag=pd.array(words, dtype="str"), timestamp=tagged["timestamp"] + 60)
     tags = tags[["user_id", "movie_id", "tag", "timestamp"]].reset_index(drop=True)
-    return MovieLens(ratings, movies, None, tags if num_tags else None)
-
-
-def _movies(rng, genre: np.ndarray) -> pd.DataFrame:
-    years = rng.integers(1930, 2016, len(genre))
-    return pd.DataFrame(
-        {
-            "movie_id": np.arange(1, len(genre) + 1, dtype=np.int32),
-            "title": [f"Film {number} ({year})" for number, year in enumerate(years, 1)],
-            "year": pd.array(years, dtype="Int64"),
-            "genres": [f"Genre {number}" for number in genre],
-        }
-    )
+    return MovieLens(ratings, pd.DataFrame(movies), None, tags if num_tags else None)
 
 
 def _activity(rng, num_users: int, num_ratings: int, num_movies: int) -> np.ndarray:
@@ -106,7 +94,6 @@ def _activity(rng, num_users: int, num_ratings: int, num_movies: int) -> np.ndar
 
 
 def _fill(ratings, rows: slice, rng, first: int, activity: np.ndarray, draws, popularity, genre, movie_bias) -> None:
-    """Write the ratings of the users from `first` on into `rows`, by user and time."""
     favourite = rng.integers(0, NUM_GENRES, len(activity))
     user, movie = _watched(rng, activity, favourite, draws, popularity, genre)
     taste = 0.5 * (genre[movie] == favourite[user]) - 0.1
@@ -146,8 +133,7 @@ def _watched(rng, activity, favourite, draws: _Draws, popularity, genre) -> tupl
 def _some_of_each(rng, key: np.ndarray, activity: np.ndarray, num_movies: int) -> tuple[np.ndarray, np.ndarray]:
     """Return as many of each user's keys as their activity, in random order: user and movie of each.
 
-    One sort of whole numbers, user · 2^(luck + movie bits) + luck · 2^movie bits + movie, is five times as fast as
-    sorting by two columns.
+    One sort of user · 2^(luck + movie bits) + luck · 2^movie bits + movie is five times as fast as of two columns.
     """
     movie_bits = num_movies.bit_length()
     luck_bits = 62 - movie_bits - len(activity).bit_length()
@@ -169,8 +155,8 @@ class _Draws(NamedTuple):
 
     start: np.ndarray  # int64 [genres + 1], of each table
     size: np.ndarray  # int64 [genres + 1]
-    movie: np.ndarray  # int64 [places]
-    other: np.ndarray  # int64 [places]
+    movie: np.ndarray  # int64 [places]; other: the same
+    other: np.ndarray
     keep: np.ndarray  # float64 [places]
 
 
@@ -218,12 +204,8 @@ def _draw(rng, draws: _Draws, favourite: np.ndarray) -> np.ndarray:
 def write_csv(data: MovieLens, folder: str | os.PathLike) -> Path:
     """Write ratings.csv, movies.csv and (if there are any) tags.csv as GroupLens writes them; return the folder.
 
-    Columns are userId, movieId, rating, timestamp; stars have one digit, rows the order of the tables. Users are left
-    out: no release in this format has them. Each file appears whole or not at all.
-
-    Args:
-        data: Any tables, as `make_movielens` or `movierec.load` return them.
-        folder: Made if need be; files of these names in it are replaced.
+    The folder is made if need be; files of these names in it are replaced, each whole or not at all. Users are left
+    out: no release in this format has them.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

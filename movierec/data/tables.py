@@ -1,18 +1,26 @@
-"""The four tables of a data set, and text files read as typed tables, or the line that does not fit."""
+"""The tables of a data set: their types, how text files are read as such, and how they are kept on the disk."""
 
 from __future__ import annotations
 
 import contextlib
 import csv
+import hashlib
 import io
+import json
+import os
+import shutil
+import tempfile
+import warnings
 import zipfile
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from movierec.data.indices import PAIR, pair_repeats
+from movierec.data.download import PART, checksum, sweep
+from movierec.files import flush_to_disk, sha256_of_file, write_atomically
 
 RATINGS = {"user_id": "int64", "movie_id": "int64", "rating": "float32", "timestamp": "int64"}
 MOVIES = {"movie_id": "int64", "title": "str", "genres": "str"}
@@ -21,6 +29,8 @@ TAGS = {"user_id": "int64", "movie_id": "int64", "tag": "str", "timestamp": "int
 YEAR = r".*\((\d{4})(?:[-–](?:\d{4})?)?\)"  # the last in parentheses; "(2007-2019)"
 UNIT = "\x1f"  # replaces "::", because pandas reads a separator of one character 25 times faster; no title holds it
 ROWS = 1 << 18  # parsed at a time in the search for a faulty line
+CODE = [Path(__file__).with_name(f"{name}.py") for name in ("cleaning", "formats", "tables")]
+MANIFEST = "manifest.json"  # the checksums of the cached files beside it
 
 
 class MovieLens(NamedTuple):
@@ -32,10 +42,7 @@ class MovieLens(NamedTuple):
     tags: pd.DataFrame | None = None  # user_id, movie_id, tag, timestamp
 
     def __repr__(self) -> str:
-        sizes = (
-            f"no {noun}" if table is None else f"{len(table):,} {noun}"
-            for noun, table in zip(self._fields, self, strict=True)
-        )
+        sizes = (f"no {noun}" if table is None else f"{len(table):,} {noun}" for noun, table in self._asdict().items())
         return f"MovieLens({', '.join(sizes)})"
 
 
@@ -45,76 +52,22 @@ def movie_table(movie_id: pd.Series | np.ndarray, title: pd.Series, genres: pd.S
     return pd.DataFrame({"movie_id": movie_id, "title": title, "year": year, "genres": genres})
 
 
-def genre_flags(genres: pd.Series) -> pd.DataFrame:
-    """Return one column a genre, alphabetical, int64: 1 where a text such as "Action|Crime" names it, 0 elsewhere.
-
-    An empty or missing text names no genre. The texts are split as Python objects: pandas' own split of Arrow strings
-    would add a column "", so that the result would depend on whether pyarrow is installed.
-
-    Args:
-        genres: Texts with "|" between genres; the result has the same index.
-    """
-    return genres.astype(object).fillna("").str.get_dummies("|")
-
-
-def check_ratings(ratings: pd.DataFrame, name: str = "ratings") -> None:
-    """Raise ValueError unless `ratings` has rows of user_id, movie_id, rating, timestamp, each pair once."""
-    check_columns(ratings, name)
-    if pair_repeats(ratings):
-        repeated = ratings.duplicated(PAIR).to_numpy()
+def check_has(table: pd.DataFrame, name: str, columns: Iterable[str], example: str) -> None:
+    """Raise ValueError unless the table `name` has the columns, as `example` has."""
+    if missing := [f"`{column}`" for column in columns if column not in table]:
         raise ValueError(
-            f"`{name}` must hold each user's rating of a movie once; {repeated.sum():,} of {len(ratings):,} rows "
-            f"repeat one, e.g. {ratings[repeated][PAIR].head(3).to_numpy().tolist()}. "
-            'Try ratings.drop_duplicates(["user_id", "movie_id"], keep="last").'
+            f"`{name}` needs {', '.join(columns)}; {', '.join(missing)} is missing. `{example}` is such a table."
         )
-
-
-def check_columns(ratings: pd.DataFrame, name: str) -> None:
-    """Raise ValueError unless `ratings` has rows of whole ids and finite stars and times."""
-    if not isinstance(ratings, pd.DataFrame):
-        raise ValueError(
-            f"`{name}` must be a DataFrame, got {type(ratings).__name__}. "
-            '`movierec.load("ml-100k").ratings` is such a table.'
-        )
-    missing = [column for column in RATINGS if column not in ratings]
-    if missing:
-        raise ValueError(
-            f"`{name}` needs {', '.join(RATINGS)}; {', '.join(f'`{c}`' for c in missing)} is missing. "
-            '`movierec.load("ml-100k").ratings` is such a table.'
-        )
-    if ratings.empty:
-        raise ValueError(f"`{name}` has no row. A split needs ratings in train and in test.")
-    for column, unit in (("rating", "stars"), ("timestamp", "Unix seconds")):
-        values = ratings[column]
-        is_number = pd.api.types.is_numeric_dtype(values)
-        bad = ~np.isfinite(values.to_numpy(float, na_value=np.nan)) if is_number else np.ones(len(values), bool)
-        if bad.any():
-            raise ValueError(
-                f"every {column} in `{name}` must be a number ({unit}); {bad.sum():,} of {len(ratings):,} are not, "
-                f"e.g. {values[bad].head(3).tolist()}. Drop or mend them."
-            )
-    for column in PAIR:
-        if not pd.api.types.is_integer_dtype(ratings[column]):
-            raise ValueError(
-                f"{column} in `{name}` must be whole numbers; found {ratings[column].dtype}, "
-                f"e.g. {ratings[column].head(3).tolist()}. pandas.factorize makes numbers of names."
-            )
 
 
 class Table(NamedTuple):
-    """How one text file is written.
+    """How one text file is written."""
 
-    Attributes:
-        member: The name of the file.
-        columns: name -> dtype, in the order of the file; "skip" is not read.
-        header: The number of lines before the first row.
-    """
-
-    member: str
-    columns: dict[str, str]
+    member: str  # the name of the file
+    columns: dict[str, str]  # name -> dtype, in the order of the file; "skip" is not read
     separator: str = ","
     encoding: str = "utf-8"
-    header: int = 0
+    header: int = 0  # lines before the first row
 
 
 class Fault(NamedTuple):
@@ -135,20 +88,20 @@ class Unreadable(ValueError):
 
 
 def read_rows(file: Path | zipfile.Path, table: Table) -> pd.DataFrame:
-    """Return the rows in the order of the file; ids are int32 where they fit, other columns as `table` says.
-
-    Raises:
-        Unreadable: A ValueError; a row is malformed.
-    """
-    if fault := find_fault(file, table, most=1):  # pandas would take the first of too many fields for an index
+    """Return the rows in the order of the file; ids are int32 where they fit. Raise Unreadable for a malformed one."""
+    if fault := _find_fault(file, table, most=1):  # pandas would take the first of too many fields for an index
         raise Unreadable("a line does not fit", fault)
     try:
         rows = _parse_whole(file, table)
     except (ValueError, OverflowError) as error:
-        raise Unreadable(str(error), _second_look(file, table)) from error
+        done = 0  # rows before the chunk that pandas cannot parse; that one is looked at line by line
+        with _opened(file, table) as stream, contextlib.suppress(ValueError, OverflowError):
+            for chunk in _parse(stream, table, chunksize=ROWS):
+                done += len(chunk)
+        raise Unreadable(str(error), _find_fault(file, table, skip=done)) from error
     last = list(table.columns)[-1]
     cut_off = table.columns[last] == "str" and (rows[last] == "").any()  # pandas fills up a line that is too short
-    if cut_off and (fault := find_fault(file, table)):
+    if cut_off and (fault := _find_fault(file, table)):
         raise Unreadable("a line is too short", fault)
     wanted = [name for name, dtype in table.columns.items() if dtype != "skip"]
     return rows if list(rows) == wanted else rows[wanted]
@@ -166,28 +119,15 @@ def _parse_whole(file: Path | zipfile.Path, table: Table) -> pd.DataFrame:
     return rows.astype(dict.fromkeys(small, "int32"))
 
 
-def _second_look(file: Path | zipfile.Path, table: Table) -> Fault | None:
-    """Return the first faulty line: find the chunk that pandas cannot parse, then look at it line by line."""
-    done = 0
-    with _opened(file, table) as stream, contextlib.suppress(ValueError, OverflowError):
-        for chunk in _parse(stream, table, chunksize=ROWS):
-            done += len(chunk)
-    return find_fault(file, table, skip=done)
-
-
 def _opened(file: Path | zipfile.Path, table: Table) -> IO:
     return file.open("r", encoding=table.encoding) if table.separator == "::" else file.open("rb")
 
 
 def _parse(stream: IO, table: Table, chunksize: int | None = None):
-    """Return the rows as typed columns, or an iterator of chunks of them."""
-    wanted = [name for name, dtype in table.columns.items() if dtype != "skip"]
-    only_numbers = "str" not in table.columns.values()  # else pandas would overlook a comma too many
     return pd.read_csv(
         _OneCharacter(stream) if table.separator == "::" else stream,
         sep=UNIT if table.separator == "::" else table.separator,
         names=list(table.columns),
-        usecols=wanted if only_numbers and len(wanted) < len(table.columns) else None,
         dtype={name: "str" if dtype == "skip" else dtype for name, dtype in table.columns.items()},
         skiprows=table.header,
         encoding=table.encoding,
@@ -212,15 +152,8 @@ class _OneCharacter(io.TextIOBase):
         return text.replace("::", UNIT)
 
 
-def find_fault(file: Path | zipfile.Path, table: Table, skip: int = 0, most: int | None = None) -> Fault | None:
-    """Return the first line that does not fit `table`; None if all do.
-
-    Args:
-        file: Where the rows are.
-        table: How they should be written.
-        skip: The number of rows that are known to be good.
-        most: The number of rows to look at after them; default: all.
-    """
+def _find_fault(file: Path | zipfile.Path, table: Table, skip: int = 0, most: int | None = None) -> Fault | None:
+    """Return the first line that does not fit `table`, among `most` rows after `skip` good ones; None if all do."""
     first = table.header + skip
     with file.open("rb") as lines:
         for number, line in enumerate(lines, 1):
@@ -243,3 +176,62 @@ def find_fault(file: Path | zipfile.Path, table: Table, skip: int = 0, most: int
             except (ValueError, OverflowError):
                 return Fault(number, text, column, field)
     return None
+
+
+def cached(folder: Path, sources: list[Path], build: Callable[[], dict[str, pd.DataFrame]]) -> dict[str, pd.DataFrame]:
+    """Return the tables that `build` makes of the files `sources`, from the disk if they were kept there.
+
+    They are kept as Feather files in a folder named by the checksums of the sources and of our code that reads and
+    cleans them. The folder appears whole, when all files are on disk, and is never changed: another process sees all of
+    it or nothing. Of two processes that build at once, the first one's files are kept; older ones are then removed.
+    Warn if the files were damaged, and are made again; or if they could not be written.
+    """
+    entry = folder / _key(sources)
+    try:
+        files = json.loads((entry / MANIFEST).read_text(encoding="utf-8"))
+        for name, expected in files.items():
+            if sha256_of_file(entry / name) != expected:
+                raise ValueError(f"{name} has another checksum")
+        return {Path(name).stem: pd.read_feather(entry / name) for name in files}
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        if entry.exists():
+            warnings.warn(f"The tables in {entry} are damaged ({error}): they are made again.", stacklevel=3)
+            shutil.rmtree(entry, ignore_errors=True)
+    tables = build()
+    if entry.name != _key(sources):  # a source changed while it was read
+        return tables
+    try:
+        _keep(entry, tables)
+    except OSError as error:
+        megabytes = sum(table.memory_usage().sum() for table in tables.values()) / 1e6
+        warnings.warn(
+            f"The tables could not be cached, about {megabytes:,.0f} MB in {folder}: {error.strerror or error}. They "
+            "are whole, but will be read from their source again next time. Make room, or set the environment "
+            "variable MOVIEREC_DATA to a folder that can be written.",
+            stacklevel=3,
+        )
+    return tables
+
+
+def _key(sources: list[Path]) -> str:
+    checksums = [*map(checksum, sources), *map(sha256_of_file, CODE)]
+    return hashlib.sha256(json.dumps(checksums).encode()).hexdigest()[:16]
+
+
+def _keep(entry: Path, tables: dict[str, pd.DataFrame]) -> None:
+    entry.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=PART, dir=entry.parent, ignore_cleanup_errors=True) as part:
+        place = Path(part, entry.name)
+        place.mkdir()
+        files = {f"{name}.feather": table for name, table in tables.items()}
+        for name, table in files.items():
+            table.to_feather(place / name, compression="uncompressed")  # four times as fast to read
+            flush_to_disk(place / name)
+        write_atomically(place / MANIFEST, json.dumps({name: sha256_of_file(place / name) for name in files}).encode())
+        try:
+            os.rename(place, entry)
+        except OSError:
+            if not entry.exists():  # else another process was faster
+                raise
+    flush_to_disk(entry.parent)
+    sweep(path for path in entry.parent.iterdir() if path != entry)

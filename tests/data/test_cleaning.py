@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from movierec.data import MovieLens, clean, find_movie, natural_title
+from movierec.data.cleaning import check_columns, check_ratings
 from tests.data.conftest import assert_same, rows
 
 
@@ -37,8 +38,10 @@ def dirty() -> MovieLens:
     return MovieLens(ratings, movies, users, tags)
 
 
-def test_clean_counts_and_decides():
-    data, log = clean(dirty())
+def test_clean_counts_decides_and_leaves_its_argument_alone_and_twice_is_once():
+    tables = dirty()
+    data, log = clean(tables)
+    assert_same(tables, dirty())
     assert rows(data.ratings) == [
         (1, 10, 5.0, 900_000_300),
         (3, 20, 2.5, 900_000_000),
@@ -61,40 +64,17 @@ def test_clean_counts_and_decides():
         ("times before 1995 or in the future", 2, 0),
         ("tags of unknown movies", 1, 1),
     ]
-    assert len(data.ratings) == len(dirty().ratings) - 5
-
-
-def test_clean_leaves_its_argument_alone_and_twice_is_once():
-    data = dirty()
-    once, _ = clean(data)
-    assert_same(data, dirty())
-    twice, log = clean(once)
-    assert_same(twice, once)
+    twice, log = clean(data)
+    assert_same(twice, data)
     assert log.removed.sum() == 0
     assert log.found[log.problem == "titles with the article moved"].item() == 0
 
 
-@pytest.mark.parametrize("step, kept", [(None, [0.5, 0.7, 1, 2.5, 5]), (0.5, [0.5, 1, 2.5, 5]), (1, [1, 5])])
-def test_the_scale_of_stars(step, kept):
-    stars = [0.0, 0.5, 0.7, 1.0, 2.5, 5.0, 5.5, float("nan")]
-    ratings = pd.DataFrame({"user_id": range(8), "movie_id": 10, "rating": stars, "timestamp": 900_000_000})
-    data, _ = clean(MovieLens(ratings, dirty().movies), step)
-    assert list(data.ratings.rating) == kept
-
-
-def test_equal_times_keep_the_last_row_of_any_index():
-    ratings = pd.DataFrame(
-        {"user_id": [1, 1], "movie_id": 10, "rating": [2.0, 4.0], "timestamp": 900_000_000}, index=[5, 5]
-    )
-    data, _ = clean(MovieLens(ratings, dirty().movies))
-    assert rows(data.ratings) == [(1, 10, 4.0, 900_000_000)]
-
-
 def test_clean_names_a_missing_column():
     data = dirty()
-    with pytest.raises(ValueError, match="`ratings` needs user_id, movie_id, rating, timestamp; timestamp i"):
+    with pytest.raises(ValueError, match="`ratings` needs user_id, movie_id, rating, timestamp; `timestamp` i"):
         clean(data._replace(ratings=data.ratings.drop(columns="timestamp")))
-    with pytest.raises(ValueError, match="`movies` needs movie_id, title, year, genres; year, genres is"):
+    with pytest.raises(ValueError, match="`movies` needs movie_id, title, year, genres; `year`, `genres` is"):
         clean(data._replace(movies=data.movies[["movie_id", "title"]]))
 
 
@@ -106,7 +86,7 @@ def test_ratings_stay_as_in_a_slow_loop(large, step):
     pairs = rng.integers(0, [6, 8], (60, 2)) + large
     stars = rng.choice([0, 0.5, 0.7, 1, 2.5, 4, 5, 5.5, np.nan], 60).astype(np.float32)
     ratings = pd.DataFrame(pairs, columns=["user_id", "movie_id"]).assign(rating=stars)
-    ratings["timestamp"] = 900_000_000 + rng.integers(0, 4, 60)
+    ratings["timestamp"] = 900_000_000 + rng.integers(0, 4, 60)  # many ties: the later row counts
     known = [movie + large for movie in (0, 1, 2, 3, 5, 7)]
     later = {}
     for place, (user, movie, star, seconds) in enumerate(ratings.itertuples(index=False, name=None)):
@@ -115,63 +95,39 @@ def test_ratings_stay_as_in_a_slow_loop(large, step):
     expected = ratings.iloc[sorted(place for _, place in later.values())].reset_index(drop=True)
     assert 5 < len(expected) < 40
     table = pd.DataFrame({"movie_id": known, "title": "Pi", "year": pd.array([None] * 6, "Int64"), "genres": ""})
-    data, log = clean(MovieLens(ratings, table), step)
+    data, log = clean(MovieLens(ratings.set_axis([5] * 60), table), step)
     pd.testing.assert_frame_equal(data.ratings, expected)
     assert log.removed.sum() == 60 - len(expected)
 
 
-@pytest.mark.parametrize(
-    "published, natural",
-    [
-        ("Matrix, The (1999)", "The Matrix (1999)"),
-        ("Single Girl, A", "A Single Girl"),
-        ("American in Paris, An (1951)", "An American in Paris (1951)"),
-        (
-            "Double vie de Véronique, La (Double Life of Veronique, The) (1991)",
-            "La Double vie de Véronique (The Double Life of Veronique) (1991)",
-        ),
-        (
-            "Good, the Bad and the Ugly, The (Buono, il brutto, il cattivo, Il) (1966)",
-            "The Good, the Bad and the Ugly (Il Buono, il brutto, il cattivo) (1966)",
-        ),
-        ("Enfer, L' (1994)", "L'Enfer (1994)"),
-        ("Boot, Das (1981)", "Das Boot (1981)"),
-        ("Tin Drum, The (Blechtrommel, Die) (1979)", "The Tin Drum (Die Blechtrommel) (1979)"),
-        ("Seventh Seal, The (Sjunde inseglet, Det) (1957)", "The Seventh Seal (Det Sjunde inseglet) (1957)"),
-        ("Convent, The (Convento, O) (1995)", "The Convent (O Convento) (1995)"),
-        ("Vitelloni, I (1953)", "I Vitelloni (1953)"),
-        ("Yojimbo (a.k.a. Bodyguard, The) (1961)", "Yojimbo (a.k.a. The Bodyguard) (1961)"),
-        ("Land Before Time, The (1988) (V)", "The Land Before Time (1988) (V)"),
-    ],
-)
-def test_natural_titles(published, natural):
-    assert natural_title(published) == natural
-    assert natural_title(natural) == natural
+NATURAL = {
+    "Matrix, The (1999)": "The Matrix (1999)",
+    "Single Girl, A": "A Single Girl",
+    "Double vie de Véronique, La (Double Life of Veronique, The) (1991)": (
+        "La Double vie de Véronique (The Double Life of Veronique) (1991)"
+    ),
+    "Good, the Bad and the Ugly, The (Buono, il brutto, il cattivo, Il) (1966)": (
+        "The Good, the Bad and the Ugly (Il Buono, il brutto, il cattivo) (1966)"
+    ),
+    "Enfer, L' (1994)": "L'Enfer (1994)",
+    "Tin Drum, The (Blechtrommel, Die) (1979)": "The Tin Drum (Die Blechtrommel) (1979)",
+    "Convent, The (Convento, O) (1995)": "The Convent (O Convento) (1995)",
+    "Vitelloni, I (1953)": "I Vitelloni (1953)",
+    "Yojimbo (a.k.a. Bodyguard, The) (1961)": "Yojimbo (a.k.a. The Bodyguard) (1961)",
+    "Land Before Time, The (1988) (V)": "The Land Before Time (1988) (V)",
+}  # fmt: skip
+STAY = [
+    "unknown", "Die, Mommie, Die (2003)", "Me, Myself, I (1999)", "I, Claudius (1976)", "Paris, Texas (1984)",
+    "Cry, the Beloved Country (1995)", "Sex, Lies, and Videotape (1989)", "Girl, Interrupted (1999)",
+    "(500) Days of Summer (2009)", "", "I, Worst of All (Yo, la peor de todas) (1990)", "Kiss Me, Guido (1997)",
+    "Theatre, Them (2000)", "Mrs. Brown (Her Majesty, Mrs. Brown) (1997)",
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "title",
-    [
-        "Toy Story (1995)",
-        "unknown",
-        "Die, Mommie, Die (2003)",
-        "Me, Myself, I (1999)",
-        "I, Claudius (1976)",
-        "Paris, Texas (1984)",
-        "Cry, the Beloved Country (1995)",
-        "Sex, Lies, and Videotape (1989)",
-        "Girl, Interrupted (1999)",
-        "(500) Days of Summer (2009)",
-        "",
-        "I, Worst of All (Yo, la peor de todas) (1990)",
-        "Kiss Me, Guido (1997)",
-        "What's Eating Gilbert Grape (1993)",
-        "Theatre, Them (2000)",
-        "Mrs. Brown (Her Majesty, Mrs. Brown) (1997)",
-    ],
-)
-def test_titles_that_stay(title):
-    assert natural_title(title) == title
+def test_natural_titles():
+    assert {published: natural_title(published) for published in NATURAL} == NATURAL
+    for title in [*NATURAL.values(), *STAY]:
+        assert natural_title(title) == title
 
 
 MOVIES = pd.DataFrame(
@@ -190,23 +146,20 @@ MOVIES = pd.DataFrame(
 )
 
 
-@pytest.mark.parametrize(
-    "title, movie_id",
-    [
-        ("The Matrix (1999)", 1),
-        ("Matrix, The (1999)", 1),
-        ("matrix, the", 1),
-        (" THE MATRIX ", 1),
-        ("Titanic (1953)", 4),
-        ("la double vie de véronique", 2),
-        ("Double vie de Véronique, La (Double Life of Veronique, The) (1991)", 2),
-        ("La Double vie de Véronique (The Double Life of Veronique)", 2),
-        ("Land Before Time III: The Time of the Great Giving", 7),
-    ],
-)
-def test_a_movie_is_found(title, movie_id):
-    assert find_movie(MOVIES, title) == movie_id
-    assert type(find_movie(MOVIES, title)) is int
+def test_a_movie_is_found():
+    asked = {
+        "The Matrix (1999)": 1,
+        "Matrix, The (1999)": 1,
+        "matrix, the": 1,
+        " THE MATRIX ": 1,
+        "Titanic (1953)": 4,
+        "la double vie de véronique": 2,
+        "Double vie de Véronique, La (Double Life of Veronique, The) (1991)": 2,
+        "La Double vie de Véronique (The Double Life of Veronique)": 2,
+        "Land Before Time III: The Time of the Great Giving": 7,
+    }
+    assert {title: find_movie(MOVIES, title) for title in asked} == asked
+    assert type(find_movie(MOVIES, "matrix, the")) is type(find_movie(MOVIES, "The Matrix (1999)")) is int
 
 
 def test_a_movie_that_is_not_there_or_twice():
@@ -222,3 +175,39 @@ def test_a_movie_that_is_not_there_or_twice():
     ]:
         with pytest.raises(ValueError, match=f"must be that of one movie; 2 have .*{first}.*{second}"):
             find_movie(MOVIES, title)
+
+
+# ---- what is refused
+
+GOOD = pd.DataFrame({"user_id": [1, 1, 2], "movie_id": [10, 20, 10], "rating": [4.0, 3, 5], "timestamp": [1, 2, 3]})
+DATES = pd.to_datetime(["1998-01-01"] * 3)  # read as nanoseconds, they would give nonsense weeks
+
+
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [
+        ([1, 2, 3], "`mine` must be a DataFrame, got list"),
+        (GOOD.drop(columns="movie_id"), '`mine` needs user_id, .*`movie_id` is missing.*load."ml-100k"'),
+        (GOOD.drop(columns="timestamp"), "`timestamp` is missing"),
+        (GOOD[:0], "`mine` has no row"),
+        (GOOD.assign(rating=["four", "3", "5"]), "every rating in `mine` must be a number .stars.; 3 of 3"),
+        (GOOD.assign(timestamp=DATES), "every timestamp in `mine` must be a number .Unix seconds.; 3 of 3"),
+        (GOOD.assign(rating=[1, np.nan, 2]), r"1 of 3 are not, e.g. \[nan\]"),
+        (GOOD.assign(timestamp=[1, -np.inf, 2]), r"1 of 3 are not, e.g. \[-inf\]"),
+        (GOOD.assign(rating=pd.array([1, None, 2], "Float64")), r"1 of 3 are not, e.g. \[<NA>\]"),
+        (GOOD.astype({"user_id": str}), "user_id in `mine` must be whole numbers; found .* pandas.factorize"),
+        (GOOD.assign(movie_id=[1.0, 2, 3]), "movie_id in `mine` must be whole numbers; found float64"),
+    ],
+)
+def test_ratings_that_are_no_ratings_are_refused_with_a_count_and_examples(bad, says):
+    check_ratings(GOOD)
+    with pytest.raises(ValueError, match=says):
+        check_columns(bad, "mine")
+
+
+def test_a_rating_that_is_there_twice_is_refused_and_the_call_that_mends_it_mends_it():
+    twice = pd.concat([GOOD, GOOD[:1].assign(rating=1.0)], ignore_index=True)
+    with pytest.raises(ValueError, match=r"once; 1 of 4 rows repeat one, e.g. \[\[1, 10\]\]") as error:
+        check_ratings(twice)
+    assert 'ratings.drop_duplicates(["user_id", "movie_id"], keep="last")' in str(error.value)
+    check_ratings(twice.drop_duplicates(["user_id", "movie_id"], keep="last"))

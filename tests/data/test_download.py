@@ -5,10 +5,10 @@ The server is on 127.0.0.1, pip is replaced; nothing here needs the internet.
 
 import errno
 import hashlib
-import os
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -21,28 +21,23 @@ BODY = b"the bytes of an archive " * 100_000  # 2.4 MB: large enough for a progr
 NAME = "ml-1m"
 
 
-class Answers(BaseHTTPRequestHandler):
-    """Serves `pages`: path -> (status, declared length, body)."""
-
-    pages: dict = {}
-
-    def do_GET(self):
-        status, length, body = self.pages.get(self.path, (404, 0, b""))
-        self.send_response(status)
-        self.send_header("Content-Length", str(length))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture
 def server(monkeypatch):
-    """A GroupLens of our own; `server["/ml-1m.zip"] = body` publishes."""
+    """A GroupLens of our own; `server["/ml-1m.zip"] = (status, declared length, body)` publishes."""
     pages = {}
-    handler = type("Handler", (Answers,), {"pages": pages})
-    http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self):
+            status, length, body = pages.get(self.path, (404, 0, b""))
+            self.send_response(status)
+            self.send_header("Content-Length", str(length))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
     threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True).start()
     monkeypatch.setattr(download, "SERVER", f"http://127.0.0.1:{http.server_port}")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
@@ -72,8 +67,24 @@ def pip(wheel: bytes | None = None, stderr: str = ""):
     return run
 
 
-def publish(monkeypatch, name=NAME, body=BODY):
-    monkeypatch.setitem(download.ARCHIVES, name, download.Archive(6, hashlib.md5(body).hexdigest()))
+def publish(monkeypatch, server: dict, name=NAME):
+    """Make BODY the published archive, and serve it."""
+    monkeypatch.setitem(download.ARCHIVES, name, download.Archive(6, hashlib.md5(BODY).hexdigest()))
+    server[f"/{name}.zip"] = (200, len(BODY), BODY)
+
+
+@pytest.fixture
+def wheel(monkeypatch):
+    """Make BODY the wheel of RecBole, and let pip find it."""
+    monkeypatch.setattr(download, "WHEEL_SHA256", hashlib.sha256(BODY).hexdigest())
+    monkeypatch.setattr(subprocess, "run", pip(BODY))
+
+
+def failing(error: Exception):
+    def fail(*_, **__):
+        raise error
+
+    return fail
 
 
 def left_in(folder: Path) -> list[str]:
@@ -81,8 +92,7 @@ def left_in(folder: Path) -> list[str]:
 
 
 def test_an_archive_is_fetched_checked_and_kept(server, monkeypatch, tmp_path, capsys):
-    publish(monkeypatch)
-    server["/ml-1m.zip"] = (200, len(BODY), BODY)
+    publish(monkeypatch, server)
     path = download.obtain(NAME, tmp_path / "new" / "raw")
     assert path == tmp_path / "new" / "raw" / "ml-1m.zip"
     assert path.read_bytes() == BODY
@@ -92,17 +102,14 @@ def test_an_archive_is_fetched_checked_and_kept(server, monkeypatch, tmp_path, c
     assert capsys.readouterr() == ("", "")  # not a terminal: not a word
 
 
-def test_a_terminal_sees_a_bar_for_large_files_and_the_next_source(server, monkeypatch, tmp_path, capsys):
+def test_a_terminal_sees_a_bar_for_large_files_and_the_next_source(server, wheel, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    publish(monkeypatch)
-    server["/ml-1m.zip"] = (200, len(BODY), BODY)
+    publish(monkeypatch, server)
     download.obtain(NAME, tmp_path)
     assert "100%" in capsys.readouterr().err
     monkeypatch.setitem(download.ARCHIVES, NAME, download.Archive(1, hashlib.md5(BODY).hexdigest()))
     download.obtain(NAME, tmp_path / "other")
     assert capsys.readouterr() == ("", "")
-    monkeypatch.setattr(download, "WHEEL_SHA256", hashlib.sha256(BODY).hexdigest())
-    monkeypatch.setattr(subprocess, "run", pip(BODY))
     download.obtain("ml-100k", tmp_path)
     expected = f"{download.SERVER}/ml-100k.zip: answered 404 Not Found. Next: pip download recbole==1.2.1\n"
     assert capsys.readouterr().err == expected
@@ -118,7 +125,7 @@ def test_a_terminal_sees_a_bar_for_large_files_and_the_next_source(server, monke
     ids=["missing", "truncated", "wrong checksum"],
 )
 def test_a_bad_answer_is_told_and_leaves_nothing(server, monkeypatch, tmp_path, page, reason):
-    publish(monkeypatch)
+    publish(monkeypatch, server)
     server["/ml-1m.zip"] = page
     with pytest.raises(download.DataUnavailable) as error:
         download.obtain(NAME, tmp_path)
@@ -150,17 +157,12 @@ def test_offline_lists_every_source_and_the_way_by_hand(offline, tmp_path):
     ],
 )
 def test_other_failures_of_the_server(error, words, monkeypatch, tmp_path):
-    def fail(*_, **__):
-        raise error
-
-    monkeypatch.setattr(requests.Session, "request", fail)
+    monkeypatch.setattr(requests.Session, "request", failing(error))
     with pytest.raises(download.DataUnavailable, match=words):
         download.obtain(NAME, tmp_path)
 
 
-def test_the_wheel_is_the_last_resort_of_ml_100k_only(offline, monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(download, "WHEEL_SHA256", hashlib.sha256(BODY).hexdigest())
-    monkeypatch.setattr(subprocess, "run", pip(BODY))
+def test_the_wheel_is_the_last_resort_of_ml_100k_only(offline, wheel, tmp_path, capsys):
     path = download.obtain("ml-100k", tmp_path)
     assert (path.name, path.read_bytes()) == (download.WHEEL, BODY)
     assert left_in(tmp_path) == [download.WHEEL]
@@ -170,13 +172,12 @@ def test_the_wheel_is_the_last_resort_of_ml_100k_only(offline, monkeypatch, tmp_
     assert "pip" not in str(error.value)
 
 
-def hang(command, timeout, **_):
-    raise subprocess.TimeoutExpired(command, timeout)
-
-
 @pytest.mark.parametrize(
     "run, reason",
-    [(pip(b"another"), "the wheel has SHA-256 .*, not 9c9948202011f37e"), (hang, "no wheel within 300 s")],
+    [
+        (pip(b"another"), "the wheel has SHA-256 .*, not 9c9948202011f37e"),
+        (failing(subprocess.TimeoutExpired("pip", 300)), "no wheel within 300 s"),
+    ],
 )
 def test_another_wheel_is_refused_and_a_pip_that_hangs_is_given_up(run, reason, offline, monkeypatch, tmp_path):
     monkeypatch.setattr(subprocess, "run", run)
@@ -185,9 +186,8 @@ def test_another_wheel_is_refused_and_a_pip_that_hangs_is_given_up(run, reason, 
     assert left_in(tmp_path) == []
 
 
-def test_order_of_what_is_there(offline, monkeypatch, tmp_path):
-    publish(monkeypatch, "ml-100k")
-    monkeypatch.setattr(download, "WHEEL_SHA256", hashlib.sha256(BODY).hexdigest())
+def test_order_of_what_is_there(offline, wheel, monkeypatch, tmp_path):
+    publish(monkeypatch, {}, "ml-100k")
     for path in [tmp_path / download.WHEEL, tmp_path / "ml-100k", tmp_path / "ml-100k.zip"]:
         path.mkdir() if path.name == "ml-100k" else path.write_bytes(BODY)
         assert download.obtain("ml-100k", tmp_path) == path
@@ -223,44 +223,15 @@ def test_a_changing_archive_is_checked_by_the_file_beside_it(server, tmp_path):
     assert download.obtain("ml-latest-small", tmp_path).read_bytes() == BODY
 
 
-def test_an_interruption_leaves_nothing(server, monkeypatch, tmp_path):
-    def stop_after_one_chunk(self, chunk_size):
-        yield BODY[:chunk_size]
-        assert len(left_in(tmp_path)) > 0  # the part is there, under another name than the archive's
-        assert not (tmp_path / "ml-1m.zip").exists()
-        self.close()
-        raise KeyboardInterrupt
-
-    publish(monkeypatch)
-    server["/ml-1m.zip"] = (200, len(BODY), BODY)
-    monkeypatch.setattr(requests.Response, "iter_content", stop_after_one_chunk)
-    with pytest.raises(KeyboardInterrupt):
-        download.obtain(NAME, tmp_path)
-    assert left_in(tmp_path) == []
-
-
-def test_what_a_killed_process_left_is_swept_after_an_hour(server, monkeypatch, tmp_path):
-    publish(monkeypatch)
-    server["/ml-1m.zip"] = (200, len(BODY), BODY)
-    old = tmp_path / ".movierec-1"
-    young = tmp_path / ".movierec-2"
-    for folder in (old, young):
-        folder.mkdir()
-    (old / "half").write_bytes(b"half")
-    os.utime(old, (0, 0))
-    download.obtain(NAME, tmp_path)
-    assert left_in(tmp_path) == [young.name, "ml-1m.zip"]  # the young one may be another process at work
-
-
 @pytest.mark.parametrize("source", ["GroupLens", "pip"])
 def test_a_full_disk_says_what_is_needed_and_leaves_nothing(source, server, monkeypatch, tmp_path):
     def full(self, **_):
+        assert left_in(tmp_path) and not (tmp_path / "ml-100k.zip").exists()  # a part, under another name
         self.close()
         raise OSError(errno.ENOSPC, "No space left on device")
 
     if source == "GroupLens":
-        publish(monkeypatch, "ml-100k")
-        server["/ml-100k.zip"] = (200, len(BODY), BODY)
+        publish(monkeypatch, server, "ml-100k")
         monkeypatch.setattr(requests.Response, "iter_content", full)
     else:
         monkeypatch.setattr(subprocess, "run", pip(stderr="ERROR: [Errno 28] No space left on device\n"))
@@ -271,32 +242,19 @@ def test_a_full_disk_says_what_is_needed_and_leaves_nothing(source, server, monk
 
 
 def test_a_folder_that_cannot_be_written(server, monkeypatch, tmp_path):
-    def refuse(*_, **__):  # root may write anywhere: file modes prove nothing here
-        raise PermissionError(errno.EACCES, "Permission denied")
-
     (tmp_path / "file").write_text("")
     with pytest.raises(FileExistsError, match="file must be a writable folder"):
         download.obtain(NAME, tmp_path / "file")
-    monkeypatch.setattr(Path, "mkdir", refuse)
+    # root may write anywhere: file modes prove nothing here
+    monkeypatch.setattr(Path, "mkdir", failing(PermissionError(errno.EACCES, "Permission denied")))
     with pytest.raises(PermissionError, match=r"raw must be a writable folder.*Permission denied.*MOVIEREC"):
         download.obtain(NAME, tmp_path / "raw")
 
 
 def test_two_at_once_do_not_disturb_each_other(server, monkeypatch, tmp_path):
-    publish(monkeypatch)
-    server["/ml-1m.zip"] = (200, len(BODY), BODY)
-    both, results = threading.Barrier(2), []
-
-    def one():
-        both.wait()
-        results.append(download.obtain(NAME, tmp_path))
-
-    threads = [threading.Thread(target=one) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert results == [tmp_path / "ml-1m.zip"] * 2
+    publish(monkeypatch, server)
+    with ThreadPoolExecutor(2) as pool:
+        assert set(pool.map(lambda _: download.obtain(NAME, tmp_path), range(2))) == {tmp_path / "ml-1m.zip"}
     assert (tmp_path / "ml-1m.zip").read_bytes() == BODY
     assert left_in(tmp_path) == ["ml-1m.zip"]
 
