@@ -1,8 +1,8 @@
-"""Who takes part in the benchmark, and with which settings: the one place where they are written.
+"""The models of the benchmark and their settings, in one place.
 
-Where a setting comes from is said in `origin`: the library's "default"; what its authors or Microsoft Recommenders
+`origin` says where a setting comes from: the library's "default"; what its authors or Microsoft Recommenders
 "published" for MovieLens-100K; the "tutorial" as written; "tuned" here, by `tune.py`, on a split of the train part; or
-the "course" has it as it is taught. Nothing is chosen on test.
+the "course". Nothing is chosen on test.
 """
 
 from dataclasses import dataclass, field, replace
@@ -16,40 +16,26 @@ LISTS_TUNED, STARS_TUNED = chosen("stratified"), chosen("random5")  # by `make t
 
 @dataclass(frozen=True)
 class Peer:
-    """One row of the table.
-
-    Attributes:
-        name: of the model, in the table.
-        protocol: a name of `run.PROTOCOLS`.
-        library: the distribution whose version is recorded.
-        runner: the module of `runners/` that knows the library.
-        model: what the runner calls it.
-        settings: keywords of the runner's `fit`.
-        origin: "default", "published", "tutorial", "tuned" or "course".
-        slow: runs with FULL=1 only.
-        remark: for the table's last column.
-        seeds: fits whose mean is the row: 0, 1, … as the keyword `seed`; 0 fits without such a keyword.
-    """
+    """One row of the table."""
 
     name: str
-    protocol: str
-    library: str
-    runner: str
-    model: str
-    settings: dict = field(default_factory=dict)
+    protocol: str  # of `run.PROTOCOLS`
+    library: str  # the distribution whose version is recorded
+    runner: str  # a module of `runners/`
+    model: str  # what the runner calls it
+    settings: dict = field(default_factory=dict)  # keywords of the runner's `fit`
     origin: str = "default"
-    slow: bool = False
+    slow: bool = False  # runs with FULL=1 only
     remark: str = ""
-    seeds: int = 0
+    seeds: int = 0  # the row is the mean of so many fits, with the keyword `seed`; 0: one fit without it
 
     @property
     def key(self) -> tuple[str, str]:
-        """What tells a row from the others."""
         return self.name, self.protocol
 
 
 def _of(protocol: str, library: str, runner: str):
-    """Return a maker of peers of one library on one protocol: (name, model, settings, origin, …)."""
+    """Return a maker of peers of one library on one protocol."""
 
     def make(name: str, model: str, settings: dict | None = None, origin: str = "default", **others) -> Peer:
         return Peer(name, protocol, library, runner, model, settings or {}, origin, **others)
@@ -151,12 +137,8 @@ TUNED_IN_TIME = {  # by `tune.py` on the validation part of `by_user_time`; the 
     "implicit ALS": {"factors": 48, "regularization": 25, "alpha": 4, "iterations": 15, "random_state": 0},
     "LensKit ImplicitMF": {"embedding_size": 48, "epochs": 15, "regularization": 25, "weight": 4, "seed": 0},
 }
-OF_THE_COURSE = {"item-kNN": "item-kNN", "EASE": "EASE", "ALS": "implicit ALS"}
-STARS_OF_THE_COURSE = {
-    "user and movie bias": "user and movie bias",
-    "item-kNN": "item-kNN for stars",
-    "biased MF": "biased MF",
-}
+OF_THE_COURSE = {"item-kNN": "item-kNN", "EASE": "EASE", "ALS": "implicit ALS"}  # -> the name that `make tune` uses
+STARS_OF_THE_COURSE = {name: name for name in ("user and movie bias", "biased MF")} | {"item-kNN": "item-kNN for stars"}
 
 PEERS = LISTS + STARS
 PEERS += _again("stratified stars", PREDICTORS, {}, STARS)  # with the settings that were chosen for the first fold
