@@ -84,15 +84,23 @@ def tutorial_cost(model, ratings: pd.DataFrame, batch_size: int, optimizer=None)
 
 
 def retrieval_model(kind: type, num_users: int, num_movies: int) -> RetrievalModel:
-    """Return the retrieval tutorial, or `WithoutMetrics`, for so many users and movies."""
     users, movies = (pd.Series(np.arange(size)).astype(str) for size in (num_users, num_movies))
     data = SimpleNamespace(train=pd.DataFrame({"user_index": users}), movies=pd.DataFrame({"movie_index": movies}))
     return kind(data, tf.data.Dataset.from_tensor_slices(movies.to_numpy(str)))
 
 
-def ratings_model(num_users: int, num_movies: int) -> MovielensModel:
-    """Return the tutorial that predicts stars."""
-    return MovielensModel({"user": np.arange(num_users).astype(str), "movie": np.arange(num_movies).astype(str)})
+def tutorials(sizes: tuple, ratings: pd.DataFrame, batch: int, few: int | None = None) -> Iterator[dict]:
+    """Yield the rows of the tutorials; with `few`, the slowest has so many ratings only, and one has Adam, too."""
+    tables, note = f"{sizes[0]:,} x {sizes[1]:,}", f"batches of {batch:,} ratings"
+    tf.keras.utils.set_random_seed(42)
+    variants = [("", RetrievalModel, ratings[:few]), (", no metrics in training", WithoutMetrics, ratings)]
+    for name, kind, rows in variants:
+        spent = tutorial_cost(retrieval_model(kind, *sizes), rows, batch)
+        yield row(tables, TUTORIALS["lists"] + name, spent, note)
+    users, movies = (np.arange(size).astype(str) for size in sizes)
+    for name, optimizer in (("", None), (", Adam", tf.keras.optimizers.Adam()))[: 2 if few else 1]:
+        spent = tutorial_cost(MovielensModel({"user": users, "movie": movies}), ratings, batch, optimizer)
+        yield row(tables, TUTORIALS["stars"] + name, spent, note)
 
 
 # ---- ours
@@ -162,44 +170,29 @@ def small() -> Iterator[dict]:
     ratings = pd.DataFrame({name: pd.factorize(train[f"{name[:-6]}_id"])[0] for name in ("user_index", "movie_index")})
     ratings["rating"] = train["rating"].to_numpy()
     sizes = train["user_id"].nunique(), len(data.movies)
-    tables = f"{sizes[0]:,} x {sizes[1]:,}"
-    tf.keras.utils.set_random_seed(42)
-    note = f"batches of {TUTORIAL_BATCH:,} ratings"
-    for name, kind in (("", RetrievalModel), (", no metrics in training", WithoutMetrics)):
-        spent = tutorial_cost(retrieval_model(kind, *sizes), ratings, TUTORIAL_BATCH)
-        yield row(tables, TUTORIALS["lists"] + name, spent, note)
-    spent = tutorial_cost(ratings_model(*sizes), ratings, TUTORIAL_BATCH)
-    yield row(tables, TUTORIALS["stars"], spent, note)
+    yield from tutorials(sizes, ratings, TUTORIAL_BATCH)
     hybrid = movierec.fit_hybrid(split, data.movies, data.users, stars_epochs=1, ranking_epochs=1)
-    spent = lists_cost(hybrid.model, MOST_PASSES)
+    tables, spent = f"{sizes[0]:,} x {sizes[1]:,}", lists_cost(hybrid.model, MOST_PASSES)
     yield row(tables, "hybrid, lists", spent, f"batches of {USERS_PER_BATCH} users")
     spent = stars_cost(hybrid.model, stars_recipe(hybrid, train, STARS_BATCH)["rows"])
     yield row(tables, "hybrid, stars", spent, f"batches of {STARS_BATCH:,} ratings")
 
 
-def large(num_users: int = NUM_USERS, num_movies: int = NUM_MOVIES) -> Iterator[dict]:
+def large() -> Iterator[dict]:
     """Yield the rows on tables of full size, timed on some steps of an epoch."""
     rng = np.random.default_rng(0)
-    history, features = synthetic_history(num_users, num_movies, rng), synthetic_features(num_movies, rng)
+    history, features = synthetic_history(NUM_USERS, NUM_MOVIES, rng), synthetic_features(NUM_MOVIES, rng)
     chosen = rng.choice(len(history.user_index), STEPS * LARGE_BATCH, replace=False)
     columns = {"user_index": history.user_index[chosen], "movie_index": history.movie_index[chosen]}
     ratings = pd.DataFrame(columns | {"rating": rng.integers(1, 6, len(chosen))})
-    tables, sizes = f"{num_users:,} x {num_movies:,}", (num_users, num_movies)
-    tf.keras.utils.set_random_seed(42)
-    note = f"batches of {LARGE_BATCH:,} ratings"
-    few = ratings[: SLOW_STEPS * LARGE_BATCH]
-    for name, kind, rows in (("", RetrievalModel, few), (", no metrics in training", WithoutMetrics, ratings)):
-        spent = tutorial_cost(retrieval_model(kind, *sizes), rows, LARGE_BATCH)
-        yield row(tables, TUTORIALS["lists"] + name, spent, note)
-    for name, optimizer in (("", None), (", Adam", tf.keras.optimizers.Adam())):
-        spent = tutorial_cost(ratings_model(*sizes), ratings, LARGE_BATCH, optimizer)
-        yield row(tables, TUTORIALS["stars"] + name, spent, note)
-    nothing = Features(np.zeros((num_users, 0), np.float32), [])  # MovieLens says nothing of the users there
-    ids = Indices(np.arange(num_users), np.arange(num_movies))
-    bias = Bias.restore(ids, np.zeros(num_users), np.zeros(num_movies), 3.5, np.arange(1.0, 6.0), 5)
+    yield from tutorials((NUM_USERS, NUM_MOVIES), ratings, LARGE_BATCH, few=SLOW_STEPS * LARGE_BATCH)
+    nothing = Features(np.zeros((NUM_USERS, 0), np.float32), [])  # MovieLens says nothing of the users there
+    ids = Indices(np.arange(NUM_USERS), np.arange(NUM_MOVIES))
+    bias = Bias.restore(ids, np.zeros(NUM_USERS), np.zeros(NUM_MOVIES), 3.5, np.arange(1.0, 6.0), 5)
     model = HybridModel(history, nothing, features, bias, num_weeks=1, heads=("ranking",))
     spent = lists_cost(model, 1, OUR_STEPS)
-    yield row(tables, "hybrid, lists", spent, f"batches of {USERS_PER_BATCH} users; no linear path")
+    note = f"batches of {USERS_PER_BATCH} users; no linear path"
+    yield row(f"{NUM_USERS:,} x {NUM_MOVIES:,}", "hybrid, lists", spent, note)
 
 
 # ---- the table
