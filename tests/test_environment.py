@@ -94,7 +94,7 @@ def test_what_the_package_imports_is_declared():
                 names |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
                 names.add(node.module.split(".")[0])
-    with_others = {"cycler", "pydantic", "starlette"}  # Matplotlib's own; FastAPI's own
+    with_others = {"cycler", "starlette"}  # Matplotlib's own; FastAPI's own
     names -= set(sys.stdlib_module_names) | {"movierec"} | with_others
-    names = {"faiss_cpu" if name == "faiss" else name for name in names}
+    names = {{"faiss": "faiss_cpu", "sklearn": "scikit_learn"}.get(name, name) for name in names}
     assert names <= {Requirement(text).name.replace("-", "_") for text in PROJECT["project"]["dependencies"]}
