@@ -17,8 +17,6 @@ MASTERS = sorted((exercises.FOLDER / "exercises").glob("[0-9][0-9]_*.py"))
 STATE = re.compile(r"exercise (\w+): (right|not yet|not attempted yet)")
 
 
-# ---- from one master
-
 MASTER = """# %% [markdown]
 # # 99 · Exercises: counting
 
@@ -39,17 +37,13 @@ print("the end")
 """
 
 
-@pytest.fixture
-def made(tmp_path, monkeypatch):
+def test_the_student_finds_dots_and_the_solution_runs_without_a_marker(tmp_path, monkeypatch):
     monkeypatch.setattr(exercises, "FOLDER", tmp_path)
     for folder in ("exercises", "solutions"):
         (tmp_path / folder).mkdir()
     master = tmp_path / "exercises/99_counting.py"
     master.write_text(MASTER, encoding="utf-8")
-    return exercises.make(master)
-
-
-def test_the_student_finds_dots_and_the_solution_runs_without_a_marker(made):
+    made = exercises.make(master)
     student, solution = ([cell.source for cell in notebook.cells] for notebook in made.values())
     assert student == [
         "# 99 · Exercises: counting",
@@ -63,7 +57,7 @@ def test_the_student_finds_dots_and_the_solution_runs_without_a_marker(made):
         "def double(x):\n    return 2 * x",
         'best = ...\nbest = max([1, 3, 2])\nprint("the end")',
     ]
-    path, notebook = list(made.items())[1]
+    _, (path, notebook) = made.items()
     exercises.run(path, notebook)
     stored = json.loads(path.read_text(encoding="utf-8"))
     assert stored["cells"][-1]["outputs"][0]["text"] == ["the end\n"] and stored["cells"][-1]["execution_count"] == 3
@@ -81,9 +75,6 @@ def test_a_master_without_a_whole_solution_is_refused(tmp_path, text, says):
     (tmp_path / "01_x.py").write_text(text)
     with pytest.raises(ValueError, match=says):
         exercises.make(tmp_path / "01_x.py")
-
-
-# ---- the exercises of the course
 
 
 @pytest.mark.parametrize("master", MASTERS, ids=lambda path: path.stem)
