@@ -127,15 +127,12 @@ def plain(split, small):
 
 
 @pytest.fixture(scope="session")
-def large():
-    """Settings by which histories are lists, as those of 25 million ratings are; movies with 20 ratings have no bag."""
-    return {"most_pairs": 0, "most_raters": 19}
+def listed(split, checkerboard, small):
+    """As `fitted`, with histories as lists, as those of 25 million ratings are; movies with 20 ratings have no bag.
 
-
-@pytest.fixture(scope="session")
-def listed(split, checkerboard, small, large):
-    """As `fitted`, with histories as lists, where a step has eight times as many ratings as asked for: 64, too."""
-    settings = small | large | {"batch_size": 8}
+    A step has eight times as many ratings as asked for: 64, too.
+    """
+    settings = small | {"most_pairs": 0, "most_raters": 19, "batch_size": 8}
     return movierec.fit_hybrid(split, checkerboard.movies, checkerboard.users, seed=0, epochs=5, **settings)
 
 
@@ -147,7 +144,7 @@ def ml100k():
 
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
-    """A checkout without git: one notebook, whose three code cells follow a heading, and a report without results."""
+    """A checkout without git: a notebook with a heading and three code cells, and a report without results."""
     cells = ["import movierec", 'record.table("main_results", results)', 'record.figure("long_tail", fig, words)']
     notebook = [{"cell_type": "markdown", "source": ["# Training"], "id": "title"}]
     notebook += [{"cell_type": "code", "source": [cell], "id": f"cell-{n}"} for n, cell in enumerate(cells, start=1)]
@@ -163,7 +160,7 @@ def checkout(tmp_path, monkeypatch):
 
 @pytest.fixture
 def running(monkeypatch):
-    """`running(code)`: it is as in a kernel that was asked to run this source; `cell_id`: by JupyterLab."""
+    """`running(code)`: simulate a kernel that runs this source; `cell_id`: for JupyterLab."""
     import IPython  # here: other tests need neither
     import matplotlib.pyplot as plt
 

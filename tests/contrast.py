@@ -5,13 +5,13 @@ from matplotlib.colors import to_rgb
 
 
 def luminance(colour) -> float:
-    """Relative luminance, 0 (black) to 1 (white), of anything that Matplotlib takes for a colour."""
+    """Return the relative luminance, 0 (black) to 1 (white), of a Matplotlib colour."""
     channels = np.array(to_rgb(colour))
     linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
     return float(linear @ [0.2126, 0.7152, 0.0722])
 
 
 def contrast(colour, background="white") -> float:
-    """1 (the same) to 21 (black on white)."""
+    """Return the contrast, 1 (the same) to 21 (black on white)."""
     lighter, darker = sorted([luminance(colour), luminance(background)], reverse=True)
     return (lighter + 0.05) / (darker + 0.05)

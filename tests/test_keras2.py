@@ -19,16 +19,13 @@ def _python(code, **environment):
     )
 
 
-def test_importing_movierec_chooses_keras_2_and_loads_nothing_heavy():
+def test_importing_movierec_chooses_keras_2_loads_nothing_heavy_and_keeps_what_the_reader_has_set():
     run = _python(
         "import os, sys, movierec\n"
         "print(os.environ['TF_USE_LEGACY_KERAS'], os.environ['TF_CPP_MIN_LOG_LEVEL'])\n"
         "print([name for name in ('tensorflow', 'tf_keras', 'keras', 'matplotlib.pyplot') if name in sys.modules])"
     )
     assert (run.stdout, run.stderr) == ("1 3\n[]\n", "")
-
-
-def test_a_value_that_the_reader_has_set_is_kept():
     run = _python("import os, movierec; print(os.environ['TF_CPP_MIN_LOG_LEVEL'])", TF_CPP_MIN_LOG_LEVEL="0")
     assert run.stdout == "0\n"
 
@@ -79,10 +76,6 @@ def test_tensorflow_first_is_well_if_keras_was_not_asked_for_yet():
         "import tensorflow as tf\nfrom movierec.keras2 import tfrs\nprint(issubclass(tfrs.Model, tf.keras.Model))"
     )
     assert run.stdout == "True\n"
-
-
-def test_check_keras_accepts_the_keras_that_is_loaded():
-    assert keras2.check_keras(keras2.tf) is None
 
 
 def test_an_unknown_name_is_an_attribute_error():

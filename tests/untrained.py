@@ -1,4 +1,4 @@
-"""Models that nobody has trained, of the small data in conftest.py: for tests that look at equations."""
+"""Untrained models of the small data in conftest.py, for tests of equations."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from movierec.models import HybridModel, Settings, make_history
 
 
 def untrained(data, indices, heads, in_order=False, history=None, **settings):
-    """A `HybridModel` with these heads, all of the ratings being train; `history` instead of theirs, if given."""
+    """Return a `HybridModel` with these heads, of the history of all ratings, or of another."""
     bias = Bias(data.ratings, indices)
     return HybridModel(
         history or make_history(data.ratings, indices, bias, in_order),
@@ -22,13 +22,13 @@ def untrained(data, indices, heads, in_order=False, history=None, **settings):
 
 
 def randomise(layer, seed=0):
-    """Large weights everywhere, those that start at zero too: nothing is small enough to be overlooked."""
+    """Draw large weights everywhere, also those that start at zero, so that none can be overlooked."""
     rng = np.random.default_rng(seed)
     layer.set_weights([rng.normal(0, 0.5, weight.shape) for weight in layer.get_weights()])
 
 
 def dense(network, row):
-    """The output of a perceptron for one row, by hand: relu between the layers, none at the end."""
+    """Return the output of a perceptron for one row, by hand: relu between the layers, none at the end."""
     layers = [layer for layer in network.layers if layer.weights]
     for layer in layers:
         kernel, bias = (weight.numpy() for weight in layer.weights)

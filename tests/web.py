@@ -1,4 +1,4 @@
-"""A server of ours and a real browser, for the tests that look at a page as a reader does."""
+"""A server and a real browser, for the tests of a page as a reader sees it."""
 
 import contextlib
 import os
@@ -21,7 +21,7 @@ READY_SECONDS = 90
 
 @contextlib.contextmanager
 def chromium():
-    """A browser; without one the test is skipped, but never in CI."""
+    """Yield headless Chromium; without one the test is skipped, but never in CI."""
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None and os.environ.get("CI") != "true":
         pytest.skip("no Chromium here; on Debian or Ubuntu: sudo apt-get install chromium")
@@ -34,9 +34,8 @@ def chromium():
 
 @contextlib.contextmanager
 def web_server(command: list[str], answers: str, folder: Path, environment: dict):
-    """The address of `python -m *command --port=…` once its path `answers` does; it is ended afterwards."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
+    """Yield the address of `python -m *command --port=…` once its path `answers` does; end the server afterwards."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     log = folder / "server.log"
     with open(log, "w") as file:
@@ -68,7 +67,7 @@ def _wait_for(address: str, process, log: Path) -> None:
 
 
 def screenshot(page, name: str) -> Path:
-    """The picture of the page in report/generated/screenshots."""
+    """Save a picture of the page in report/generated/screenshots; return its path."""
     path = ROOT / f"report/generated/screenshots/{name}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=path, full_page=True)

@@ -12,16 +12,13 @@ READY = FOLDER / "ready"  # a copy of the pins that are installed
 
 
 def python_of_peers() -> Path:
-    """The Python that has the peers: the environment's MOVIEREC_PEERS_PYTHON, or the one of `.venv`, made if need be.
+    """Return the Python that has the peers: MOVIEREC_PEERS_PYTHON, or the one of `.venv`, made if need be.
 
-    A pin that cannot be installed is left out with a message; the models that need it say so in the table.
-
-    Raises:
-        RuntimeError: if there can be no virtual environment at all; it says what to do.
+    A pin that cannot be installed is left out with a message. Raise RuntimeError if there can be no environment at all.
     """
     if named := os.environ.get("MOVIEREC_PEERS_PYTHON"):
         if not Path(named).exists():
-            raise RuntimeError(f"MOVIEREC_PEERS_PYTHON must name a Python; there is no {named}. Unset it, or mend it.")
+            raise RuntimeError(f"MOVIEREC_PEERS_PYTHON must name a Python; there is no {named}. Unset or correct it.")
         return Path(named).absolute()
     python = FOLDER / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     if not (READY.exists() and READY.read_text(encoding="utf-8") == PINS.read_text(encoding="utf-8")):
@@ -36,17 +33,15 @@ def python_of_peers() -> Path:
                 "that has tests/benchmarks/requirements.txt: MOVIEREC_PEERS_PYTHON=… make benchmark"
             ) from error
         if left_out := install(python, PINS):
-            print(
-                f"{len(left_out)} of the peers' packages could not be installed: {', '.join(left_out)}. The models "
-                "that need them say so in the table. Without a network? Run `make benchmark` again when there is one."
-            )
+            print(f"{len(left_out)} of the peers' packages could not be installed: {', '.join(left_out)}.")
+            print("The models that need them say so in the table. Run `make benchmark` again to try again.")
         else:
             READY.write_text(PINS.read_text(encoding="utf-8"), encoding="utf-8")
     return python
 
 
 def install(python: Path, pins: Path) -> list[str]:
-    """The pins that could not be installed: all at once, and, if that fails, one by one."""
+    """Install the pins, all at once, and, if that fails, one by one; return those that could not be installed."""
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
     if subprocess.run([*pip, "-r", pins], stderr=subprocess.PIPE).returncode == 0:
         return []

@@ -7,7 +7,7 @@ import numpy as np
 
 import movierec
 from movierec import evaluation
-from movierec.data import make_indices
+from movierec.data import genre_flags, make_indices
 from movierec.evaluation import top_k
 from movierec.play import RecommendPanel
 
@@ -16,21 +16,19 @@ NEWCOMER = {"Toy Story (1995)": 5.0, "Fargo (1996)": 4.0, "Independence Day (ID4
 
 
 def evaluation_seconds(data, repeats: int = REPEATS) -> float:
-    """The median seconds of `evaluate_ranking` on the stratified split, the scores being there already."""
+    """Return the median seconds of `evaluate_ranking` on the stratified split; the scores are computed before."""
     split = movierec.split_stratified(data.ratings)
     indices = make_indices(split.train, data.movies)
     scores = np.random.default_rng(0).standard_normal((indices.num_users, indices.num_movies), np.float32)
-    genres = data.movies.set_index("movie_id")["genres"].reindex(indices.movie_ids).str.get_dummies("|").to_numpy(float)
+    genres = genre_flags(data.movies.set_index("movie_id")["genres"].reindex(indices.movie_ids)).to_numpy(float)
+    settings = {"k": 10, "liked_from": 0, "genres": genres}
     return _median_seconds(
-        lambda: evaluation.evaluate_ranking(
-            lambda users: scores[users], split, indices, k=10, liked_from=0, genres=genres
-        ),
-        repeats,
+        lambda: evaluation.evaluate_ranking(lambda users: scores[users], split, indices, **settings), repeats
     )
 
 
 def answer_numbers(data, repeats: int = 10 * REPEATS) -> dict[str, float]:
-    """Medians by name: scores and top 10 of all users, their whole lists, a newcomer's list, a star in the panel."""
+    """Return medians by name: top 10 of all users, their whole lists, a newcomer's list, a star in the panel."""
     split = movierec.split_by_user_time(data.ratings)
     hybrid = movierec.fit_hybrid(split, data.movies, data.users, epochs=1)
     everybody, panel = np.arange(hybrid.indices.num_users), RecommendPanel(hybrid)

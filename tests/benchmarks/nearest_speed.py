@@ -18,7 +18,7 @@ NUM_GROUPS = 200  # tastes
 
 
 def synthetic(num_vectors: int, num_queries: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Vectors `[num_vectors, DIM + 1]` in groups, the last coordinate a popularity with a long tail; and queries."""
+    """Draw vectors `[num_vectors, DIM + 1]` in groups, the last coordinate a long-tailed popularity; and queries."""
     rng = np.random.default_rng(seed)
     groups = rng.normal(size=(NUM_GROUPS, DIM)) / 8
 
@@ -31,7 +31,7 @@ def synthetic(num_vectors: int, num_queries: int, seed: int = 0) -> tuple[np.nda
 
 
 def measure(num_vectors: int = NUM_VECTORS, num_queries: int = NUM_QUERIES) -> dict[str, float]:
-    """Numbers by name: milliseconds of a query, exact and by the graph, seconds to build it, and its recall."""
+    """Return milliseconds of a query, exact and by the graph, seconds to build the graph, and its recall."""
     vectors, queries = synthetic(num_vectors, num_queries)
     started = time.perf_counter()
     graph = Nearest(vectors, exact=False)
@@ -47,7 +47,7 @@ def measure(num_vectors: int = NUM_VECTORS, num_queries: int = NUM_QUERIES) -> d
 
 
 def main() -> int:
-    """The exit code, 0."""
+    """Measure and record; return the exit code, 0."""
     print(f"the {K} best of {NUM_VECTORS:,} vectors, {EFFORT} nodes looked at:")
     for name, value in measure().items():
         digits = 0 if value == int(value) else 3 if value < 1 else 1

@@ -1,9 +1,7 @@
 """One fit in a process of its own, measured: `python one_fit.py JOB.json`, started by `run.py` for each model and fold.
 
-It knows no movierec, for it also runs in the peers' environment. It reads the tables that `run.py` wrote, gives them to
-`runners/<library>.py`, and writes what the model predicts and what the fit took.
-
-A runner has `fit(data, model, **settings)`, which returns anything, and one or both of `scores(fitted, data)`, float32
+It also runs in the peers' environment, where movierec is not installed. A runner, `runners/<library>.py`, has
+`fit(data, model, **settings)`, which returns anything, and one or both of `scores(fitted, data)`, float32
 `[num_users, num_movies]`, and `stars(fitted, data)`, float `[N]`, a number for each row of `data.test`.
 """
 
@@ -21,32 +19,21 @@ import pandas as pd
 
 @dataclass(frozen=True)
 class Data:
-    """What a model may know.
+    """What a model may know."""
 
-    Attributes:
-        train: user_index, movie_index, rating (stars), timestamp (Unix seconds), in the order of the split.
-        test: user_index, movie_index, timestamp of the ratings to predict, without their stars; None for lists.
-        validation: the columns of train, for early stopping, or None; not to be learned from.
-        movies: movie_index, title, year, genres ("Action|Crime").
-        users: user_index, age, gender, occupation.
-        num_users, num_movies: the shape of a score matrix.
-        folder: a place for files that a library insists on.
-        liked_from: stars from which a validation rating is relevant.
-    """
-
-    train: pd.DataFrame
-    test: pd.DataFrame | None
-    validation: pd.DataFrame | None
-    movies: pd.DataFrame
-    users: pd.DataFrame
+    train: pd.DataFrame  # user_index, movie_index, rating (stars), timestamp (Unix seconds), in the order of the split
+    test: pd.DataFrame | None  # the pairs to predict, without their stars; None for lists
+    validation: pd.DataFrame | None  # as train, for early stopping only
+    movies: pd.DataFrame  # movie_index, title, year, genres ("Action|Crime")
+    users: pd.DataFrame  # user_index, age, gender, occupation
     num_users: int
     num_movies: int
-    folder: Path
-    liked_from: float = 0
+    folder: Path  # for files that a library insists on
+    liked_from: float = 0  # stars from which a validation rating is relevant
 
 
 def read(folder: Path, liked_from: float = 0) -> Data:
-    """The tables of one fold, as `run.write_fold` left them in `folder`."""
+    """Read the tables of one fold, as `run.write_fold` left them in `folder`."""
     parts = [folder / f"{name}.csv" for name in ("train", "test", "validation", "movies", "users")]
     tables = [pd.read_csv(path, keep_default_na=path.stem == "movies") if path.exists() else None for path in parts]
     movies = tables[3].fillna({"title": "", "genres": ""})
@@ -55,7 +42,7 @@ def read(folder: Path, liked_from: float = 0) -> Data:
 
 
 def peak_megabytes() -> float:
-    """The most memory that this process has held so far, resident, in MB (10^6 bytes)."""
+    """Return the most resident memory that this process has held so far, in MB (10^6 bytes)."""
     status = Path("/proc/self/status")
     if status.exists():  # Linux; its ru_maxrss would begin with the size of the process that started this one
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
@@ -66,7 +53,7 @@ def peak_megabytes() -> float:
 
 
 def run(job: dict) -> dict:
-    """Fits, predicts and writes `predicted.npy`; returns seconds of the fit (wall, CPU), peak memory and version."""
+    """Fit, predict and write `predicted.npy`; return seconds of the fit (wall, CPU), peak memory and version."""
     folder = Path(job["folder"])
     data = read(folder, job["liked_from"])
     runner = importlib.import_module(f"runners.{job['runner']}")  # its imports are not part of the fit

@@ -6,20 +6,17 @@ differently ("…: no") is listed. Nothing is compared or recorded: only that a 
 """
 
 import argparse
-import io
 import os
 import shutil
 import subprocess
 import sys
-import time
-import zipfile
 from pathlib import Path
 
 import nbclient
 import nbformat
 import numpy as np
-import pandas as pd
 
+from movierec.data import MovieLens, write_csv
 from movierec.data import movielens as datasets
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,60 +30,40 @@ RENAMED = {  # as in the releases since, so that a notebook cannot rely on the t
 
 
 def write_twin(raw: Path) -> Path:
-    """The archive of the twin in `raw`."""
+    """Write the twin's CSV files to a folder in `raw`; return it."""
     rng = np.random.default_rng(0)
     data = datasets.read_raw(datasets.COURSE)  # as published, titles with their articles moved
     users = rng.choice(np.sort(data.ratings["user_id"].unique()), USERS, replace=False)
     ratings = data.ratings[data.ratings["user_id"].isin(users)].copy()
-    number = pd.Series(np.arange(1, USERS + 1), index=np.sort(users))
-    halves = 0.5 * rng.integers(0, 2, len(ratings))
-    ratings = pd.DataFrame(
-        {
-            "userId": ratings["user_id"].map(number).to_numpy(),
-            "movieId": 3 * ratings["movie_id"].to_numpy() - 2,
-            "rating": ratings["rating"].to_numpy() - halves,
-            "timestamp": ratings["timestamp"].to_numpy(),
-        }
-    ).sort_values(["userId", "movieId"])
+    ratings["user_id"] = 1 + np.searchsorted(np.sort(users), ratings["user_id"])
+    ratings["movie_id"] = 3 * ratings["movie_id"] - 2
+    ratings["rating"] -= 0.5 * rng.integers(0, 2, len(ratings))
+    ratings = ratings.sort_values(["user_id", "movie_id"], ignore_index=True)
     movies = data.movies.sort_values("movie_id")
-    genres = movies["genres"].where(~movies["genres"].isin(["", "unknown"]), "(no genres listed)")
-    movies = pd.DataFrame(
-        {"movieId": 3 * movies["movie_id"] - 2, "title": movies["title"].replace(RENAMED), "genres": genres}
-    )
-    tagged = ratings.sample(TAGS, random_state=0)
-    words = movies.set_index("movieId")["genres"].str.split("|").str[0].str.lower()
-    tags = tagged[["userId", "movieId"]].assign(
-        tag=tagged["movieId"].map(words).to_numpy(), timestamp=tagged["timestamp"] + 60
-    )
-    path = raw / f"{NAME}.zip"
-    raw.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, table in {"ratings": ratings, "movies": movies, "tags": tags}.items():
-            text = io.StringIO()
-            table.to_csv(text, index=False)
-            archive.writestr(f"{NAME}/{name}.csv", text.getvalue())
-    return path
+    movies["movie_id"] = 3 * movies["movie_id"] - 2
+    movies["title"] = movies["title"].replace(RENAMED)
+    movies["genres"] = movies["genres"].replace("unknown", "")
+    tags = ratings.sample(TAGS, random_state=0)
+    words = movies.set_index("movie_id")["genres"].str.split("|").str[0].str.lower()
+    tags = tags.assign(tag=tags["movie_id"].map(words).replace("", "none"), timestamp=tags["timestamp"] + 60)
+    return write_csv(MovieLens(ratings, movies, None, tags), raw / NAME)
 
 
-def run(path: Path) -> tuple[float, str, list[str]]:
-    """Seconds, the error (or nothing) and the findings that do not hold."""
-    notebook = nbformat.read(path, as_version=4)
-    started, error = time.perf_counter(), ""
+def run(path: Path) -> tuple[str, list[str]]:
+    """Run a notebook; return its error, if there is one, and the findings that do not hold."""
+    notebook, error = nbformat.read(path, as_version=4), ""
     client = nbclient.NotebookClient(notebook, timeout=1800, resources={"metadata": {"path": str(path.parent)}})
     try:
         client.execute()
     except nbclient.exceptions.CellExecutionError as raised:
         error = str(raised)
-    printed = [
-        line
-        for cell in notebook.cells
-        for output in cell.get("outputs", ())
-        for line in output.get("text", "").splitlines()
-    ]
-    return time.perf_counter() - started, error, [line for line in printed if line.endswith(": no")]
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
+    printed = [line for output in outputs for line in output.get("text", "").splitlines()]
+    return error, [line for line in printed if line.endswith(": no")]
 
 
 def main() -> int:
+    """Run the notebooks on the twin; return how many failed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("notebooks", nargs="*", help="names without the ending; all, if none is given")
     parser.add_argument("--folder", type=Path, default=ROOT / "report/generated/other_size", help="of the twin")
@@ -100,12 +77,11 @@ def main() -> int:
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         if given.notebooks and path.stem not in given.notebooks:
             continue
-        seconds, error, differs = run(path)
+        error, differs = run(path)
         failed += bool(error)
-        print(f"{path.stem}: {'FAILED' if error else 'to its end'}, {seconds:.0f} s, {len(differs)} findings differ")
+        print(f"{path.stem}: {'FAILED' if error else 'to its end'}, {len(differs)} findings differ", flush=True)
         for line in [*differs, *error.splitlines()[-40:]]:
-            print("   ", line)
-        sys.stdout.flush()
+            print("   ", line, flush=True)
     return failed
 
 

@@ -4,8 +4,8 @@
     python tests/benchmarks/run.py --full          all of them
     python tests/benchmarks/run.py --only cornac   those with "cornac" in their name or library
 
-`make benchmark` and `make benchmark FULL=1` are the first two. Every fit is a process of its own (`one_fit.py`), so
-that its memory and its CPU seconds are its own, and a crash costs one row. Threads are as the libraries have them.
+`make benchmark` and `make benchmark FULL=1` are the first two. Every fit is a process of its own (`one_fit.py`): its
+memory and CPU seconds are its own, and a crash costs one row. Threads are as the libraries have them.
 """
 
 import argparse
@@ -47,42 +47,15 @@ NOT_RUN = "not run yet; make benchmark FULL=1 runs all"
 
 
 class Protocol(NamedTuple):
-    """How to split, what is asked, and from how many stars on a film is relevant.
+    """How to split, what is asked, and from how many stars on a film is relevant."""
 
-    Attributes:
-        split: ratings -> a `Split`, or a list of them.
-        predicts: "scores" or "stars".
-        liked_from: in stars; of no meaning for stars.
-    """
-
-    split: Callable
-    predicts: str
+    split: Callable  # ratings -> a `Split`, or a list of them
+    predicts: str  # "scores" or "stars"
     liked_from: float = 0
 
 
-PROTOCOLS = {
-    "stratified": Protocol(lambda ratings: _in_microsofts_order(ratings), "scores"),
-    "stratified stars": Protocol(lambda ratings: _in_microsofts_order(ratings), "stars"),
-    "random5": Protocol(movierec.split_random5, "stars"),
-    "by_user_time": Protocol(movierec.split_by_user_time, "scores", evaluation.LIKED_FROM_STARS),
-    "by_user_time stars": Protocol(movierec.split_by_user_time, "stars"),
-    "leave_last": Protocol(movierec.split_leave_last, "scores"),
-    "by_time": Protocol(lambda ratings: _of_known_users(ratings), "scores", evaluation.LIKED_FROM_STARS),
-    "by_time stars": Protocol(lambda ratings: _of_known_users(ratings), "stars"),
-}
-
-
-TABLES = {"peers": tuple(PROTOCOLS)[:3], "peers_in_time": tuple(PROTOCOLS)[3:]}
-
-
-def folds_of(protocol: str, ratings: pd.DataFrame) -> list[movierec.Split]:
-    """The splits of a protocol: five for `random5`, else one."""
-    made = PROTOCOLS[protocol].split(ratings)
-    return made if isinstance(made, list) else [made]
-
-
 def _of_known_users(ratings: pd.DataFrame) -> movierec.Split:
-    """`split_by_time` without the ratings of users whom train does not know: most libraries refuse them."""
+    """Return `split_by_time` without users whom train does not know: most libraries refuse them."""
     split = movierec.split_by_time(ratings)
     known = (part[part["user_id"].isin(split.train["user_id"])] for part in (split.validation, split.test))
     return movierec.Split(split.train, *known, split.in_time)
@@ -97,10 +70,29 @@ def _in_microsofts_order(ratings: pd.DataFrame) -> movierec.Split:
     return movierec.Split(split.train.loc[order[order.isin(split.train.index)]], None, split.test)
 
 
-def write_fold(folder: Path, split: movierec.Split, data, indices: Indices, predicts: str) -> None:
-    """Writes what a model may know, ids as indices. Stars of the test part stay here; for lists, the part itself.
+PROTOCOLS = {
+    "stratified": Protocol(_in_microsofts_order, "scores"),
+    "stratified stars": Protocol(_in_microsofts_order, "stars"),
+    "random5": Protocol(movierec.split_random5, "stars"),
+    "by_user_time": Protocol(movierec.split_by_user_time, "scores", evaluation.LIKED_FROM_STARS),
+    "by_user_time stars": Protocol(movierec.split_by_user_time, "stars"),
+    "leave_last": Protocol(movierec.split_leave_last, "scores"),
+    "by_time": Protocol(_of_known_users, "scores", evaluation.LIKED_FROM_STARS),
+    "by_time stars": Protocol(_of_known_users, "stars"),
+}
+TABLES = {"peers": tuple(PROTOCOLS)[:3], "peers_in_time": tuple(PROTOCOLS)[3:]}
 
-    The validation part is for those who stop early on it; nobody may learn from it.
+
+def folds_of(protocol: str, ratings: pd.DataFrame) -> list[movierec.Split]:
+    """Return the splits of a protocol: five for `random5`, else one."""
+    made = PROTOCOLS[protocol].split(ratings)
+    return made if isinstance(made, list) else [made]
+
+
+def write_fold(folder: Path, split: movierec.Split, data, indices: Indices, predicts: str) -> None:
+    """Write what a model may know, ids as indices: of the test part its pairs, or for lists nothing.
+
+    The validation part is for early stopping; a model must not learn from it.
     """
     parts = {"train": split.train, "movies": data.movies, "users": data.users}
     if split.validation is not None:
@@ -108,18 +100,17 @@ def write_fold(folder: Path, split: movierec.Split, data, indices: Indices, pred
     if predicts == "stars":
         parts["test"] = split.test.drop(columns="rating")
     for name, table in parts.items():
-        if "user_id" in table:
-            table = table.assign(user_id=indices.user_index(table["user_id"]))
-        if "movie_id" in table:
-            table = table.assign(movie_id=indices.movie_index(table["movie_id"]))
+        table = table.rename(columns={"user_id": "user_index", "movie_id": "movie_index"})
+        for column, rows_of in (("user_index", indices.user_index), ("movie_index", indices.movie_index)):
+            if column in table:
+                table = table.assign(**{column: rows_of(table[column])})
         if name in ("movies", "users"):
             table = table[table.iloc[:, 0] >= 0].sort_values(table.columns[0])  # train does not know the others
-        renamed = table.rename(columns={"user_id": "user_index", "movie_id": "movie_index"})
-        renamed.to_csv(folder / f"{name}.csv", index=False)
+        table.to_csv(folder / f"{name}.csv", index=False)
 
 
 def fit_one(peer: Peer, folder: Path, python: Path) -> tuple[np.ndarray, dict]:
-    """What one model predicts, and what its fit took. Raises RuntimeError with the last line of what went wrong."""
+    """Return what a model predicts and what its fit took; raise RuntimeError with the last line of an error."""
     protocol = PROTOCOLS[peer.protocol]
     job = {"runner": peer.runner, "model": peer.model, "settings": peer.settings, "library": peer.library}
     job |= {"folder": str(folder), "predicts": protocol.predicts, "liked_from": protocol.liked_from}
@@ -137,27 +128,26 @@ def fit_one(peer: Peer, folder: Path, python: Path) -> tuple[np.ndarray, dict]:
 
 
 def quality(predicted: np.ndarray, split: movierec.Split, indices: Indices, protocol: str) -> tuple[dict, pd.DataFrame]:
-    """The metrics of one fold, by the course's own code, and what they are the mean of.
+    """Return the metrics of one fold, by the course's own code, and a table by user of which they are the mean.
 
-    The second: index user_id; value, NDCG@10 or mean squared error in stars², and weight, 1 or the number of ratings.
+    Its index is user_id; value: NDCG@10, or the mean squared error in stars²; weight: 1, or the number of ratings.
     """
-    predicts, liked_from = PROTOCOLS[protocol].predicts, PROTOCOLS[protocol].liked_from
-    if predicts == "stars":
+    if PROTOCOLS[protocol].predicts == "stars":
         found = evaluation.evaluate_stars(SimpleNamespace(predict=lambda _: predicted), split)
-        by_rating = pd.Series((predicted - split.test["rating"].to_numpy()) ** 2).groupby(
-            split.test["user_id"].to_numpy()
-        )
+        squares = (predicted - split.test["rating"].to_numpy()) ** 2
+        by_rating = pd.Series(squares).groupby(split.test["user_id"].to_numpy())
         return found.attrs, pd.DataFrame({"value": by_rating.mean(), "weight": by_rating.size()})
-    tables = [
+    liked_from = PROTOCOLS[protocol].liked_from
+    ten, twenty = (
         evaluation.evaluate_ranking(lambda users: predicted[users], split, indices, k=k, liked_from=liked_from)
         for k in (10, 20)
-    ]
-    by_user = tables[0].join(tables[1][["recall@20"]])
+    )
+    by_user = ten.join(twenty[["recall@20"]])
     return by_user[RANKING].mean().to_dict(), pd.DataFrame({"value": by_user["ndcg@10"], "weight": 1})
 
 
 def measure(peer: Peer, data, fit: Callable = fit_one, python: Path = Path(sys.executable)) -> dict:
-    """One row of the table: over folds and seeds the mean quality and the median cost; a failure is a note."""
+    """Return a row of the table: over folds and seeds the mean quality and the median cost; a failure is a note."""
     rows, by_user, note = [], [], peer.remark
     repeats = [replace(peer, settings=peer.settings | {"seed": seed}) for seed in range(peer.seeds)] or [peer]
     for split, one in itertools.product(folds_of(peer.protocol, data.ratings), repeats):
@@ -173,7 +163,7 @@ def measure(peer: Peer, data, fit: Callable = fit_one, python: Path = Path(sys.e
             except (RuntimeError, ValueError, OSError) as error:
                 note = "failed: " + re.sub(r"/\S*/", "", str(error))[:200]  # no path of this machine in the table
                 break
-    row = dict.fromkeys(COLUMNS, "--") | _who(peer) | {"folds": len(rows) // len(repeats), "note": note}
+    row = _row(peer, note) | {"folds": len(rows) // len(repeats)}
     if not note.startswith("failed"):
         keep_values(peer, by_user)
         table = pd.DataFrame(rows)
@@ -183,7 +173,7 @@ def measure(peer: Peer, data, fit: Callable = fit_one, python: Path = Path(sys.e
 
 
 def keep_values(peer: Peer, by_user: list[pd.DataFrame]) -> None:
-    """Keeps the means by user, over folds and seeds, for `differences`; they are not recorded."""
+    """Keep the means by user, over folds and seeds, for `differences`; they are not recorded."""
     values = pd.concat(by_user)
     values["sum"] = values["value"] * values["weight"]
     total = values.groupby(level=0)[["sum", "weight"]].sum()
@@ -194,16 +184,13 @@ def keep_values(peer: Peer, by_user: list[pd.DataFrame]) -> None:
 
 
 def values_of(peer: Peer) -> Path:
-    """Where the means by user of one row are."""
     return report_folder() / "generated/benchmark" / re.sub(r"[^\w+]+", "_", f"{peer.protocol} {peer.name}.csv")
 
 
 def differences(peers: list[Peer] = PEERS) -> pd.DataFrame:
-    """By how much ours are better than each other row of their protocol, user by user, with the interval over users.
+    """Return by how much ours are better than each other row of their protocol, with the interval over users.
 
-    Returns:
-        DataFrame protocol, metric, model, against, difference (positive: ours is better), low, high. In NDCG@10; or
-        in RMSE, that is, theirs less ours.
+    Columns: protocol, metric, model, against, difference, low, high; positive in NDCG@10 and in RMSE: ours is better.
     """
     rows = []
     there = [peer for peer in peers if values_of(peer).exists()]
@@ -225,19 +212,22 @@ def differences(peers: list[Peer] = PEERS) -> pd.DataFrame:
 
 
 def merge(fresh: list[dict], recorded: pd.DataFrame | None, peers: list[Peer] = PEERS) -> pd.DataFrame:
-    """The table in the order of `peers`: fresh rows, else the recorded ones, else a row that says how to run it."""
-    rows = {} if recorded is None else {(row["model"], row["protocol"]): row for row in recorded.to_dict("records")}
-    rows |= {(row["model"], row["protocol"]): row for row in fresh}
-    missing = {peer.key: dict.fromkeys(COLUMNS, "--") | _who(peer) | {"note": NOT_RUN} for peer in peers}
-    return pd.DataFrame([{**missing[peer.key], **rows.get(peer.key, {})} for peer in peers])[COLUMNS]
+    """Return the table in the order of `peers`: fresh rows, else recorded ones, else a row that says how to run it."""
+    rows = {peer.key: _row(peer, NOT_RUN) for peer in peers}
+    for row in [*([] if recorded is None else recorded.to_dict("records")), *fresh]:
+        key = row["model"], row["protocol"]
+        if key in rows:
+            rows[key] |= row
+    return pd.DataFrame([*rows.values()])[COLUMNS]
 
 
-def _who(peer: Peer) -> dict:
-    return {"model": peer.name, "protocol": peer.protocol, "library": peer.library, "settings": peer.origin}
+def _row(peer: Peer, note: str) -> dict:
+    who = {"model": peer.name, "protocol": peer.protocol, "library": peer.library, "settings": peer.origin}
+    return dict.fromkeys(COLUMNS, "--") | who | {"note": note}
 
 
 def write(fresh: list[dict]) -> None:
-    """Writes the tables as fresh results, and copies them to the recorded ones."""
+    """Write the tables as fresh results, and copy them to the recorded ones."""
     for name, protocols in TABLES.items():
         recorded = report_folder() / f"results/{name}.csv"
         peers = [peer for peer in PEERS if peer.protocol in protocols]
@@ -254,7 +244,7 @@ def _record(name: str, table: pd.DataFrame, tolerance: dict) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The exit code: 0, also if a peer failed; 1 if there is nothing to run or nothing to run it with."""
+    """Run the peers; return the exit code: 0, also if a peer failed; 1 if there is nothing to run, or no Python."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--full", action="store_true", help="also the models that take minutes")
     parser.add_argument("--only", default="", metavar="TEXT", help="models with this in their name, slow or not")
@@ -266,10 +256,8 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = [peer for peer in named if options.full or wanted or not peer.slow]
     if not chosen:
         names = ", ".join(dict.fromkeys(peer.name for peer in PEERS))
-        print(
-            f"--only takes a part of a model's or library's name; {options.only!r} is in none of {names}",
-            file=sys.stderr,
-        )
+        found = f"{options.only!r} is in none of {names}"
+        print(f"--only takes a part of a model's or library's name; {found}", file=sys.stderr)
         return 1
     try:
         of_peers = environment.python_of_peers() if any(p.library not in OWN for p in chosen) else None
@@ -283,7 +271,7 @@ def main(arguments: list[str] | None = None) -> int:
     for peer in chosen:
         python = Path(sys.executable) if peer.library in OWN else of_peers
         fresh.append(measure(peer, data, python=python))
-        write(fresh)  # after each: who stops the run keeps what it has measured
+        write(fresh)  # after each, so that a run that is stopped keeps what it has measured
         print(_line(fresh[-1]), flush=True)
     numbers = {"evaluation_seconds": evaluation_seconds(data)} | answer_numbers(data) | times_less_than_the_tutorial()
     for name, value in numbers.items():
@@ -293,14 +281,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def times_less_than_the_tutorial() -> dict[str, float]:
-    """How many times less CPU the hybrid's lists took than the TFRS tutorial's, if the table has both; else empty."""
+    """Return how many times less CPU the hybrid's lists took than the tutorial's, if the table has both."""
     rows = read_table(report_folder() / "results/peers.csv")[0].set_index(["model", "protocol"])["cpu_seconds"]
     tutorial, ours = rows[("TFRS basic_retrieval", "stratified")], rows[("hybrid", "stratified")]
     return {} if "--" in (tutorial, ours) else {"times_less_cpu": float(tutorial) / float(ours)}
 
 
 def _line(row: dict) -> str:
-    """A row for the eye."""
     if row["note"].startswith("failed"):
         return f"{row['model']:28} {row['note']}"
     shown = [f"{name} {row[name]:.4f}" for name in RANKING + STARS if row[name] != "--"]

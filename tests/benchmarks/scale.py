@@ -3,8 +3,8 @@
     python tests/benchmarks/scale.py           every measurement in a process of its own, about ten minutes
     python tests/benchmarks/scale.py --run     20 million ratings from CSV to a saved model; the rest stays as recorded
 
-The data are made (`synthetic`), 71 ratings a user. CPU seconds are those of all threads. Training is timed on
-some steps after as many to warm up; an epoch is that, times the ratings: extrapolated, but for `--run`.
+The data are synthetic, 71 ratings a user. CPU seconds are those of all threads. An epoch is extrapolated from some
+steps, after as many to warm up, but for `--run`.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import json
 import math
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -23,12 +24,8 @@ import tables
 
 from movierec.data import movielens as datasets
 
-SIZES = {
-    100_000: (1_400, 1_700),
-    1_000_000: (14_000, 6_000),
-    10_000_000: (140_000, 20_000),
-    20_000_000: (280_000, 42_000),
-}
+SIZES = {100_000: (1_400, 1_700), 1_000_000: (14_000, 6_000), 10_000_000: (140_000, 20_000)}
+SIZES |= {20_000_000: (280_000, 42_000)}  # ratings -> users, movies
 FULL = 20_000_000
 CATALOGUES = (1_000, 10_000, 42_000, 100_000)  # movies, for the ranks of 20,000 users
 DIM, STEPS, BATCH, TUTORIAL_BATCHES, RANK_SAMPLE = 32, 60, 8192, (1024, 8192), 2_000
@@ -38,7 +35,7 @@ COLUMNS = ["task", "who", "ratings", "users", "movies", "cpu_s", "wall_s", "peak
 
 
 def folder(ratings: int) -> Path:
-    """Where the CSV files of this size are; made if they are not there."""
+    """Return the folder of the CSV files of this size; make them if they are not there."""
     place = datasets.data_folder() / "cache/scale" / str(ratings)
     if not (place / "movies.csv").exists():
         from movierec.data import make_movielens, write_csv
@@ -62,22 +59,28 @@ class Clock:
         self.peak_gb = _peak_gb() - self.before
 
     def row(self, task: str, who: str, size: tuple, examples: int, note: str = "", times: float = 1.0) -> dict:
-        """A row of the table for ratings, users, movies; `times`: of how many such blocks the task consists."""
+        """Return a row of the table; `size`: ratings, users, movies; `times`: blocks of which the task consists."""
         spent = self.cpu * times, self.wall * times, self.peak_gb, 1e6 * self.cpu * times / examples
         return dict(zip(COLUMNS, (task, who, *size, *spent, note), strict=True))
 
 
 def _peak_gb() -> float:
-    """Since this process began; `resource` would count what the one that started it had."""
-    status = Path("/proc/self/status").read_text()
-    return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1e6
+    return _memory_gb("self", "VmHWM")[0]  # `resource` would count what the process that started this one had
+
+
+def _memory_gb(pid: int | str, what: str) -> list[float]:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:  # it has ended
+        return []
+    return [int(kb) / 1e6 for kb in re.findall(rf"{what}:\s+(\d+)", status)]
 
 
 # ---- what is measured, each in a process of its own
 
 
 def read(ratings: int, who: str) -> list[dict]:
-    """The CSV files as typed tables: ours first, ours again, or pandas as it comes."""
+    """Read the CSV files as typed tables: ours first, ours again, or pandas as it comes."""
     place, size = folder(ratings), (ratings, *SIZES[ratings])
     files = place / "ratings.csv", place / "movies.csv"
     with Clock() as clock:
@@ -89,7 +92,7 @@ def read(ratings: int, who: str) -> list[dict]:
 
 
 def history(ratings: int):
-    """The history, the columns to train on, and what a model needs besides, of made data of this size."""
+    """Return the history, the columns to train on, and what a model needs besides, of synthetic data of this size."""
     from movierec.baselines import Bias
     from movierec.data import make_indices, movie_features, user_features
     from movierec.models import make_history, session_features
@@ -113,7 +116,7 @@ def history(ratings: int):
 
 
 def train(ratings: int, kind: str) -> list[dict]:
-    """An epoch of "MF + MLP", "hybrid, stars" or "hybrid, lists"; extrapolated from `STEPS` steps."""
+    """Train "MF + MLP", "hybrid, stars" or "hybrid, lists" for `STEPS` steps of an epoch."""
     from movierec.data import batches
     from movierec.keras2 import tf
     from movierec.models import HybridModel, Settings, deterministic_ops
@@ -145,7 +148,7 @@ def train(ratings: int, kind: str) -> list[dict]:
 
 
 def floor(ratings: int, _) -> list[dict]:
-    """The perceptron of MF + MLP alone, on numbers that are there already: what no gathering could save."""
+    """Train the perceptron of MF + MLP alone, without looking up embeddings: a lower bound."""
     from movierec.keras2 import tf
 
     network = tf.keras.Sequential([tf.keras.layers.Dense(n, activation="relu") for n in MF["hidden"]])
@@ -172,7 +175,7 @@ def floor(ratings: int, _) -> list[dict]:
 
 
 def tutorial(ratings: int, batch: str) -> list[dict]:
-    """The TFRS ranking tutorial's recipe with Adam, on some batches."""
+    """Train by the TFRS ranking tutorial's recipe with Adam, on some batches."""
     from runners.tfrs import MovielensModel
 
     from movierec.keras2 import tf
@@ -197,7 +200,7 @@ def tutorial(ratings: int, batch: str) -> list[dict]:
 
 
 def ranks(num_users: int, movies: str) -> list[dict]:
-    """The exact rank of a held-out movie of each user, among all movies, from 32 factors."""
+    """Count the exact rank of a held-out movie of each user, among all movies."""
     from movierec.data import Indices
     from movierec.evaluation import held_out_ranks
 
@@ -214,7 +217,7 @@ def ranks(num_users: int, movies: str) -> list[dict]:
 
 
 def products(num_users: int, movies: str) -> list[dict]:
-    """The scores alone, in blocks of the same size: what no counting could save."""
+    """Compute the scores alone, in blocks of the same size: a lower bound."""
     from movierec.evaluation import users_per_block_of
 
     num_movies, rng = int(movies), np.random.default_rng(0)
@@ -227,7 +230,7 @@ def products(num_users: int, movies: str) -> list[dict]:
 
 
 def factorized_top_k(num_users: int, movies: str) -> list[dict]:
-    """TFRS's FactorizedTopK with its streaming search over the whole catalogue, for some users."""
+    """Run TFRS's FactorizedTopK with its streaming search over the whole catalogue, for some users."""
     from movierec.keras2 import tf, tfrs
 
     num_movies, rng = int(movies), np.random.default_rng(0)
@@ -246,47 +249,39 @@ def factorized_top_k(num_users: int, movies: str) -> list[dict]:
 
 
 def whole_run() -> pd.DataFrame:
-    """The log of `python -m movierec train` on 20 million ratings, with the memory that it had at each line."""
+    """Return the log of `python -m movierec train` on 20 million ratings, with its memory before each line."""
     place = folder(FULL)
     for old in ("data", "model", "checkpoint"):
-        subprocess.run(["rm", "-rf", str(place / old)], check=True)
+        shutil.rmtree(place / old, ignore_errors=True)
     command = [sys.executable, "-m", "movierec", "train", str(place / "ratings.csv"), str(place / "model")]
     command += ["--movies", str(place / "movies.csv"), "--checkpoint", str(place / "checkpoint")]
     command += ["--epochs", "3", "--patience", "1"]
     environment = os.environ | {"MOVIEREC_DATA": str(place / "data"), "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
-    rows, line = [], re.compile(r" *([\d.]+) s +([\d.]+) CPU s +([\d.]+) GB +(\w+) +(.*)")
     os.set_blocking(process.stdout.fileno(), False)
-    memory = []
-    while process.poll() is None or (text := process.stdout.readline()):
+    rows, memory = [], []
+    text, ended = "", False
+    while text or not ended:
+        ended = process.poll() is not None  # asked before reading: nothing is printed after it
         text = process.stdout.readline()
-        if text and (found := line.match(text)):
-            wall, cpu, peak, what, said = found.groups()
-            said = re.sub(r"/\S*/", "", said)  # no path of this machine
-            middle = float(np.median(memory)) if memory else np.nan
-            rows.append([what, float(wall), float(cpu), float(peak), middle, said])
+        if found := re.match(r" *([\d.]+) s +([\d.]+) CPU s +([\d.]+) GB +(\w+) +(.*)", text or ""):
+            *costs, step, said = found.groups()
+            usual = float(np.median(memory)) if memory else np.nan
+            rows.append([step, *map(float, costs), usual, re.sub(r"/\S*/", "", said)])  # no path of this machine
             print(text, end="", flush=True)
             memory = []
-        memory += _resident_gb(process.pid)
+        memory += _memory_gb(process.pid, "VmRSS")
         time.sleep(0.5)
     if process.returncode:
         raise SystemExit(f"the run ended with exit code {process.returncode}")
-    return pd.DataFrame(rows, columns=["step", "wall_s", "cpu_s", "peak_gb", "usual_gb", "said"])
-
-
-def _resident_gb(pid: int) -> list[float]:
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return []
-    return [int(kb) / 1e6 for kb in re.findall(r"VmRSS:\s+(\d+)", status)]
+    return pd.DataFrame(rows, columns=["step", *LOGGED])
 
 
 # ---- the table
 
 
 def questions() -> list[tuple]:
-    """(function, first argument, second) of every measurement."""
+    """Return (function, first argument, second) of every measurement."""
     asked = []
     for ratings in SIZES:
         asked += [("read", ratings, "first"), ("read", ratings, "again")]
@@ -298,11 +293,11 @@ def questions() -> list[tuple]:
 
 
 def ask(function: str, first: int, second: str) -> list[dict]:
-    """The rows of one measurement, made in a new process."""
+    """Return the rows of one measurement, made in a new process."""
     if function == "read" and second == "first":
-        subprocess.run(["rm", "-rf", str(folder(first) / "data")], check=True)
+        shutil.rmtree(folder(first) / "data", ignore_errors=True)
     command = [sys.executable, __file__, "--ask", function, str(first), second]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(done.stderr)
     rows = json.loads(done.stdout.splitlines()[-1])
@@ -312,7 +307,7 @@ def ask(function: str, first: int, second: str) -> list[dict]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The exit code: 0."""
+    """Measure and record; return the exit code, 0."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--run", action="store_true", help="one whole run of 20 million ratings instead; 15 minutes")
     parser.add_argument("--only", help="a function of this file: the rows of others stay as recorded")

@@ -2,9 +2,9 @@
 
     python tests/benchmarks/serving_load.py --model data/cache/hybrid-ml-100k --rate 200 --seconds 30
 
-starts the service on a free port, asks at random moments whether or not it has answered yet (an open
-loop), checks every answer, kills the service with SIGKILL, and looks for every acknowledged event in its store. Latency
-counts from the moment at which a request was due, so that one slow answer is not hidden by fewer questions after it.
+starts the service on a free port, asks at random moments whether or not it has answered yet (an open loop), checks
+every answer, kills the service with SIGKILL, and looks for every acknowledged event in its store. Latency counts from
+the moment at which a request was due, so that one slow answer is not hidden by fewer questions after it.
 
 Source: G. Tene, *How NOT to measure latency* (2013), on coordinated omission.
 """
@@ -58,7 +58,7 @@ class Answer(NamedTuple):
 
 
 def make_requests(folder: Path, rate: float, seconds: float, seed: int = 0) -> list[Request]:
-    """Poisson arrivals of the MIX, about users and films of the model in `folder`."""
+    """Draw Poisson arrivals of the MIX, about users and films of the model in `folder`."""
     rng = np.random.default_rng(seed)
     with _arrays(folder) as arrays:
         users, movies, titles = (arrays[name].tolist() for name in ("user_ids", "movie_ids", "titles"))
@@ -87,7 +87,7 @@ def make_requests(folder: Path, rate: float, seconds: float, seed: int = 0) -> l
 
 
 async def ask(port: int, requests: list[Request]) -> list[Answer | None]:
-    """The answers in the order of the requests; None where the connection broke or nothing came in time.
+    """Return the answers in the order of the requests; None where the connection broke or nothing came in time.
 
     Plain streams: httpx would take more CPU for a question than the service for its answer.
     """
@@ -128,7 +128,7 @@ async def _exchange(reader, writer, target: str, body: dict | None) -> tuple[int
 
 
 def wrong(requests: list[Request], answers: list[Answer | None], seen: dict[int, set]) -> list[str]:
-    """One text per request, "" where its answer is right.
+    """Return one text per request, "" where its answer is right.
 
     A list must have K films, ranked from 1, each once; none that its user has rated in train or validation, or has
     viewed or rated in an event acknowledged before the list was asked for; and be the same for the same newcomer.
@@ -175,18 +175,15 @@ def lost(requests: list[Request], answers: list[Answer | None], path: Path) -> i
 
 
 def latencies_ms(requests: list[Request], answers: list[Answer | None]) -> np.ndarray:
-    """From the moment at which each request was due to its answer. No answer counts as a late one."""
-    ends = (
-        answer.arrived if answer else request.due + ANSWER_SECONDS
-        for request, answer in zip(requests, answers, strict=True)
-    )
-    return 1000 * np.array([end - request.due for end, request in zip(ends, requests, strict=True)])
+    """Return the milliseconds from the moment at which each request was due; no answer counts as a late one."""
+    pairs = zip(requests, answers, strict=True)
+    return 1000 * np.array([answer.arrived - request.due if answer else ANSWER_SECONDS for request, answer in pairs])
 
 
 def summary(requests: list[Request], answers: list[Answer | None], faults: list[str], lost_events: int) -> pd.DataFrame:
-    """One row an endpoint, and the total: requests, p50_ms, p99_ms, wrong, lost."""
-    late = latencies_ms(requests, answers)
-    table = pd.DataFrame({"endpoint": [request.endpoint for request in requests], "ms": late, "fault": faults})
+    """Return a row for each endpoint, and the total: requests, p50_ms, p99_ms, wrong, lost."""
+    endpoints = [request.endpoint for request in requests]
+    table = pd.DataFrame({"endpoint": endpoints, "ms": latencies_ms(requests, answers), "fault": faults})
     rows = []
     for name, part in [*((name, table[table["endpoint"] == name]) for name in MIX), ("total", table)]:
         p50, p99 = np.quantile(part["ms"], [0.5, 0.99])
@@ -196,20 +193,20 @@ def summary(requests: list[Request], answers: list[Answer | None], faults: list[
 
 
 def seen_by_user(folder: Path) -> dict[int, set]:
-    """user_id -> the films that must not be recommended again: train's and validation's."""
+    """Return user_id -> the films that must not be recommended again: train's and validation's."""
     with _arrays(folder) as arrays:
         seen = pd.DataFrame({"user_id": arrays["seen_user_id"], "movie_id": arrays["seen_movie_id"]})
     return seen.groupby("user_id")["movie_id"].agg(set).to_dict()
 
 
 def _arrays(folder: Path):
-    """Where `storage` keeps them, which is not asked: it would load TensorFlow, here, beside the service."""
+    """Open the arrays where `storage` keeps them; importing it would load TensorFlow beside the service."""
     version = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["version"]
     return np.load(folder / str(version) / "assets.extra" / "arrays.npz")
 
 
 def start(command: list) -> tuple[subprocess.Popen, int]:
-    """The process of the service and its port, once it is ready. Raises RuntimeError if it does not start."""
+    """Start the service; return its process and port once it is ready. Raise RuntimeError if it does not start."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     line = process.stdout.readline()  # "ready: http://127.0.0.1:PORT/docs"
     if not line.startswith("ready: "):
@@ -218,7 +215,7 @@ def start(command: list) -> tuple[subprocess.Popen, int]:
 
 
 def cpu_seconds(process_id: int) -> float:
-    """User and system time of a process, in seconds; NaN where there is no /proc."""
+    """Return user and system time of a process, in seconds; NaN where there is no /proc."""
     try:
         fields = Path(f"/proc/{process_id}/stat").read_text().rsplit(")", 1)[1].split()
     except OSError:
@@ -226,15 +223,13 @@ def cpu_seconds(process_id: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def run(
-    folder: Path, rate: float, seconds: float, command: list | None = None
-) -> tuple[pd.DataFrame, pd.DataFrame, dict, list[str]]:
-    """The table, all quantiles of latency, numbers (CPU and wall seconds), and up to five faults in words."""
+def run(folder: Path, rate: float, seconds: float) -> tuple[pd.DataFrame, pd.DataFrame, dict, list[str]]:
+    """Return the table, quantiles of latency, numbers (CPU and wall seconds), and up to five faults in words."""
     requests, warm_up = make_requests(folder, rate, seconds), make_requests(folder, rate, 1.0, seed=1)
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / "events.db"
-        command = command or [sys.executable, "-m", "movierec.serving.service"]
-        process, port = start([*command, "--model", folder, "--port", "0", "--events", path])
+        command = [sys.executable, "-m", "movierec.serving.service", "--model", folder, "--port", "0", "--events", path]
+        process, port = start(command)
         try:
             unseen = [one for one in warm_up if one.endpoint != "POST /feedback"]  # these leave no trace in answers
             asyncio.run(ask(port, unseen))
@@ -244,7 +239,7 @@ def run(
             numbers["serving_cpu_seconds"] = cpu_seconds(process.pid) - before
             numbers["serving_load_cpu_seconds"] = time.process_time() - own
         finally:
-            process.kill()  # on purpose not politely: what was acknowledged must be there all the same
+            process.kill()  # SIGKILL on purpose: what was acknowledged must be in the store all the same
             process.wait()
             process.stdout.close()
         faults = wrong(requests, answers, seen_by_user(folder))
@@ -254,15 +249,15 @@ def run(
     return table, quantiles, numbers, [fault for fault in faults if fault][:5]
 
 
-def main(arguments: list[str] | None = None, command: list | None = None) -> int:
-    """The exit code: 0; 1 if an answer was wrong, an event lost, or the service did not start."""
+def main(arguments: list[str] | None = None) -> int:
+    """Run the load; return the exit code: 1 if an answer was wrong, an event lost, or the service did not start."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", type=Path, default=data_folder() / "cache/hybrid-ml-100k", help="folder")
     parser.add_argument("--rate", type=float, default=200, help="requests a second")
     parser.add_argument("--seconds", type=float, default=30)
     options = parser.parse_args(arguments)
     try:
-        table, quantiles, numbers, faults = run(options.model, options.rate, options.seconds, command)
+        table, quantiles, numbers, faults = run(options.model, options.rate, options.seconds)
     except (RuntimeError, OSError, KeyError) as error:
         print(f"serving_load: {error}", file=sys.stderr)
         return 1

@@ -2,9 +2,8 @@
 
     python tests/benchmarks/tune.py [--only TEXT]
 
-Lists: `split_stratified` of the stratified split's train part, NDCG@10. Stars: the first `split_random5` fold of the
-first fold's train part, RMSE. Where a split has a validation part: that. The test parts are not touched. Prints every
-trial, best last; copy the settings by hand.
+Trials are judged on the split's validation part, or on a split of its train part, by NDCG@10 or RMSE; the test parts
+are not touched. Every trial is printed, best last; copy the settings by hand.
 """
 
 import argparse
@@ -52,7 +51,7 @@ SPACES = {
 
 
 def inner_split(protocol: str, ratings) -> movierec.Split:
-    """A split of the train part only."""
+    """Return a split without the test part."""
     if protocol == "stratified":
         return movierec.split_stratified(movierec.split_stratified(ratings).train)
     if protocol == "random5":
@@ -62,7 +61,7 @@ def inner_split(protocol: str, ratings) -> movierec.Split:
 
 
 def tune(peer: Peer, data, python: Path) -> list[tuple[float, dict]]:
-    """(NDCG@10 or RMSE on the inner split, settings) of every trial, best last."""
+    """Return (NDCG@10 or RMSE on the inner split, settings) of every trial, best last."""
     split = inner_split(peer.protocol, data.ratings)
     indices = make_indices(split.train, data.movies)
     predicts = PROTOCOLS[peer.protocol].predicts

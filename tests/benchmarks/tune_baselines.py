@@ -30,11 +30,7 @@ TUNED = {  # protocol -> the recommenders that are tuned there
 
 
 def with_validation(split: Split) -> Split:
-    """Return the split itself; or, if it has no validation part, one whose validation is cut from its train.
-
-    The validation part is a quarter of each movie's train ratings, as in `split_stratified`: settings are chosen there,
-    and then the model is fitted on all of train.
-    """
+    """Return the split; if it has no validation part, with a quarter of each movie's train ratings as validation."""
     if split.validation is not None:
         return split
     inner = split_stratified(split.train)
@@ -42,18 +38,14 @@ def with_validation(split: Split) -> Split:
 
 
 def tune_recommender(name: str, problem: Problem, split: Split, liked_from: float) -> pd.DataFrame:
-    """Return every trial of one recommender on the validation part: model, metric, and the columns of `ladder.tune`.
-
-    A recommender that is made of others uses their settings in `problem`.
-    """
+    """Return every trial of one recommender on the validation part: model, metric, and the columns of `ladder.tune`."""
     one = problem.recommenders[name]
 
     def measure(model) -> float:
         if one.judged_by == "rmse":
             return evaluate_stars(model, split, "validation").attrs["rmse"]
-        return evaluate_ranking(model, split, problem.indices, "validation", liked_from=liked_from)[
-            one.judged_by
-        ].mean()
+        by_user = evaluate_ranking(model, split, problem.indices, "validation", liked_from=liked_from)
+        return by_user[one.judged_by].mean()
 
     def fit(**settings):
         return one.fit(problem, 0, **settings)
@@ -65,7 +57,6 @@ def tune_recommender(name: str, problem: Problem, split: Split, liked_from: floa
 
 
 def recorded_trials(protocol: str) -> pd.DataFrame:
-    """Return the trials of a protocol that are recorded; an empty table if there are none."""
     try:
         return recorded(ladder.name_of_trials(protocol))
     except FileNotFoundError:
@@ -75,9 +66,7 @@ def recorded_trials(protocol: str) -> pd.DataFrame:
 def tune_and_record(protocol: str, data: MovieLens, only: list[str] | None = None) -> None:
     """Tune the recommenders of a protocol; record after each, so that a run that is stopped keeps them.
 
-    Args:
-        only: names to tune again; what is recorded of the others stays. None: all of them. Hybrids are made of parts
-            with their recorded settings, or with their defaults where nothing is recorded.
+    With `only`, the others stay as recorded. Hybrids are made of parts with their recorded settings, or else defaults.
     """
     make, liked_from = PROTOCOLS[protocol]
     made = make(data.ratings)

@@ -17,8 +17,6 @@ MASTERS = sorted((exercises.FOLDER / "exercises").glob("[0-9][0-9]_*.py"))
 STATE = re.compile(r"exercise (\w+): (right|not yet|not attempted yet)")
 
 
-# ---- from one master
-
 MASTER = """# %% [markdown]
 # # 99 · Exercises: counting
 
@@ -39,17 +37,13 @@ print("the end")
 """
 
 
-@pytest.fixture
-def made(tmp_path, monkeypatch):
+def test_the_student_finds_dots_and_the_solution_runs_without_a_marker(tmp_path, monkeypatch):
     monkeypatch.setattr(exercises, "FOLDER", tmp_path)
     for folder in ("exercises", "solutions"):
         (tmp_path / folder).mkdir()
     master = tmp_path / "exercises/99_counting.py"
     master.write_text(MASTER, encoding="utf-8")
-    return exercises.make(master)
-
-
-def test_the_student_finds_dots_and_the_solution_runs_without_a_marker(made):
+    made = exercises.make(master)
     student, solution = ([cell.source for cell in notebook.cells] for notebook in made.values())
     assert student == [
         "# 99 · Exercises: counting",
@@ -63,7 +57,7 @@ def test_the_student_finds_dots_and_the_solution_runs_without_a_marker(made):
         "def double(x):\n    return 2 * x",
         'best = ...\nbest = max([1, 3, 2])\nprint("the end")',
     ]
-    path, notebook = list(made.items())[1]
+    _, (path, notebook) = made.items()
     exercises.run(path, notebook)
     stored = json.loads(path.read_text(encoding="utf-8"))
     assert stored["cells"][-1]["outputs"][0]["text"] == ["the end\n"] and stored["cells"][-1]["execution_count"] == 3
@@ -83,12 +77,8 @@ def test_a_master_without_a_whole_solution_is_refused(tmp_path, text, says):
         exercises.make(tmp_path / "01_x.py")
 
 
-# ---- the exercises of the course
-
-
 @pytest.mark.parametrize("master", MASTERS, ids=lambda path: path.stem)
-def test_what_is_stored_is_what_its_master_says_and_every_solution_is_right(master):
-    """Untouched, nothing is attempted; a bug to find is handed out as code that runs and has it."""
+def test_a_master_has_all_levels_and_what_is_stored_is_made_from_it_and_right(master):
     made = exercises.make(master)
     for (path, notebook), state in zip(made.items(), ("not attempted yet", "right"), strict=True):
         stored = json.loads(path.read_text(encoding="utf-8"))
@@ -97,14 +87,10 @@ def test_what_is_stored_is_what_its_master_says_and_every_solution_is_right(mast
         )
         verdicts = STATE.findall(json.dumps(stored))
         assert {found for _, found in verdicts} == {state} and len({name for name, _ in verdicts}) >= 6
-    student, solved = made.values()
+    student, solved = made.values()  # a bug to find is handed out as code that runs
     for heading, given, answer in zip(student.cells, student.cells[1:], solved.cells[1:], strict=False):
         if "· Find the bug" in heading.source and given.source.startswith("def "):
             assert given.source != answer.source and "..." not in given.source
-
-
-@pytest.mark.parametrize("master", MASTERS, ids=lambda path: path.stem)
-def test_each_master_has_all_levels_with_hints_and_questions_whose_right_answers_stand_in_different_places(master):
     text = master.read_text(encoding="utf-8")
     levels = re.findall(r"^# ## \d+ · (Recall|Change|Extend|Find the bug)$", text, re.MULTILINE)
     assert {"Recall", "Change", "Extend"} <= set(levels) and text.count("<summary>Hint</summary>") == len(levels)

@@ -12,11 +12,8 @@ from tests.web import READY_SECONDS, screenshot, web_server
 
 CELLS = [
     """import movierec
-from movierec import plots
-from movierec.play import ResponseSurface, RunTable
-from movierec.play import TrainPanel
+from movierec.play import ResponseSurface, RunTable, TrainPanel
 
-plots.use_style()
 data = movierec.load("ml-100k")
 split = movierec.split_by_user_time(data.ratings)
 panel = TrainPanel(split, data.movies, data.users)
@@ -33,7 +30,7 @@ print("run for the", next(times), "time")""",
 
 @pytest.fixture
 def address(tmp_path):
-    """JupyterLab on a free port, in a folder with one notebook."""
+    """Start JupyterLab on a free port, in a folder with one notebook; yield its address."""
     cells = [new_markdown_cell("# Panels"), *map(new_code_cell, CELLS)]
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": kernel}), tmp_path / "panels.ipynb")
@@ -56,25 +53,22 @@ def test_a_student_runs_all_moves_a_slider_trains_and_sees_the_curve_change(addr
     train.wait_for()
     page.get_by_text("run for the 1 time").wait_for()
 
-    def row(label):
-        return page.locator(".widget-hslider", has=page.get_by_text(label, exact=True))
+    def move(key, times, reads):
+        dimension.get_by_role("slider").focus()
+        for _ in range(times):
+            page.keyboard.press(key)
+        dimension.locator(".widget-readout", has_text=re.compile(f"^{reads}$")).wait_for()
 
-    dimension = row("Dimension")
+    dimension = page.locator(".widget-hslider", has=page.get_by_text("Dimension", exact=True))
     assert dimension.locator(".widget-readout").inner_text() == "16"
-    dimension.get_by_role("slider").focus()
-    page.keyboard.press("ArrowLeft")
-    dimension.locator(".widget-readout", has_text=re.compile("^8$")).wait_for()  # the keyboard moves it
-
+    move("ArrowLeft", 1, reads=8)
     train.click()
     curves = page.locator("img[alt^='Loss on train']").first
     curves.wait_for()
     page.get_by_text("Over after 3 epochs").wait_for()
     first = curves.get_attribute("alt")
     assert "in epoch" in first
-    dimension.get_by_role("slider").focus()
-    for _ in range(4):
-        page.keyboard.press("ArrowRight")
-    dimension.locator(".widget-readout", has_text=re.compile("^128$")).wait_for()
+    move("ArrowRight", 4, reads=128)
     train.click()
     stop = page.get_by_role("button", name="Stop", exact=True)
     expect(stop).to_be_enabled()

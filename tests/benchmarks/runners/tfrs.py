@@ -22,11 +22,10 @@ def fit(data, model):
     ratings = ratings.shuffle(100_000, seed=42, reshuffle_each_iteration=False)
     if model == "ranking":
         fitted = MovielensModel(columns)
-        batches = ratings.shuffle(100_000).batch(8192).cache()
     else:
         movies = tf.data.Dataset.from_tensor_slices(data.movies["movie_index"].astype(str).to_numpy(str))
         fitted = RetrievalModel(data, movies)
-        batches = ratings.shuffle(100_000).batch(8192).cache()
+    batches = ratings.shuffle(100_000).batch(8192).cache()
     fitted.compile(optimizer=tf.keras.optimizers.Adagrad(learning_rate=LEARNING_RATE))
     fitted.fit(batches, epochs=EPOCHS, verbose=0)
     return fitted
