@@ -6,16 +6,8 @@
 
 import lazy_loader
 
-MEANS = [
-    "bootstrap_interval",
-    "bootstrap_means",
-    "compare",
-    "leaders",
-    "pool_stars",
-    "rmse_interval",
-    "summarize",
-    "tidy",
-]
+MEANS = ["bootstrap_interval", "bootstrap_means", "compare", "leaders"]
+MEANS += ["pool_stars", "rmse_interval", "summarize", "tidy"]
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=["comparison", "evaluate", "groups", "metrics", "ranking"],
