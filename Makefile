@@ -133,11 +133,10 @@ lab: $(VENV) data  ## JupyterLab, opened on notebook 01
 	$(PYTHON) -m jupyterlab notebooks/01_exploration.ipynb
 
 app: $(VENV) data  ## what would it recommend to you? A page in your browser (PORT=8866)
-	$(PYTHON) -m movierec.play.app
-	$(PYTHON) -m voila movierec/play/app.ipynb --port=$(or $(PORT),8866) --Voila.ip=127.0.0.1
+	$(PYTHON) -m movierec app --port=$(or $(PORT),8866)
 
 serve: $(VENV) data  ## the recommender as a web service on this machine, /docs explains it (PORT=8000)
-	$(PYTHON) -m movierec.play.app
+	$(PYTHON) -c "from movierec.training import load_or_train; print(load_or_train())"
 	$(PYTHON) -m movierec.serving.service --port $(or $(PORT),8000) $(if $(MOVIEREC_MODEL),--model "$(MOVIEREC_MODEL)")
 
 tune: $(VENV) data  ## every baseline's settings chosen again, with one budget, on validation (half an hour)

@@ -94,8 +94,8 @@ def guess_group(rated: np.ndarray, is_group: np.ndarray, folds: int = 5, pull: f
     """Return how much each user's history looks like the group's: log odds of a logistic regression. float64 `[U]`.
 
     P(group) = σ(a + x_u · w), at the maximum of the log likelihood − pull / 2 · ‖w‖². Each user is in one of `folds`
-    parts and is guessed by a model of the other parts. `rated` is 1 where rated, `[U, num_movies]`; its rows are divided
-    by their length. Raise ValueError if a fold has only users of one kind to learn from.
+    parts and is guessed by a model of the other parts. `rated`, `[U, num_movies]`: 1 where rated; rows are divided by
+    their length. Raise ValueError if a fold has only users of one kind to learn from.
     """
     x, is_group = normalize(np.asarray(rated, float)), np.asarray(is_group, bool)
     fold = np.random.default_rng(seed).permutation(np.arange(len(x)) % folds)

@@ -57,8 +57,8 @@ def ndcg(hits: np.ndarray, num_relevant: np.ndarray) -> np.ndarray:
 def auc(scores: np.ndarray, relevant: np.ndarray, num_relevant: np.ndarray) -> np.ndarray:
     """Return the chance that a relevant movie scores above another unseen one; a tie is half. float64 `[U]` in 0..1.
 
-    `scores`: -inf where the user has seen the movie; `relevant`: bool; both `[U, num_movies]`. A relevant movie that the
-    catalogue lacks is in `num_relevant` and counts as the last.
+    `scores`, -inf where the user has seen the movie, and `relevant`, bool, are `[U, num_movies]`. A relevant movie that
+    the catalogue lacks is in `num_relevant` and counts as the last.
     Source: Rendle et al. (2009), BPR, section 4.1.1: the area under the ROC curve of one user.
     """
     values = np.full(len(scores), np.nan)
@@ -127,8 +127,8 @@ def miscalibration(lists: np.ndarray, history: np.ndarray, vectors: np.ndarray, 
     """Return the KL divergence of the list's genres from the history's, in nats; 0 is calibrated. float64 `[U]`.
 
     KL = Σ_g p(g) log(p(g) / q̃(g)),  q̃ = (1 − α) q + α p; p: genres of the history, q: of the list, each movie's weight
-    shared equally among its genres; α keeps q̃ above 0. NaN where either has no genre. `history`: bool `[U, num_movies]`,
-    rated in train; `vectors`: float `[num_movies, genres]`, 1 where a movie has the genre.
+    shared equally among its genres; α keeps q̃ above 0. NaN where either has no genre. `history`: bool
+    `[U, num_movies]`, rated in train; `vectors`: float `[num_movies, genres]`, 1 where a movie has the genre.
     Source: Steck (2018), *Calibrated recommendations*, equations 1 to 6, the metric C_KL.
     """
     share = vectors / np.maximum(vectors.sum(axis=1, keepdims=True), 1)  # [num_movies, genres]

@@ -12,6 +12,7 @@ import pandas as pd
 
 from movierec.play.parts import FIELD, GROWING, FilmSearch, Panel, as_html, columns, on_change
 from movierec.recommend import MINUTES_PER_FILM, make_playlist
+from movierec.training import load_or_train as load_or_train  # the model of the course, handed on with its panel
 
 CANDIDATES = 100  # films that a playlist is chosen from
 LIST = {"rank": "", "title": "Film", "genres": "Genres", "predicted_stars": "Expected", "because": "Why"}
@@ -43,14 +44,9 @@ def recommended(model, visitor: Visitor, k: int) -> pd.DataFrame:
 
 
 def evening(model, visitor: Visitor, *, exclude: tuple = (), **sliders) -> pd.DataFrame:
-    """Return a playlist for the visitor, chosen from their `CANDIDATES` best films.
+    """Return a playlist for the visitor, chosen from their `CANDIDATES` best films; `sliders` as of `make_playlist`.
 
-    Args:
-        exclude: genres; one that no candidate has is no error.
-        **sliders: as of `make_playlist`.
-
-    Raises:
-        ValueError: if no candidate has the genres and years that are asked for.
+    An excluded genre that no candidate has is no error. Raise ValueError if no candidate is of the kind asked for.
     """
     left = model.indices.num_movies - len(visitor.stars)
     table = _with_films(model, model.recommend_new(visitor.stars, min(CANDIDATES, left), genres=visitor.genres))
@@ -68,8 +64,7 @@ def evening(model, visitor: Visitor, *, exclude: tuple = (), **sliders) -> pd.Da
 
 
 def _with_films(model, table: pd.DataFrame) -> pd.DataFrame:
-    films = model.movies.set_index("movie_id")[["genres", "year", "popularity"]]
-    joined = table.join(films, on="movie_id")
+    joined = table.join(model.movies.set_index("movie_id")[["genres", "year", "popularity"]], on="movie_id")
     joined.attrs = table.attrs
     return joined
 
@@ -77,10 +72,7 @@ def _with_films(model, table: pd.DataFrame) -> pd.DataFrame:
 class RecommendPanel(Panel):
     """The form: a search, stars, genres, a list and an evening; see `rate`, `forget` and `refresh` to use it by code.
 
-    Attributes:
-        visitor: the `Visitor` as the form describes them.
-        table: the list that is shown, as a DataFrame.
-        last_seconds: from the last change to its list.
+    `visitor` is the `Visitor` as the form describes them, `table` the list, `last_seconds` the time of its last change.
     """
 
     purpose = "find a film, give it stars, name genres, and see a list with reasons"
@@ -113,11 +105,7 @@ class RecommendPanel(Panel):
         self.refresh()
 
     def rate(self, movie_id: int, stars: float) -> None:
-        """Give a film stars, or other stars, as a click does.
-
-        Raises:
-            ValueError: if the film is not in the catalogue, or there are no such stars.
-        """
+        """Give a film stars, as a click does; raise ValueError if it is not in the catalogue or has no such stars."""
         levels = self.model.bias.levels
         if movie_id not in self.model.indices.movie_ids or stars not in levels:
             raise ValueError(f"a film of the catalogue takes {levels.tolist()} stars; got {movie_id!r}: {stars!r}.")

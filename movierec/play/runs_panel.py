@@ -26,16 +26,10 @@ SHADES = LinearSegmentedColormap.from_list("light to dark", ["#f2f6fb", "#1f5fa0
 
 
 def draw_curves(runs: list[Run], epochs: int | None = None) -> Figure:
-    """Draw loss on train and metric on validation by epoch, a line for each run; the best epoch is marked.
+    """Draw loss on train and metric on validation by epoch, a line for each run of one head; the best epoch is marked.
 
     The figure is made without pyplot, whose figures belong to the cell that is running: this one is drawn in a thread.
-
-    Args:
-        runs: of one head; they may be unfinished.
-        epochs: where the axis ends; None: at the last epoch of the longest run.
-
-    Raises:
-        ValueError: if there is no run, or they are of different heads.
+    The axis ends at `epochs`, or at the last epoch of the longest run.
     """
     if len({run.metric for run in runs}) != 1:
         raise ValueError(f"curves need runs of one head; got {sorted({run.head for run in runs}) or 'none'}.")
@@ -74,15 +68,10 @@ def in_a_line(run: Run) -> str:
 
 
 class RunsView(Panel):
-    """What the views on recorded runs share: the head that is shown, and the panel that is turned and listened to.
-
-    Args:
-        panel: a `TrainPanel` whose runs are shown and whose sliders are turned, or None.
-    """
+    """What the views on recorded runs share: the head, and the `TrainPanel`, if any, that is turned and listened to."""
 
     def __init__(self, panel, *rows):
-        self.panel = panel
-        self.table = None
+        self.panel, self.table = panel, None
         self.says = widgets.HTML()
         self.head = widgets.Dropdown(options=HEADS, description="Head", **FIELD)
         on_change(self.refresh, self.head)
@@ -105,22 +94,17 @@ class RunsView(Panel):
 
 
 class RunTable(RunsView):
-    """All runs of a head; two to four can be compared, and the settings of any one can be restored.
-
-    `table` is the comparison as a DataFrame, or None if fewer than two runs are chosen.
-    """
+    """All runs of a head; two to four can be compared, see `table`, and the settings of any one can be restored."""
 
     purpose = "recorded runs, sorted; two to four compared; restore"
 
     def __init__(self, panel=None):
         self.runs = []
         self.order = widgets.Dropdown(options=ORDERS, description="Order", **FIELD)
-        self.chosen = widgets.SelectMultiple(
-            description="Runs", rows=10, layout={"width": "52em", "max_width": "100%"}, style=FIELD["style"]
-        )
-        self.restore_button = widgets.Button(
-            description="Restore", tooltip="turn the sliders as in the first chosen run"
-        )
+        wide = FIELD | {"layout": {"width": "52em", "max_width": "100%"}}
+        self.chosen = widgets.SelectMultiple(description="Runs", rows=10, **wide)
+        tooltip = "turn the sliders as in the first chosen run"
+        self.restore_button = widgets.Button(description="Restore", tooltip=tooltip)
         self.list, self.curves = widgets.HTML(), widgets.HTML()
         on_change(self.refresh, self.order)
         on_change(self._compare, self.chosen)
@@ -151,22 +135,16 @@ class RunTable(RunsView):
         self.say(f"{len(runs)} runs are too many; choose up to {MOST_COMPARED}." if many else "")
         self.table = recorded.compare_runs(runs) if 1 < len(runs) <= MOST_COMPARED else None
         self.curves.value = curves_as_html(runs) if runs and not many else ""
-        self.list.value = "" if self.table is None else _as_html(self.table)
-
-
-def _as_html(table: pd.DataFrame) -> str:
-    text = table.astype(object)
-    for name in table:
-        show = FORMATS[name].format if name in FORMATS else shown
-        text[name] = table[name].map(show, na_action="ignore")
-    return as_html(text, {name: HEADINGS[name] for name in table}, "Only the settings that differ are shown")
+        self.list.value = ""
+        if self.table is not None:
+            show = {name: FORMATS[name].format if name in FORMATS else shown for name in self.table}
+            text = {name: self.table[name].astype(object).map(show[name], na_action="ignore") for name in show}
+            names = {name: HEADINGS[name] for name in show}
+            self.list.value = as_html(pd.DataFrame(text), names, "Only the settings that differ are shown")
 
 
 class ResponseSurface(RunsView):
-    """The best value on validation by learning rate and dimension, a button each: the darker the better.
-
-    A click turns the panel's sliders to these two settings; `buttons` is {(learning_rate, dim): button}.
-    """
+    """The best value by learning rate and dimension: `buttons` {(learning_rate, dim): button}; a click loads both."""
 
     purpose = "the best value on validation by learning rate and dimension; click to load"
 
@@ -210,12 +188,9 @@ class ResponseSurface(RunsView):
         if pd.isna(value):
             return widgets.Button(description="–", disabled=True, layout={"width": "6em"})
         background, text = colours_of(share)
-        button = widgets.Button(
-            description=f"{value:.4f}",
-            tooltip=f"learning rate {shown(rate)}, dimension {dim}: {value:.4f}. Click to load",
-            layout={"width": "6em"},
-            style={"button_color": background, "text_color": text},
-        )
+        tooltip = f"learning rate {shown(rate)}, dimension {dim}: {value:.4f}. Click to load"
+        button = widgets.Button(description=f"{value:.4f}", tooltip=tooltip, layout={"width": "6em"})
+        button.style.button_color, button.style.text_color = background, text
         button.on_click(lambda _: self.load(rate, dim))
         return button
 

@@ -28,15 +28,13 @@ def train(
     """Train one head with `fit_hybrid` and return it as a run; write nothing.
 
     Args:
-        split: with a validation part, on which the head is judged.
-        movies, users, stop: as of `fit_hybrid`.
         loss: a name of `LOSSES`.
         predicted: your guess of the best validation value.
         on_epoch: called after each epoch with its row of `Run.history`.
         **settings: of `SETTINGS`; a setting that is left out is the course's.
 
     Raises:
-        ValueError: if a setting is unknown or out of range, or there is no validation part.
+        ValueError: if a setting is unknown or out of range, or the split has no validation part.
         training.Stopped: if it was stopped within its first epoch.
     """
     settings = default_settings(loss) | settings
@@ -49,8 +47,7 @@ def train(
     head, kind = LOSSES[loss]
     stop = stop or training.Stop()
     history = []
-    started = time.perf_counter()
-    cpu_started = time.process_time()
+    started, cpu_started = time.perf_counter(), time.process_time()
 
     def keep(row):
         value = float(row[f"validation_{METRICS[head]}"])
@@ -84,11 +81,8 @@ def expected_seconds(settings: dict, runs: list[Run]) -> float:
 class TrainPanel(Panel):
     """Sliders, a prediction, Train and Stop, and curves that grow; `set`, `train` and `wait` drive it by code.
 
-    It trains in a thread of its own, so that cells can be run meanwhile. A new run is added to `own_path`.
-
-    Attributes:
-        run: the last training of this panel, or None.
-        listeners: functions () -> None that are called after each run.
+    It trains in a thread of its own, so that cells can be run meanwhile. `run` is the last training of this panel, or
+    None; it is added to `own_path`. The `listeners`, functions () -> None, are called after each run.
     """
 
     purpose = "loss, dimension, MLP, dropout, learning rate, batch, epochs, seed; predict, train, stop"
@@ -123,10 +117,7 @@ class TrainPanel(Panel):
         return {"loss": self.loss.value} | {name: slider.value for name, slider in self.sliders.items()}
 
     def set(self, settings: dict) -> None:
-        """Turn the sliders; a setting that is left out is the course's.
-
-        If a slider does not have the value, raise ValueError and turn none of them.
-        """
+        """Turn the sliders, to the course's settings by default; raise ValueError if one does not have the value."""
         settings = default_settings(settings.get("loss", self.loss.value)) | settings
         head = LOSSES[settings["loss"]][0]
         for name in settings.keys() - {"loss"}:
@@ -164,9 +155,8 @@ class TrainPanel(Panel):
             self.train_button.disabled, self.stop_button.disabled = True, False
             self.predicted.value = self.curves.value = ""
             self.say("Preparing: the first epoch takes longest.")
-            self._thread = threading.Thread(
-                target=self._work, args=(settings, float(text) if text else None), daemon=True
-            )
+            arguments = settings, float(text) if text else None
+            self._thread = threading.Thread(target=self._work, args=arguments, daemon=True)
             self._thread.start()
         except BaseException:
             self._done()
@@ -229,8 +219,7 @@ class TrainPanel(Panel):
         ONE_AT_A_TIME.release()
 
     @property
-    def runs(self) -> list[Run]:
-        """Shipped runs, then the reader's, oldest first, on the same training data."""
+    def runs(self) -> list[Run]:  # shipped ones, then the reader's, oldest first
         return recorded.known_runs(len(self.data[0].train)) + self._unwritten
 
     def summary(self) -> str:

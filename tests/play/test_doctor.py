@@ -42,14 +42,14 @@ def test_the_command_examines_everything_and_names_a_mend_for_each_red_line():
 @pytest.mark.parametrize(("version", "good"), [((3, 10), False), ((3, 11), True), ((3, 13), True), ((3, 14), False)])
 def test_pythons_that_tensorflow_has_wheels_for(monkeypatch, version, good):
     monkeypatch.setattr(sys, "version_info", (*version, 0, "final", 0))
-    assert (lines(doctor._python)["Python"].mend == "") == good
+    assert (lines(doctor._python_and_system)["Python"].mend == "") == good
 
 
 def test_an_intel_mac_is_told_that_tensorflow_ended_there(monkeypatch):
-    assert lines(doctor._system)["system"].mend == ""
+    assert lines(doctor._python_and_system)["system"].mend == ""
     monkeypatch.setattr(platform, "system", lambda: "Darwin")
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
-    assert "2.16" in lines(doctor._system)["system"].mend
+    assert "2.16" in lines(doctor._python_and_system)["system"].mend
 
 
 def test_a_package_that_is_not_installed_is_named(monkeypatch):
@@ -117,7 +117,7 @@ def test_a_kernel_that_is_missing_or_another_environments(monkeypatch, answer, s
 def test_what_the_course_can_do_without_is_not_red(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr("shutil.which", lambda name: None)
     monkeypatch.setenv("MOVIEREC_MODEL", str(tmp_path))
-    found = lines(doctor._latex) | lines(doctor._browser) | lines(doctor._model)
+    found = lines(doctor._programs) | lines(doctor._model)
     assert all(finding.mend and not finding.needed for finding in found.values())
     monkeypatch.setattr(doctor, "examine", lambda: iter(found.values()))
     assert doctor.main() == 0 and "All is well" in capsys.readouterr().out
@@ -127,7 +127,7 @@ def test_whatever_breaks_is_a_red_line_and_the_rest_is_still_looked_at(monkeypat
     def broken():
         raise RuntimeError("boom")
 
-    monkeypatch.setattr(doctor, "_python", broken)
+    monkeypatch.setattr(doctor, "_python_and_system", broken)
     findings = list(doctor.examine())
     assert findings[0].found == "RuntimeError: boom" and findings[0].mend and len(findings) > 10
     monkeypatch.setattr(doctor, "examine", lambda: iter(findings[:1]))

@@ -8,8 +8,7 @@ import threading
 import pytest
 
 import movierec
-from movierec.play import runs, train_panel
-from movierec.play.embedding_explorer import untrained
+from movierec.play import runs, train_panel, untrained
 from movierec.play.train_panel import TrainPanel, expected_seconds, train
 from movierec.training import Stopped
 

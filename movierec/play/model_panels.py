@@ -1,9 +1,10 @@
-"""Films as points: a model's vectors before and after training, nearest films and a map, and a panel that shows them.
+"""Panels that look into a trained network: films as points on a map, and the attention of a history.
 
-Taught in notebooks/07_recommendations.
+Each is a view on plain functions that stand before it. Taught in notebooks/07_recommendations and 08_self_attention.
 """
 
 import ipywidgets as widgets
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -18,7 +19,7 @@ HALVES = ("matrix factorisation", "deep")
 COLOURED_BY = ("genre", "year", "popularity")
 RATED_OFTEN = 20  # ratings that a neighbour has at least
 NAMED = 4  # neighbours that are named on the map
-OTHER = "0.7"  # grey of the films of other genres
+MOST_ROWS = 20  # films of a history that are drawn, the newest ones
 
 
 def untrained(model) -> HybridModel:
@@ -34,10 +35,7 @@ def film_vectors(network: HybridModel, half: str) -> np.ndarray:
     """Return float32 `[num_movies, ranking_dim]`, a vector for each film, as one half of the ranking head knows it.
 
     matrix factorisation: y_i, which is multiplied with a person's vector.
-    deep: MLP(x) of somebody who has rated this film alone; the network adds it to their vector.
-
-    Raises:
-        ValueError: if the half is unknown, or the model was trained without it.
+    deep: MLP(x) of somebody who has rated this film alone; ValueError if the model was trained without it.
     """
     if half not in HALVES:
         raise ValueError(f"`half` must be one of {HALVES}; got {half!r}.")
@@ -57,14 +55,10 @@ def both_halves(network: HybridModel) -> dict[str, np.ndarray]:
 
 
 def nearest_films(vectors: np.ndarray, index: int, among: np.ndarray, k: int = 8) -> np.ndarray:
-    """Return the k films with the largest cosine to a film, the film itself left out: indices, int `[k]`.
+    """Return the k films with the largest cosine to the film `index`, itself left out: indices, int `[k]`.
 
-    A vector of length 0 has no direction, and therefore no neighbours: `[0]`.
-
-    Args:
-        vectors: `[num_movies, dim]`.
-        index: of the film.
-        among: bool `[num_movies]`, the films to choose from. A film with few ratings lies near where it began.
+    A vector of length 0 has no neighbours. `among`: bool `[num_movies]`, the films to choose from; one with few ratings
+    lies near where it began.
     """
     length = np.linalg.norm(vectors, axis=1)
     if length[index] == 0:
@@ -75,10 +69,7 @@ def nearest_films(vectors: np.ndarray, index: int, among: np.ndarray, k: int = 8
 
 
 def flattened(vectors: np.ndarray) -> np.ndarray:
-    """Return the first two principal components, float `[num_movies, 2]`, each with a standard deviation of 1.
-
-    A component has no sign of its own; here the film that is furthest out is positive.
-    """
+    """Return the first two principal components with deviation 1, `[num_movies, 2]`; the furthest film is positive."""
     left, spread, _ = np.linalg.svd(vectors - vectors.mean(axis=0), full_matrices=False)
     flat = (left * spread)[:, :2]
     flat = flat * np.where(flat[np.abs(flat).argmax(axis=0), [0, 1]] < 0, -1, 1)
@@ -90,11 +81,8 @@ def draw_maps(
 ) -> Figure:
     """Draw the films of each space as points on a map of its own, side by side; name one film and its neighbours.
 
-    Args:
-        spaces: {name: vectors `[num_movies, dim]`}, e.g. of `both_halves`.
-        movies: title, year, genres, popularity, in the order of the vectors.
-        coloured_by, genre: one of `COLOURED_BY`; the genre that is coloured, if it is "genre".
-        index: of the film that is named, or None.
+    `spaces`: {name: vectors `[num_movies, dim]`}; `movies`: title, year, genres, popularity in that order of films;
+    `genre`: which one is coloured, if `coloured_by` is "genre".
     """
     if coloured_by not in COLOURED_BY:
         raise ValueError(f"`coloured_by` must be one of {COLOURED_BY}; got {coloured_by!r}.")
@@ -119,7 +107,7 @@ def draw_maps(
 def _draw_points(ax, flat: np.ndarray, movies: pd.DataFrame, coloured_by: str, genre: str):
     if coloured_by == "genre":
         of_genre = movies["genres"].str.split("|").map(lambda genres: genre in genres).to_numpy()
-        ax.scatter(*flat[~of_genre].T, s=6, color=OTHER, label="other films")
+        ax.scatter(*flat[~of_genre].T, s=6, color="0.7", label="other films")
         return ax.scatter(*flat[of_genre].T, s=9, color=plots.COLOURS[0], marker="^", label=genre)
     values = movies["year"].astype(float) if coloured_by == "year" else np.log10(1 + movies["popularity"])
     return ax.scatter(*flat.T, s=7, c=values, cmap="viridis_r")
@@ -134,11 +122,7 @@ def _name_films(ax, flat: np.ndarray, titles: pd.Series, films: list[int]) -> No
 
 
 def neighbour_table(model, before: HybridModel, movie_id: int, k: int = 8) -> pd.DataFrame:
-    """Return titles of the nearest films: one column for the MF half before and after training, and the deep half.
-
-    Raises:
-        ValueError: if the film is not in the catalogue.
-    """
+    """Return titles of the nearest films: one column for the MF half before and after training, and the deep half."""
     index = int(model.indices.movie_index(movie_id))
     if index == UNKNOWN:
         raise ValueError(f"movie_id {movie_id} is not in the catalogue of {model.indices.num_movies:,}.")
@@ -151,8 +135,7 @@ def neighbour_table(model, before: HybridModel, movie_id: int, k: int = 8) -> pd
 class EmbeddingExplorer(Panel):
     """Find a film and see what lies near it: in the MF half beside the deep half, before and after training.
 
-    A view on `neighbour_table`, whose result is `table`, and `draw_maps`. `model` is a `Hybrid` with a ranking head; of
-    an `Ensemble`, its first member is shown.
+    A view on `neighbour_table`, whose result is `table`, and `draw_maps`; of an `Ensemble`, its first member is shown.
     """
 
     purpose = "films on a map; by half, before and after training; neighbours"
@@ -185,3 +168,68 @@ class EmbeddingExplorer(Panel):
         fig = draw_maps(both_halves(network), self.model.movies, self.colour.value, self.genre.value, index)
         text = f"Maps of all films, coloured by {self.colour.value}, with {title} and what lies near it."
         self.map.value = picture(fig, text)
+
+
+def attention_weights(recommender, titles: np.ndarray, user_id: int, films: int) -> pd.DataFrame:
+    """Return the attention weights of the newest of a user's first `films`: title, block 1, …; oldest first."""
+    film, weights = recommender.looks(user_id, films)
+    blocks = {f"block {number}": of_block[-1] for number, of_block in enumerate(weights, start=1)}
+    return pd.DataFrame({"title": titles[film]} | blocks)
+
+
+def expected_next(recommender, titles: np.ndarray, user_id: int, films: int, k: int = 5) -> pd.DataFrame:
+    """Return the k most probable films after a user's first `films`, and the one that came: rank, title, chance."""
+    chance = recommender.expects(user_id, films)
+    history, _ = recommender.looks(user_id)
+    order = np.argsort(-chance, kind="stable")
+    came = np.isin(order, history[films : films + 1])
+    shown = (np.arange(len(order)) < k) | came
+    table = pd.DataFrame({"rank": 1 + np.arange(len(order)), "title": titles[order], "chance": chance[order]})
+    return table.assign(came=np.where(came, "it came", ""))[shown].reset_index(drop=True)
+
+
+def draw_weights(weights: pd.DataFrame):
+    weights = weights.tail(MOST_ROWS)
+    blocks = [name for name in weights if name != "title"]
+    rows = np.arange(len(weights))
+    fig, axes = plt.subplots(1, len(blocks), figsize=(6.4, 0.6 + 0.19 * len(rows)), sharey=True, squeeze=False)
+    for ax, name, colour in zip(axes[0], blocks, plots.COLOURS, strict=False):
+        ax.barh(rows, weights[name], color=colour)
+        ax.set_title(name, fontsize=8, fontweight="normal")
+        ax.set_xlabel("weight")
+    axes[0, 0].set_yticks(rows, [title[:34] for title in weights["title"]], fontsize=7)
+    return fig
+
+
+class AttentionPanel(Panel):
+    """Choose a user and a moment: `looks`, of `attention_weights`, and `expects`, of `expected_next`, are shown."""
+
+    purpose = "what one history looks at, what is expected next, and what came"
+
+    def __init__(self, recommender, movies: pd.DataFrame, user_ids):
+        self.recommender = recommender
+        self.titles = movies.set_index("movie_id")["title"].reindex(recommender.indices.movie_ids).to_numpy(str)
+        self.looks = self.expects = None
+        self.user = widgets.Dropdown(options=[int(user_id) for user_id in user_ids], description="User", **FIELD)
+        self.films = widgets.IntSlider(1, 1, 1, description="Films so far", **FIELD)
+        self.picture, self.list = widgets.HTML(), widgets.HTML()
+        on_change(self._on_user, self.user)
+        on_change(self._show, self.films)
+        super().__init__(columns(widgets.VBox([self.user, self.films, self.list]), self.picture))
+        self._on_user()
+
+    def _on_user(self) -> None:
+        self.films.max = len(self.recommender.looks(self.user.value)[0])
+        self.films.value = max(1, self.films.max - 1)  # the last moment after which a film came
+        self._show()
+
+    def _show(self) -> None:
+        moment = self.user.value, min(self.films.value, self.films.max)
+        self.looks = attention_weights(self.recommender, self.titles, *moment)
+        self.expects = expected_next(self.recommender, self.titles, *moment)
+        rounded = self.expects.assign(chance=self.expects["chance"].map("{:.3f}".format))
+        names = headings(rounded) | {"title": "Expected next", "came": ""}
+        self.list.value = as_html(rounded, names, "What comes next?")
+        newest = self.looks["title"].iloc[-1]
+        text = f"Bars: the attention weights of {newest}, the newest film read, on each film before it, block by block."
+        self.picture.value = picture(draw_weights(self.looks), text)

@@ -1,11 +1,12 @@
-"""Vectors before and after training, their neighbours and their map are what the ranking head has."""
+"""Vectors, neighbours and maps are what the ranking head has; attention weights are what the self-attention has."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import movierec
-from movierec.play import embedding_explorer as space
-from movierec.play.embedding_explorer import EmbeddingExplorer, film_vectors, nearest_films, untrained
+from movierec.play import model_panels
+from movierec.play.model_panels import AttentionPanel, EmbeddingExplorer, film_vectors, nearest_films, untrained
 
 MF = "matrix factorisation"
 
@@ -42,11 +43,11 @@ def test_neighbours_point_the_same_way_and_are_rated_often():
 def test_a_map_has_the_two_widest_directions_and_one_sign():
     rng = np.random.default_rng(0)
     vectors = rng.normal(size=(50, 2)) * [5, 1] @ rng.normal(size=(2, 6)) + 3
-    flat = space.flattened(vectors)
+    flat = model_panels.flattened(vectors)
     np.testing.assert_allclose(flat.std(axis=0), 1)
     np.testing.assert_allclose(flat[:, 0] @ flat[:, 1], 0, atol=1e-9)
     assert (flat[np.abs(flat).argmax(axis=0), [0, 1]] > 0).all()
-    np.testing.assert_allclose(np.abs(space.flattened(-vectors)), np.abs(flat), atol=1e-9)
+    np.testing.assert_allclose(np.abs(model_panels.flattened(-vectors)), np.abs(flat), atol=1e-9)
 
 
 def test_the_checkerboards_films_lie_near_those_of_their_colour_after_training(fitted):
@@ -82,12 +83,62 @@ def test_a_student_finds_a_film_and_its_neighbours(fitted):
 
 def test_what_is_not_there_is_refused_and_a_model_without_a_deep_path_has_one_map(fitted, split, checkerboard, small):
     with pytest.raises(ValueError, match="`coloured_by` must be one of"):
-        space.draw_maps(space.both_halves(fitted.model), fitted.movies, "stars")
+        model_panels.draw_maps(model_panels.both_halves(fitted.model), fitted.movies, "stars")
     with pytest.raises(ValueError, match="movie_id 9999 is not in the catalogue of 30"):
-        space.neighbour_table(fitted, untrained(fitted), 9999)
+        model_panels.neighbour_table(fitted, untrained(fitted), 9999)
     with pytest.raises(ValueError, match=r"`half` must be one of \('matrix factorisation', 'deep'\); got 'left'"):
         film_vectors(fitted.model, "left")
     model = movierec.fit_hybrid(split, checkerboard.movies, heads=("ranking",), without=("deep",), epochs=1, **small)
     assert list(EmbeddingExplorer(model).table) == ["before training", MF]
     with pytest.raises(ValueError, match="no deep path"):
         film_vectors(model.model, "deep")
+
+
+# ---- attention
+
+
+@pytest.fixture(scope="module")
+def reader(checkerboard):
+    """A recommender of two blocks, trained for three epochs on the checkerboard."""
+    split = movierec.split_leave_last(checkerboard.ratings)
+    settings = dict(length=8, dim=8, batch_size=16, learning_rate=0.01)
+    return movierec.fit_sequence(split, checkerboard.movies, epochs=3, **settings)
+
+
+@pytest.fixture(scope="module")
+def titles(reader, checkerboard):
+    return checkerboard.movies.set_index("movie_id")["title"].reindex(reader.indices.movie_ids).to_numpy(str)
+
+
+def test_weights_are_those_of_the_newest_film_and_only_the_newest_films_are_drawn(reader, titles, monkeypatch):
+    table = model_panels.attention_weights(reader, titles, 100, films=6)
+    film, weights = reader.looks(100, 6)
+    assert table["title"].tolist() == titles[film].tolist() and list(table) == ["title", "block 1", "block 2"]
+    np.testing.assert_array_equal(table["block 2"], weights[1, -1])
+    np.testing.assert_allclose(table[["block 1", "block 2"]].sum(), 1, atol=1e-5)
+    monkeypatch.setattr(model_panels, "MOST_ROWS", 3)
+    assert [len(ax.patches) for ax in model_panels.draw_weights(table).axes] == [3, 3]
+
+
+def test_what_is_expected_has_the_film_that_came_even_if_it_is_not_among_the_first(reader, titles):
+    chance, film = reader.expects(100, 5), reader.looks(100)[0]
+    table = model_panels.expected_next(reader, titles, 100, films=5, k=1)
+    assert table["title"].iloc[0] == titles[chance.argmax()] and table["rank"].iloc[0] == 1
+    came = table[table["came"] == "it came"]
+    assert came["title"].tolist() == [titles[film[5]]]
+    assert came["rank"].iloc[0] == 1 + (chance > chance[film[5]]).sum()
+    every = model_panels.expected_next(reader, titles, 100, films=len(film))
+    assert len(every) == 5 and set(every["came"]) == {""}  # the newest film: none came after it
+
+
+def test_the_panel_shows_another_moment_and_another_user(reader, checkerboard):
+    panel = AttentionPanel(reader, checkerboard.movies, [100, 103])
+    assert repr(panel) == "AttentionPanel: what one history looks at, what is expected next, and what came"
+    assert panel.films.value == panel.films.max - 1 == 7 and (panel.expects["came"] == "it came").any()
+    assert "<img" in panel.picture.value and "newest film" in panel.picture.value and "it came" in panel.list.value
+    before = panel.picture.value
+    panel.films.value = 2
+    assert len(panel.looks) == 2 and panel.picture.value != before
+    panel.user.value = 103
+    assert panel.films.value == 7
+    pd.testing.assert_frame_equal(panel.looks, model_panels.attention_weights(reader, panel.titles, 103, 7))
