@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from tests.training.one_weight import Line, fit
 
 from movierec.keras2 import tf
 from movierec.training import Stop, Stopped, callbacks
-from tests.training.one_weight import Line, fit
 
 
 class Recorder(tf.keras.callbacks.Callback):

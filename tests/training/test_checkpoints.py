@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from tests.training.one_weight import fit as fit_line
 
 import movierec
 from movierec.data import Split
 from movierec.keras2 import tf
 from movierec.training.checkpoints import QUESTION, Checkpoints
-from tests.training.one_weight import fit as fit_line
 
 ROOT = Path(__file__).resolve().parents[2]
 ASKED = {"seed": 3, "hidden": (4,), "data": "abc"}
