@@ -16,9 +16,10 @@ from movierec.models import HEADS, Entries, HybridModel
 from movierec.play.parts import FIELD, FilmSearch, Panel, as_html, columns, headings, on_change, picture
 
 HALVES = ("matrix factorisation", "deep")
+NAME = {"textcoords": "offset points", "xytext": (4, 3), "fontsize": 7}  # of a film on the map
+NAME["bbox"] = {"facecolor": "white", "alpha": 0.7, "pad": 0.5, "edgecolor": "none"}
 COLOURED_BY = ("genre", "year", "popularity")
 RATED_OFTEN = 20  # ratings that a neighbour has at least
-NAMED = 4  # neighbours that are named on the map
 MOST_ROWS = 20  # films of a history that are drawn, the newest ones
 
 
@@ -40,7 +41,7 @@ def film_vectors(network: HybridModel, half: str) -> np.ndarray:
     if half not in HALVES:
         raise ValueError(f"`half` must be one of {HALVES}; got {half!r}.")
     head = network.ranking
-    if half == "matrix factorisation":
+    if half == HALVES[0]:
         return head.movie_vectors().numpy()
     if head.deep is None:
         raise ValueError("this model has no deep path: it was fitted with without=('deep',).")
@@ -76,16 +77,12 @@ def flattened(vectors: np.ndarray) -> np.ndarray:
     return flat / np.maximum(flat.std(axis=0), 1e-12)
 
 
-def draw_maps(
-    spaces: dict[str, np.ndarray], movies: pd.DataFrame, coloured_by: str, genre: str = "", index: int | None = None
-) -> Figure:
+def draw_maps(spaces: dict[str, np.ndarray], movies: pd.DataFrame, coloured_by: str, genre: str, index: int) -> Figure:
     """Draw the films of each space as points on a map of its own, side by side; name one film and its neighbours.
 
     `spaces`: {name: vectors `[num_movies, dim]`}; `movies`: title, year, genres, popularity in that order of films;
     `genre`: which one is coloured, if `coloured_by` is "genre".
     """
-    if coloured_by not in COLOURED_BY:
-        raise ValueError(f"`coloured_by` must be one of {COLOURED_BY}; got {coloured_by!r}.")
     fig = Figure(figsize=(4.4 * len(spaces), 3.8), dpi=plots.SCREEN_DPI, layout="constrained")
     among = (movies["popularity"] >= RATED_OFTEN).to_numpy()
     for ax, (name, vectors) in zip(fig.subplots(1, len(spaces), squeeze=False)[0], spaces.items(), strict=True):
@@ -95,8 +92,10 @@ def draw_maps(
             continue
         flat = flattened(vectors)
         points = _draw_points(ax, flat, movies, coloured_by, genre)
-        if index is not None:
-            _name_films(ax, flat, movies["title"], [index, *nearest_films(vectors, index, among, NAMED)])
+        for film in [index, *nearest_films(vectors, index, among, k=4)]:
+            ax.scatter(*flat[film], s=30, facecolors="none", edgecolors="black")
+            weight = "bold" if film == index else "normal"
+            ax.annotate(movies["title"].iloc[film], flat[film], fontweight=weight, **NAME)
     if coloured_by == "genre":
         fig.legend(*fig.axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
     else:
@@ -113,14 +112,6 @@ def _draw_points(ax, flat: np.ndarray, movies: pd.DataFrame, coloured_by: str, g
     return ax.scatter(*flat.T, s=7, c=values, cmap="viridis_r")
 
 
-def _name_films(ax, flat: np.ndarray, titles: pd.Series, films: list[int]) -> None:
-    style = {"textcoords": "offset points", "xytext": (4, 3), "fontsize": 7}
-    style["bbox"] = {"facecolor": "white", "alpha": 0.7, "pad": 0.5, "edgecolor": "none"}
-    for film in films:
-        ax.scatter(*flat[film], s=30, facecolors="none", edgecolors="black")
-        ax.annotate(titles.iloc[film], flat[film], fontweight="bold" if film == films[0] else "normal", **style)
-
-
 def neighbour_table(model, before: HybridModel, movie_id: int, k: int = 8) -> pd.DataFrame:
     """Return titles of the nearest films: one column for the MF half before and after training, and the deep half."""
     index = int(model.indices.movie_index(movie_id))
@@ -128,8 +119,8 @@ def neighbour_table(model, before: HybridModel, movie_id: int, k: int = 8) -> pd
         raise ValueError(f"movie_id {movie_id} is not in the catalogue of {model.indices.num_movies:,}.")
     spaces = {"before training": film_vectors(before, HALVES[0])} | both_halves(model.members[0].model)
     titles, among = model.movies["title"].to_numpy(), (model.movies["popularity"] >= RATED_OFTEN).to_numpy()
-    near = {name: titles[nearest_films(vectors, index, among, k)] for name, vectors in spaces.items()}
-    return pd.DataFrame({name: pd.Series(column) for name, column in near.items()})
+    near = {name: pd.Series(titles[nearest_films(vectors, index, among, k)]) for name, vectors in spaces.items()}
+    return pd.DataFrame(near)
 
 
 class EmbeddingExplorer(Panel):
@@ -141,9 +132,7 @@ class EmbeddingExplorer(Panel):
     purpose = "films on a map; by half, before and after training; neighbours"
 
     def __init__(self, model):
-        self.model = model
-        self.before = untrained(model)
-        self.table = None
+        self.model, self.before = model, untrained(model)
         self.films = FilmSearch(model.movies)
         self.search, self.matches = self.films.text, self.films.matches
         options = {"after training": True, "before training": False}
@@ -163,9 +152,9 @@ class EmbeddingExplorer(Panel):
         title = self.matches.label
         self.table = neighbour_table(self.model, self.before, self.matches.value)
         self.list.value = as_html(self.table, headings(self.table), f"Nearest to {title}")
-        network = self.model.members[0].model if self.trained.value else self.before
+        halves = both_halves(self.model.members[0].model if self.trained.value else self.before)
         index = int(self.model.indices.movie_index(self.matches.value))
-        fig = draw_maps(both_halves(network), self.model.movies, self.colour.value, self.genre.value, index)
+        fig = draw_maps(halves, self.model.movies, self.colour.value, self.genre.value, index)
         text = f"Maps of all films, coloured by {self.colour.value}, with {title} and what lies near it."
         self.map.value = picture(fig, text)
 
@@ -188,7 +177,7 @@ def expected_next(recommender, titles: np.ndarray, user_id: int, films: int, k: 
     return table.assign(came=np.where(came, "it came", ""))[shown].reset_index(drop=True)
 
 
-def draw_weights(weights: pd.DataFrame):
+def _draw_weights(weights: pd.DataFrame):
     weights = weights.tail(MOST_ROWS)
     blocks = [name for name in weights if name != "title"]
     rows = np.arange(len(weights))
@@ -209,7 +198,6 @@ class AttentionPanel(Panel):
     def __init__(self, recommender, movies: pd.DataFrame, user_ids):
         self.recommender = recommender
         self.titles = movies.set_index("movie_id")["title"].reindex(recommender.indices.movie_ids).to_numpy(str)
-        self.looks = self.expects = None
         self.user = widgets.Dropdown(options=[int(user_id) for user_id in user_ids], description="User", **FIELD)
         self.films = widgets.IntSlider(1, 1, 1, description="Films so far", **FIELD)
         self.picture, self.list = widgets.HTML(), widgets.HTML()
@@ -232,4 +220,4 @@ class AttentionPanel(Panel):
         self.list.value = as_html(rounded, names, "What comes next?")
         newest = self.looks["title"].iloc[-1]
         text = f"Bars: the attention weights of {newest}, the newest film read, on each film before it, block by block."
-        self.picture.value = picture(draw_weights(self.looks), text)
+        self.picture.value = picture(_draw_weights(self.looks), text)

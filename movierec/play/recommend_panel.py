@@ -3,14 +3,13 @@
 Taught in notebooks/07_recommendations; `make app` shows the form as a web page.
 """
 
-import html
 import time
 from dataclasses import dataclass, field
 
 import ipywidgets as widgets
 import pandas as pd
 
-from movierec.play.parts import FIELD, GROWING, FilmSearch, Panel, as_html, columns, on_change
+from movierec.play.parts import FIELD, GROWING, FilmSearch, Panel, as_html, columns, on_change, status
 from movierec.recommend import MINUTES_PER_FILM, make_playlist
 from movierec.training import load_or_train as load_or_train  # the model of the course, handed on with its panel
 
@@ -32,11 +31,6 @@ class Visitor:
     stars: dict[int, float] = field(default_factory=dict)
     genres: tuple[str, ...] = ()
 
-    def rate(self, movie_id: int, stars: float) -> None:
-        """Give the film these stars; it becomes the newest."""
-        self.stars.pop(movie_id, None)
-        self.stars[movie_id] = stars
-
 
 def recommended(model, visitor: Visitor, k: int) -> pd.DataFrame:
     """Return the visitor's k films with genres, year and reasons; `.attrs["based_on"]` as of `recommend_new`."""
@@ -51,16 +45,14 @@ def evening(model, visitor: Visitor, *, exclude: tuple = (), **sliders) -> pd.Da
     left = model.indices.num_movies - len(visitor.stars)
     table = _with_films(model, model.recommend_new(visitor.stars, min(CANDIDATES, left), genres=visitor.genres))
     vectors = model.pipeline.directions.numpy()[model.indices.movie_index(table["movie_id"])]
-    there = set("|".join(table["genres"]).split("|"))
-    exclude = [genre for genre in exclude if genre in there]
+    exclude = [genre for genre in exclude if genre in "|".join(table["genres"]).split("|")]
     try:
         return make_playlist(table, vectors, exclude=exclude, **sliders)
     except ValueError as error:
         if not (exclude or sliders.get("include") or sliders.get("years")):
             raise
-        raise ValueError(
-            f"none of your {len(table)} best films is of this kind. Ask for other genres or more years."
-        ) from error
+        found = f"none of your {len(table)} best films is of this kind."
+        raise ValueError(f"{found} Ask for other genres or more years.") from error
 
 
 def _with_films(model, table: pd.DataFrame) -> pd.DataFrame:
@@ -78,9 +70,7 @@ class RecommendPanel(Panel):
     purpose = "find a film, give it stars, name genres, and see a list with reasons"
 
     def __init__(self, model, k: int = 10):
-        self.model = model
-        self.visitor = Visitor()
-        self.table = self.last_seconds = None
+        self.model, self.visitor = model, Visitor()
         self.films = FilmSearch(model.movies)
         self.search, self.matches = self.films.text, self.films.matches
         self.star_buttons = [self._star_button(float(stars)) for stars in model.bias.levels]
@@ -109,7 +99,8 @@ class RecommendPanel(Panel):
         levels = self.model.bias.levels
         if movie_id not in self.model.indices.movie_ids or stars not in levels:
             raise ValueError(f"a film of the catalogue takes {levels.tolist()} stars; got {movie_id!r}: {stars!r}.")
-        self.visitor.rate(movie_id, stars)
+        self.visitor.stars.pop(movie_id, None)
+        self.visitor.stars[movie_id] = stars  # the newest
         self._show_rated()
 
     def forget(self, movie_id: int) -> None:
@@ -123,7 +114,7 @@ class RecommendPanel(Panel):
         try:
             self.table = recommended(self.model, self.visitor, self.length.value)
         except ValueError as error:
-            self.message.value = f"<p>{html.escape(str(error))}</p>"
+            self.message.value = status(str(error))
             return
         self.message.value = ""
         self.list.value = as_html(self.table, LIST, BASED_ON[self.table.attrs["based_on"]] + ":")
@@ -133,14 +124,15 @@ class RecommendPanel(Panel):
     def _star_button(self, stars: float) -> widgets.Button:
         tooltip = f"give the chosen film {stars:g} stars"
         button = widgets.Button(description=f"{stars:g} ★", tooltip=tooltip, layout={"width": "3.6em"})
-        button.on_click(lambda _: self._on_stars(stars))
-        return button
 
-    def _on_stars(self, stars: float) -> None:
-        if self.matches.value is None:
-            self.films.message.value = "<b>Choose a film first</b>: search for a part of its title."
-        else:
-            self.rate(self.matches.value, stars)
+        def rate(_):
+            if self.matches.value is None:
+                self.films.message.value = "<b>Choose a film first</b>: search for a part of its title."
+            else:
+                self.rate(self.matches.value, stars)
+
+        button.on_click(rate)
+        return button
 
     def _on_genres(self) -> None:
         self.visitor.genres = tuple(self.genres.value)
@@ -166,7 +158,7 @@ class PlaylistPanel(Panel):
     purpose = "minutes, well-known or hidden, varied or alike, years and genres of an evening"
 
     def __init__(self, panel: RecommendPanel):
-        self.panel, self.table = panel, None
+        self.panel = panel
         years = panel.model.movies["year"].dropna()
         first, last = (int(years.min()), int(years.max())) if len(years) else (1900, 2000)
         genres = panel.model.pipeline.genres
@@ -194,7 +186,7 @@ class PlaylistPanel(Panel):
             )  # fmt: skip
         except ValueError as error:
             self.table = None
-            self.list.value = f"<p>{html.escape(str(error))}</p>"
+            self.list.value = status(str(error))
             return
         total = f"{len(self.table)} films, {self.table['minutes'].sum():g} minutes"
         about = f"{total} (running times are not known: each film counts {MINUTES_PER_FILM})"

@@ -82,8 +82,6 @@ def test_a_student_finds_a_film_and_its_neighbours(fitted):
 
 
 def test_what_is_not_there_is_refused_and_a_model_without_a_deep_path_has_one_map(fitted, split, checkerboard, small):
-    with pytest.raises(ValueError, match="`coloured_by` must be one of"):
-        model_panels.draw_maps(model_panels.both_halves(fitted.model), fitted.movies, "stars")
     with pytest.raises(ValueError, match="movie_id 9999 is not in the catalogue of 30"):
         model_panels.neighbour_table(fitted, untrained(fitted), 9999)
     with pytest.raises(ValueError, match=r"`half` must be one of \('matrix factorisation', 'deep'\); got 'left'"):
@@ -117,7 +115,7 @@ def test_weights_are_those_of_the_newest_film_and_only_the_newest_films_are_draw
     np.testing.assert_array_equal(table["block 2"], weights[1, -1])
     np.testing.assert_allclose(table[["block 1", "block 2"]].sum(), 1, atol=1e-5)
     monkeypatch.setattr(model_panels, "MOST_ROWS", 3)
-    assert [len(ax.patches) for ax in model_panels.draw_weights(table).axes] == [3, 3]
+    assert [len(ax.patches) for ax in model_panels._draw_weights(table).axes] == [3, 3]
 
 
 def test_what_is_expected_has_the_film_that_came_even_if_it_is_not_among_the_first(reader, titles):

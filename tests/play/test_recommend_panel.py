@@ -34,10 +34,7 @@ def test_the_list_is_the_models_with_what_is_known_of_the_films(fitted):
 
 
 def test_an_evening_is_chosen_from_what_the_visitor_has_not_rated(fitted):
-    visitor = Visitor()
-    for movie_id in [*fitted.indices.movie_ids[:20], fitted.indices.movie_ids[0]]:
-        visitor.rate(int(movie_id), 5.0)
-    assert len(visitor.stars) == 20 and list(visitor.stars)[-1] == 10  # rated again: now it is the newest
+    visitor = Visitor({int(movie_id): 5.0 for movie_id in fitted.indices.movie_ids[:20]})
     films = evening(fitted, visitor, minutes=450)
     assert len(films) == 4 and films["minutes"].sum() <= 450 and not set(films["movie_id"]) & set(visitor.stars)
     comedies = {int(movie_id): 5.0 for movie_id in fitted.indices.movie_ids if movie_id % 40 in (30, 0)}
@@ -80,6 +77,12 @@ def test_a_student_finds_a_film_gives_it_stars_changes_them_and_takes_them_back(
     assert title.value == before[0] and stars.value == 5.0
     stars.value = 2.0
     assert panel.visitor.stars == {film: 2.0} and panel.table["score"].tolist() != liked
+    other = panel.table["movie_id"][0]
+    panel.rate(other, 5.0)
+    panel.rate(film, 5.0)
+    assert list(panel.visitor.stars) == [other, film]  # rated again: now it is the newest
+    panel.forget(other)
+    remove = panel.rated.children[0].children[1]
     remove.click()
     assert panel.visitor.stars == {} and panel.rated.children == () and panel.table["title"].tolist() == before
 
