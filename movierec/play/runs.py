@@ -163,10 +163,10 @@ def read_runs(path: Path) -> list[Run]:
     return runs
 
 
-def known_runs(num_train: int | None = None) -> list[Run]:
-    """Return shipped and own runs on the data set that is chosen, oldest first; with `num_train` ratings, if given."""
+def known_runs(num_train: int) -> list[Run]:
+    """Return shipped and own runs on the data set that is chosen, with `num_train` ratings; oldest first."""
     runs = read_runs(shipped_path()) + read_runs(own_path())
-    return [run for run in runs if run.dataset == chosen() and num_train in (None, run.num_train)]
+    return [run for run in runs if (run.dataset, run.num_train) == (chosen(), num_train)]
 
 
 def append_run(run: Run, path: Path) -> None:

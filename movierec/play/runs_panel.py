@@ -60,15 +60,14 @@ def curves_as_html(runs: list[Run], epochs: int | None = None) -> str:
     return picture(draw_curves(runs, epochs), f"Loss on train and {runs[0].metric} on validation by epoch. {said}.")
 
 
-def in_a_line(run: Run) -> str:
-    """Return the best value and what is not as in the course: "0.1652: Dimension 16"."""
+def _in_a_line(run: Run) -> str:
     usual = recorded.default_settings(COURSE_LOSS[run.head])
     other = recorded.label(run, [name for name in usual if run.settings[name] != usual[name]])
     return f"{run.best:.4f}: {other}{', stopped' if run.stopped else ''}"
 
 
 class RunsView(Panel):
-    """What the views on recorded runs share: the head, and the `TrainPanel`, if any, that is turned and listened to."""
+    """What the views on recorded runs share: the head, and the `TrainPanel` that is turned and listened to."""
 
     def __init__(self, panel, *rows):
         self.panel, self.table = panel, None
@@ -76,13 +75,8 @@ class RunsView(Panel):
         self.head = widgets.Dropdown(options=HEADS, description="Head", **FIELD)
         on_change(self.refresh, self.head)
         super().__init__(self.head, *rows, self.says)
-        if panel is not None:
-            panel.listeners.append(self.refresh)
+        panel.listeners.append(self.refresh)
         self.refresh()
-
-    def known(self) -> list[Run]:
-        """Return all recorded runs, oldest first."""
-        return recorded.known_runs() if self.panel is None else self.panel.runs
 
     def turn(self, settings: dict, done: str) -> None:
         """Turn the panel's sliders and say `done`, or why it cannot be done."""
@@ -98,7 +92,7 @@ class RunTable(RunsView):
 
     purpose = "recorded runs, sorted; two to four compared; restore"
 
-    def __init__(self, panel=None):
+    def __init__(self, panel):
         self.runs = []
         self.order = widgets.Dropdown(options=ORDERS, description="Order", **FIELD)
         wide = FIELD | {"layout": {"width": "52em", "max_width": "100%"}}
@@ -115,23 +109,23 @@ class RunTable(RunsView):
     def refresh(self) -> None:
         """Read the runs again, in the order that is set; what is chosen stays chosen."""
         chosen = [self.runs[number] for number in self.chosen.value]
-        self.runs = [run for run in self.known() if run.head == self.head.value]
+        self.runs = [run for run in self.panel.runs if run.head == self.head.value]
         ascending = {"best": self.head.value == "stars", "run": False}.get(self.order.value, True)
         table = recorded.runs_table(self.runs).reset_index()
         order = table.sort_values(self.order.value, ascending=ascending, kind="stable").index.tolist()
-        self.chosen.options = [(in_a_line(self.runs[number]), number) for number in order]
+        self.chosen.options = [(_in_a_line(self.runs[number]), number) for number in order]
         self.chosen.value = tuple(number for number in order if self.runs[number] in chosen)
         self._compare()
 
     def restore(self) -> None:
         """Turn the sliders to the settings of the first chosen run."""
-        if self.panel is not None and self.chosen.value:
+        if self.chosen.value:
             self.turn(self.runs[self.chosen.value[0]].settings, "The sliders stand as in that run.")
 
     def _compare(self) -> None:
         runs = [self.runs[number] for number in self.chosen.value]
         many = len(runs) > MOST_COMPARED
-        self.restore_button.disabled = self.panel is None or not runs
+        self.restore_button.disabled = not runs
         self.say(f"{len(runs)} runs are too many; choose up to {MOST_COMPARED}." if many else "")
         self.table = recorded.compare_runs(runs) if 1 < len(runs) <= MOST_COMPARED else None
         self.curves.value = curves_as_html(runs) if runs and not many else ""
@@ -148,7 +142,7 @@ class ResponseSurface(RunsView):
 
     purpose = "the best value on validation by learning rate and dimension; click to load"
 
-    def __init__(self, panel=None):
+    def __init__(self, panel):
         self.buttons = {}
         self.grid = widgets.GridBox()
         super().__init__(panel, self.grid)
@@ -159,7 +153,7 @@ class ResponseSurface(RunsView):
         self.table, self.buttons = None, {}
         self.grid.children = ()
         try:
-            self.table = recorded.surface(self.known(), head)
+            self.table = recorded.surface(self.panel.runs, head)
         except ValueError as error:
             return self.say(str(error))
         about = f"Best {HINTS[head]}, on validation within the course's epochs"
@@ -178,24 +172,15 @@ class ResponseSurface(RunsView):
 
     def load(self, learning_rate: float, dim: int) -> None:
         """Turn the panel's sliders to these two and the course's other settings."""
-        if self.panel is None:
-            self.say("There is no panel to load it into: ResponseSurface(panel) has one.")
-            return
         settings = {"loss": COURSE_LOSS[self.head.value], "learning_rate": learning_rate, "dim": dim}
         self.turn(settings, f"Loaded: learning rate {shown(learning_rate)}, dimension {dim}.")
 
     def _button(self, rate: float, dim: int, value: float, share: float) -> widgets.Button:
         if pd.isna(value):
             return widgets.Button(description="–", disabled=True, layout={"width": "6em"})
-        background, text = colours_of(share)
+        background = to_hex(SHADES(float(share)))  # 0 for the worst value, 1 for the best
         tooltip = f"learning rate {shown(rate)}, dimension {dim}: {value:.4f}. Click to load"
         button = widgets.Button(description=f"{value:.4f}", tooltip=tooltip, layout={"width": "6em"})
-        button.style.button_color, button.style.text_color = background, text
+        button.style.button_color, button.style.text_color = background, plots.text_on(background)
         button.on_click(lambda _: self.load(rate, dim))
         return button
-
-
-def colours_of(share: float) -> tuple[str, str]:
-    """Return the colours of a button and of its number; `share` is 0 for the worst value and 1 for the best."""
-    background = to_hex(SHADES(float(share)))
-    return background, plots.text_on(background)

@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 
 from movierec.baselines import Popularity, chosen
-from movierec.data import make_indices
 from movierec.feedback import InOrder, LinUCB, World
 from movierec.play.lesson_panels import (
     MODELS,
@@ -19,8 +18,6 @@ from movierec.play.lesson_panels import (
     Protocol,
 )  # fmt: skip
 from movierec.play.runs import shipped_path
-
-# ---- bandit
 
 
 def test_run_plays_what_is_chosen_beside_one_fixed_order_and_each_run_is_a_row():
@@ -47,20 +44,14 @@ def test_run_plays_what_is_chosen_beside_one_fixed_order_and_each_run_is_a_row()
     assert panel.runs["policy"].tolist()[3:] == ["ε-greedy", "Thompson sampling"]
 
 
-# ---- new film
+@pytest.fixture(params=["object", "string", "string[pyarrow]"])
+def film(request, tiny, tiny_indices):
+    movies = tiny.movies.astype({"genres": request.param})
+    return NewFilm(Popularity(tiny.ratings, tiny_indices), movies, tiny.ratings, tiny_indices)
 
 
-@pytest.fixture
-def film(tiny):
-    indices = make_indices(tiny.ratings, tiny.movies)
-    return NewFilm(Popularity(tiny.ratings, indices), tiny.movies, tiny.ratings, indices)
-
-
-@pytest.mark.parametrize("dtype", ["object", "string", "string[pyarrow]"])
-def test_content_is_genres_and_years_in_steps_of_five(tiny, dtype):
+def test_content_is_genres_and_years_in_steps_of_five(film):
     """Film 50 has no genres: there must be no column "", however pandas stores texts."""
-    indices, movies = make_indices(tiny.ratings, tiny.movies), tiny.movies.astype({"genres": dtype})
-    film = NewFilm(Popularity(tiny.ratings, indices), movies, tiny.ratings, indices)
     assert film.genres == ["Animation", "Comedy", "Crime"] and film.years == (1992, 1996)
     # The mean year is (1995 + 1992 + 1996 + 1995) / 4 = 1994.5, which is a film's without one.
     expected = [[1, 1, 0, 0.1], [1, 0, 0, -0.5], [0, 0, 1, 0.3], [0, 0, 1, 0.1], [0, 0, 0, 0]]
@@ -100,9 +91,6 @@ def test_a_student_describes_a_film_and_sees_who_would_get_it(film, tiny):
     assert "of 6 people" in panel.message.value
 
 
-# ---- leaks
-
-
 def test_the_laboratory_repeats_the_broken_rulers_of_notebook_03(ml100k):
     recorded = pd.read_csv(shipped_path().with_name("broken_rulers.csv"), comment="#", index_col="model")
     laboratory = Laboratory(ml100k, chosen("by_user_time"))
@@ -120,17 +108,13 @@ def test_the_laboratory_repeats_the_broken_rulers_of_notebook_03(ml100k):
     assert laboratory.ndcg("EASE", sampled._replace(seen="kept")) < 0.1 < laboratory.ndcg("EASE", sampled)
 
 
-def test_each_leak_is_explained_and_an_unknown_one_refused(checkerboard):
-    assert set(WHY) == {options[1] for options in OPTIONS.values()}
-    laboratory = Laboratory(checkerboard)
-    with pytest.raises(ValueError, match=r"`model` must be one of \('popularity'"):
-        laboratory.ndcg("hybrid")
-    with pytest.raises(ValueError, match=r"`seen` must be one of \('left out', 'kept'\); got 'hidden'"):
-        laboratory.ndcg("EASE", Protocol(seen="hidden"))
-
-
 def test_a_student_switches_a_leak_on_predicts_and_measures(checkerboard):
     lab = LeakageLab(checkerboard)
+    assert set(WHY) == {options[1] for options in OPTIONS.values()}
+    with pytest.raises(ValueError, match=r"`model` must be one of \('popularity'"):
+        lab.laboratory.ndcg("hybrid")
+    with pytest.raises(ValueError, match=r"`seen` must be one of \('left out', 'kept'\); got 'hidden'"):
+        lab.laboratory.ndcg("EASE", Protocol(seen="hidden"))
     assert repr(lab) == "LeakageLab: five switches of a protocol; predict, measure, read why"
     assert Protocol() == ("each user's newest", "train", "train", "left out", "all films")
     lab.predictions["stays"].click()
