@@ -12,15 +12,13 @@ import pandas as pd
 
 from movierec import plots
 from movierec.baselines import FromContent, Problem
-from movierec.data import UNKNOWN, Indices, MovieLens, Split, genre_flags, split_by_user_time, split_random5
-from movierec.evaluation import LIKED_FROM_STARS, Scorer, evaluate_ranking, metrics, rated_pairs, recommend_top_k
+from movierec.data import Indices, MovieLens, genre_flags, split_by_user_time, split_random5
+from movierec.evaluation import LIKED_FROM_STARS, Scorer, evaluate_ranking, evaluate_ranks, held_out_ranks, rated_pairs
 from movierec.feedback import EpsilonGreedy, InOrder, LinearBandit, LinUCB, ThompsonSampling
 from movierec.play.parts import FIELD, Panel, as_html, columns, headings, on_change, picture
 
 POLICIES = {"greedy": LinearBandit, "ε-greedy": EpsilonGreedy, "LinUCB": LinUCB, "Thompson sampling": ThompsonSampling}
 YEARS_APART = 5.0  # films that are this far apart differ as much as by one genre
-K = 10  # length of a list
-SAMPLED = 100  # films that a user's relevant ones are ranked among, where they are sampled
 SAME = 0.02  # a relative change below this counts as none
 MODELS = ("popularity", "item-kNN", "EASE")
 OPTIONS = {  # how a model is measured: of each choice the honest option first
@@ -57,20 +55,16 @@ class Laboratory:
                 raise ValueError(f"`{name}` must be one of {options}; got {value!r}.")
         split = self._split(protocol.split)
         scorer, indices = self._scorer(model, *protocol[:3])
-        liked = split.test[split.test["rating"] >= LIKED_FROM_STARS]
         if protocol.ranked == "100 sampled":
+            liked = split.test[split.test["rating"] >= LIKED_FROM_STARS]
             also = [liked, split.train] if protocol.seen == "kept" else [liked]
             scorer = self._among_sampled(scorer, indices, pd.concat(also))
         if protocol.seen == "left out":
-            return float(evaluate_ranking(scorer, split, indices, k=K)[f"ndcg@{K}"].mean())
-        user_index = indices.user_index(liked["user_id"])
-        total = np.bincount(user_index[user_index != UNKNOWN], minlength=indices.num_users)
-        users = np.flatnonzero(total)
-        lists = recommend_top_k(scorer, users, split.train.iloc[:0], indices, K)  # nothing counts as seen
-        hits = rated_pairs(liked, indices).toarray()[users[:, None], lists] & (lists != UNKNOWN)
-        return float(metrics.ndcg(hits, total[users]).mean())
+            return float(evaluate_ranking(scorer, split, indices)["ndcg@10"].mean())
+        ranks = held_out_ranks(scorer, split.test, split.train.iloc[:0], indices)  # nothing counts as seen
+        return float(evaluate_ranks(ranks, split.test, indices)["ndcg@10"].mean())
 
-    def _make_split(self, name: str) -> Split:
+    def _make_split(self, name: str):
         ratings = self.data.ratings
         return split_random5(ratings)[0] if name == "at random" else split_by_user_time(ratings)
 
@@ -88,7 +82,7 @@ class Laboratory:
         allowed = rated_pairs(also, indices).toarray()
         rated = rated_pairs(self.data.ratings, indices).toarray()
         luck = np.random.default_rng(0).random(rated.shape)
-        np.put_along_axis(allowed, np.argsort(luck + rated, axis=1)[:, :SAMPLED], True, axis=1)
+        np.put_along_axis(allowed, np.argsort(luck + rated, axis=1)[:, :100], True, axis=1)
         return lambda user_index: np.where(allowed[user_index], scorer(user_index), -np.inf)
 
 

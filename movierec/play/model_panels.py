@@ -15,7 +15,6 @@ from movierec.keras2 import tf
 from movierec.models import HEADS, Entries, HybridModel
 from movierec.play.parts import FIELD, FilmSearch, Panel, as_html, columns, headings, on_change, picture
 
-HALVES = ("matrix factorisation", "deep")
 NAME = {"textcoords": "offset points", "xytext": (4, 3), "fontsize": 7}  # of a film on the map
 NAME["bbox"] = {"facecolor": "white", "alpha": 0.7, "pad": 0.5, "edgecolor": "none"}
 COLOURED_BY = ("genre", "year", "popularity")
@@ -32,27 +31,19 @@ def untrained(model) -> HybridModel:
     return HybridModel(trained.past, *known, heads, trained.settings, seed=member.seed or 0)
 
 
-def film_vectors(network: HybridModel, half: str) -> np.ndarray:
-    """Return float32 `[num_movies, ranking_dim]`, a vector for each film, as one half of the ranking head knows it.
+def film_vectors(network: HybridModel) -> dict[str, np.ndarray]:
+    """Return {half of the ranking head: a vector for each film, float32 `[num_movies, ranking_dim]`}.
 
     matrix factorisation: y_i, which is multiplied with a person's vector.
-    deep: MLP(x) of somebody who has rated this film alone; ValueError if the model was trained without it.
+    deep: MLP(x) of somebody who has rated this film alone; missing if the model was trained without it.
     """
-    if half not in HALVES:
-        raise ValueError(f"`half` must be one of {HALVES}; got {half!r}.")
     head = network.ranking
-    if half == HALVES[0]:
-        return head.movie_vectors().numpy()
-    if head.deep is None:
-        raise ValueError("this model has no deep path: it was fitted with without=('deep',).")
-    films = tf.range(head.num_movies)
-    alone = Entries(films, films, tf.zeros([head.num_movies]), tf.zeros([head.num_movies]))
-    return head.deep(head.bag(alone, tf.ones([head.num_movies]), head.num_movies)).numpy()
-
-
-def both_halves(network: HybridModel) -> dict[str, np.ndarray]:
-    """Return `film_vectors` of each half that the model has."""
-    return {half: film_vectors(network, half) for half in HALVES if half != "deep" or network.ranking.deep is not None}
+    vectors = {"matrix factorisation": head.movie_vectors().numpy()}
+    if head.deep is not None:
+        films = tf.range(head.num_movies)
+        alone = Entries(films, films, tf.zeros([head.num_movies]), tf.zeros([head.num_movies]))
+        vectors["deep"] = head.deep(head.bag(alone, tf.ones([head.num_movies]), head.num_movies)).numpy()
+    return vectors
 
 
 def nearest_films(vectors: np.ndarray, index: int, among: np.ndarray, k: int = 8) -> np.ndarray:
@@ -117,7 +108,7 @@ def neighbour_table(model, before: HybridModel, movie_id: int, k: int = 8) -> pd
     index = int(model.indices.movie_index(movie_id))
     if index == UNKNOWN:
         raise ValueError(f"movie_id {movie_id} is not in the catalogue of {model.indices.num_movies:,}.")
-    spaces = {"before training": film_vectors(before, HALVES[0])} | both_halves(model.members[0].model)
+    spaces = {"before training": film_vectors(before)["matrix factorisation"]} | film_vectors(model.members[0].model)
     titles, among = model.movies["title"].to_numpy(), (model.movies["popularity"] >= RATED_OFTEN).to_numpy()
     near = {name: pd.Series(titles[nearest_films(vectors, index, among, k)]) for name, vectors in spaces.items()}
     return pd.DataFrame(near)
@@ -152,7 +143,7 @@ class EmbeddingExplorer(Panel):
         title = self.matches.label
         self.table = neighbour_table(self.model, self.before, self.matches.value)
         self.list.value = as_html(self.table, headings(self.table), f"Nearest to {title}")
-        halves = both_halves(self.model.members[0].model if self.trained.value else self.before)
+        halves = film_vectors(self.model.members[0].model if self.trained.value else self.before)
         index = int(self.model.indices.movie_index(self.matches.value))
         fig = draw_maps(halves, self.model.movies, self.colour.value, self.genre.value, index)
         text = f"Maps of all films, coloured by {self.colour.value}, with {title} and what lies near it."

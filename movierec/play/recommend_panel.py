@@ -139,11 +139,11 @@ class RecommendPanel(Panel):
         self.refresh()
 
     def _show_rated(self) -> None:
-        titles = self.model.movies.set_index("movie_id")["title"]
-        self.rated.children = [self._rated_row(film, titles[film], stars) for film, stars in self.visitor.stars.items()]
+        self.rated.children = [self._rated_row(*rated) for rated in self.visitor.stars.items()]
         self.refresh()
 
-    def _rated_row(self, movie_id: int, title: str, stars: float) -> widgets.HBox:
+    def _rated_row(self, movie_id: int, stars: float) -> widgets.HBox:
+        title = self.model.movies.set_index("movie_id")["title"][movie_id]
         options = [(f"{level:g} ★", float(level)) for level in self.model.bias.levels]
         choice = widgets.Dropdown(options=options, value=stars, layout={"width": "5em"})
         choice.observe(lambda change: self.rate(movie_id, change["new"]), "value")

@@ -130,11 +130,10 @@ class TrainPanel(Panel):
         self.predicted.placeholder = HINTS[head]
         self.loss.value = settings["loss"]
         for name, setting in SETTINGS.items():
-            options = [(shown(value), value) for value in setting.options[head]]
-            self.sliders[name].options = options
+            self.sliders[name].options = [(shown(value), value) for value in setting.options[head]]
             self.sliders[name].value = settings[name]
-            about = f"{setting.meaning} ({setting.unit}, {options[0][0]} to {options[-1][0]})"
-            self.meanings[name].value = f"<small>{about}</small>"
+            first, *_, last = map(shown, setting.options[head])
+            self.meanings[name].value = f"<small>{setting.meaning} ({setting.unit}, {first} to {last})</small>"
         self._estimate()
 
     def train(self) -> None:
@@ -177,8 +176,7 @@ class TrainPanel(Panel):
         return self.run
 
     def _work(self, settings: dict, predicted: float | None) -> None:
-        history = []
-        drawn_at = -math.inf
+        history, drawn_at = [], -math.inf
 
         def on_epoch(row):
             nonlocal drawn_at
@@ -196,7 +194,12 @@ class TrainPanel(Panel):
             again = " The same numbers as in a recorded run: a seed repeats itself." if known else ""
             self.say(self.summary() + again)
             if not known or predicted is not None:
-                self._keep(run)
+                try:
+                    recorded.append_run(run, recorded.own_path())
+                except OSError as error:
+                    self._unwritten.append(run)
+                    self.say(f"{self.summary()} It could not be written, and is kept until the kernel ends. {error}")
+                self._estimate()
             for listener in self.listeners:
                 listener()
         except training.Stopped as stopped:
@@ -205,14 +208,6 @@ class TrainPanel(Panel):
             self.say(f"{type(error).__name__}: {error}")
         finally:
             self._done()
-
-    def _keep(self, run: Run) -> None:
-        try:
-            recorded.append_run(run, recorded.own_path())
-        except OSError as error:
-            self._unwritten.append(run)
-            self.say(f"{self.summary()} It could not be written, and is kept until the kernel ends. {error}")
-        self._estimate()
 
     def _done(self) -> None:
         self.train_button.disabled, self.stop_button.disabled = False, True

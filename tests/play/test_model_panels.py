@@ -18,18 +18,18 @@ def test_before_training_the_network_is_the_one_that_fit_hybrid_began_with(heads
     model = movierec.fit_hybrid(split, checkerboard.movies, heads=heads, seed=5, epochs=1, **steps)
     state = np.random.get_state()[1].copy()
     before = untrained(model)
-    np.testing.assert_allclose(film_vectors(before, MF), film_vectors(model.model, MF), atol=1e-7)
+    np.testing.assert_allclose(film_vectors(before)[MF], film_vectors(model.model)[MF], atol=1e-7)
     np.testing.assert_array_equal(np.random.get_state()[1], state)
 
 
 def test_the_halves_are_those_of_the_ranking_head(fitted):
     head, before = fitted.model.ranking, untrained(fitted)
-    vectors = film_vectors(fitted.model, MF)
+    vectors = film_vectors(fitted.model)[MF]
     np.testing.assert_array_equal(vectors, head.movie_vectors().numpy())
-    assert vectors.shape == (30, 8) and np.abs(vectors - film_vectors(before, MF)).max() > 0.01
+    assert vectors.shape == (30, 8) and np.abs(vectors - film_vectors(before)[MF]).max() > 0.01
     rated = head.watched_vectors().numpy()[3]
-    np.testing.assert_allclose(film_vectors(fitted.model, "deep")[3], head.deep(rated[None]).numpy()[0], atol=1e-6)
-    assert not film_vectors(before, "deep").any()  # its last layer starts at zero
+    np.testing.assert_allclose(film_vectors(fitted.model)["deep"][3], head.deep(rated[None]).numpy()[0], atol=1e-6)
+    assert not film_vectors(before)["deep"].any()  # its last layer starts at zero
 
 
 def test_neighbours_point_the_same_way_and_a_map_has_the_two_widest_directions_and_one_sign():
@@ -71,12 +71,8 @@ def test_a_student_finds_a_film_and_its_neighbours(fitted):
 def test_what_is_not_there_is_refused_and_a_model_without_a_deep_path_has_one_map(fitted, split, checkerboard, small):
     with pytest.raises(ValueError, match="movie_id 9999 is not in the catalogue of 30"):
         model_panels.neighbour_table(fitted, untrained(fitted), 9999)
-    with pytest.raises(ValueError, match=r"`half` must be one of \('matrix factorisation', 'deep'\); got 'left'"):
-        film_vectors(fitted.model, "left")
     model = movierec.fit_hybrid(split, checkerboard.movies, heads=("ranking",), without=("deep",), epochs=1, **small)
     assert list(EmbeddingExplorer(model).table) == ["before training", MF]
-    with pytest.raises(ValueError, match="no deep path"):
-        film_vectors(model.model, "deep")
 
 
 @pytest.fixture(scope="module")
