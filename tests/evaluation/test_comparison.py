@@ -4,31 +4,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from movierec.evaluation.comparison import (
-    bootstrap_interval,
-    bootstrap_means,
-    compare,
-    holm,
-    leaders,
-    pool_stars,
-    rmse_interval,
-    summarize,
-    tidy,
-)  # fmt: skip
+from movierec.evaluation import bootstrap_interval, bootstrap_means, compare, leaders, pool_stars, rmse_interval
+from movierec.evaluation.comparison import holm, summarize, tidy
 
 
 def _results(values, metric="ndcg", k=10):
     """A tidy result from {(model, seed): one value per user}."""
-    tables = [
-        pd.DataFrame(
-            {"model": model, "seed": seed, "user_id": range(len(of_users)), "metric": metric, "value": of_users}
-        )
+    rows = [
+        (model, seed, user_id, metric, k, value)
         for (model, seed), of_users in values.items()
+        for user_id, value in enumerate(of_users)
     ]
-    return pd.concat(tables, ignore_index=True).assign(k=pd.array([k] * sum(map(len, tables)), dtype="Int64"))
-
-
-# ---- intervals
+    return pd.DataFrame(rows, columns=["model", "seed", "user_id", "metric", "k", "value"]).astype({"k": "Int64"})
 
 
 def test_the_bootstrap_interval_is_that_of_the_normal_distribution():
@@ -37,9 +24,8 @@ def test_the_bootstrap_interval_is_that_of_the_normal_distribution():
     half = 1.96 * values.std() / np.sqrt(1000)  # .12
     assert low == pytest.approx(values.mean() - half, abs=0.012)
     assert high == pytest.approx(values.mean() + half, abs=0.012)
-    assert (
-        bootstrap_interval(values, seed=1) == bootstrap_interval(values, seed=1) != bootstrap_interval(values, seed=2)
-    )
+    first, again, other = (bootstrap_interval(values, seed=seed) for seed in (1, 1, 2))
+    assert first == again != other
 
 
 def test_users_are_drawn_with_replacement_alike_for_all_columns_in_batches_of_any_size(monkeypatch):
@@ -71,9 +57,6 @@ def test_a_value_that_is_missing_is_refused(values, found):
         leaders(pd.DataFrame({"a": values, "b": values}, dtype=float))
 
 
-# ---- tables
-
-
 def test_a_tidy_result_has_one_row_a_value_and_none_for_a_missing_one():
     users = pd.Index([7, 9], name="user_id")
     table = pd.DataFrame({"ndcg@2": [0.5, 1.0], "auc": [0.7, np.nan], "movie_index": [[1, 2], [2, 1]]}, index=users)
@@ -93,9 +76,6 @@ def test_a_users_ratings_of_several_folds_are_one_users():
     assert pooled["mae"].tolist() == pytest.approx([4 / 3, 3])
 
 
-# ---- summaries
-
-
 def test_a_summary_averages_seeds_within_users_and_reports_their_spread():
     results = _results({("a", 0): [0.0, 0.2], ("a", 1): [0.2, 0.4], ("b", 0): [1.0, 1.0]})
     table = summarize(results).set_index("model")
@@ -109,9 +89,6 @@ def test_a_summary_averages_seeds_within_users_and_reports_their_spread():
     with pytest.raises(ValueError, match="no ndcg@5; it has auc, ndcg@10"):
         summarize(both, k=5)
     assert summarize(both, "auc", None)["mean"].tolist() == [0.1]
-
-
-# ---- comparisons
 
 
 def test_a_comparison_is_paired():
@@ -148,9 +125,6 @@ def test_holm_by_hand():
     assert holm([0.03]).tolist() == [0.03]
     # .01 · 2 = .02 and .015 · 1 = .015: no p falls below a smaller one's
     assert holm([0.01, 0.015]).tolist() == pytest.approx([0.02, 0.02])
-
-
-# ---- leaders
 
 
 def _slow_leaders(by_user, sign=1, weights=None):
@@ -190,9 +164,6 @@ def test_leaders_are_those_of_a_slow_loop(lowest):
     assert by_users != by_ratings and 1 < len(by_users) < len(table)
     assert leaders(table, lowest=lowest) == by_users
     assert leaders(table, lowest=lowest, weights=ratings) == by_ratings
-
-
-# ---- the interval of an RMSE
 
 
 def _errors_of(ratings_by_user):

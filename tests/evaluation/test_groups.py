@@ -95,9 +95,6 @@ def test_nobody_is_guessed_by_their_own_answer():
     assert np.isfinite(guess).all() and guess[is_group].min() > 5 and guess[~is_group].max() < -5
 
 
-# ---- films that nobody has rated
-
-
 @pytest.fixture(scope="module")
 def hidden(checkerboard):
     return hide_movies(split_by_user_time(checkerboard.ratings), share=0.2, seed=1)

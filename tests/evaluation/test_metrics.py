@@ -72,9 +72,6 @@ def test_star_errors_on_paper():
     assert metrics.rmse(predicted, np.zeros(100_000, np.float32)) == pytest.approx(float(np.float32(0.1)), rel=1e-12)
 
 
-# ---- the whole order
-
-
 def _loop_auc(scores, relevant, num_relevant):
     unseen = [movie for movie in range(len(scores)) if scores[movie] > -math.inf]
     good = [movie for movie in unseen if relevant[movie]]
@@ -104,8 +101,6 @@ def test_auc_of_a_model_that_says_nothing_is_one_half():
     assert np.isnan(metrics.auc(np.zeros((1, 5)), np.zeros((1, 5), bool), np.array([0])))
     assert metrics.auc(np.array([[1.0, -np.inf]]), np.array([[True, False]]), np.array([1])) == 1  # nobody to beat
 
-
-# ---- beyond accuracy
 
 LISTS = np.array([[0, 1], [1, 3], [2, -1]])  # of a catalogue of five; the third user has one movie left
 COUNTS = np.array([8, 4, 2, 1, 0])  # ratings in train, of 16 users

@@ -39,9 +39,6 @@ def slow_order(scores, user, seen):
     return sorted(unseen, key=lambda movie: (-scores[user, movie], movie))
 
 
-# ---- the best of a row
-
-
 @pytest.mark.parametrize("levels", [1, 2, 5, 100, 10**6])
 @pytest.mark.parametrize(("width", "k"), [(40, 1), (40, 3), (40, 39), (40, 40), (3000, 1), (3000, 4)])
 def test_top_k_equals_a_full_stable_sort(width, k, levels):
@@ -57,9 +54,6 @@ def test_top_k_equals_a_full_stable_sort(width, k, levels):
     for wrong in (0, -1, width + 1):
         with pytest.raises(ValueError, match=f"k must be 1 to {width:,}, the number of movies; got {wrong}"):
             top_k(scores, wrong)
-
-
-# ---- lists and ranks by hand, and against a slow loop
 
 
 def test_lists_and_ranks_by_hand():
@@ -102,9 +96,6 @@ def test_a_bar_counts_users_and_is_shown_only_when_asked_for(capsys):
     held_out_ranks(lambda user: scores[user], held_out, seen, indices, progress=True)
     users = held_out["user_id"].nunique()
     assert f"{users}/{users}" in capsys.readouterr().err
-
-
-# ---- what is refused
 
 
 def test_unusable_scores_unknown_users_and_held_out_movies_that_are_seen_are_refused():

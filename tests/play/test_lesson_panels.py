@@ -6,17 +6,8 @@ import pytest
 
 from movierec.baselines import Popularity, chosen
 from movierec.feedback import InOrder, LinUCB, World
-from movierec.play.lesson_panels import (
-    MODELS,
-    OPTIONS,
-    WHY,
-    BanditPanel,
-    Laboratory,
-    LeakageLab,
-    NewFilm,
-    NewFilmPanel,
-    Protocol,
-)  # fmt: skip
+from movierec.play import BanditPanel, LeakageLab, NewFilm, NewFilmPanel
+from movierec.play.lesson_panels import MODELS, OPTIONS, WHY, Laboratory, Protocol
 from movierec.play.runs import shipped_path
 
 
