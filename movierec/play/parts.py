@@ -95,12 +95,11 @@ class FilmSearch(widgets.VBox):
         self.text = widgets.Text(description="Find a film", placeholder="a part of its title", **FIELD)
         self.matches = widgets.Select(description="Films", rows=6, **FIELD)
         self.message = widgets.HTML()
-        on_change(self.search, self.text)
+        on_change(self._search, self.text)
         super().__init__([self.text, self.matches, self.message])
-        self.search()
+        self._search()
 
-    def search(self) -> None:
-        """Show the films that match the text."""
+    def _search(self) -> None:
         found = search_titles(self.movies, self.text.value)
         self.matches.options = list(zip(found["title"], found["movie_id"].tolist(), strict=True))
         self.matches.index = 0 if len(found) else None

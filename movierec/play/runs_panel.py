@@ -20,7 +20,6 @@ HEADS = {"lists": "ranking", "stars": "stars"}
 HEADINGS = {"loss": "Loss", **{name: setting.label for name, setting in SETTINGS.items()}, "metric": "Metric"}
 HEADINGS |= {"best": "Best", "best_epoch": "In epoch", "seconds": "Seconds", "predicted": "Predicted"}
 FORMATS = {"best": "{:.4f}", "seconds": "{:.0f}", "predicted": "{:g}"}
-CURVES_SIZE_IN = (5.2, 2.3)  # wider than a column of the report: it is looked at on a screen
 LINES = {"color": plots.COLOURS, "linestyle": plots.LINE_STYLES, "marker": plots.MARKERS}
 SHADES = LinearSegmentedColormap.from_list("light to dark", ["#f2f6fb", "#1f5fa0"])  # the worst to the best button
 
@@ -33,9 +32,9 @@ def draw_curves(runs: list[Run], epochs: int | None = None) -> Figure:
     """
     if len({run.metric for run in runs}) != 1:
         raise ValueError(f"curves need runs of one head; got {sorted({run.head for run in runs}) or 'none'}.")
-    fig = Figure(figsize=CURVES_SIZE_IN, dpi=plots.SCREEN_DPI, layout="constrained")
+    fig = Figure(figsize=(5.2, 2.3), dpi=plots.SCREEN_DPI, layout="constrained")
     axes = fig.subplots(1, 2)
-    differing = list(recorded.compare_runs(runs)) if len(runs) > 1 else []
+    differing = recorded.compare_runs(runs) if len(runs) > 1 else []
     names = [recorded.label(run, differing) for run in runs]
     for number, run in enumerate(runs):
         style = {name: values[number % len(values)] for name, values in LINES.items()}

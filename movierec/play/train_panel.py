@@ -27,15 +27,9 @@ def train(
 ) -> Run:
     """Train one head with `fit_hybrid` and return it as a run; write nothing.
 
-    Args:
-        loss: a name of `LOSSES`.
-        predicted: your guess of the best validation value.
-        on_epoch: called after each epoch with its row of `Run.history`.
-        **settings: of `SETTINGS`; a setting that is left out is the course's.
-
-    Raises:
-        ValueError: if a setting is unknown or out of range, or the split has no validation part.
-        training.Stopped: if it was stopped within its first epoch.
+    A setting of `SETTINGS` that is left out is the course's; `predicted` is your guess of the best validation value;
+    `on_epoch` gets each row of `Run.history`. Raise ValueError if a setting is unknown or out of range, or there is
+    no validation part, and `training.Stopped` if it was stopped within its first epoch.
     """
     settings = default_settings(loss) | settings
     settings["hidden"] = tuple(settings["hidden"])
