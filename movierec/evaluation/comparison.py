@@ -165,6 +165,7 @@ def share_as_far(resampled: np.ndarray, difference: np.ndarray | float) -> np.nd
 
 def holm(p: np.ndarray) -> np.ndarray:
     """Return p corrected for many comparisons: the i-th smallest of m times m − i + 1, made monotone, at most 1. `[m]`.
+
     Source: Holm (1979), the sequentially rejective procedure.
     """
     p = np.asarray(p, float)
