@@ -1,9 +1,8 @@
 """Turn tables of one row a user into statements: means with intervals, and which differences are more than luck.
 
-A tidy result is a table of model, seed, user_id, metric, k, value (`tidy`). Users are the unit; the seeds of a model
-are averaged per user first, and their own spread is reported beside it. Models are compared *paired*: the same users
-are behind both. Intervals are percentile bootstraps, Efron and Tibshirani (1993). Taught in notebooks/03_baselines and
-06_training.
+A tidy result is a table of model, seed, user_id, metric, k, value (`tidy`). Users are the unit: seeds are averaged per
+user first. Models are compared *paired*, on the same users. Intervals are percentile bootstraps, Efron and Tibshirani
+(1993). Taught in notebooks/03_baselines and 06_training.
 """
 
 import numpy as np
@@ -15,11 +14,9 @@ VALUES_PER_BATCH = 2**22  # resampled at a time: 32 MB
 
 
 def tidy(table: pd.DataFrame, model: str, seed: int = 0) -> pd.DataFrame:
-    """Return a table of `evaluate_ranking` or `evaluate_stars` with one row a value.
+    """Return a table of `evaluate_ranking` or `evaluate_stars` with one row a value; without missing values.
 
-    Returns:
-        DataFrame with model, seed, user_id, metric ("ndcg", "rmse", …), k (Int64; NA where there is no list), value;
-        users without a value are left out.
+    The columns are model, seed, user_id, metric ("ndcg", "rmse", …), k (Int64; NA where there is no list), value.
     """
     long = table.drop(columns="movie_index", errors="ignore").reset_index()
     long = long.melt("user_id", var_name="metric").dropna(subset="value")
@@ -29,13 +26,9 @@ def tidy(table: pd.DataFrame, model: str, seed: int = 0) -> pd.DataFrame:
 
 
 def pool_stars(tables: list[pd.DataFrame]) -> pd.DataFrame:
-    """Return the errors of several folds, or seeds, of one model as one table: a user may be in several of them.
+    """Return tables of `evaluate_stars`, of several folds or seeds of one model, as one: a user may be in several.
 
-    Args:
-        tables: as `evaluate_stars` returns them.
-
-    Returns:
-        DataFrame, index user_id, columns "rmse", "mae", "square" (stars squared) and "ratings", of all tables together.
+    Index user_id, columns "rmse", "mae", "square" (stars squared) and "ratings", of all tables together.
     """
     together = pd.concat(tables)
     sums = together[["ratings"]].assign(square=together["ratings"] * together["rmse"] ** 2)
@@ -48,11 +41,8 @@ def bootstrap_means(values: np.ndarray, weights: np.ndarray | None = None, seed:
     """Return means of `values` over 2,000 resamples of the users, the same for every column. float64 `[2000, …]`.
 
     Args:
-        values: float `[users]` or `[users, models]`.
+        values: float `[users]` or `[users, models]`; raises ValueError if there is none, or one is NaN.
         weights: float `[users]`, e.g. each user's number of ratings; None: users count alike.
-
-    Raises:
-        ValueError: if there is no value, or one is NaN.
     """
     values = np.asarray(values, float)
     if not len(values) or np.isnan(values).any():
@@ -75,11 +65,7 @@ def bootstrap_means(values: np.ndarray, weights: np.ndarray | None = None, seed:
 
 
 def bootstrap_interval(values: np.ndarray, weights: np.ndarray | None = None, seed: int = 0) -> tuple[float, float]:
-    """Return the 95 % interval of the mean of `values` over users: the 2.5 % and 97.5 % quantiles of `bootstrap_means`.
-
-    For the RMSE per rating, give each user's mean squared error as value and number of ratings as weight, and take the
-    root of both ends. Arguments and errors are those of `bootstrap_means`.
-    """
+    """Return the 95 % interval of the mean over users: the 2.5 % and 97.5 % quantiles of `bootstrap_means`."""
     low, high = np.quantile(bootstrap_means(values, weights, seed), [0.025, 0.975])
     return float(low), float(high)
 
@@ -87,20 +73,15 @@ def bootstrap_interval(values: np.ndarray, weights: np.ndarray | None = None, se
 def rmse_interval(errors: pd.DataFrame, less: pd.DataFrame | None = None) -> tuple[float, float]:
     """Return the 95 % interval over users of the RMSE per rating in stars, or of another model's RMSE less this one's.
 
-    Args:
-        errors: of one model, as `evaluate_stars` returns it: each user's rmse and number of ratings.
-        less: the other model's errors of the same users; the difference is taken in each resample, hence paired, and
-            positive where this model is better.
-
-    Raises:
-        ValueError: if the two were measured on different users or ratings.
+    Both tables are as `evaluate_stars` returns them. The difference is paired, and positive where the first is better.
+    Raise ValueError if the two were measured on different users or ratings.
     """
-    tables = [errors] if less is None else [errors, less]
     if less is not None and not errors["ratings"].equals(less["ratings"]):
         raise ValueError(
             f"two models are compared on the same ratings; found {len(errors):,} and {len(less):,} users with "
             f"{errors['ratings'].sum():,} and {less['ratings'].sum():,} ratings. Evaluate both on one split."
         )
+    tables = [errors] if less is None else [errors, less]
     squares = np.stack([table["rmse"].to_numpy(float) ** 2 for table in tables], axis=1)
     roots = np.sqrt(bootstrap_means(squares, errors["ratings"].to_numpy()))
     low, high = np.quantile(roots[:, 0] if less is None else roots[:, 1] - roots[:, 0], [0.025, 0.975])
@@ -108,11 +89,9 @@ def rmse_interval(errors: pd.DataFrame, less: pd.DataFrame | None = None) -> tup
 
 
 def summarize(results: pd.DataFrame, metric: str = "ndcg", k: int | None = 10) -> pd.DataFrame:
-    """Return one row a model: the mean of a metric, its interval over users, and what seeds change.
+    """Return one row a model: mean, low, high (95 % bootstrap interval over users), users, seeds, seed_deviation.
 
-    Returns:
-        DataFrame model, mean, low, high (95 % bootstrap interval over users), users, seeds, seed_deviation (standard
-        deviation of the seeds' means; 0 for one seed), in the order of `results`.
+    The last is the standard deviation of the seeds' means, 0 for one seed. The order is that of `results`.
     """
     chosen = _chosen(results, metric, k)
     rows = []
@@ -128,18 +107,13 @@ def summarize(results: pd.DataFrame, metric: str = "ndcg", k: int | None = 10) -
 def compare(results: pd.DataFrame, model: str, metric: str = "ndcg", k: int | None = 10) -> pd.DataFrame:
     """Return one row for each other model: how far `model` is above it, user by user, and whether that is luck.
 
-    d_u = value of `model` − value of the other, of user u, each averaged over seeds. The interval is the bootstrap's;
-    p is that of `share_as_far`; p_holm is p corrected for the number of comparisons: with twenty true ties, one plain p
-    in twenty is below 0.05.
-
-    Returns:
-        DataFrame against, difference (mean d), low, high, effect_size (mean d / standard deviation of d: 0.2 is small),
-        p, p_holm, users.
+    d_u = value of `model` − value of the other, of user u, each averaged over seeds. Columns: against, difference
+    (mean d), low, high (bootstrap), effect_size (mean d / standard deviation of d: 0.2 is small), p (`share_as_far`),
+    p_holm (corrected for the number of comparisons: of twenty true ties, one plain p is below 0.05), users.
+    Source: Cohen (1988) for the effect size d_z; Holm (1979).
 
     Raises:
         ValueError: if a model is not there, or two were measured on different users.
-
-    Source: Cohen (1988) for the effect size d_z; Holm (1979).
     """
     by_user = _chosen(results, metric, k).pivot_table("value", "user_id", "model", sort=False)
     if model not in by_user:
@@ -156,12 +130,10 @@ def compare(results: pd.DataFrame, model: str, metric: str = "ndcg", k: int | No
         )
     others = by_user.drop(columns=model)
     d = by_user[[model]].to_numpy() - others.to_numpy()  # [users, others]
-    mean = d.mean(axis=0)
-    deviation = d.std(axis=0, ddof=1)
+    mean, deviation = d.mean(axis=0), d.std(axis=0, ddof=1)
     resampled = bootstrap_means(d)
     low, high = np.quantile(resampled, [0.025, 0.975], axis=0)
-    p = share_as_far(resampled, mean)
-    effect = mean / np.where(deviation > 0, deviation, 1)
+    effect, p = mean / np.where(deviation > 0, deviation, 1), share_as_far(resampled, mean)
     columns = {"against": list(others), "difference": mean, "low": low, "high": high, "effect_size": effect, "p": p}
     return pd.DataFrame(columns).assign(p_holm=holm(p), users=len(by_user))
 
@@ -169,16 +141,12 @@ def compare(results: pd.DataFrame, model: str, metric: str = "ndcg", k: int | No
 def leaders(by_user: pd.DataFrame, *, lowest: bool = False, weights: np.ndarray | None = None) -> list:
     """Return the best model and each that cannot be told from it: the 95 % interval of their difference holds 0.
 
-    Differences are taken user by user. The leaders are what a table may set in bold. An interval that ends in 0 holds
-    it, so equal models lead together.
+    An interval that ends in 0 holds it, so equal models lead together. Raise ValueError if a value is missing.
 
     Args:
-        by_user: float `[users, models]`, a column a model: its value for each user, averaged over seeds.
+        by_user: float `[users, models]`, each user's value averaged over seeds.
         lowest: whether the lowest mean is best, as of errors.
-        weights: float `[users]`, e.g. ratings of each user for mean squared errors; None: users count alike.
-
-    Raises:
-        ValueError: if there is no user, or a value is missing.
+        weights: as of `bootstrap_means`.
     """
     values = by_user.to_numpy(float)
     means = np.average(values, axis=0, weights=weights) if len(values) else np.zeros(len(by_user.columns))
@@ -188,11 +156,9 @@ def leaders(by_user: pd.DataFrame, *, lowest: bool = False, weights: np.ndarray 
 
 
 def share_as_far(resampled: np.ndarray, difference: np.ndarray | float) -> np.ndarray | float:
-    """Return p: the share of resampled differences that are as far from the difference as 0 is (two-sided, ≥ 1 / 2001).
+    """Return p: the share of resampled differences `[2000, …]` that are as far from `difference` `[…]` as 0 is.
 
-    Args:
-        resampled: float `[2000, …]`, of `bootstrap_means`.
-        difference: float `[…]`, of all users.
+    Two-sided, at least 1 / 2001.
     """
     return ((abs(resampled - difference) >= abs(difference)).sum(axis=0) + 1) / (len(resampled) + 1)
 
@@ -204,19 +170,17 @@ def holm(p: np.ndarray) -> np.ndarray:
     """
     p = np.asarray(p, float)
     order = np.argsort(p, kind="stable")
-    corrected = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)).clip(max=1)
-    back = np.empty_like(corrected)
-    back[order] = corrected
-    return back
+    corrected = np.empty_like(p)
+    corrected[order] = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)).clip(max=1)
+    return corrected
 
 
 def _chosen(results: pd.DataFrame, metric: str, k: int | None) -> pd.DataFrame:
     wanted = results["metric"] == metric
     wanted &= results["k"].isna() if k is None else results["k"].eq(k).fillna(False).astype(bool)
     if not wanted.any():
-        found = sorted(
-            {m if pd.isna(at) else f"{m}@{at}" for m, at in zip(results["metric"], results["k"], strict=True)}
-        )
+        there = zip(results["metric"], results["k"], strict=True)
+        found = sorted({name if pd.isna(at) else f"{name}@{at}" for name, at in there})
         raise ValueError(
             f"`results` has no {metric if k is None else f'{metric}@{k}'}; it has {', '.join(found)}. "
             "Metrics without a list, such as rmse and auc, have k=None."

@@ -12,14 +12,8 @@ from movierec.evaluation.ranking import Scorer, rated_pairs, scored_blocks, seen
 
 LIKED_FROM_STARS = 4.0  # a held-out movie counts as relevant from here on: the two upper levels of five
 
-RANKING_METRICS = {
-    "ndcg": metrics.ndcg,
-    "recall": metrics.recall,
-    "precision": metrics.precision,
-    "map": metrics.average_precision,
-    "mrr": metrics.reciprocal_rank,
-    "hit_rate": metrics.hit_rate,
-}
+RANKING_METRICS = {"ndcg": metrics.ndcg, "recall": metrics.recall, "precision": metrics.precision}
+RANKING_METRICS |= {"map": metrics.average_precision, "mrr": metrics.reciprocal_rank, "hit_rate": metrics.hit_rate}
 
 
 def evaluate_ranking(
@@ -29,29 +23,22 @@ def evaluate_ranking(
     """Return one row per user with a relevant movie: the metrics of the user's top k among all unseen movies.
 
     Movies of the earlier parts (train; and validation, when `part` is "test") are seen. A movie is relevant if its
-    rating in `part` has at least `liked_from` stars; with `liked_from=0` every held-out movie is relevant.
-
-    Args:
-        part: "test" or "validation".
-        genres: float `[num_movies, genres]`, 1 where a movie has the genre (`baselines.genre_matrix`); adds
-            "diversity@10" and "miscalibration@10". May be None.
+    rating in `part`, "test" or "validation", has at least `liked_from` stars; with `liked_from=0` every movie is.
 
     Returns:
-        DataFrame, index user_id, columns "ndcg@10", "recall@10", …, "auc", "novelty@10", "popularity_lift@10"; and
-        "movie_index", the list itself, int `[k]`, -1 from where no unseen movie is left. `attrs` holds what one user
-        cannot have, "coverage" and "gini", and counts what could not be measured: "users_unknown" to train,
-        "users_without_relevant" movie, and "movies_unknown", relevant movies outside the catalogue, which count as
-        missed.
+        DataFrame, index user_id, columns "ndcg@10", "recall@10", …, "auc", "novelty@10", "popularity_lift@10"; with
+        `genres`, float `[num_movies, genres]` of `baselines.genre_matrix`, "diversity@10" and "miscalibration@10"; and
+        "movie_index", the list, int `[k]`, -1 from where no unseen movie is left. `attrs` holds "coverage" and "gini"
+        of all lists, and counts what was not measured: "users_unknown" to train, "users_without_relevant" movie, and
+        "movies_unknown", relevant movies outside the catalogue, which count as missed.
 
     Raises:
-        ValueError: if nobody can be measured, `part` is not there, k is not 1 to the number of movies, or the scores
-            have another shape or are NaN.
+        ValueError: if nobody can be measured, `part` is not there, k is out of range, or the scores are unusable.
     """
     held_out, seen = _held_out_and_seen(split, part)
-    liked = held_out[held_out["rating"] >= liked_from]
     num_relevant = np.bincount(_relevant_user(held_out, indices, liked_from), minlength=indices.num_users)
     measured = np.flatnonzero(num_relevant)
-    all_relevant = rated_pairs(liked, indices)
+    all_relevant = rated_pairs(held_out[held_out["rating"] >= liked_from], indices)
     all_watched = rated_pairs(split.train, indices)
     counts = all_watched.sum(axis=0)  # [num_movies]
     blocks = []
@@ -70,9 +57,8 @@ def evaluate_ranking(
         blocks.append(pd.DataFrame(columns | {"movie_index": list(lists)}))
     table = pd.concat(blocks, ignore_index=True).set_index(pd.Index(indices.user_ids[measured], name="user_id"))
     lists = np.stack(table["movie_index"])
-    about_lists = {"coverage": metrics.coverage(lists, indices.num_movies)}
-    about_lists["gini"] = metrics.gini(lists, indices.num_movies)
-    table.attrs = about_lists | _unmeasured(held_out, indices, liked_from, len(table))
+    of_lists = {name: getattr(metrics, name)(lists, indices.num_movies) for name in ("coverage", "gini")}
+    table.attrs = of_lists | _unmeasured(held_out, indices, liked_from, len(table))
     return table
 
 
@@ -81,12 +67,8 @@ def evaluate_ranks(
 ) -> pd.DataFrame:
     """Return the accuracy columns of `evaluate_ranking` from ranks alone, with the same index and counts in `attrs`.
 
-    Args:
-        ranks: float `[N]`, from `held_out_ranks`; NaN counts as missed.
-        held_out: rows of user_id, movie_id, rating in the same order.
-
-    Raises:
-        ValueError: if `ranks` has another length, or nobody can be measured.
+    `ranks`, float `[N]`, are those of `held_out_ranks` for the rows of `held_out`; NaN counts as missed. Raise
+    ValueError if the lengths differ, or nobody can be measured.
     """
     if np.shape(ranks) != (len(held_out),):
         raise ValueError(
@@ -106,17 +88,10 @@ def evaluate_ranks(
 
 
 def evaluate_stars(predictor, split: Split, part: str = "test") -> pd.DataFrame:
-    """Return one row per user of `part`: the error of the predicted stars, and over how many ratings.
+    """Return one row per user of `part`, index user_id: "rmse" and "mae" of the predicted stars, and "ratings".
 
-    Args:
-        predictor: has `predict(ratings) -> float [N]`, stars for rows of user_id, movie_id.
-
-    Returns:
-        DataFrame, index user_id, columns "rmse", "mae" and "ratings". `attrs` has "rmse" and "mae" per rating, as the
-        literature reports them: a user with many ratings counts more there.
-
-    Raises:
-        ValueError: if the predictions are not one number a rating, or `part` is not there.
+    `attrs` has "rmse" and "mae" per rating, as the literature reports them: a user with many ratings counts more there.
+    The predictor has `predict(ratings) -> float [N]`; raise ValueError if that is not one number a rating.
     """
     held_out, _ = _held_out_and_seen(split, part)
     predicted = np.asarray(predictor.predict(held_out), float)
@@ -134,7 +109,6 @@ def evaluate_stars(predictor, split: Split, part: str = "test") -> pd.DataFrame:
 
 
 def _held_out_and_seen(split: Split, part: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the held-out part, and the parts before it as one table."""
     if part not in ("validation", "test"):
         raise ValueError(f'`part` must be "validation" or "test"; got {part!r}.')
     held_out = getattr(split, part)
@@ -163,7 +137,6 @@ def _accuracy(hits: np.ndarray, num_relevant: np.ndarray) -> dict[str, np.ndarra
 
 
 def _unmeasured(held_out: pd.DataFrame, indices: Indices, liked_from: float, num_measured: int) -> dict[str, int]:
-    """Count the users and relevant movies of `held_out` that have no value: see `evaluate_ranking`."""
     users = held_out["user_id"].unique()
     movies = held_out.loc[held_out["rating"] >= liked_from, "movie_id"].unique()
     unknown = int((indices.user_index(users) == UNKNOWN).sum())

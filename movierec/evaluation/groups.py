@@ -25,20 +25,14 @@ RESAMPLES_OF_A_FIT = 1000
 def by_group(values: pd.Series, groups: pd.Series, fewest: int = FEWEST_USERS) -> pd.DataFrame:
     """Return one row a group: how many users it has, their mean with its interval, and how far it is from the others.
 
-    difference = mean of the group − mean of all the other users. Its interval is the bootstrap's, with both sides
-    resampled; p is that of `comparison.share_as_far`; p_holm is p corrected for the number of groups. Two groups that
-    are all users are one comparison.
+    difference = mean of the group − mean of all the other users, with both sides resampled for its interval;
+    p is that of `comparison.share_as_far`, p_holm is corrected for the number of groups. Two groups that are all users
+    are one comparison.
 
     Args:
         values: one number a user, index user_id, e.g. a column of `evaluate_ranking`; NaN is refused.
-        groups: a name a user, index user_id; users without one (or without a value) are left out.
-        fewest: groups with fewer users are left out of the table. They still are among the others.
-
-    Returns:
-        DataFrame group, users, mean, low, high, difference, difference_low, difference_high, p, p_holm, by name.
-
-    Raises:
-        ValueError: if fewer than two groups are left.
+        groups: a name a user, index user_id; users without one are left out.
+        fewest: smaller groups have no row; with fewer than two left it is a ValueError.
 
     Source: Ekstrand et al. (2018), *All the cool kids, how do they fit in?*; Holm (1979).
     """
@@ -72,18 +66,8 @@ def gap_given(values: pd.Series, in_group: pd.Series, other: pd.DataFrame, seed:
     """Return the gap of a group before and after `other`, e.g. the length of histories, is held equal.
 
     values_u = a + gap · in_group_u + Σ_c b_c other_uc + error, by least squares, first without `other`, then with it.
-
-    Args:
-        values: one number a user, index user_id.
-        in_group: bool, index user_id.
-        other: numbers, index user_id: what else may explain the gap.
-        seed: of the bootstrap over users.
-
-    Returns:
-        DataFrame given ("nothing", then the columns of `other`), gap, low, high (95 % bootstrap interval).
-
-    Raises:
-        ValueError: if a user of `values` is missing in a table, or the group is everybody or nobody.
+    Columns: given ("nothing", then the columns of `other`), gap, low, high (95 % bootstrap over users). All indices are
+    user_id. Raise ValueError if a user of `values` is missing in a table, or the group is everybody or nobody.
     """
     missing = values.index.difference(in_group.index.intersection(other.dropna().index))
     if len(missing):
@@ -110,18 +94,8 @@ def guess_group(rated: np.ndarray, is_group: np.ndarray, folds: int = 5, pull: f
     """Return how much each user's history looks like the group's: log odds of a logistic regression. float64 `[U]`.
 
     P(group) = σ(a + x_u · w), at the maximum of the log likelihood − pull / 2 · ‖w‖². Each user is in one of `folds`
-    parts and is guessed by a model of the other parts.
-
-    Args:
-        rated: float or bool `[U, num_movies]`, 1 where rated; rows are divided by their length, or a long history would
-            be a loud one.
-        is_group: bool `[U]`.
-        folds: 2 or more.
-        pull: > 0, of w towards 0.
-        seed: of the folds.
-
-    Raises:
-        ValueError: if a fold has only users of one kind to learn from.
+    parts and is guessed by a model of the other parts. `rated`, `[U, num_movies]`: 1 where rated; rows are divided by
+    their length. Raise ValueError if a fold has only users of one kind to learn from.
     """
     x, is_group = normalize(np.asarray(rated, float)), np.asarray(is_group, bool)
     fold = np.random.default_rng(seed).permutation(np.arange(len(x)) % folds)
@@ -138,8 +112,8 @@ class Hidden(NamedTuple):
 
     Attributes:
         split: without a rating of these movies in train and validation; test as it was.
-        movie_ids: int `[N]`, ascending: the movies.
-        ratings: all ratings of these movies by users who are still in train, whatever part they were in.
+        movie_ids: int `[N]`, ascending.
+        ratings: of these movies, in any part, by users who are still in train.
     """
 
     split: Split
@@ -148,15 +122,9 @@ class Hidden(NamedTuple):
 
 
 def hide_movies(split: Split, share: float = 0.1, seed: int = 0, fewest: int = FEWEST_RATINGS) -> Hidden:
-    """Return the split as if some of its movies had just come out.
+    """Return the split as if a share of its movies with at least `fewest` ratings in train had just come out.
 
-    Args:
-        share: of the movies with at least `fewest` ratings in train, above 0 and below 1.
-        seed: of the draw.
-        fewest: ratings in train that a movie must have.
-
-    Raises:
-        ValueError: if that is no movie at all.
+    Raise ValueError if that is no movie at all, or the share is not between 0 and 1.
     """
     count = split.train["movie_id"].value_counts()
     movies = np.sort(count.index[count >= fewest].to_numpy())
@@ -168,10 +136,9 @@ def hide_movies(split: Split, share: float = 0.1, seed: int = 0, fewest: int = F
         )
     hidden = np.sort(np.random.default_rng(seed).choice(movies, number, replace=False))
     parts = [part for part in (split.train, split.validation, split.test) if part is not None]
-    train = split.train[~split.train["movie_id"].isin(hidden)]
-    validation = split.validation
-    if validation is not None:
-        validation = validation[~validation["movie_id"].isin(hidden)]
+    train, validation = (
+        part if part is None else part[~part["movie_id"].isin(hidden)] for part in (split.train, split.validation)
+    )
     ratings = pd.concat([part[part["movie_id"].isin(hidden)] for part in parts], ignore_index=True)
     ratings = ratings[ratings["user_id"].isin(train["user_id"])]
     return Hidden(Split(train, validation, split.test, split.in_time), hidden, ratings)

@@ -1,9 +1,8 @@
 """Compute metrics: hits, lists and errors in, one value per user out. Numpy only; no model is known here.
 
-Three groups. *Accuracy* takes `hits`, bool `[U, k]`: hits[u, r] says whether the movie at rank r + 1 of user u's list
-is relevant; and `num_relevant`, int `[U]`: how many movies are relevant to the user at all. Users without a relevant
-movie have no value: NaN. *Beyond accuracy* takes `lists`, movie_index `[U, k]`, -1 where a list has ended. *Errors*
-take stars. Taught in notebooks/03_baselines.
+*Accuracy* takes `hits`, bool `[U, k]`: is the movie at rank r + 1 of user u's list relevant? And `num_relevant`,
+int `[U]`: how many movies are relevant to the user at all; without one the value is NaN. *Beyond accuracy* takes
+`lists`, movie_index `[U, k]`, -1 where a list has ended. *Errors* take stars. Taught in notebooks/03_baselines.
 """
 
 import numpy as np
@@ -47,7 +46,6 @@ def ndcg(hits: np.ndarray, num_relevant: np.ndarray) -> np.ndarray:
     """Return the normalised discounted cumulative gain with binary relevance. float64 `[U]` in 0..1.
 
     Σ_{r≤k} hit_r / log2(r + 1), over the same sum for the ideal list: Σ_{r≤min(k, |T|)} 1 / log2(r + 1).
-
     Source: Järvelin and Kekäläinen (2002).
     """
     k = hits.shape[1]
@@ -59,13 +57,8 @@ def ndcg(hits: np.ndarray, num_relevant: np.ndarray) -> np.ndarray:
 def auc(scores: np.ndarray, relevant: np.ndarray, num_relevant: np.ndarray) -> np.ndarray:
     """Return the chance that a relevant movie scores above another unseen one; a tie is half. float64 `[U]` in 0..1.
 
-    Random scores have 0.5, and so has a model that gives every movie the same score.
-
-    Args:
-        scores: float `[U, num_movies]`, -inf where the user has seen the movie.
-        relevant: bool `[U, num_movies]`.
-        num_relevant: int `[U]`; a relevant movie without a score, because the catalogue lacks it, counts as the last.
-
+    `scores`, -inf where the user has seen the movie, and `relevant`, bool, are `[U, num_movies]`. A relevant movie that
+    the catalogue lacks is in `num_relevant` and counts as the last.
     Source: Rendle et al. (2009), BPR, section 4.1.1: the area under the ROC curve of one user.
     """
     values = np.full(len(scores), np.nan)
@@ -86,7 +79,6 @@ def gini(lists: np.ndarray, num_movies: int) -> float:
     """Return how unequally the movies are recommended: 0, all as often; 1 − 1 / num_movies, always the same one.
 
     G = Σ_i (2 i − M − 1) n_i / (M Σ n), with n_1 ≤ … ≤ n_M how often each of the catalogue's M movies is in a list.
-
     Source: Fleder and Hosanagar (2009), for recommenders.
     """
     times = np.sort(np.bincount(lists[lists >= 0], minlength=num_movies))
@@ -97,11 +89,7 @@ def gini(lists: np.ndarray, num_movies: int) -> float:
 def novelty(lists: np.ndarray, counts: np.ndarray, num_users: int) -> np.ndarray:
     """Return the mean self-information of the list in bits: mean −log2(counts_i / num_users). float64 `[U]`.
 
-    0 if everybody has rated every movie of it; a movie that nobody has rated counts as if one user had.
-
-    Args:
-        counts: int `[num_movies]`, ratings of each movie in train.
-
+    `counts`: ratings of each movie in train, int `[num_movies]`; 0 of them counts as 1.
     Source: Zhou et al. (2010); Vargas and Castells (2011).
     """
     return _mean_over_list(-np.log2(np.maximum(counts, 1) / num_users), lists)
@@ -110,11 +98,7 @@ def novelty(lists: np.ndarray, counts: np.ndarray, num_users: int) -> np.ndarray
 def popularity_lift(lists: np.ndarray, counts: np.ndarray, history: np.ndarray) -> np.ndarray:
     """Return how much more popular the list L is than the history H: mean counts of L / mean counts of H − 1. `[U]`.
 
-    0: as popular; 1: twice as many ratings a movie. NaN for a user without history.
-
-    Args:
-        history: bool `[U, num_movies]`, what the user rated in train; may be sparse.
-
+    NaN for a user without history. `history`: bool `[U, num_movies]`, rated in train; may be sparse.
     Source: Abdollahpouri et al. (2020), for one user instead of a group.
     """
     size = history.sum(axis=1)
@@ -126,11 +110,7 @@ def popularity_lift(lists: np.ndarray, counts: np.ndarray, history: np.ndarray) 
 def diversity(lists: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     """Return the intra-list diversity: 1 − the mean cosine of all pairs. float64 `[U]` in 0..1 for vectors ≥ 0.
 
-    NaN for a list of fewer than two movies; a movie whose vector is 0 is like no other.
-
-    Args:
-        vectors: float `[num_movies, d]`, e.g. one column a genre.
-
+    NaN for a list of fewer than two movies; a movie whose vector is 0 is like no other. `vectors`: `[num_movies, d]`.
     Source: Ziegler et al. (2005).
     """
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -147,13 +127,8 @@ def miscalibration(lists: np.ndarray, history: np.ndarray, vectors: np.ndarray, 
     """Return the KL divergence of the list's genres from the history's, in nats; 0 is calibrated. float64 `[U]`.
 
     KL = Σ_g p(g) log(p(g) / q̃(g)),  q̃ = (1 − α) q + α p; p: genres of the history, q: of the list, each movie's weight
-    shared equally among its genres. NaN where either has no genre.
-
-    Args:
-        history: bool `[U, num_movies]`, what the user rated in train.
-        vectors: float `[num_movies, genres]`, 1 where a movie has the genre.
-        alpha: keeps q̃ above 0.
-
+    shared equally among its genres; α keeps q̃ above 0. NaN where either has no genre. `history`: bool
+    `[U, num_movies]`, rated in train; `vectors`: float `[num_movies, genres]`, 1 where a movie has the genre.
     Source: Steck (2018), *Calibrated recommendations*, equations 1 to 6, the metric C_KL.
     """
     share = vectors / np.maximum(vectors.sum(axis=1, keepdims=True), 1)  # [num_movies, genres]

@@ -24,11 +24,8 @@ LEAST_WIDTH = 64  # columns a group; with fewer a partition is as fast
 def top_k(scores: np.ndarray, k: int) -> np.ndarray:
     """Return the k best columns of each row, best first; equal scores in the order of the index. int64 `[U, k]`.
 
-    Only a few scores are sorted. In long rows, the k-th largest of the maxima of 8 k groups is a limit that at least k
-    scores reach, and few others: two passes over 42,000 scores, twelve times as fast as a partition.
-
-    Raises:
-        ValueError: if k is not 1 to the number of columns.
+    In long rows, the k-th largest of the maxima of 8 k groups is a limit that at least k scores reach, and few others:
+    two passes over 42,000 scores, twelve times as fast as a partition. Raise ValueError if k is out of range.
     """
     if not 1 <= k <= scores.shape[1]:
         raise ValueError(f"k must be 1 to {scores.shape[1]:,}, the number of movies; got {k}.")
@@ -50,16 +47,22 @@ def top_k(scores: np.ndarray, k: int) -> np.ndarray:
     return best
 
 
+def _by_partition(scores: np.ndarray, k: int) -> np.ndarray:
+    place = scores.shape[1] - k
+    least = np.partition(scores, place, axis=1)[:, place, None]  # the k-th largest of each row
+    larger, equal = scores > least, scores == least
+    missing = k - larger.sum(axis=1, keepdims=True)  # so many of the equal ones are in the list: the first
+    crowded = equal.sum(axis=1) > missing[:, 0]  # elsewhere all of them are, and counting can be saved
+    equal[crowded] &= equal[crowded].cumsum(axis=1) <= missing[crowded]
+    best = np.nonzero(larger | equal)[1].reshape(len(scores), k)  # ascending index in each row
+    order = np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(best, order, axis=1)
+
+
 def recommend_top_k(scorer: Scorer, user_index: np.ndarray, seen: pd.DataFrame, indices: Indices, k: int) -> np.ndarray:
-    """Return the k best unseen movies of each user, movie_index int64 `[U, k]`, best first; -1 where none is left.
+    """Return the k best movies of each user that are not in `seen`, int64 `[U, k]`, best first; -1 where none is left.
 
-    Args:
-        user_index: int `[U]`, all known; a user named twice gets the same list twice.
-        seen: ratings whose movies must not be recommended to their user.
-        k: length of the list.
-
-    Raises:
-        ValueError: if a user is unknown, k is out of range, or the scores have another shape or are NaN.
+    Raise ValueError if a user is unknown, k is out of range, or the scores have another shape or are NaN.
     """
     users, back = np.unique(user_index, return_inverse=True)
     if users.size and not 0 <= users[0] <= users[-1] < indices.num_users:
@@ -77,15 +80,8 @@ def held_out_ranks(
 ) -> np.ndarray:
     """Return the rank of each row's movie among all movies that its user has not seen, 1 = best: float64 `[N]`.
 
-    rank(u, i) = 1 + |{j unseen by u: s_uj > s_ui, or s_uj = s_ui and j < i}|
-
-    A rank needs no sorted list: it is counted in one pass over the user's scores. A movie is in its user's top k if
-    its rank is at most k. The rank is NaN, which is not at most k for any k, where the user or the movie has no index
-    or the score is -inf: such a movie is never recommended.
-
-    Args:
-        held_out, seen: rows of user_id, movie_id; the movies in `seen` do not compete.
-        progress: whether to show a bar with users a second and the time left.
+    rank(u, i) = 1 + |{j unseen by u: s_uj > s_ui, or s_uj = s_ui and j < i}|, counted in one pass, without sorting.
+    NaN, which is in no top k, where the user or the movie has no index or the score is -inf.
 
     Raises:
         ValueError: if a held-out movie is among those its user has seen, or the scores have another shape or are NaN.
@@ -93,7 +89,15 @@ def held_out_ranks(
     pairs = rated_pairs(held_out, indices)
     users = np.flatnonzero(np.diff(pairs.indptr))
     all_seen = seen_by(users, seen, indices)
-    _refuse_seen(pairs.multiply(all_seen), len(held_out), indices)
+    both = pairs.multiply(all_seen)
+    if both.nnz:
+        user, movie = both.nonzero()
+        first = np.stack([indices.user_ids[user[:3]], indices.movie_ids[movie[:3]]], axis=1).tolist()
+        raise ValueError(
+            f"a held-out movie must not be among those its user has seen; {both.nnz:,} of {len(held_out):,} are, e.g. "
+            f"[user_id, movie_id] {first}. `held_out` and `seen` are different parts of a `Split`, e.g. split.test and "
+            "split.train."
+        )
     user, movie = indices.user_index(held_out["user_id"]), indices.movie_index(held_out["movie_id"])
     rows = np.flatnonzero((user != UNKNOWN) & (movie != UNKNOWN))
     rows = rows[np.argsort(user[rows], kind="stable")]
@@ -129,21 +133,23 @@ def users_per_block_of(num_movies: int) -> int:
 def scored_blocks(
     scorer: Scorer, users: np.ndarray, all_seen: sparse.csr_array, indices: Indices, progress: bool = False
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield some of `users` and their scores, float32 `[block, num_movies]`, -inf where seen; block after block.
-
-    Args:
-        users: int `[U]`, user_index, ascending, each once.
-        all_seen: bool `[num_users, num_movies]`, see `seen_by`.
-
-    Raises:
-        ValueError: if the scores have another shape or are NaN.
-    """
+    """Yield some of `users`, ascending, and their scores, float32 `[block, num_movies]`, -inf where seen."""
     size = users_per_block_of(indices.num_movies)
     with tqdm(total=len(users), unit="user", disable=not progress) as bar:
         for start in range(0, len(users), size):
             block = users[start : start + size]
             scores = np.array(scorer(block), dtype=np.float32)  # a copy: the scorer's own array stays as it is
-            _check_scores(scores, block, indices)
+            expected = (len(block), indices.num_movies)
+            if scores.shape != expected:
+                raise ValueError(
+                    f"a scorer returns one row per user and one column per movie, {expected}; got {scores.shape}."
+                )
+            bad = np.isnan(scores.max(axis=1))  # the largest of a row is NaN where one of them is
+            if bad.any():
+                raise ValueError(
+                    f"scores must be numbers; NaN for {bad.sum():,} of {len(scores):,} users, "
+                    f"e.g. user_id {indices.user_ids[block[bad][:3]].tolist()}."
+                )
             seen_here = all_seen[block]
             scores[np.repeat(np.arange(len(block)), np.diff(seen_here.indptr)), seen_here.indices] = -np.inf
             yield block, scores
@@ -162,38 +168,3 @@ def top_unseen(scores: np.ndarray, k: int) -> np.ndarray:
     """Return `top_k`, with UNKNOWN (-1) where nothing but -inf is left."""
     lists = top_k(scores, k)
     return np.where(np.isneginf(np.take_along_axis(scores, lists, axis=1)), UNKNOWN, lists)
-
-
-def _by_partition(scores: np.ndarray, k: int) -> np.ndarray:
-    place = scores.shape[1] - k
-    least = np.partition(scores, place, axis=1)[:, place, None]  # the k-th largest of each row
-    larger, equal = scores > least, scores == least
-    missing = k - larger.sum(axis=1, keepdims=True)  # so many of the equal ones are in the list: the first
-    crowded = equal.sum(axis=1) > missing[:, 0]  # elsewhere all of them are, and counting can be saved
-    equal[crowded] &= equal[crowded].cumsum(axis=1) <= missing[crowded]
-    best = np.nonzero(larger | equal)[1].reshape(len(scores), k)  # ascending index in each row
-    order = np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1, kind="stable")
-    return np.take_along_axis(best, order, axis=1)
-
-
-def _check_scores(scores: np.ndarray, users: np.ndarray, indices: Indices) -> None:
-    expected = (len(users), indices.num_movies)
-    if scores.shape != expected:
-        raise ValueError(f"a scorer returns one row per user and one column per movie, {expected}; got {scores.shape}.")
-    bad = np.isnan(scores.max(axis=1))  # the largest of a row is NaN where one of them is
-    if bad.any():
-        raise ValueError(
-            f"scores must be numbers; NaN for {bad.sum():,} of {len(scores):,} users, "
-            f"e.g. user_id {indices.user_ids[users[bad][:3]].tolist()}."
-        )
-
-
-def _refuse_seen(both: sparse.csr_array, num_held_out: int, indices: Indices) -> None:
-    if both.nnz:
-        user, movie = both.nonzero()
-        first = np.stack([indices.user_ids[user[:3]], indices.movie_ids[movie[:3]]], axis=1).tolist()
-        raise ValueError(
-            f"a held-out movie must not be among those its user has seen; {both.nnz:,} of {num_held_out:,} are, e.g. "
-            f"[user_id, movie_id] {first}. `held_out` and `seen` are different parts of a `Split`, e.g. split.test and "
-            "split.train."
-        )

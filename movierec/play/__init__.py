@@ -9,13 +9,11 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "app": ["load_or_train"],
         "doctor": ["BROWSERS", "main"],
-        "embedding_explorer": ["EmbeddingExplorer", "neighbour_table", "untrained"],
         "exercises": ["Quiz", "attempt", "check", "read_questions"],
-        "leakage_lab": ["LeakageLab", "OPTIONS"],
-        "lesson_panels": ["AttentionPanel", "BanditPanel", "NewFilm", "NewFilmPanel"],
-        "recommend_panel": ["RecommendPanel"],
+        "lesson_panels": ["BanditPanel", "LeakageLab", "NewFilm", "NewFilmPanel", "OPTIONS"],
+        "model_panels": ["AttentionPanel", "EmbeddingExplorer", "neighbour_table", "untrained"],
+        "recommend_panel": ["RecommendPanel", "load_or_train"],
         "runs": ["COURSE_LOSS", "append_run", "default_settings", "shipped_path"],
         "runs_panel": ["ResponseSurface", "RunTable"],
         "train_panel": ["TrainPanel", "train"],

@@ -10,7 +10,7 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,14 +26,7 @@ SET_UP = "run `make setup` (or see README.md, Start)"
 
 
 class Finding(NamedTuple):
-    """One line of the report.
-
-    Attributes:
-        name: what was examined.
-        found: what is there.
-        mend: what to do; "" if nothing is wrong.
-        needed: whether the course needs it.
-    """
+    """One line of the report: what was examined, what is there, what to do, and whether the course needs it."""
 
     name: str
     found: str
@@ -43,10 +36,7 @@ class Finding(NamedTuple):
 
 def examine() -> Iterator[Finding]:
     """Yield all findings, one after the other; a broken part does not hide the next one."""
-    looks: list[Callable[[], Iterator[Finding]]] = [
-        _python, _system, _packages, _keras, _memory_and_disk, _data, _kernel, _model, _latex, _browser,
-    ]  # fmt: skip
-    for look in looks:
+    for look in (_python_and_system, _packages, _keras, _memory_and_disk, _data, _kernel, _model, _programs):
         try:
             yield from look()
         except Exception as error:  # whatever is broken is a finding; the next parts are still examined
@@ -66,16 +56,12 @@ def main() -> int:
     return int(missing > 0)
 
 
-def _python() -> Iterator[Finding]:
+def _python_and_system() -> Iterator[Finding]:
     low, high = PYTHONS
     good = low <= sys.version_info[:2] <= high
     advice = f"install Python {low[0]}.{low[1]} to {high[0]}.{high[1]}, then {SET_UP}"
     yield Finding("Python", platform.python_version(), "" if good else advice)
-
-
-def _system() -> Iterator[Finding]:
-    system = platform.system()
-    machine = platform.machine()
+    system, machine = platform.system(), platform.machine()
     intel_mac = system == "Darwin" and machine == "x86_64"
     advice = "TensorFlow ended here with 2.16: use another machine, or Linux in a virtual one"
     yield Finding("system", f"{system} {platform.release()}, {machine}", advice if intel_mac else "")
@@ -119,8 +105,7 @@ def _memory_and_disk() -> Iterator[Finding]:
 
 def _data() -> Iterator[Finding]:
     raw = data_folder() / "raw"
-    there = any((raw / name).exists() for name in ("ml-100k", "ml-100k.zip", WHEEL))
-    if not there:
+    if not any((raw / name).exists() for name in ("ml-100k", "ml-100k.zip", WHEEL)):
         yield Finding("MovieLens-100K", "not there", "run `make data` (the first notebook does it, too)")
         return
     found = fingerprint(load("ml-100k"))
@@ -151,12 +136,9 @@ def _model() -> Iterator[Finding]:
         yield Finding("trained model", str(error), "notebook 06 makes it; so do notebook 07 and `make app`", False)
 
 
-def _latex() -> Iterator[Finding]:
-    found = next(filter(None, map(shutil.which, ("latexmk", "tectonic"))), None)
-    yield Finding("LaTeX", Path(found).name if found else "not there", "" if found else "`make latex` says how", False)
-
-
-def _browser() -> Iterator[Finding]:
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    advice = "only a test of `make app` needs it: apt-get install chromium"
-    yield Finding("Chromium", Path(found).name if found else "not there", "" if found else advice, False)
+def _programs() -> Iterator[Finding]:
+    install = "only a test of `make app` needs it: apt-get install chromium"
+    wanted = [("LaTeX", ("latexmk", "tectonic"), "`make latex` says how"), ("Chromium", BROWSERS, install)]
+    for name, commands, advice in wanted:
+        found = next(filter(None, map(shutil.which, commands)), None)
+        yield Finding(name, Path(found).name if found else "not there", "" if found else advice, False)

@@ -5,6 +5,7 @@ An answer that is still `...` is "not attempted yet" and no error, so that an ex
 
 import html
 import tomllib
+from collections import namedtuple
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,12 +34,8 @@ class Verdict:
 def check(name: str, yours, expected, *, mistakes: list[tuple] = (), tolerance: float = 1e-6) -> Verdict:
     """Judge an answer; if it is wrong, show both answers, and the reason if it is a usual mistake.
 
-    Args:
-        name: of the exercise, e.g. "3".
-        yours: the answer; `...` if nothing was done; an exception, see `attempt`, is shown as one.
-        expected: a number, text, set, list, array or table.
-        mistakes: pairs of a wrong answer and what it comes from.
-        tolerance: for numbers, relative and absolute.
+    `yours` and `expected` are a number, text, set, list, array or table; `yours` is `...` if nothing was done, or an
+    exception, see `attempt`. `mistakes` are pairs of a wrong answer and what it comes from.
     """
     if yours is ...:
         return Verdict(name, "not attempted yet")
@@ -84,29 +81,12 @@ def _shown(value) -> str:
     return text if len(text) <= SHOWN else f"{text[:SHOWN]} …"
 
 
-@dataclass(frozen=True)
-class Option:
-    """One answer to a question: what it says, and why it is right or wrong."""
-
-    text: str
-    why: str
-    right: bool = False
-
-
-@dataclass(frozen=True)
-class Question:
-    """A question with two options or more, one of them right."""
-
-    text: str
-    options: tuple[Option, ...]
+Option = namedtuple("Option", "text why right", defaults=[False])
+Question = namedtuple("Question", "text options")
 
 
 def read_questions(path) -> list[Question]:
-    """Return the questions of a TOML file.
-
-    Raises:
-        ValueError: if a question has fewer than two options, not exactly one right one, or an option without a reason.
-    """
+    """Return the questions of a TOML file; each has two options or more, one right, all with reasons (ValueError)."""
     questions = []
     for number, table in enumerate(tomllib.loads(Path(path).read_text(encoding="utf-8"))["question"], start=1):
         options = tuple(Option(**option) for option in table["option"])
@@ -117,10 +97,7 @@ def read_questions(path) -> list[Question]:
 
 
 class Quiz(widgets.VBox):
-    """The questions of a file, answered by a click, as often as one likes; its repr is the text without the answers.
-
-    For each question there is a group of radio buttons in `choices`, and a line of feedback in `says`.
-    """
+    """The questions of a file: radio buttons in `choices`, feedback in `says`; its repr is the text without answers."""
 
     def __init__(self, path):
         self.questions = read_questions(path)

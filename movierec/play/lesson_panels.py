@@ -1,124 +1,133 @@
-"""Three panels of one lesson each: the attention of a history, a bandit that explores, a film that does not exist yet.
+"""Panels for experiments: protocols that leak, a bandit that explores, a film that does not exist yet.
 
-Each is a view on plain functions that stand before it. Taught in notebooks/08_self_attention, 09_learning_from_feedback
-and 11_people_and_films.
+Taught in notebooks/03_baselines, 09_learning_from_feedback and 11_people_and_films.
 """
 
+import functools
+from collections import namedtuple
+
 import ipywidgets as widgets
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
 from movierec import plots
-from movierec.baselines import FromContent
-from movierec.data import Indices, genre_flags
-from movierec.evaluation import Scorer, rated_pairs
+from movierec.baselines import FromContent, Problem
+from movierec.data import Indices, MovieLens, genre_flags, split_by_user_time, split_random5
+from movierec.evaluation import LIKED_FROM_STARS, Scorer, evaluate_ranking, evaluate_ranks, held_out_ranks, rated_pairs
 from movierec.feedback import EpsilonGreedy, InOrder, LinearBandit, LinUCB, ThompsonSampling
 from movierec.play.parts import FIELD, Panel, as_html, columns, headings, on_change, picture
 
-MOST_ROWS = 20  # films of a history that are drawn, the newest ones
 POLICIES = {"greedy": LinearBandit, "ε-greedy": EpsilonGreedy, "LinUCB": LinUCB, "Thompson sampling": ThompsonSampling}
 YEARS_APART = 5.0  # films that are this far apart differ as much as by one genre
+SAME = 0.02  # a relative change below this counts as none
+MODELS = ("popularity", "item-kNN", "EASE")
+OPTIONS = {  # how a model is measured: of each choice the honest option first
+    "split": ("each user's newest", "at random"),
+    "learned_from": ("train", "train and test"),
+    "vocabulary": ("train", "all ratings"),
+    "seen": ("left out", "kept"),
+    "ranked": ("all films", "100 sampled"),
+}
+Protocol = namedtuple("Protocol", OPTIONS, defaults=[honest for honest, _ in OPTIONS.values()])
+WHY = {
+    "at random": "Test is no longer the future. Films of the days of train are easier to guess.",
+    "train and test": "Training saw the answers. EASE remembers them, counts hardly change, item-kNN may even lose.",
+    "all ratings": "Films that only test has are in the catalogue, too. No model recommends them, so nothing changes.",
+    "kept": "Films that were rated already take the best places of the lists, and none of them is in test.",
+    "100 sampled": "It is far easier to beat 100 films drawn at random than all films, above all for weak models.",
+}
+HEADINGS = {"protocol": "Protocol", "model": "Model", "ndcg": "NDCG@10", "times": "Times", "verdict": "Predicted"}
 
 
-def attention_weights(recommender, titles: np.ndarray, user_id: int, films: int) -> pd.DataFrame:
-    """Return the attention weights of the newest of a user's first `films`: title, block 1, block 2, …; oldest first.
+class Laboratory:
+    """A data set on which `MODELS`, with the `settings` of `baselines.chosen`, are measured under any `Protocol`."""
 
-    Args:
-        recommender: a `SequenceRecommender`.
-        titles: str `[num_movies]`.
-    """
-    film, weights = recommender.looks(user_id, films)
-    blocks = {f"block {number}": of_block[-1] for number, of_block in enumerate(weights, start=1)}
-    return pd.DataFrame({"title": titles[film]} | blocks)
+    def __init__(self, data: MovieLens, settings: dict[str, dict] | None = None):
+        self.data, self.settings = data, settings
+        self._split, self._scorer = functools.cache(self._make_split), functools.cache(self._fit)
 
+    def ndcg(self, model: str = "item-kNN", protocol: Protocol | None = None) -> float:
+        """Return the mean NDCG@10 over the users of test, 0 to 1; raise ValueError for an unknown model or option."""
+        protocol = protocol or Protocol()
+        for name, value in {"model": model, **protocol._asdict()}.items():
+            options = OPTIONS.get(name, MODELS)
+            if value not in options:
+                raise ValueError(f"`{name}` must be one of {options}; got {value!r}.")
+        split = self._split(protocol.split)
+        scorer, indices = self._scorer(model, *protocol[:3])
+        if protocol.ranked == "100 sampled":
+            liked = split.test[split.test["rating"] >= LIKED_FROM_STARS]
+            also = [liked, split.train] if protocol.seen == "kept" else [liked]
+            scorer = self._among_sampled(scorer, indices, pd.concat(also))
+        if protocol.seen == "left out":
+            return float(evaluate_ranking(scorer, split, indices)["ndcg@10"].mean())
+        ranks = held_out_ranks(scorer, split.test, split.train.iloc[:0], indices)  # nothing counts as seen
+        return float(evaluate_ranks(ranks, split.test, indices)["ndcg@10"].mean())
 
-def expected_next(recommender, titles: np.ndarray, user_id: int, films: int, k: int = 5) -> pd.DataFrame:
-    """Return the k most probable films after a user's first `films`, and the one that came: rank, title, chance."""
-    chance = recommender.expects(user_id, films)
-    history, _ = recommender.looks(user_id)
-    order = np.argsort(-chance, kind="stable")
-    came = np.isin(order, history[films : films + 1])
-    shown = (np.arange(len(order)) < k) | came
-    table = pd.DataFrame({"rank": 1 + np.arange(len(order)), "title": titles[order], "chance": chance[order]})
-    return table.assign(came=np.where(came, "it came", ""))[shown].reset_index(drop=True)
+    def _make_split(self, name: str):
+        ratings = self.data.ratings
+        return split_random5(ratings)[0] if name == "at random" else split_by_user_time(ratings)
 
+    def _fit(self, model: str, split_name: str, learned_from: str, vocabulary: str):
+        split = self._split(split_name)
+        train = split.train if learned_from == "train" else pd.concat([split.train, split.test])
+        there = split.train if vocabulary == "train" else self.data.ratings
+        films = self.data.movies[self.data.movies["movie_id"].isin(there["movie_id"])]
+        train = train[train["movie_id"].isin(films["movie_id"])]
+        problem = Problem(train, self.data._replace(movies=films), self.settings)
+        return problem.fit(model), problem.indices
 
-def draw_weights(weights: pd.DataFrame):
-    """Draw `attention_weights`, a picture for each block."""
-    weights = weights.tail(MOST_ROWS)
-    blocks = [name for name in weights if name != "title"]
-    rows = np.arange(len(weights))
-    fig, axes = plt.subplots(1, len(blocks), figsize=(6.4, 0.6 + 0.19 * len(rows)), sharey=True, squeeze=False)
-    for ax, name, colour in zip(axes[0], blocks, plots.COLOURS, strict=False):
-        ax.barh(rows, weights[name], color=colour)
-        ax.set_title(name, fontsize=8, fontweight="normal")
-        ax.set_xlabel("weight")
-    axes[0, 0].set_yticks(rows, [title[:34] for title in weights["title"]], fontsize=7)
-    return fig
-
-
-class AttentionPanel(Panel):
-    """Choose a user and a moment: what does the model attend to, what does it expect, and what came?
-
-    `looks` and `expects` are the tables that are shown, of `attention_weights` and `expected_next`.
-    """
-
-    purpose = "what one history looks at, what is expected next, and what came"
-
-    def __init__(self, recommender, movies: pd.DataFrame, user_ids):
-        self.recommender = recommender
-        self.titles = movies.set_index("movie_id")["title"].reindex(recommender.indices.movie_ids).to_numpy(str)
-        self.looks = self.expects = None
-        self.user = widgets.Dropdown(options=[int(user_id) for user_id in user_ids], description="User", **FIELD)
-        self.films = widgets.IntSlider(1, 1, 1, description="Films so far", **FIELD)
-        self.picture, self.list = widgets.HTML(), widgets.HTML()
-        on_change(self._on_user, self.user)
-        on_change(self._show, self.films)
-        super().__init__(columns(widgets.VBox([self.user, self.films, self.list]), self.picture))
-        self._on_user()
-
-    def _on_user(self) -> None:
-        self.films.max = len(self.recommender.looks(self.user.value)[0])
-        self.films.value = max(1, self.films.max - 1)  # the last moment after which a film came
-        self._show()
-
-    def _show(self) -> None:
-        moment = self.user.value, min(self.films.value, self.films.max)
-        self.looks = attention_weights(self.recommender, self.titles, *moment)
-        self.expects = expected_next(self.recommender, self.titles, *moment)
-        rounded = self.expects.assign(chance=self.expects["chance"].map("{:.3f}".format))
-        names = headings(rounded) | {"title": "Expected next", "came": ""}
-        self.list.value = as_html(rounded, names, "What comes next?")
-        newest = self.looks["title"].iloc[-1]
-        text = f"Bars: the attention weights of {newest}, the newest film read, on each film before it, block by block."
-        self.picture.value = picture(draw_weights(self.looks), text)
+    def _among_sampled(self, scorer, indices, also: pd.DataFrame):
+        """Return the scorer with -inf for all but 100 films that the user has never rated, and the pairs of `also`."""
+        allowed = rated_pairs(also, indices).toarray()
+        rated = rated_pairs(self.data.ratings, indices).toarray()
+        luck = np.random.default_rng(0).random(rated.shape)
+        np.put_along_axis(allowed, np.argsort(luck + rated, axis=1)[:, :100], True, axis=1)
+        return lambda user_index: np.where(allowed[user_index], scorer(user_index), -np.inf)
 
 
-def make_policy(policy: str, dim: int, places: int, amount: float, knows_places: bool = True):
-    """Return a new policy of `POLICIES`; `amount` is its ε, α or width.
+class LeakageLab(Panel):
+    """Five switches of a protocol; a prediction shows the number of `Laboratory.ndcg`, and adds it to `table`."""
 
-    Raises:
-        ValueError: if there is no such policy, or the amount is out of range.
-    """
-    if policy not in POLICIES:
-        raise ValueError(f"`policy` must be one of {', '.join(POLICIES)}; got {policy!r}.")
-    amounts = [] if policy == "greedy" else [amount]
-    return POLICIES[policy](dim, places, *amounts, knows_places=knows_places)
+    purpose = "five switches of a protocol; predict, measure, read why"
 
+    def __init__(self, data: MovieLens, settings: dict[str, dict] | None = None):
+        self.laboratory = Laboratory(data, settings)
+        self.table = pd.DataFrame(columns=list(HEADINGS))
+        style = {"description_width": "8em", "button_width": "12em"}
+        self.model = widgets.ToggleButtons(options=MODELS, value="item-kNN", description="Model", style=style)
+        self.switches = {
+            name: widgets.ToggleButtons(options=options, description=name.replace("_", " ").capitalize(), style=style)
+            for name, options in OPTIONS.items()
+        }
+        self.predictions = {name: widgets.Button(description=name) for name in ("falls", "stays", "rises")}
+        asks = f"<p><b>Predict:</b> against the honest protocol, the number … (below {SAME:.0%} it stays)</p>"
+        self.says, self.list = widgets.HTML(), widgets.HTML()
+        on_change(lambda: self.say(""), self.model, *self.switches.values())
+        for name, button in self.predictions.items():
+            button.on_click(lambda _, name=name: self.measure(name))
+        buttons = widgets.HBox(list(self.predictions.values()))
+        super().__init__(self.model, *self.switches.values(), widgets.HTML(asks), buttons, self.says, self.list)
 
-def draw_regret(curves: dict[str, np.ndarray]):
-    """Draw cumulative regrets, {name: `[rounds]`}."""
-    ax = pd.DataFrame(curves).plot(figsize=(4.6, 2.8), color=plots.COLOURS[:2], style=plots.LINE_STYLES[:2])
-    ax.set(xlabel="visits", ylabel="clicks missed so far (regret)", ylim=(0, None))
-    return ax.figure
+    def measure(self, prediction: str | None = None) -> float:
+        """Return NDCG@10 and add it to the table; `prediction` is "falls", "stays", "rises" or None."""
+        protocol, model = Protocol(**{name: switch.value for name, switch in self.switches.items()}), self.model.value
+        honest, ndcg = self.laboratory.ndcg(model), self.laboratory.ndcg(model, protocol)
+        truth = "stays" if abs(ndcg - honest) <= SAME * honest else "rises" if ndcg > honest else "falls"
+        switched = [value for value, first in zip(protocol, Protocol(), strict=True) if value != first]
+        times = ndcg / honest if honest else float("nan")
+        verdict = "–" if prediction is None else f"{prediction}: {'right' if prediction == truth else 'no'}"
+        self.table.loc[len(self.table)] = [", ".join(switched) or "honest", model, ndcg, times, verdict]
+        rounded = self.table.assign(ndcg=self.table["ndcg"].map("{:.3f}".format))
+        rounded["times"] = self.table["times"].map("{:.2f}".format)
+        self.list.value = as_html(rounded, HEADINGS, "Measured so far")
+        why = " ".join(WHY[value] for value in switched) or "Nothing is switched on: this is the honest number."
+        self.say(f"It {truth}. {why}")
+        return ndcg
 
 
 class BanditPanel(Panel):
-    """Choose a policy, press Run: its regret beside that of one fixed order, and a table of all runs.
-
-    A view on `World.play` of the simulator. `runs` has a row for each run; `curves` are the regrets of the last one.
-    """
+    """Choose a policy, press Run: its regret beside that of one fixed order (`curves`), and a table of all `runs`."""
 
     purpose = "how a policy explores, what it misses, and a table of all runs"
 
@@ -139,13 +148,14 @@ class BanditPanel(Panel):
     def run(self) -> None:
         """Play the policy that is chosen, and one fixed order, with the same visitors."""
         name, seed, places = self.policy.value, self.seed.value, self.world.places
-        policy = make_policy(name, self.features.shape[2], places, self.amount.value, self.knows_places.value)
+        amounts = [] if name == "greedy" else [self.amount.value]  # ε, α or width
+        policy = POLICIES[name](self.features.shape[2], places, *amounts, knows_places=self.knows_places.value)
         mine = self.world.play(policy, self.features, self.rounds, seed)
         fixed = self.world.play(InOrder(self.column, places), self.features, self.rounds, seed)
         self.curves = {"one fixed order": fixed["regret"].cumsum(), name: mine["regret"].cumsum()}
         row = {
             "policy": name,
-            "amount": "–" if name == "greedy" else f"{self.amount.value:g}",
+            "amount": f"{amounts[0]:g}" if amounts else "–",
             "places": "known" if self.knows_places.value else "not known",
             "seed": seed,
             "clicks": round(float(mine["clicks"].mean()), 3),
@@ -154,18 +164,16 @@ class BanditPanel(Panel):
         self.runs = pd.concat([self.runs, pd.DataFrame([row])], ignore_index=True)
         names = headings(self.runs) | {"amount": "ε, α, width", "clicks": "Clicks a visit"}
         self.list.value = as_html(self.runs, names, f"Runs of {self.rounds:,} visits")
-        text = f"Regret by visits: {name} beside one fixed order that learns nothing."
-        self.picture.value = picture(draw_regret(self.curves), text)
+        style = {"color": plots.COLOURS[:2], "style": plots.LINE_STYLES[:2], "ylim": (0, None), "figsize": (4.6, 2.8)}
+        ax = pd.DataFrame(self.curves).plot(xlabel="visits", ylabel="clicks missed so far (regret)", **style)
+        self.picture.value = picture(ax.figure, f"Regret by visits: {name} beside one fixed order that learns nothing.")
 
 
 class NewFilm:
     """What genres and a year say of a film, given a scorer of the films that people have rated.
 
-    Attributes:
-        content: float64 `[num_movies, genres + 1]`: 1 for each genre, and the year in steps of `YEARS_APART`.
-        genres: their names, in the order of the columns.
-        years: the first and the last.
-        scores: float32 `[num_users, num_movies]`; -inf for a film that the user has seen, or that nobody has rated.
+    `content`, float64 `[num_movies, genres + 1]`, is 1 for each of `genres`, and the year in steps of `YEARS_APART`.
+    `scores`, float32 `[num_users, num_movies]`, are -inf for a film that the user has seen, or that nobody has rated.
     """
 
     def __init__(self, scorer: Scorer, movies: pd.DataFrame, train: pd.DataFrame, indices: Indices):
@@ -176,8 +184,7 @@ class NewFilm:
         year = pd.to_numeric(self.movies["year"], errors="coerce").astype("float64")
         self.years = int(year.min()), int(year.max())
         self.usual_year = float(year.mean())
-        steps = (year.fillna(self.usual_year) - self.usual_year) / YEARS_APART
-        self.content = np.column_stack([flags, steps])
+        self.content = np.column_stack([flags, (year.fillna(self.usual_year) - self.usual_year) / YEARS_APART])
         seen = rated_pairs(train, indices).toarray()
         self.count = seen.sum(axis=0)
         self.from_content = FromContent(scorer, self.content, self.count > 0)
@@ -186,11 +193,9 @@ class NewFilm:
 
     def vector(self, genres: tuple, year: int) -> np.ndarray:
         """Return the film's content, float64 `[genres + 1]`; raise ValueError for an unknown genre, or for none."""
-        unknown = [genre for genre in genres if genre not in self.genres]
-        if unknown or not genres:
+        if not genres or not set(genres) <= set(self.genres):
             raise ValueError(f"a film needs one genre or more of {', '.join(self.genres)}; got {list(genres)}.")
-        flags = [float(genre in genres) for genre in self.genres]
-        return np.append(flags, (year - self.usual_year) / YEARS_APART)
+        return np.append([genre in genres for genre in self.genres], (year - self.usual_year) / YEARS_APART)
 
     def near(self, genres: tuple, year: int, k: int = 5) -> pd.DataFrame:
         """Return the k films with the nearest content, of equals the more often rated first: title, genres, ratings."""
@@ -212,24 +217,18 @@ class NewFilm:
 
 
 class NewFilmPanel(Panel):
-    """Choose genres and a year: the films that are like it, and the people in whose lists it would stand highest.
-
-    `near` and `audience` are the tables that are shown; `users` has user_id and what is known of them, or is None.
-    """
+    """Choose genres and a year: the films like it (`near`), and in whose lists it would stand highest (`audience`)."""
 
     purpose = "choose genres and a year; see the films like it, and who would get it"
 
     def __init__(self, film: NewFilm, users: pd.DataFrame | None = None):
         self.film, self.users = film, users
-        self.near = self.audience = None
-        self.genres = widgets.SelectMultiple(
-            options=film.genres, value=film.genres[:1], rows=8, description="Genres", **FIELD
-        )
+        value = film.genres[:1]
+        self.genres = widgets.SelectMultiple(options=film.genres, value=value, rows=8, description="Genres", **FIELD)
         self.year = widgets.IntSlider(film.years[1], *film.years, description="Year", **FIELD)
         self.message, self.like, self.people = widgets.HTML(), widgets.HTML(), widgets.HTML()
         on_change(self._show, self.genres, self.year)
-        left = widgets.VBox([self.genres, self.year, self.message])
-        super().__init__(columns(left, self.like, self.people))
+        super().__init__(columns(widgets.VBox([self.genres, self.year, self.message]), self.like, self.people))
         self._show()
 
     def summary(self) -> str:

@@ -77,13 +77,7 @@ def headings(table: pd.DataFrame) -> dict[str, str]:
 
 
 def search_titles(movies: pd.DataFrame, text: str, count: int = 8) -> pd.DataFrame:
-    """Return the movies whose title contains `text`, most rated first; if there is none, those of a similar spelling.
-
-    Args:
-        movies: movie_id, title, popularity.
-        text: any part of a title, in any case; an empty text finds the most rated films.
-        count: at most so many.
-    """
+    """Return the movies whose title contains `text`, most rated first; or else those of a similar spelling."""
     names = movies["title"].str.casefold()
     wanted = text.strip().casefold()
     found = movies[names.str.contains(wanted, regex=False)]
@@ -94,23 +88,18 @@ def search_titles(movies: pd.DataFrame, text: str, count: int = 8) -> pd.DataFra
 
 
 class FilmSearch(widgets.VBox):
-    """A text field and the films that `search_titles` finds; the first one is chosen.
-
-    Attributes:
-        text, matches, message: the widgets; `matches.value` is a movie_id, or None.
-    """
+    """A text field and the films that `search_titles` finds; `matches.value` is the movie_id of one, or None."""
 
     def __init__(self, movies: pd.DataFrame):
         self.movies = movies
         self.text = widgets.Text(description="Find a film", placeholder="a part of its title", **FIELD)
         self.matches = widgets.Select(description="Films", rows=6, **FIELD)
         self.message = widgets.HTML()
-        on_change(self.search, self.text)
+        on_change(self._search, self.text)
         super().__init__([self.text, self.matches, self.message])
-        self.search()
+        self._search()
 
-    def search(self) -> None:
-        """Show the films that match the text."""
+    def _search(self) -> None:
         found = search_titles(self.movies, self.text.value)
         self.matches.options = list(zip(found["title"], found["movie_id"].tolist(), strict=True))
         self.matches.index = 0 if len(found) else None

@@ -3,15 +3,15 @@
 Taught in notebooks/07_recommendations; `make app` shows the form as a web page.
 """
 
-import html
 import time
 from dataclasses import dataclass, field
 
 import ipywidgets as widgets
 import pandas as pd
 
-from movierec.play.parts import FIELD, GROWING, FilmSearch, Panel, as_html, columns, on_change
+from movierec.play.parts import FIELD, GROWING, FilmSearch, Panel, as_html, columns, on_change, status
 from movierec.recommend import MINUTES_PER_FILM, make_playlist
+from movierec.training import load_or_train as load_or_train  # the model of the course, handed on with its panel
 
 CANDIDATES = 100  # films that a playlist is chosen from
 LIST = {"rank": "", "title": "Film", "genres": "Genres", "predicted_stars": "Expected", "because": "Why"}
@@ -31,11 +31,6 @@ class Visitor:
     stars: dict[int, float] = field(default_factory=dict)
     genres: tuple[str, ...] = ()
 
-    def rate(self, movie_id: int, stars: float) -> None:
-        """Give the film these stars; it becomes the newest."""
-        self.stars.pop(movie_id, None)
-        self.stars[movie_id] = stars
-
 
 def recommended(model, visitor: Visitor, k: int) -> pd.DataFrame:
     """Return the visitor's k films with genres, year and reasons; `.attrs["based_on"]` as of `recommend_new`."""
@@ -43,33 +38,25 @@ def recommended(model, visitor: Visitor, k: int) -> pd.DataFrame:
 
 
 def evening(model, visitor: Visitor, *, exclude: tuple = (), **sliders) -> pd.DataFrame:
-    """Return a playlist for the visitor, chosen from their `CANDIDATES` best films.
+    """Return a playlist for the visitor, chosen from their `CANDIDATES` best films; `sliders` as of `make_playlist`.
 
-    Args:
-        exclude: genres; one that no candidate has is no error.
-        **sliders: as of `make_playlist`.
-
-    Raises:
-        ValueError: if no candidate has the genres and years that are asked for.
+    An excluded genre that no candidate has is no error. Raise ValueError if no candidate is of the kind asked for.
     """
     left = model.indices.num_movies - len(visitor.stars)
     table = _with_films(model, model.recommend_new(visitor.stars, min(CANDIDATES, left), genres=visitor.genres))
     vectors = model.pipeline.directions.numpy()[model.indices.movie_index(table["movie_id"])]
-    there = set("|".join(table["genres"]).split("|"))
-    exclude = [genre for genre in exclude if genre in there]
+    exclude = [genre for genre in exclude if genre in "|".join(table["genres"]).split("|")]
     try:
         return make_playlist(table, vectors, exclude=exclude, **sliders)
     except ValueError as error:
         if not (exclude or sliders.get("include") or sliders.get("years")):
             raise
-        raise ValueError(
-            f"none of your {len(table)} best films is of this kind. Ask for other genres or more years."
-        ) from error
+        found = f"none of your {len(table)} best films is of this kind."
+        raise ValueError(f"{found} Ask for other genres or more years.") from error
 
 
 def _with_films(model, table: pd.DataFrame) -> pd.DataFrame:
-    films = model.movies.set_index("movie_id")[["genres", "year", "popularity"]]
-    joined = table.join(films, on="movie_id")
+    joined = table.join(model.movies.set_index("movie_id")[["genres", "year", "popularity"]], on="movie_id")
     joined.attrs = table.attrs
     return joined
 
@@ -77,18 +64,13 @@ def _with_films(model, table: pd.DataFrame) -> pd.DataFrame:
 class RecommendPanel(Panel):
     """The form: a search, stars, genres, a list and an evening; see `rate`, `forget` and `refresh` to use it by code.
 
-    Attributes:
-        visitor: the `Visitor` as the form describes them.
-        table: the list that is shown, as a DataFrame.
-        last_seconds: from the last change to its list.
+    `visitor` is the `Visitor` as the form describes them, `table` the list, `last_seconds` the time of its last change.
     """
 
     purpose = "find a film, give it stars, name genres, and see a list with reasons"
 
     def __init__(self, model, k: int = 10):
-        self.model = model
-        self.visitor = Visitor()
-        self.table = self.last_seconds = None
+        self.model, self.visitor = model, Visitor()
         self.films = FilmSearch(model.movies)
         self.search, self.matches = self.films.text, self.films.matches
         self.star_buttons = [self._star_button(float(stars)) for stars in model.bias.levels]
@@ -113,15 +95,12 @@ class RecommendPanel(Panel):
         self.refresh()
 
     def rate(self, movie_id: int, stars: float) -> None:
-        """Give a film stars, or other stars, as a click does.
-
-        Raises:
-            ValueError: if the film is not in the catalogue, or there are no such stars.
-        """
+        """Give a film stars, as a click does; raise ValueError if it is not in the catalogue or has no such stars."""
         levels = self.model.bias.levels
         if movie_id not in self.model.indices.movie_ids or stars not in levels:
             raise ValueError(f"a film of the catalogue takes {levels.tolist()} stars; got {movie_id!r}: {stars!r}.")
-        self.visitor.rate(movie_id, stars)
+        self.visitor.stars.pop(movie_id, None)
+        self.visitor.stars[movie_id] = stars  # the newest
         self._show_rated()
 
     def forget(self, movie_id: int) -> None:
@@ -135,7 +114,7 @@ class RecommendPanel(Panel):
         try:
             self.table = recommended(self.model, self.visitor, self.length.value)
         except ValueError as error:
-            self.message.value = f"<p>{html.escape(str(error))}</p>"
+            self.message.value = status(str(error))
             return
         self.message.value = ""
         self.list.value = as_html(self.table, LIST, BASED_ON[self.table.attrs["based_on"]] + ":")
@@ -145,25 +124,26 @@ class RecommendPanel(Panel):
     def _star_button(self, stars: float) -> widgets.Button:
         tooltip = f"give the chosen film {stars:g} stars"
         button = widgets.Button(description=f"{stars:g} ★", tooltip=tooltip, layout={"width": "3.6em"})
-        button.on_click(lambda _: self._on_stars(stars))
-        return button
 
-    def _on_stars(self, stars: float) -> None:
-        if self.matches.value is None:
-            self.films.message.value = "<b>Choose a film first</b>: search for a part of its title."
-        else:
-            self.rate(self.matches.value, stars)
+        def rate(_):
+            if self.matches.value is None:
+                self.films.message.value = "<b>Choose a film first</b>: search for a part of its title."
+            else:
+                self.rate(self.matches.value, stars)
+
+        button.on_click(rate)
+        return button
 
     def _on_genres(self) -> None:
         self.visitor.genres = tuple(self.genres.value)
         self.refresh()
 
     def _show_rated(self) -> None:
-        titles = self.model.movies.set_index("movie_id")["title"]
-        self.rated.children = [self._rated_row(film, titles[film], stars) for film, stars in self.visitor.stars.items()]
+        self.rated.children = [self._rated_row(*rated) for rated in self.visitor.stars.items()]
         self.refresh()
 
-    def _rated_row(self, movie_id: int, title: str, stars: float) -> widgets.HBox:
+    def _rated_row(self, movie_id: int, stars: float) -> widgets.HBox:
+        title = self.model.movies.set_index("movie_id")["title"][movie_id]
         options = [(f"{level:g} ★", float(level)) for level in self.model.bias.levels]
         choice = widgets.Dropdown(options=options, value=stars, layout={"width": "5em"})
         choice.observe(lambda change: self.rate(movie_id, change["new"]), "value")
@@ -178,7 +158,7 @@ class PlaylistPanel(Panel):
     purpose = "minutes, well-known or hidden, varied or alike, years and genres of an evening"
 
     def __init__(self, panel: RecommendPanel):
-        self.panel, self.table = panel, None
+        self.panel = panel
         years = panel.model.movies["year"].dropna()
         first, last = (int(years.min()), int(years.max())) if len(years) else (1900, 2000)
         genres = panel.model.pipeline.genres
@@ -206,7 +186,7 @@ class PlaylistPanel(Panel):
             )  # fmt: skip
         except ValueError as error:
             self.table = None
-            self.list.value = f"<p>{html.escape(str(error))}</p>"
+            self.list.value = status(str(error))
             return
         total = f"{len(self.table)} films, {self.table['minutes'].sum():g} minutes"
         about = f"{total} (running times are not known: each film counts {MINUTES_PER_FILM})"

@@ -1,7 +1,7 @@
-"""Training runs to keep, read and compare, and the settings that a reader can turn.
+"""Training runs, kept as lines of JSON, to read and compare, and the settings that a reader can turn.
 
-A run is one head of the hybrid as `train_panel.train` trained it, kept as a line of JSON. The course ships runs in
-report/results/runs.jsonl; a reader's own are added to data/cache. Taught in notebooks/06_training.
+The course ships runs in report/results/runs.jsonl; a reader's own are added to data/cache. Taught in
+notebooks/06_training.
 """
 
 import json
@@ -26,13 +26,12 @@ HINTS = {"stars": "rmse (stars), lower is better", "ranking": "ndcg@10 (0 to 1),
 COURSE_LOSS = {"stars": "stars: ordered choice", "ranking": "lists: softmax over all films"}
 
 
-# A hyperparameter that a reader can turn: its name, the unit of its values, and what it does in one line; and for each
-# head the values to choose from, the one that the course uses, and the name of the argument of `fit_hybrid`.
+# What a reader can turn; for each head the values to choose from, the course's, and the argument of `fit_hybrid`.
 Setting = namedtuple("Setting", "label unit meaning options default keyword")
 
 
-def _each(stars, ranking) -> dict:
-    return {"stars": stars, "ranking": ranking}
+def _each(*stars_and_ranking) -> dict:
+    return dict(zip(METRICS, stars_and_ranking, strict=True))
 
 
 DIMS = (4, 8, 16, 32, 64, 128)
@@ -91,14 +90,9 @@ def shown(value) -> str:
 class Run:
     """One head as it was trained once.
 
-    Attributes:
-        settings: "loss", a name of `LOSSES`, and a value for each of `SETTINGS`.
-        history: one dict an epoch: epoch, loss (mean of its batches), value (validation), seconds (since the start).
-        predicted: what was expected of `best` beforehand, or None.
-        stopped: whether somebody stopped it.
-        dataset: the name of its data, as in the environment variable MOVIEREC_DATASET.
-        num_train: ratings in train; runs on other data cannot be compared.
-        cpu_seconds: of the whole process while it was trained.
+    `settings` has "loss", a name of `LOSSES`, and a value for each of `SETTINGS`. `history` has one dict an epoch:
+    epoch, loss (mean of its batches), value (validation), seconds (since the start). `predicted` is what was expected
+    of `best` beforehand. Runs on another `dataset`, or with another `num_train` of ratings, cannot be compared.
     """
 
     settings: dict
@@ -111,28 +105,23 @@ class Run:
 
     @property
     def head(self) -> str:
-        """The head that was trained: "stars" or "ranking"."""
         return LOSSES[self.settings["loss"]][0]
 
     @property
     def metric(self) -> str:
-        """The metric of `history`: "rmse", in stars, or "ndcg@10"."""
         return METRICS[self.head]
 
     @property
     def best(self) -> float:
-        """The best value on validation."""
         values = [row["value"] for row in self.history]
         return min(values) if self.head == "stars" else max(values)
 
     @property
     def best_epoch(self) -> int:
-        """The first epoch with the best value."""
         return next(row["epoch"] for row in self.history if row["value"] == self.best)
 
     @property
     def seconds(self) -> float:
-        """Wall seconds until the end of the last epoch."""
         return self.history[-1]["seconds"]
 
     def repeats(self, other: "Run") -> bool:
@@ -156,11 +145,7 @@ def own_path() -> Path:
 
 
 def read_runs(path: Path) -> list[Run]:
-    """Return the runs of a file in their order; none if there is no file.
-
-    Warns:
-        UserWarning: for each line that is not a run, e.g. one that was cut short; the line is left out.
-    """
+    """Return the runs of a file in their order, none if there is no file; warn of each line that is not a run."""
     runs = []
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
     for number, line in enumerate(lines, start=1):
@@ -178,10 +163,10 @@ def read_runs(path: Path) -> list[Run]:
     return runs
 
 
-def known_runs(num_train: int | None = None) -> list[Run]:
-    """Return shipped and own runs on the data set that is chosen, oldest first; with `num_train` ratings, if given."""
+def known_runs(num_train: int) -> list[Run]:
+    """Return shipped and own runs on the data set that is chosen, with `num_train` ratings; oldest first."""
     runs = read_runs(shipped_path()) + read_runs(own_path())
-    return [run for run in runs if run.dataset == chosen() and num_train in (None, run.num_train)]
+    return [run for run in runs if (run.dataset, run.num_train) == (chosen(), num_train)]
 
 
 def append_run(run: Run, path: Path) -> None:
@@ -200,8 +185,7 @@ def runs_table(runs: list[Run]) -> pd.DataFrame:
     """Return one row a run: its settings, metric, best value and epoch, seconds, and what was predicted."""
     results = ["metric", "best", "best_epoch", "seconds", "predicted"]
     rows = [run.settings | {name: getattr(run, name) for name in results} for run in runs]
-    table = pd.DataFrame(rows, columns=["loss", *SETTINGS, *results])
-    return table.astype({"predicted": float}).rename_axis("run")
+    return pd.DataFrame(rows, columns=["loss", *SETTINGS, *results]).astype({"predicted": float}).rename_axis("run")
 
 
 def compare_runs(runs: list[Run]) -> pd.DataFrame:
@@ -220,11 +204,7 @@ def label(run: Run, names) -> str:
 
 
 def surface(runs: list[Run], head: str) -> pd.DataFrame:
-    """Return the best value by learning rate (rows) and dimension (columns), all else as in the course; none stopped.
-
-    Raises:
-        ValueError: if no run has such settings.
-    """
+    """Return the best value by learning rate (rows) and dimension (columns), all else as in the course."""
     found = {}
     for run in runs:
         usual = default_settings(COURSE_LOSS[head]) | {name: run.settings[name] for name in ("dim", "learning_rate")}

@@ -20,28 +20,21 @@ HEADS = {"lists": "ranking", "stars": "stars"}
 HEADINGS = {"loss": "Loss", **{name: setting.label for name, setting in SETTINGS.items()}, "metric": "Metric"}
 HEADINGS |= {"best": "Best", "best_epoch": "In epoch", "seconds": "Seconds", "predicted": "Predicted"}
 FORMATS = {"best": "{:.4f}", "seconds": "{:.0f}", "predicted": "{:g}"}
-CURVES_SIZE_IN = (5.2, 2.3)  # wider than a column of the report: it is looked at on a screen
 LINES = {"color": plots.COLOURS, "linestyle": plots.LINE_STYLES, "marker": plots.MARKERS}
 SHADES = LinearSegmentedColormap.from_list("light to dark", ["#f2f6fb", "#1f5fa0"])  # the worst to the best button
 
 
 def draw_curves(runs: list[Run], epochs: int | None = None) -> Figure:
-    """Draw loss on train and metric on validation by epoch, a line for each run; the best epoch is marked.
+    """Draw loss on train and metric on validation by epoch, a line for each run of one head; the best epoch is marked.
 
     The figure is made without pyplot, whose figures belong to the cell that is running: this one is drawn in a thread.
-
-    Args:
-        runs: of one head; they may be unfinished.
-        epochs: where the axis ends; None: at the last epoch of the longest run.
-
-    Raises:
-        ValueError: if there is no run, or they are of different heads.
+    The axis ends at `epochs`, or at the last epoch of the longest run.
     """
     if len({run.metric for run in runs}) != 1:
         raise ValueError(f"curves need runs of one head; got {sorted({run.head for run in runs}) or 'none'}.")
-    fig = Figure(figsize=CURVES_SIZE_IN, dpi=plots.SCREEN_DPI, layout="constrained")
+    fig = Figure(figsize=(5.2, 2.3), dpi=plots.SCREEN_DPI, layout="constrained")
     axes = fig.subplots(1, 2)
-    differing = list(recorded.compare_runs(runs)) if len(runs) > 1 else []
+    differing = recorded.compare_runs(runs) if len(runs) > 1 else []
     names = [recorded.label(run, differing) for run in runs]
     for number, run in enumerate(runs):
         style = {name: values[number % len(values)] for name, values in LINES.items()}
@@ -66,34 +59,23 @@ def curves_as_html(runs: list[Run], epochs: int | None = None) -> str:
     return picture(draw_curves(runs, epochs), f"Loss on train and {runs[0].metric} on validation by epoch. {said}.")
 
 
-def in_a_line(run: Run) -> str:
-    """Return the best value and what is not as in the course: "0.1652: Dimension 16"."""
+def _in_a_line(run: Run) -> str:
     usual = recorded.default_settings(COURSE_LOSS[run.head])
     other = recorded.label(run, [name for name in usual if run.settings[name] != usual[name]])
     return f"{run.best:.4f}: {other}{', stopped' if run.stopped else ''}"
 
 
 class RunsView(Panel):
-    """What the views on recorded runs share: the head that is shown, and the panel that is turned and listened to.
-
-    Args:
-        panel: a `TrainPanel` whose runs are shown and whose sliders are turned, or None.
-    """
+    """What the views on recorded runs share: the head, and the `TrainPanel` that is turned and listened to."""
 
     def __init__(self, panel, *rows):
-        self.panel = panel
-        self.table = None
+        self.panel, self.table = panel, None
         self.says = widgets.HTML()
         self.head = widgets.Dropdown(options=HEADS, description="Head", **FIELD)
         on_change(self.refresh, self.head)
         super().__init__(self.head, *rows, self.says)
-        if panel is not None:
-            panel.listeners.append(self.refresh)
+        panel.listeners.append(self.refresh)
         self.refresh()
-
-    def known(self) -> list[Run]:
-        """Return all recorded runs, oldest first."""
-        return recorded.known_runs() if self.panel is None else self.panel.runs
 
     def turn(self, settings: dict, done: str) -> None:
         """Turn the panel's sliders and say `done`, or why it cannot be done."""
@@ -105,22 +87,17 @@ class RunsView(Panel):
 
 
 class RunTable(RunsView):
-    """All runs of a head; two to four can be compared, and the settings of any one can be restored.
-
-    `table` is the comparison as a DataFrame, or None if fewer than two runs are chosen.
-    """
+    """All runs of a head; two to four can be compared, see `table`, and the settings of any one can be restored."""
 
     purpose = "recorded runs, sorted; two to four compared; restore"
 
-    def __init__(self, panel=None):
+    def __init__(self, panel):
         self.runs = []
         self.order = widgets.Dropdown(options=ORDERS, description="Order", **FIELD)
-        self.chosen = widgets.SelectMultiple(
-            description="Runs", rows=10, layout={"width": "52em", "max_width": "100%"}, style=FIELD["style"]
-        )
-        self.restore_button = widgets.Button(
-            description="Restore", tooltip="turn the sliders as in the first chosen run"
-        )
+        wide = FIELD | {"layout": {"width": "52em", "max_width": "100%"}}
+        self.chosen = widgets.SelectMultiple(description="Runs", rows=10, **wide)
+        tooltip = "turn the sliders as in the first chosen run"
+        self.restore_button = widgets.Button(description="Restore", tooltip=tooltip)
         self.list, self.curves = widgets.HTML(), widgets.HTML()
         on_change(self.refresh, self.order)
         on_change(self._compare, self.chosen)
@@ -131,46 +108,40 @@ class RunTable(RunsView):
     def refresh(self) -> None:
         """Read the runs again, in the order that is set; what is chosen stays chosen."""
         chosen = [self.runs[number] for number in self.chosen.value]
-        self.runs = [run for run in self.known() if run.head == self.head.value]
+        self.runs = [run for run in self.panel.runs if run.head == self.head.value]
         ascending = {"best": self.head.value == "stars", "run": False}.get(self.order.value, True)
         table = recorded.runs_table(self.runs).reset_index()
         order = table.sort_values(self.order.value, ascending=ascending, kind="stable").index.tolist()
-        self.chosen.options = [(in_a_line(self.runs[number]), number) for number in order]
+        self.chosen.options = [(_in_a_line(self.runs[number]), number) for number in order]
         self.chosen.value = tuple(number for number in order if self.runs[number] in chosen)
         self._compare()
 
     def restore(self) -> None:
         """Turn the sliders to the settings of the first chosen run."""
-        if self.panel is not None and self.chosen.value:
+        if self.chosen.value:
             self.turn(self.runs[self.chosen.value[0]].settings, "The sliders stand as in that run.")
 
     def _compare(self) -> None:
         runs = [self.runs[number] for number in self.chosen.value]
         many = len(runs) > MOST_COMPARED
-        self.restore_button.disabled = self.panel is None or not runs
+        self.restore_button.disabled = not runs
         self.say(f"{len(runs)} runs are too many; choose up to {MOST_COMPARED}." if many else "")
         self.table = recorded.compare_runs(runs) if 1 < len(runs) <= MOST_COMPARED else None
         self.curves.value = curves_as_html(runs) if runs and not many else ""
-        self.list.value = "" if self.table is None else _as_html(self.table)
-
-
-def _as_html(table: pd.DataFrame) -> str:
-    text = table.astype(object)
-    for name in table:
-        show = FORMATS[name].format if name in FORMATS else shown
-        text[name] = table[name].map(show, na_action="ignore")
-    return as_html(text, {name: HEADINGS[name] for name in table}, "Only the settings that differ are shown")
+        self.list.value = ""
+        if self.table is not None:
+            show = {name: FORMATS[name].format if name in FORMATS else shown for name in self.table}
+            text = {name: self.table[name].astype(object).map(show[name], na_action="ignore") for name in show}
+            names = {name: HEADINGS[name] for name in show}
+            self.list.value = as_html(pd.DataFrame(text), names, "Only the settings that differ are shown")
 
 
 class ResponseSurface(RunsView):
-    """The best value on validation by learning rate and dimension, a button each: the darker the better.
-
-    A click turns the panel's sliders to these two settings; `buttons` is {(learning_rate, dim): button}.
-    """
+    """The best value by learning rate and dimension: `buttons` {(learning_rate, dim): button}; a click loads both."""
 
     purpose = "the best value on validation by learning rate and dimension; click to load"
 
-    def __init__(self, panel=None):
+    def __init__(self, panel):
         self.buttons = {}
         self.grid = widgets.GridBox()
         super().__init__(panel, self.grid)
@@ -181,7 +152,7 @@ class ResponseSurface(RunsView):
         self.table, self.buttons = None, {}
         self.grid.children = ()
         try:
-            self.table = recorded.surface(self.known(), head)
+            self.table = recorded.surface(self.panel.runs, head)
         except ValueError as error:
             return self.say(str(error))
         about = f"Best {HINTS[head]}, on validation within the course's epochs"
@@ -200,27 +171,15 @@ class ResponseSurface(RunsView):
 
     def load(self, learning_rate: float, dim: int) -> None:
         """Turn the panel's sliders to these two and the course's other settings."""
-        if self.panel is None:
-            self.say("There is no panel to load it into: ResponseSurface(panel) has one.")
-            return
         settings = {"loss": COURSE_LOSS[self.head.value], "learning_rate": learning_rate, "dim": dim}
         self.turn(settings, f"Loaded: learning rate {shown(learning_rate)}, dimension {dim}.")
 
     def _button(self, rate: float, dim: int, value: float, share: float) -> widgets.Button:
         if pd.isna(value):
             return widgets.Button(description="–", disabled=True, layout={"width": "6em"})
-        background, text = colours_of(share)
-        button = widgets.Button(
-            description=f"{value:.4f}",
-            tooltip=f"learning rate {shown(rate)}, dimension {dim}: {value:.4f}. Click to load",
-            layout={"width": "6em"},
-            style={"button_color": background, "text_color": text},
-        )
+        background = to_hex(SHADES(float(share)))  # 0 for the worst value, 1 for the best
+        tooltip = f"learning rate {shown(rate)}, dimension {dim}: {value:.4f}. Click to load"
+        button = widgets.Button(description=f"{value:.4f}", tooltip=tooltip, layout={"width": "6em"})
+        button.style.button_color, button.style.text_color = background, plots.text_on(background)
         button.on_click(lambda _: self.load(rate, dim))
         return button
-
-
-def colours_of(share: float) -> tuple[str, str]:
-    """Return the colours of a button and of its number; `share` is 0 for the worst value and 1 for the best."""
-    background = to_hex(SHADES(float(share)))
-    return background, plots.text_on(background)

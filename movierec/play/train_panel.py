@@ -27,17 +27,9 @@ def train(
 ) -> Run:
     """Train one head with `fit_hybrid` and return it as a run; write nothing.
 
-    Args:
-        split: with a validation part, on which the head is judged.
-        movies, users, stop: as of `fit_hybrid`.
-        loss: a name of `LOSSES`.
-        predicted: your guess of the best validation value.
-        on_epoch: called after each epoch with its row of `Run.history`.
-        **settings: of `SETTINGS`; a setting that is left out is the course's.
-
-    Raises:
-        ValueError: if a setting is unknown or out of range, or there is no validation part.
-        training.Stopped: if it was stopped within its first epoch.
+    A setting of `SETTINGS` that is left out is the course's; `predicted` is your guess of the best validation value;
+    `on_epoch` gets each row of `Run.history`. Raise ValueError if a setting is unknown or out of range, or there is
+    no validation part, and `training.Stopped` if it was stopped within its first epoch.
     """
     settings = default_settings(loss) | settings
     settings["hidden"] = tuple(settings["hidden"])
@@ -49,8 +41,7 @@ def train(
     head, kind = LOSSES[loss]
     stop = stop or training.Stop()
     history = []
-    started = time.perf_counter()
-    cpu_started = time.process_time()
+    started, cpu_started = time.perf_counter(), time.process_time()
 
     def keep(row):
         value = float(row[f"validation_{METRICS[head]}"])
@@ -84,11 +75,8 @@ def expected_seconds(settings: dict, runs: list[Run]) -> float:
 class TrainPanel(Panel):
     """Sliders, a prediction, Train and Stop, and curves that grow; `set`, `train` and `wait` drive it by code.
 
-    It trains in a thread of its own, so that cells can be run meanwhile. A new run is added to `own_path`.
-
-    Attributes:
-        run: the last training of this panel, or None.
-        listeners: functions () -> None that are called after each run.
+    It trains in a thread of its own, so that cells can be run meanwhile. `run` is the last training of this panel, or
+    None; it is added to `own_path`. The `listeners`, functions () -> None, are called after each run.
     """
 
     purpose = "loss, dimension, MLP, dropout, learning rate, batch, epochs, seed; predict, train, stop"
@@ -123,10 +111,7 @@ class TrainPanel(Panel):
         return {"loss": self.loss.value} | {name: slider.value for name, slider in self.sliders.items()}
 
     def set(self, settings: dict) -> None:
-        """Turn the sliders; a setting that is left out is the course's.
-
-        If a slider does not have the value, raise ValueError and turn none of them.
-        """
+        """Turn the sliders, to the course's settings by default; raise ValueError if one does not have the value."""
         settings = default_settings(settings.get("loss", self.loss.value)) | settings
         head = LOSSES[settings["loss"]][0]
         for name in settings.keys() - {"loss"}:
@@ -139,11 +124,10 @@ class TrainPanel(Panel):
         self.predicted.placeholder = HINTS[head]
         self.loss.value = settings["loss"]
         for name, setting in SETTINGS.items():
-            options = [(shown(value), value) for value in setting.options[head]]
-            self.sliders[name].options = options
+            self.sliders[name].options = [(shown(value), value) for value in setting.options[head]]
             self.sliders[name].value = settings[name]
-            about = f"{setting.meaning} ({setting.unit}, {options[0][0]} to {options[-1][0]})"
-            self.meanings[name].value = f"<small>{about}</small>"
+            first, *_, last = map(shown, setting.options[head])
+            self.meanings[name].value = f"<small>{setting.meaning} ({setting.unit}, {first} to {last})</small>"
         self._estimate()
 
     def train(self) -> None:
@@ -164,9 +148,8 @@ class TrainPanel(Panel):
             self.train_button.disabled, self.stop_button.disabled = True, False
             self.predicted.value = self.curves.value = ""
             self.say("Preparing: the first epoch takes longest.")
-            self._thread = threading.Thread(
-                target=self._work, args=(settings, float(text) if text else None), daemon=True
-            )
+            arguments = settings, float(text) if text else None
+            self._thread = threading.Thread(target=self._work, args=arguments, daemon=True)
             self._thread.start()
         except BaseException:
             self._done()
@@ -187,8 +170,7 @@ class TrainPanel(Panel):
         return self.run
 
     def _work(self, settings: dict, predicted: float | None) -> None:
-        history = []
-        drawn_at = -math.inf
+        history, drawn_at = [], -math.inf
 
         def on_epoch(row):
             nonlocal drawn_at
@@ -206,7 +188,12 @@ class TrainPanel(Panel):
             again = " The same numbers as in a recorded run: a seed repeats itself." if known else ""
             self.say(self.summary() + again)
             if not known or predicted is not None:
-                self._keep(run)
+                try:
+                    recorded.append_run(run, recorded.own_path())
+                except OSError as error:
+                    self._unwritten.append(run)
+                    self.say(f"{self.summary()} It could not be written, and is kept until the kernel ends. {error}")
+                self._estimate()
             for listener in self.listeners:
                 listener()
         except training.Stopped as stopped:
@@ -216,21 +203,12 @@ class TrainPanel(Panel):
         finally:
             self._done()
 
-    def _keep(self, run: Run) -> None:
-        try:
-            recorded.append_run(run, recorded.own_path())
-        except OSError as error:
-            self._unwritten.append(run)
-            self.say(f"{self.summary()} It could not be written, and is kept until the kernel ends. {error}")
-        self._estimate()
-
     def _done(self) -> None:
         self.train_button.disabled, self.stop_button.disabled = False, True
         ONE_AT_A_TIME.release()
 
     @property
-    def runs(self) -> list[Run]:
-        """Shipped runs, then the reader's, oldest first, on the same training data."""
+    def runs(self) -> list[Run]:  # shipped ones, then the reader's, oldest first
         return recorded.known_runs(len(self.data[0].train)) + self._unwritten
 
     def summary(self) -> str:

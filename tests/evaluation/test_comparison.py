@@ -4,31 +4,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from movierec.evaluation.comparison import (
-    bootstrap_interval,
-    bootstrap_means,
-    compare,
-    holm,
-    leaders,
-    pool_stars,
-    rmse_interval,
-    summarize,
-    tidy,
-)
+from movierec.evaluation import bootstrap_interval, bootstrap_means, compare, leaders, pool_stars, rmse_interval
+from movierec.evaluation.comparison import holm, summarize, tidy
 
 
 def _results(values, metric="ndcg", k=10):
     """A tidy result from {(model, seed): one value per user}."""
-    tables = [
-        pd.DataFrame(
-            {"model": model, "seed": seed, "user_id": range(len(of_users)), "metric": metric, "value": of_users}
-        )
+    rows = [
+        (model, seed, user_id, metric, k, value)
         for (model, seed), of_users in values.items()
+        for user_id, value in enumerate(of_users)
     ]
-    return pd.concat(tables, ignore_index=True).assign(k=pd.array([k] * sum(map(len, tables)), dtype="Int64"))
-
-
-# ---- intervals
+    return pd.DataFrame(rows, columns=["model", "seed", "user_id", "metric", "k", "value"]).astype({"k": "Int64"})
 
 
 def test_the_bootstrap_interval_is_that_of_the_normal_distribution():
@@ -37,16 +24,15 @@ def test_the_bootstrap_interval_is_that_of_the_normal_distribution():
     half = 1.96 * values.std() / np.sqrt(1000)  # .12
     assert low == pytest.approx(values.mean() - half, abs=0.012)
     assert high == pytest.approx(values.mean() + half, abs=0.012)
+    first, again, other = (bootstrap_interval(values, seed=seed) for seed in (1, 1, 2))
+    assert first == again != other
 
 
-def test_the_bootstrap_interval_is_the_seeds():
-    values = np.arange(20.0)
-    assert bootstrap_interval(values, seed=1) == bootstrap_interval(values, seed=1)
-    assert bootstrap_interval(values, seed=1) != bootstrap_interval(values, seed=2)
-    assert bootstrap_interval(np.full(10, 3.0)) == (3.0, 3.0)
-
-
-def test_columns_are_resampled_alike_in_batches_of_any_size_and_one_user_is_a_constant(monkeypatch):
+def test_users_are_drawn_with_replacement_alike_for_all_columns_in_batches_of_any_size(monkeypatch):
+    """Of two users: both the first, both the second, or one of each: 1/4, 1/4, 1/2."""
+    means = bootstrap_means(np.array([0.0, 1.0]))
+    shares = [(means == value).mean() for value in (0, 0.5, 1)]
+    assert shares == pytest.approx([1 / 4, 1 / 2, 1 / 4], abs=0.04)  # standard error .011
     values = np.random.default_rng(0).random(50)
     means = bootstrap_means(np.stack([values, values + 1, -values], axis=1))
     np.testing.assert_allclose(means - means[:, :1] * [1, 1, -1], np.tile([0, 1, 0], (2000, 1)), atol=1e-12)
@@ -55,30 +41,20 @@ def test_columns_are_resampled_alike_in_batches_of_any_size_and_one_user_is_a_co
     assert bootstrap_interval(np.array([0.3])) == (0.3, 0.3) and (bootstrap_means([[1.0, 2.0]]) == [1, 2]).all()
 
 
-def test_resampling_is_drawing_users_with_replacement():
-    """Of two users: both the first, both the second, or one of each: 1/4, 1/4, 1/2."""
-    means = bootstrap_means(np.array([0.0, 1.0]))
-    shares = [(means == value).mean() for value in (0, 0.5, 1)]
-    assert shares == pytest.approx([1 / 4, 1 / 2, 1 / 4], abs=0.04)  # standard error .011
-    assert set(means) == {0, 0.5, 1}
-
-
 def test_a_users_weight_is_its_number_of_ratings():
     """A user with weight 3 is three ratings that are drawn together: the weighted mean is theirs."""
     values, weights = np.array([1.0, 5.0]), np.array([3.0, 1.0])
     means = bootstrap_means(values, weights)
     np.testing.assert_allclose(sorted(set(means.round(9))), [1, 2, 5])  # (3·1 + 1·5) / 4 = 2
-    low, high = bootstrap_interval(values, weights)
-    assert (low, high) == (1, 5)
+    assert bootstrap_interval(values, weights) == (1, 5)
 
 
 @pytest.mark.parametrize(("values", "found"), [([1.0, np.nan], "1 of 2 are NaN"), ([], "0 of 0")])
 def test_a_value_that_is_missing_is_refused(values, found):
     with pytest.raises(ValueError, match=f"every user needs a value; {found}"):
         bootstrap_interval(np.array(values))
-
-
-# ---- tables
+    with pytest.raises(ValueError, match="every user needs a value; . of . are NaN"):
+        leaders(pd.DataFrame({"a": values, "b": values}, dtype=float))
 
 
 def test_a_tidy_result_has_one_row_a_value_and_none_for_a_missing_one():
@@ -100,9 +76,6 @@ def test_a_users_ratings_of_several_folds_are_one_users():
     assert pooled["mae"].tolist() == pytest.approx([4 / 3, 3])
 
 
-# ---- summaries
-
-
 def test_a_summary_averages_seeds_within_users_and_reports_their_spread():
     results = _results({("a", 0): [0.0, 0.2], ("a", 1): [0.2, 0.4], ("b", 0): [1.0, 1.0]})
     table = summarize(results).set_index("model")
@@ -112,16 +85,10 @@ def test_a_summary_averages_seeds_within_users_and_reports_their_spread():
     # Users' means over seeds are .1 and .3: the interval ends there, not at 0 and .4.
     assert table.loc["a", ["low", "high"]].tolist() == pytest.approx([0.1, 0.3])
     assert table.loc["b", ["seed_deviation", "low", "high"]].tolist() == [0, 1, 1]
-
-
-def test_a_metric_that_is_not_there_is_refused_with_those_that_are():
-    results = pd.concat([_results({("a", 0): [0.1]}), _results({("a", 0): [0.1]}, "auc", None)])
+    both = pd.concat([results, _results({("a", 0): [0.1]}, "auc", None)])
     with pytest.raises(ValueError, match="no ndcg@5; it has auc, ndcg@10"):
-        summarize(results, k=5)
-    assert summarize(results, "auc", None)["mean"].tolist() == [0.1]
-
-
-# ---- comparisons
+        summarize(both, k=5)
+    assert summarize(both, "auc", None)["mean"].tolist() == [0.1]
 
 
 def test_a_comparison_is_paired():
@@ -135,28 +102,20 @@ def test_a_comparison_is_paired():
     half = 1.96 * 0.01 / np.sqrt(200)
     assert [row["low"], row["high"]] == pytest.approx([0.02 - half, 0.02 + half], abs=0.0003)
     assert row["p"] == row["p_holm"] == 1 / 2001
-
-
-def test_each_other_model_has_a_row_and_one_that_is_equal_no_effect():
     table = compare(_results({("a", 0): [0.1, 0.2], ("b", 0): [0.1, 0.2], ("c", 0): [0.3, 0.1]}), "a")
     assert table["against"].tolist() == ["b", "c"] and table["p_holm"].tolist() == holm(table["p"]).tolist()
-    row = table.iloc[0]
-    assert row[["difference", "low", "high", "effect_size"]].tolist() == [0, 0, 0, 0]
-    assert row["p"] == 1
+    assert table.iloc[0][["difference", "low", "high", "effect_size", "p"]].tolist() == [0, 0, 0, 0, 1]
 
 
-def test_models_measured_on_different_users_are_refused():
+def test_models_on_different_users_an_unknown_one_and_a_lonely_one_are_refused():
     results = _results({("a", 0): [0.1, 0.2, 0.3], ("b", 0): [0.1, 0.2]})
-    with pytest.raises(ValueError, match=r"same users; of 3 users, 'b' lacks 1, e.g. user_id \[2\]"):
-        compare(results, "a")
-
-
-def test_an_unknown_model_and_a_lonely_one_are_refused():
-    results = _results({("a", 0): [0.1, 0.2]})
-    with pytest.raises(ValueError, match=r"must be one of \['a'\]; got 'z'"):
-        compare(results, "z")
-    with pytest.raises(ValueError, match="needs two models"):
-        compare(results, "a")
+    for model, asked, message in (
+        ("a", results, r"same users; of 3 users, 'b' lacks 1, e.g. user_id \[2\]"),
+        ("z", results, r"must be one of \['a', 'b'\]; got 'z'"),
+        ("a", results[:3], "needs two models"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            compare(asked, model)
 
 
 def test_holm_by_hand():
@@ -166,9 +125,6 @@ def test_holm_by_hand():
     assert holm([0.03]).tolist() == [0.03]
     # .01 · 2 = .02 and .015 · 1 = .015: no p falls below a smaller one's
     assert holm([0.01, 0.015]).tolist() == pytest.approx([0.02, 0.02])
-
-
-# ---- leaders
 
 
 def _slow_leaders(by_user, sign=1, weights=None):
@@ -186,19 +142,15 @@ def _slow_leaders(by_user, sign=1, weights=None):
     return found
 
 
-def test_equal_models_lead_together_in_the_order_of_the_columns():
-    table = pd.DataFrame({"z": [0.1, 0.2, 0.7], "a": [0.1, 0.2, 0.7], "worse": [0.0, 0.1, 0.6]})
-    assert leaders(table) == ["z", "a"]
-    assert leaders(table, lowest=True) == ["worse"]
-
-
-def test_an_interval_that_ends_in_zero_holds_it():
+def test_equal_models_lead_together_and_an_interval_that_ends_in_zero_holds_it():
     """b is better for one user of 40, and equal for all others: (39 / 40)^40 = .36 of resamples lack that user."""
     better = np.zeros(40)
     better[0] = 1
     assert leaders(pd.DataFrame({"a": np.zeros(40), "b": better})) == ["a", "b"]
     # Of 10 such users of 40, (30 / 40)^40 = .00001 of resamples have none: the interval is above 0.
     assert leaders(pd.DataFrame({"a": np.zeros(40), "b": (np.arange(40) < 10) * 1.0})) == ["b"]
+    table = pd.DataFrame({"z": [0.1, 0.2, 0.7], "a": [0.1, 0.2, 0.7], "worse": [0.0, 0.1, 0.6]})
+    assert leaders(table) == ["z", "a"] and leaders(table, lowest=True) == ["worse"]
 
 
 @pytest.mark.parametrize("lowest", [False, True])
@@ -212,17 +164,6 @@ def test_leaders_are_those_of_a_slow_loop(lowest):
     assert by_users != by_ratings and 1 < len(by_users) < len(table)
     assert leaders(table, lowest=lowest) == by_users
     assert leaders(table, lowest=lowest, weights=ratings) == by_ratings
-
-
-def test_who_leads_is_not_said_where_a_value_is_missing_or_nobody_was_asked():
-    for missing in ({"a": [0.1, np.nan], "b": [0.1, 0.2]}, {"a": [0.1, 0.2], "b": [np.nan, 0.2]}):
-        with pytest.raises(ValueError, match="every user needs a value; . of 4 are NaN"):
-            leaders(pd.DataFrame(missing))
-    with pytest.raises(ValueError, match="every user needs a value; 0 of 0"):
-        leaders(pd.DataFrame({"a": [], "b": []}, dtype=float))
-
-
-# ---- the interval of an RMSE
 
 
 def _errors_of(ratings_by_user):
@@ -254,17 +195,8 @@ def test_the_interval_of_an_rmse_is_that_of_the_ratings_of_users_drawn_again():
     assert rmse_interval(_errors_of(ours), _errors_of(ours)) == (0, 0)  # paired
     # RMSE 1 over three ratings and 5 over one: a resample has 1, 5, or √((3 · 1 + 1 · 25) / 4) of both.
     assert rmse_interval(_errors_of([[1, -1, 1], [5]])) == (1, 5)
-
-
-def test_errors_of_other_users_or_ratings_are_refused():
     errors = _errors_of([[1, 1], [2]])
-    others = {
-        "another user": errors.set_axis([100, 102]),
-        "one user less": errors.iloc[:1],
-        "other ratings": errors.assign(ratings=[1, 2]),
-    }
-    for other in others.values():
-        with pytest.raises(ValueError, match="two models are compared on the same ratings; found 2 and"):
+    others = [errors.set_axis([100, 102]), errors.iloc[:1], errors.assign(ratings=[1, 2])]
+    for other, users in zip(others, (2, 1, 2), strict=True):  # another user, one user less, other ratings
+        with pytest.raises(ValueError, match=f"on the same ratings; found 2 and {users} users with 3 and"):
             rmse_interval(errors, other)
-    with pytest.raises(ValueError, match="found 2 and 1 users with 3 and 2 ratings"):
-        rmse_interval(errors, others["one user less"])

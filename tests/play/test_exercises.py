@@ -30,11 +30,6 @@ why = "It is second."
 """
 
 
-def test_an_exercise_that_is_not_done_is_no_error():
-    for nothing in (..., attempt(...), attempt(lambda: ...)):
-        assert repr(check("1", nothing, 5)) == "exercise 1: not attempted yet"
-
-
 @pytest.mark.parametrize(("yours", "expected"), RIGHT)
 def test_a_right_answer_is_right_in_whatever_form(yours, expected):
     assert repr(check("a", yours, expected)) == "exercise a: right"
@@ -47,6 +42,8 @@ def test_a_wrong_answer_is_shown_beside_the_expected_one(yours, expected):
 
 
 def test_a_usual_mistake_is_named_an_exception_is_feedback_and_long_answers_are_cut():
+    for nothing in (..., attempt(...), attempt(lambda: ...)):  # no error
+        assert repr(check("1", nothing, 5)) == "exercise 1: not attempted yet"
     mistakes = [(1, "That film has been seen."), (4.0, "That is its score.")]
     assert check("1", 1, 2, mistakes=mistakes).text == "Yours is 1, expected is 2. That film has been seen."
     assert check("1", 9, 2, mistakes=mistakes).text == "Yours is 9, expected is 2."

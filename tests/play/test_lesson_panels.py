@@ -1,67 +1,14 @@
-"""The panels of attention, bandit and new film show what their functions and models say."""
+"""The panels of leaks, bandit and new film show what their functions and models say."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-import movierec
-from movierec.baselines import Popularity
-from movierec.data import make_indices
+from movierec.baselines import Popularity, chosen
 from movierec.feedback import InOrder, LinUCB, World
-from movierec.play import lesson_panels
-from movierec.play.lesson_panels import AttentionPanel, BanditPanel, NewFilm, NewFilmPanel
-
-# ---- attention
-
-
-@pytest.fixture(scope="module")
-def reader(checkerboard):
-    """A recommender of two blocks, trained for three epochs on the checkerboard."""
-    split = movierec.split_leave_last(checkerboard.ratings)
-    settings = dict(length=8, dim=8, batch_size=16, learning_rate=0.01)
-    return movierec.fit_sequence(split, checkerboard.movies, epochs=3, **settings)
-
-
-@pytest.fixture(scope="module")
-def titles(reader, checkerboard):
-    return checkerboard.movies.set_index("movie_id")["title"].reindex(reader.indices.movie_ids).to_numpy(str)
-
-
-def test_weights_are_those_of_the_newest_film_and_only_the_newest_films_are_drawn(reader, titles, monkeypatch):
-    table = lesson_panels.attention_weights(reader, titles, 100, films=6)
-    film, weights = reader.looks(100, 6)
-    assert table["title"].tolist() == titles[film].tolist() and list(table) == ["title", "block 1", "block 2"]
-    np.testing.assert_array_equal(table["block 2"], weights[1, -1])
-    np.testing.assert_allclose(table[["block 1", "block 2"]].sum(), 1, atol=1e-5)
-    monkeypatch.setattr(lesson_panels, "MOST_ROWS", 3)
-    assert [len(ax.patches) for ax in lesson_panels.draw_weights(table).axes] == [3, 3]
-
-
-def test_what_is_expected_has_the_film_that_came_even_if_it_is_not_among_the_first(reader, titles):
-    chance, film = reader.expects(100, 5), reader.looks(100)[0]
-    table = lesson_panels.expected_next(reader, titles, 100, films=5, k=1)
-    assert table["title"].iloc[0] == titles[chance.argmax()] and table["rank"].iloc[0] == 1
-    came = table[table["came"] == "it came"]
-    assert came["title"].tolist() == [titles[film[5]]]
-    assert came["rank"].iloc[0] == 1 + (chance > chance[film[5]]).sum()
-    every = lesson_panels.expected_next(reader, titles, 100, films=len(film))
-    assert len(every) == 5 and set(every["came"]) == {""}  # the newest film: none came after it
-
-
-def test_the_panel_shows_another_moment_and_another_user(reader, checkerboard):
-    panel = AttentionPanel(reader, checkerboard.movies, [100, 103])
-    assert repr(panel) == "AttentionPanel: what one history looks at, what is expected next, and what came"
-    assert panel.films.value == panel.films.max - 1 == 7 and (panel.expects["came"] == "it came").any()
-    assert "<img" in panel.picture.value and "newest film" in panel.picture.value and "it came" in panel.list.value
-    before = panel.picture.value
-    panel.films.value = 2
-    assert len(panel.looks) == 2 and panel.picture.value != before
-    panel.user.value = 103
-    assert panel.films.value == 7
-    pd.testing.assert_frame_equal(panel.looks, lesson_panels.attention_weights(reader, panel.titles, 103, 7))
-
-
-# ---- bandit
+from movierec.play import BanditPanel, LeakageLab, NewFilm, NewFilmPanel
+from movierec.play.lesson_panels import MODELS, OPTIONS, WHY, Laboratory, Protocol
+from movierec.play.runs import shipped_path
 
 
 def test_run_plays_what_is_chosen_beside_one_fixed_order_and_each_run_is_a_row():
@@ -82,31 +29,20 @@ def test_run_plays_what_is_chosen_beside_one_fixed_order_and_each_run_is_a_row()
     panel.run()
     assert panel.runs["regret"].tolist()[:2] == [regret, regret]  # the same seed is the same run
     assert panel.runs[["amount", "places"]].iloc[2].tolist() == ["–", "not known"]
+    for policy in ("ε-greedy", "Thompson sampling"):
+        panel.policy.value = policy
+        panel.run()
+    assert panel.runs["policy"].tolist()[3:] == ["ε-greedy", "Thompson sampling"]
 
 
-def test_each_policy_is_made_with_its_amount():
-    made = {name: lesson_panels.make_policy(name, 4, 2, 0.25, knows_places=False) for name in lesson_panels.POLICIES}
-    assert {name: type(policy) for name, policy in made.items()} == lesson_panels.POLICIES
-    assert (made["ε-greedy"].epsilon, made["LinUCB"].alpha, made["Thompson sampling"].width) == (0.25, 0.25, 0.25)
-    assert not any(policy.knows_places for policy in made.values())
-    with pytest.raises(ValueError, match="must be one of greedy, ε-greedy, LinUCB, Thompson sampling; got 'best'"):
-        lesson_panels.make_policy("best", 4, 2, 0.1)
+@pytest.fixture(params=["object", "string", "string[pyarrow]"])
+def film(request, tiny, tiny_indices):
+    movies = tiny.movies.astype({"genres": request.param})
+    return NewFilm(Popularity(tiny.ratings, tiny_indices), movies, tiny.ratings, tiny_indices)
 
 
-# ---- new film
-
-
-@pytest.fixture
-def film(tiny):
-    indices = make_indices(tiny.ratings, tiny.movies)
-    return NewFilm(Popularity(tiny.ratings, indices), tiny.movies, tiny.ratings, indices)
-
-
-@pytest.mark.parametrize("dtype", ["object", "string", "string[pyarrow]"])
-def test_content_is_genres_and_years_in_steps_of_five(tiny, dtype):
+def test_content_is_genres_and_years_in_steps_of_five(film):
     """Film 50 has no genres: there must be no column "", however pandas stores texts."""
-    indices, movies = make_indices(tiny.ratings, tiny.movies), tiny.movies.astype({"genres": dtype})
-    film = NewFilm(Popularity(tiny.ratings, indices), movies, tiny.ratings, indices)
     assert film.genres == ["Animation", "Comedy", "Crime"] and film.years == (1992, 1996)
     # The mean year is (1995 + 1992 + 1996 + 1995) / 4 = 1994.5, which is a film's without one.
     expected = [[1, 1, 0, 0.1], [1, 0, 0, -0.5], [0, 0, 1, 0.3], [0, 0, 1, 0.1], [0, 0, 0, 0]]
@@ -144,3 +80,43 @@ def test_a_student_describes_a_film_and_sees_who_would_get_it(film, tiny):
     assert "Choose one genre or more" in panel.message.value and panel.like.value == shown
     panel.genres.value = ("Comedy",)
     assert "of 6 people" in panel.message.value
+
+
+def test_the_laboratory_repeats_the_broken_rulers_of_notebook_03(ml100k):
+    recorded = pd.read_csv(shipped_path().with_name("broken_rulers.csv"), comment="#", index_col="model")
+    laboratory = Laboratory(ml100k, chosen("by_user_time"))
+    for column, switched in {
+        "honest": {},
+        "test in train": {"learned_from": "train and test"},
+        "seen left in": {"seen": "kept"},
+        "random split": {"split": "at random"},
+    }.items():
+        for model in MODELS:
+            assert laboratory.ndcg(model, Protocol(**switched)) == pytest.approx(recorded.loc[model, column], abs=0.001)
+    flattering = Protocol(*(options[1] for options in OPTIONS.values()))._replace(seen="left out")
+    assert laboratory.ndcg("EASE", flattering) > 0.9  # nearly perfect, and worth nothing
+    sampled = Protocol(ranked="100 sampled")
+    assert laboratory.ndcg("EASE", sampled._replace(seen="kept")) < 0.1 < laboratory.ndcg("EASE", sampled)
+
+
+def test_a_student_switches_a_leak_on_predicts_and_measures(checkerboard):
+    lab = LeakageLab(checkerboard)
+    assert set(WHY) == {options[1] for options in OPTIONS.values()}
+    with pytest.raises(ValueError, match=r"`model` must be one of \('popularity'"):
+        lab.laboratory.ndcg("hybrid")
+    with pytest.raises(ValueError, match=r"`seen` must be one of \('left out', 'kept'\); got 'hidden'"):
+        lab.laboratory.ndcg("EASE", Protocol(seen="hidden"))
+    assert repr(lab) == "LeakageLab: five switches of a protocol; predict, measure, read why"
+    assert Protocol() == ("each user's newest", "train", "train", "left out", "all films")
+    lab.predictions["stays"].click()
+    assert lab.table.loc[0, ["protocol", "verdict"]].tolist() == ["honest", "stays: right"]
+    assert "this is the honest number" in lab.says.value
+    lab.switches["learned_from"].value = "train and test"
+    assert lab.says.value == ""
+    lab.model.value = "EASE"
+    lab.predictions["falls"].click()
+    assert lab.table.loc[1, ["protocol", "model", "verdict"]].tolist() == ["train and test", "EASE", "falls: no"]
+    assert lab.table.loc[1, "times"] == pytest.approx(lab.table.loc[1, "ndcg"] / lab.laboratory.ndcg("EASE"))
+    assert WHY["train and test"] in lab.says.value
+    assert lab.measure() == lab.table.loc[1, "ndcg"] and lab.table.loc[2, "verdict"] == "–"
+    assert lab.list.value.count("<tr>") == 4

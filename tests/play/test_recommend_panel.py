@@ -34,10 +34,7 @@ def test_the_list_is_the_models_with_what_is_known_of_the_films(fitted):
 
 
 def test_an_evening_is_chosen_from_what_the_visitor_has_not_rated(fitted):
-    visitor = Visitor()
-    for movie_id in [*fitted.indices.movie_ids[:20], fitted.indices.movie_ids[0]]:
-        visitor.rate(int(movie_id), 5.0)
-    assert len(visitor.stars) == 20 and list(visitor.stars)[-1] == 10  # rated again: now it is the newest
+    visitor = Visitor({int(movie_id): 5.0 for movie_id in fitted.indices.movie_ids[:20]})
     films = evening(fitted, visitor, minutes=450)
     assert len(films) == 4 and films["minutes"].sum() <= 450 and not set(films["movie_id"]) & set(visitor.stars)
     comedies = {int(movie_id): 5.0 for movie_id in fitted.indices.movie_ids if movie_id % 40 in (30, 0)}
@@ -54,20 +51,18 @@ def test_a_table_is_text_whatever_a_title_looks_like():
     assert "4.3 ★" in as_html(table.assign(predicted_stars=4.28), names, "")
 
 
-def test_a_fresh_panel_says_that_nothing_is_known_and_genres_and_length_change_the_list(panel, fitted):
+def test_a_student_finds_a_film_gives_it_stars_changes_them_and_takes_them_back(panel, fitted):
     assert repr(panel) == "RecommendPanel: find a film, give it stars, name genres, and see a list with reasons"
     assert "Nothing is known of you yet" in panel.list.value
-    assert panel.table["title"].tolist() == fitted.recommend_new(k=5)["title"].tolist()
-    assert [button.description for button in panel.star_buttons] == ["2 ★", "5 ★"]  # the checkerboard has no others
-    panel.genres.value = ("Comedy",)
-    assert panel.visitor.genres == ("Comedy",) and "From the genres that you like" in panel.list.value
-    panel.length.value = 3
-    assert len(panel.table) == 3 and panel.list.value.count("<tr>") == 4
-
-
-def test_a_student_finds_a_film_gives_it_stars_changes_them_and_takes_them_back(panel):
     before = panel.table["title"].tolist()
+    assert before == fitted.recommend_new(k=5)["title"].tolist()
+    assert [button.description for button in panel.star_buttons] == ["2 ★", "5 ★"]  # the checkerboard has no others
+    panel.search.value = "xyzzy"
+    assert "No film has a title like that" in panel.films.message.value and panel.matches.options == ()
+    panel.star_buttons[0].click()
+    assert "Choose a film first" in panel.films.message.value and panel.visitor.stars == {}
     panel.search.value = before[0]
+    assert panel.films.message.value == ""
     film = panel.matches.value
     assert film == panel.table["movie_id"][0]  # the first match is chosen
     panel.star_buttons[-1].click()
@@ -80,26 +75,24 @@ def test_a_student_finds_a_film_gives_it_stars_changes_them_and_takes_them_back(
     assert title.value == before[0] and stars.value == 5.0
     stars.value = 2.0
     assert panel.visitor.stars == {film: 2.0} and panel.table["score"].tolist() != liked
+    other = panel.table["movie_id"][0]
+    panel.rate(other, 5.0)
+    panel.rate(film, 5.0)
+    assert list(panel.visitor.stars) == [other, film]  # rated again: now it is the newest
+    panel.forget(other)
+    remove = panel.rated.children[0].children[1]
     remove.click()
     assert panel.visitor.stars == {} and panel.rated.children == () and panel.table["title"].tolist() == before
 
 
-def test_a_search_that_finds_nothing_says_so_and_stars_need_a_film(panel):
-    before = panel.list.value
-    panel.search.value = "xyzzy"
-    assert "No film has a title like that" in panel.films.message.value and panel.matches.options == ()
-    panel.star_buttons[0].click()
-    assert "Choose a film first" in panel.films.message.value
-    assert panel.list.value == before and panel.visitor.stars == {}
-    panel.search.value = "Film 3"
-    assert panel.films.message.value == ""
-
-
-def test_a_rating_that_cannot_be_is_refused_and_what_the_model_refuses_is_a_message(panel):
+def test_genres_and_length_change_the_list_and_what_is_refused_is_a_message(panel):
+    panel.genres.value = ("Comedy",)
+    assert panel.visitor.genres == ("Comedy",) and "From the genres that you like" in panel.list.value
+    panel.length.value = 3
+    assert len(panel.table) == 3 and panel.list.value.count("<tr>") == 4
     for movie_id, stars in ((9999, 5.0), (20, 3.7)):
         with pytest.raises(ValueError, match=f"got {movie_id}: {stars}"):
             panel.rate(movie_id, stars)
-    assert panel.visitor.stars == {}
     shown = panel.list.value
     panel.visitor.stars[9999] = 5.0
     panel.refresh()

@@ -3,18 +3,13 @@
 import dataclasses
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pytest
 
 from movierec.play import runs
-from movierec.play.runs_panel import ResponseSurface, RunTable, colours_of, curves_as_html, draw_curves, in_a_line
+from movierec.play.runs_panel import ResponseSurface, RunTable, curves_as_html, draw_curves
 from tests.contrast import contrast
 
 STARS = runs.COURSE_LOSS["stars"]
-
-
-def lines(table):
-    return [line for line, _ in table.chosen.options]
 
 
 def test_curves_have_a_line_for_each_run_of_one_head_named_by_what_differs(made):
@@ -37,36 +32,27 @@ def test_curves_have_a_line_for_each_run_of_one_head_named_by_what_differs(made)
 
 def test_recorded_runs_are_sorted_chosen_and_compared(ship, made, panel):
     ship(made(0.2, dim=8), made(0.3, dim=16), made(0.25, seed=1, seconds=0.1))
-    ship(made(0.97, loss=STARS), made(0.95, loss=STARS, seed=1))
+    ship(dataclasses.replace(made(0.97, loss=STARS), stopped=True), made(0.95, loss=STARS, seed=1))
     table = RunTable(panel)
     assert repr(table) == "RunTable: recorded runs, sorted; two to four compared; restore"
     orders = {"smallest dimension first": 8, "fastest first": 64, "newest first": 64, "best first": 16}
     for order, dim in orders.items():
         table.order.label = order
         assert table.runs[table.chosen.options[0][1]].settings["dim"] == dim
-    assert lines(table) == ["0.3000: Dimension 16", "0.2500: Seed 1", "0.2000: Dimension 8"]
-    assert in_a_line(dataclasses.replace(made(0.1), stopped=True)) == "0.1000: the course's settings, stopped"
+    assert [line for line, _ in table.chosen.options] == [
+        "0.3000: Dimension 16",
+        "0.2500: Seed 1",
+        "0.2000: Dimension 8",
+    ]
     table.chosen.index = (0, 2)
     assert list(table.table)[:2] == ["dim", "metric"] and table.table["best"].tolist() == [0.3, 0.2]
     assert '<th scope="col">Dimension</th>' in table.list.value and "Seed" not in table.list.value
     assert "<td>–</td>" in table.list.value and "<td>0.3000</td>" in table.list.value  # no prediction; four decimals
     assert "<img alt=" in table.curves.value
     table.head.value = "stars"
-    assert lines(table) == ["0.9500: Seed 1", "0.9700: the course's settings"]  # the lowest first
+    shown = [line for line, _ in table.chosen.options]  # the lowest first
+    assert shown == ["0.9500: Seed 1", "0.9700: the course's settings, stopped"]
     assert table.table is None and table.curves.value == ""
-
-
-def test_restore_turns_the_sliders_or_says_why_it_cannot(ship, made, panel):
-    ship(made(0.3, dim=16, hidden=(64, 32)), made(0.2, dim=48))
-    table = RunTable(panel)
-    assert table.restore_button.disabled
-    table.chosen.index = (0,)
-    table.restore_button.click()
-    assert panel.settings() == runs.default_settings() | {"dim": 16, "hidden": (64, 32)}
-    assert "as in that run" in table.says.value
-    table.chosen.index = (1,)
-    table.restore()
-    assert "`dim` of" in table.says.value and panel.settings()["dim"] == 16
 
 
 def test_a_new_run_turns_up_what_is_chosen_stays_chosen_and_four_are_enough(ship, made, panel):
@@ -86,8 +72,16 @@ def test_a_new_run_turns_up_what_is_chosen_stays_chosen_and_four_are_enough(ship
     assert len(table.table) == 4 and table.says.value == ""
 
 
-def test_a_click_on_the_surface_turns_the_sliders_or_says_why_it_cannot(ship, made, panel):
+def test_a_click_restores_a_run_or_loads_a_point_of_the_surface_or_says_why_it_cannot(ship, made, panel):
     ship(*(made(d / 1000 + r, dim=d, learning_rate=r) for d in (8, 48) for r in (0.001, 0.004)))
+    ship(made(0.3, dim=16, hidden=(64, 32)))
+    table = RunTable(panel)
+    assert table.restore_button.disabled
+    for best, dim, said in ((0, 16, "as in that run"), (1, 16, "`dim` of")):  # no slider has 48
+        table.chosen.index = (best,)
+        table.restore_button.click()
+        assert said in table.says.value and panel.settings()["dim"] == dim
+    assert panel.settings() == runs.default_settings() | {"dim": 16, "hidden": (64, 32)}
     surface = ResponseSurface(panel)
     assert repr(surface).startswith("ResponseSurface: the best value on validation")
     worst, best = surface.buttons[0.001, 8], surface.buttons[0.004, 48]
@@ -95,24 +89,17 @@ def test_a_click_on_the_surface_turns_the_sliders_or_says_why_it_cannot(ship, ma
     assert best.style.button_color == "#1f5fa0" and worst.style.button_color == "#f2f6fb"
     worst.click()
     assert panel.settings() == runs.default_settings() | {"dim": 8, "learning_rate": 0.001}
-    best.click()  # no slider has this dimension
+    best.click()
     assert "`dim` of" in surface.says.value and panel.settings()["dim"] == 8
-    alone = ResponseSurface()
-    alone.buttons[0.004, 8].click()
-    assert "There is no panel to load it into" in alone.says.value
+    for button in surface.buttons.values():
+        assert contrast(button.style.text_color, button.style.button_color) >= 4.5  # WCAG 2.1, AA
 
 
-def test_on_the_surface_of_the_stars_low_is_dark_and_a_hole_is_a_dash(ship, made):
+def test_on_the_surface_of_the_stars_low_is_dark_and_a_hole_is_a_dash(ship, made, panel):
     ship(made(0.95, loss=STARS, dim=8, learning_rate=0.001), made(0.97, loss=STARS, dim=16))
-    surface = ResponseSurface()
+    surface = ResponseSurface(panel)
     assert "none of the 2 runs" in surface.says.value and surface.buttons == {}  # of lists
     ship(made(0.96, loss=STARS, dim=16, learning_rate=0.002))
     surface.head.value = "stars"
     assert surface.buttons[0.001, 8].style.button_color == "#1f5fa0"
     assert surface.buttons[0.002, 8].disabled and surface.buttons[0.002, 8].description == "–"
-
-
-def test_numbers_on_the_surface_can_be_read():
-    for share in np.linspace(0, 1, 21):
-        background, text = colours_of(share)
-        assert contrast(text, background) >= 4.5  # WCAG 2.1, AA

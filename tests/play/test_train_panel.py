@@ -4,12 +4,12 @@ import math
 import subprocess
 import sys
 import threading
+from unittest.mock import Mock
 
 import pytest
 
 import movierec
-from movierec.play import runs, train_panel
-from movierec.play.embedding_explorer import untrained
+from movierec.play import runs, train_panel, untrained
 from movierec.play.train_panel import TrainPanel, expected_seconds, train
 from movierec.training import Stopped
 
@@ -31,11 +31,7 @@ assert "tensorflow" not in sys.modules
 @pytest.fixture
 def trains(monkeypatch):
     """`trains(function)`: from now on the panel calls this instead of `train`."""
-    return lambda function: monkeypatch.setattr(train_panel, "train", function)
-
-
-def fail(error):
-    raise error
+    return lambda function: monkeypatch.setattr(train_panel, "train", Mock(side_effect=function))
 
 
 def test_a_run_is_what_fit_hybrid_does_with_one_head(checkerboard, split):
@@ -136,37 +132,33 @@ def test_only_one_training_at_a_time_and_any_panel_can_stop_it(panel, split):
 
 
 def test_a_prediction_is_a_number_with_a_point_or_a_comma_or_missing(panel, made, trains):
-    predicted = []
-    trains(lambda *data, **more: predicted.append(more["predicted"]) or made())
-    for text in ("0.15", " ,15 ", "", "  "):
+    trains(lambda *data, **more: made())
+    for text, predicted in (("0.15", 0.15), (" ,15 ", 0.15), ("", None), ("  ", None)):
         panel.predicted.value = text
         panel.train()
-        assert panel.wait() is not None
-    assert predicted == [0.15, 0.15, None, None]
+        assert panel.wait() is not None and train_panel.train.call_args.kwargs["predicted"] == predicted
     for text in ("good", "nan", "inf"):
         panel.predicted.value = text
         panel.train()
         assert "must be a number such as 0.15" in panel.says.value and f"&#x27;{text}&#x27;" in panel.says.value
         assert panel.wait() is None
-    assert len(predicted) == 4
+    assert train_panel.train.call_count == 4
 
 
 def test_what_goes_wrong_is_said_and_the_next_training_can_start(panel, made, trains, monkeypatch):
-    for error, said in (
-        (Stopped("stopped: nothing is kept"), "Stopped: nothing"),
-        (ValueError("NaN"), "ValueError: NaN"),
-    ):
-        trains(lambda *data, error=error, **settings: fail(error))
+    errors = {Stopped("stopped: nothing is kept"): "Stopped: nothing", ValueError("NaN"): "ValueError: NaN"}
+    for error, said in errors.items():
+        trains(error)
         panel.train()
         assert panel.wait() is None and said in panel.says.value and not runs.own_path().exists()
         assert panel.summary().startswith("There is no run") and panel.curves.value == ""
     with monkeypatch.context() as broken:
-        broken.setattr(threading.Thread, "start", lambda thread: fail(RuntimeError("no threads")))
+        broken.setattr(threading.Thread, "start", Mock(side_effect=RuntimeError("no threads")))
         with pytest.raises(RuntimeError, match="no threads"):
             panel.train()
     go = threading.Event()
     trains(lambda *data, **settings: go.wait(30) and made())
-    monkeypatch.setattr(runs, "append_run", lambda run, path: fail(OSError("disk full")))
+    monkeypatch.setattr(runs, "append_run", Mock(side_effect=OSError("disk full")))
     panel.train()
     with pytest.raises(TimeoutError, match=r"still training after 0.01 s; wait again, or stop\(\)"):
         panel.wait(0.01)
