@@ -138,7 +138,7 @@ app: $(VENV) data  ## what would it recommend to you? A page in your browser (PO
 
 serve: $(VENV) data  ## the recommender as a web service on this machine, /docs explains it (PORT=8000)
 	$(PYTHON) -m movierec.play.app
-	$(PYTHON) -m movierec.serving.service --port $(or $(PORT),8000) $(if $(MOVIEREC_MODEL),--model "$(MOVIEREC_MODEL)")
+	$(PYTHON) -m movierec serve --port $(or $(PORT),8000) $(if $(MOVIEREC_MODEL),--model "$(MOVIEREC_MODEL)")
 
 tune: $(VENV) data  ## every baseline's settings chosen again, with one budget, on validation (half an hour)
 	$(PYTHON) tests/benchmarks/tune_baselines.py

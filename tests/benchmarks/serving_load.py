@@ -233,7 +233,7 @@ def run(
     requests, warm_up = make_requests(folder, rate, seconds), make_requests(folder, rate, 1.0, seed=1)
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / "events.db"
-        command = command or [sys.executable, "-m", "movierec.serving.service"]
+        command = command or [sys.executable, "-m", "movierec", "serve"]
         process, port = start([*command, "--model", folder, "--port", "0", "--events", path])
         try:
             unseen = [one for one in warm_up if one.endpoint != "POST /feedback"]  # these leave no trace in answers

@@ -19,7 +19,9 @@ import pytest
 
 from movierec.data import find_movie
 from movierec.serving.events import Event, EventStore
-from movierec.serving.service import main, make_app
+from movierec.__main__ import main
+from movierec.serving import service
+from movierec.serving.service import make_app
 
 HERE = Path(__file__).parent
 VIEW = Event(user_id=1, movie_id=10, kind="view", time=0)
@@ -377,8 +379,8 @@ def _chunks(size, count):
     return parts()
 
 
-def test_a_body_may_have_as_many_bytes_as_said_and_not_one_more(served, events):
-    client = Client(make_app(served, events, most_bytes=100))
+def test_a_body_may_have_as_many_bytes_as_said_and_not_one_more(client, monkeypatch):
+    monkeypatch.setattr(service, "MOST_BYTES", 100)
     assert client.post("/recommend", content=b"{}" + 98 * b" ", headers=JSON).status_code == 200
     for body in (b"{}" + 99 * b" ", _chunks(1, 101), _chunks(1_000, 1_000)):
         _refused(client.post("/recommend", content=body, headers=JSON), 413, "at most 100 bytes")
@@ -468,7 +470,7 @@ PROCESS = """
 import sys, types
 sys.path.insert(0, {here!r})
 sys.modules["movierec.serving.served"] = __import__("test_service")
-from movierec.serving.service import main
+from movierec.__main__ import main
 sys.exit(main())
 """
 
@@ -478,7 +480,7 @@ def _command(*arguments):
 
 
 def _start(events):
-    command = _command("--model", "m", "--port", 0, "--events", events)
+    command = _command("serve", "--model", "m", "--port", 0, "--events", events)
     process = subprocess.Popen(command, cwd=HERE.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     line = process.stdout.readline()
     if not line.startswith("ready: http://127.0.0.1:"):
@@ -506,7 +508,7 @@ def test_a_service_that_cannot_start_says_why_in_one_line(tmp_path, capsys, monk
     monkeypatch.setitem(sys.modules, "movierec.serving.served", sys.modules[__name__])
 
     def reason(model="m", port=0, events=tmp_path / "events.db"):
-        assert main(["--model", str(tmp_path / model), "--port", str(port), "--events", str(events)]) == 1
+        assert main(["serve", "--model", str(tmp_path / model), "--port", str(port), "--events", str(events)]) == 1
         out, text = capsys.readouterr()
         assert (out, text.count("\n")) == ("", 1)
         return text
