@@ -37,9 +37,6 @@ class Nearest:
         """Return the indices of the k best, int64 `[Q, k]`, best first, and their products, float32 `[Q, k]`.
 
         Where the graph finds fewer than k, as among many equal vectors, the index is -1 and the product -inf.
-
-        Raises:
-            ValueError: If k is not 1 to the number of vectors, or the queries have another length or are not finite.
         """
         queries = np.ascontiguousarray(queries, np.float32)
         if queries.ndim != 2 or queries.shape[1] != self.vectors.shape[1]:

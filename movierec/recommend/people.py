@@ -42,7 +42,7 @@ class Histories(tf.Module):
     """The histories of users, as a `Pipeline` reads them.
 
     Args:
-        indices, bias: Of the catalogue; as fitted on train.
+        indices, bias: As fitted on train.
         seen: user_id, movie_id, not to be recommended to that user.
         entries: Returns the `Entries` of users of train, int32 `[U]`.
     """

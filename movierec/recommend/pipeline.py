@@ -214,6 +214,6 @@ def _known(index, message: str):
 
 
 def _holds(condition, value, message: str):
-    # The value waits for the check: otherwise TensorFlow runs both side by side.
+    """Return the value, which waits for the check: otherwise TensorFlow runs both side by side."""
     with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(condition), [message])]):
         return tf.identity(value)

@@ -76,10 +76,9 @@ class EventStore(AbstractContextManager):
         except sqlite3.OperationalError as error:
             raise OSError(f"{self.path} must be a file that can be read and written; SQLite says: {error}") from error
         except (sqlite3.DatabaseError, ValueError) as error:
-            raise ValueError(
-                f"{self.path} must be an event store, or not be there yet; {error}. Nothing was changed. Name another "
-                "file, or restore this one from a copy."
-            ) from error
+            must = f"{self.path} must be an event store, or not be there yet"
+            advice = "Nothing was changed. Name another file, or restore this one from a copy."
+            raise ValueError(f"{must}; {error}. {advice}") from error
 
     def __len__(self) -> int:
         return self._execute("SELECT count(*) FROM event")[0][0]
@@ -88,11 +87,7 @@ class EventStore(AbstractContextManager):
         self.close()
 
     def append(self, event: Event) -> None:
-        """Append an event; block until it is on disk.
-
-        Raises:
-            OSError: If the event could not be kept, e.g. because the disk is full or the store is closed.
-        """
+        """Append an event; block until it is on disk. An OSError says that it could not be kept."""
         self._execute("INSERT INTO event VALUES (NULL, :user_id, :movie_id, :kind, :stars, :time)", event.model_dump())
 
     def of(self, user_id: int, newest: int = NEWEST) -> list[Event]:
@@ -131,9 +126,8 @@ def _open(path: Path) -> sqlite3.Connection:
         (tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if tables and owner != APPLICATION_ID:
             raise ValueError("it is a database of another program")
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = FULL")
-        database.execute("PRAGMA secure_delete = ON")
+        for setting in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
+            database.execute(f"PRAGMA {setting}")
         database.executescript(SCHEMA)
     except BaseException:
         database.close()

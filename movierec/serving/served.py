@@ -76,11 +76,8 @@ class Served:
 def load_served(folder: str | Path) -> Served:
     """Return the `Served` of a folder that `save` wrote; every file is checked first.
 
-    A SavedModel is a program: serve only your own. `load_model` reads numbers only.
-
-    Raises:
-        FileNotFoundError: If `folder` has no saved model.
-        ValueError: If it has another format, was cut short or changed, or was fitted without a ranking head.
+    A SavedModel is a program: serve only your own. `load_model` reads numbers only. Raise as `load_model`, and
+    ValueError if the model was fitted without a ranking head.
     """
     manifest, place = checked(folder)
     heads = manifest.get("heads")

@@ -69,20 +69,6 @@ def test_mmr_by_hand():
     assert third.tolist() == pytest.approx([0.5, 0.675 - 0.25 * math.sqrt(0.5), 0.125, 0.1875], abs=1e-6)
 
 
-def test_calibration_by_hand():
-    genres = np.array([[1, 0], [0, 1], [1, 1], [0, 0]])
-    half = np.array([0.5, 0.5])
-    alone = gains([], np.ones(4), np.eye(4), diversity=0, calibration=1, genres=genres, history=half)
-    # One genre of two: q̃ = .99 + .005 and .005. No genre at all: q̃ = α p, so log(1 / α)
-    one_sided = 0.5 * math.log(0.5 / 0.995) + 0.5 * math.log(0.5 / 0.005)
-    assert (-alone).tolist() == pytest.approx([one_sided, one_sided, 0, math.log(100)], abs=1e-12)
-    after = gains([0], np.ones(4), np.eye(4), diversity=0, calibration=0.5, genres=genres, history=half)
-    # With the first film in the list, the third makes q = 3/4, 1/4; the fourth changes nothing
-    skewed = 0.5 * math.log(0.5 / (0.99 * 0.75 + 0.005)) + 0.5 * math.log(0.5 / (0.99 * 0.25 + 0.005))
-    divergence = [one_sided, 0, skewed, one_sided]
-    assert after.tolist() == pytest.approx([0.5 - 0.5 * value for value in divergence], abs=1e-12)
-
-
 def _objective(films, worth, vectors, genres, p, diversity, calibration):
     """J of a list, written from its definition."""
     total, q = 0.0, np.zeros(len(p))

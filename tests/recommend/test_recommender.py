@@ -219,9 +219,8 @@ def test_similar_films_are_ordered_by_cosine_without_the_film_itself(fitted):
 
 def test_an_ensemble_is_the_mean_of_its_members(fitted, once, split):
     together, users = Ensemble([fitted, once]), np.arange(40)
-    np.testing.assert_allclose(
-        together.predict(split.test), (fitted.predict(split.test) + once.predict(split.test)) / 2
-    )
+    stars = [model.predict(split.test) for model in (together, fitted, once)]
+    np.testing.assert_allclose(stars[0], (stars[1] + stars[2]) / 2)
     np.testing.assert_allclose(together.score(users), (fitted.score(users) + once.score(users)) / 2, rtol=1e-6)
     assert together.fit_seconds == pytest.approx(fitted.fit_seconds + once.fit_seconds)
 

@@ -134,6 +134,12 @@ def test_one_head_alone_and_a_split_that_is_not_in_time_come_back_as_they_were(s
     assert_same(again, model, split.test)
     assert again.model.settings.without == ("deep",) and again.model.past.in_order is False
     assert (again.model.stars is None, again.model.ranking is None) == (head != "stars", head != "ranking")
+    if head == "ranking":
+        served = load_served(tmp_path)
+        assert {row["predicted_stars"] for row in served.recommend(100, 3)} == {None} and served.genres == []
+    else:
+        with pytest.raises(ValueError, match=r"must have a ranking head to be served; it has \['stars'\]"):
+            load_served(tmp_path)
 
 
 def test_after_its_weights_changed_a_model_recommends_saves_and_serves_the_same(once, tmp_path):

@@ -1,7 +1,7 @@
 """The event store.
 
-Protected: what was acknowledged is there after a crash; a damaged or foreign file is refused and left alone; reading is
-bounded; a user can be forgotten; threads and processes may share a store.
+Protected: a damaged or foreign file is refused and left alone; reading is bounded; a user can be forgotten; threads and
+processes may share a store. That acknowledged events outlive kill -9: test_service.py and test_serving_load.py.
 """
 
 import concurrent.futures
@@ -9,7 +9,6 @@ import contextlib
 import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -176,33 +175,6 @@ def test_eight_threads_and_two_stores_of_one_file_lose_nothing_and_keep_the_orde
         assert len(stores[0]) == len(stores[1]) == 120
         for user_id in range(8):
             assert [event.movie_id for event in stores[0].of(user_id)] == list(range(15))
-
-
-APPENDING = """
-import sys
-from movierec.serving.events import Event, EventStore
-store = EventStore(sys.argv[1])
-for number in range(int(sys.argv[2]), sys.maxsize):
-    store.append(Event(user_id=number, movie_id=1, kind="stars", stars=4.5, time=0))
-    print(number, flush=True)
-"""
-
-
-def test_what_was_acknowledged_is_there_after_kill_nine(path):
-    start = 0
-    for seconds in (0.05, 0.3):
-        command = [sys.executable, "-c", APPENDING, path, str(start)]
-        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-            first = process.stdout.readline()
-            time.sleep(seconds)
-            process.kill()
-            lines = (first + process.stdout.read()).splitlines(keepends=True)
-        acknowledged = sum(line.endswith("\n") for line in lines)
-        assert acknowledged > 4, "the test is of nothing if it is killed too early"
-        with EventStore(path) as store:
-            numbers = [number for (number,) in store._execute("SELECT user_id FROM event ORDER BY id")]
-        assert len(numbers) >= start + acknowledged and numbers == list(range(len(numbers)))
-        start = len(numbers)
 
 
 def test_each_event_waits_for_the_disk(path):

@@ -8,7 +8,6 @@ import shutil
 
 import pytest
 
-import movierec
 from movierec.recommend import Ensemble
 from movierec.serving.events import Event
 from movierec.serving.served import load_served
@@ -81,15 +80,6 @@ def test_an_ensemble_is_served_as_it_answers_itself(fitted, once, tmp_path):
     served = load_served(tmp_path)
     assert_equal(served.recommend(100, 7), rows_of(together.recommend([100], k=7)))
     assert_equal(served.similar(50, 3), rows_of(together.similar(50, k=3)))
-
-
-def test_without_a_stars_head_there_are_no_stars_and_without_a_ranking_head_there_is_nothing(split, small, tmp_path):
-    movierec.fit_hybrid(split, heads=("ranking",), epochs=1, **small).save(tmp_path / "lists")
-    lists = load_served(tmp_path / "lists")
-    assert {row["predicted_stars"] for row in lists.recommend(100, 3)} == {None} and lists.genres == []
-    movierec.fit_hybrid(split, heads=("stars",), epochs=1, **small).save(tmp_path / "stars")
-    with pytest.raises(ValueError, match=r"must have a ranking head to be served; it has \['stars'\]"):
-        load_served(tmp_path / "stars")
 
 
 def test_a_folder_that_is_not_whole_is_not_served(folder, tmp_path):

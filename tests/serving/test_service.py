@@ -179,9 +179,8 @@ def test_feedback_is_kept_and_the_next_list_knows_it(client, served, events):
     before = int(time.time())
     answer = client.post("/feedback", {"user_id": 1, "movie_id": 20, "kind": "stars", "stars": 4.5})
     [event] = events.of(1)
-    assert (answer.status_code, answer.json()) == (201, event.model_dump())
-    assert event.model_dump(exclude={"time"}) == {"user_id": 1, "movie_id": 20, "kind": "stars", "stars": 4.5}
-    assert before <= event.time <= time.time()
+    assert event == Event(user_id=1, movie_id=20, kind="stars", stars=4.5, time=event.time)
+    assert (answer.status_code, answer.json()) == (201, event.model_dump()) and before <= event.time <= time.time()
     answer = client.get("/recommend/1?k=2")
     assert (answer.json()["based_on"], _films(answer)) == ("history and feedback", [30, 40])
     assert served.asked == [(1, 2, [event])]
@@ -205,8 +204,9 @@ def test_a_new_user_is_known_from_the_first_event_on_and_not_after_the_last_is_d
 def test_events_that_cannot_be_written_or_read_are_a_503_without_the_path(client, events):
     """What is not kept is not acknowledged."""
     events.close()
+    told = client.post("/feedback", {"user_id": 1, "movie_id": 20, "kind": "view"})
     for answer in (
-        client.post("/feedback", {"user_id": 1, "movie_id": 20, "kind": "view"}),
+        told,
         client.get("/recommend/1"),
         client.request("DELETE", "/users/1/events"),
         client.get("/health"),
@@ -237,12 +237,9 @@ def test_the_disk_is_waited_for_in_threads(client, events, monkeypatch):
     [
         ({"kind": "stars"}, "`stars` must be given for the kind \"stars\" and no other; 'stars' has None."),
         ({"kind": "view", "stars": 3}, "'view' has 3.0"),
-        ({"kind": "like"}, "Input should be 'view', 'click' or 'stars'"),
         ({"kind": "stars", "stars": 5.5}, "less than or equal to 5"),
         ({"kind": "view", "time": 0}, "body.time: Extra inputs are not permitted"),
         ({"kind": "view", "user_id": 2**63}, "body.user_id: Input should be less than"),
-        ({"kind": "view", "user_id": "1"}, "valid integer"),
-        ({}, "body.kind: Field required"),
     ],
 )
 def test_feedback_that_makes_no_sense_is_refused(client, events, body, part):
@@ -254,16 +251,12 @@ def test_feedback_that_makes_no_sense_is_refused(client, events, body, part):
     "stars, part",
     [
         ([{"movie_id": 10, "stars": 0.5}], "body.stars.0.stars: Input should be greater than or equal to 1"),
-        ([{"movie_id": 10, "stars": "5"}], "valid number"),
         ([{"stars": 5}], "a film needs either movie_id or title"),
         ([{"movie_id": 10, "title": "Fargo", "stars": 5}], "a film needs either movie_id or title"),
-        ([{"movie_id": 10.5, "stars": 5}], "valid integer"),
-        ([{"movie_id": 10, "stars": 5, "seen": 1}], "body.stars.0.seen: Extra inputs are not permitted"),
         ([{"movie_id": 30, "stars": 5}, {"title": "Fargo", "stars": 1}], "every film must be named once; [30]"),
         ([{"movie_id": 10, "stars": 5}] * 201, "at most 200 items"),
         ([{"title": "Farggo", "stars": 5}], "Nearest: 'Fargo (1996)' (movie_id 30)"),
         ([{"title": "Hamlet", "stars": 5}], "2 have 'Hamlet': 'Hamlet (1948)' (movie_id 50), 'Hamlet (1996)'"),
-        ([{"title": "'; DROP TABLE movies; --", "stars": 5}], "none of 6 titles is \"'; DROP TABLE"),
         ([{"title": "千と千尋\0\r\n", "stars": 5}], r"'千と千尋\x00\r\n'"),
         ([{"title": "x" * 301, "stars": 5}], "at most 300 characters"),
     ],
@@ -279,8 +272,6 @@ def test_films_of_a_newcomer_that_cannot_be_understood_are_refused(client, serve
         ("POST", "/recommend", {"genres": ["comedy"]}, 422, "body.genres.0: Input should be 'Comedy' or 'Crime'"),
         ("POST", "/recommend", {"genres": ["Comedy", "Comedy"]}, 422, "every genre must be named once; ['Comedy']"),
         ("POST", "/recommend", {"genres": ["Comedy", "Crime", "Comedy"]}, 422, "at most 2 items"),
-        ("POST", "/recommend", {"star": []}, 422, "body.star: Extra inputs are not permitted"),
-        ("POST", "/recommend", {"k": 7}, 422, "body.k: Input should be"),
         ("POST", "/recommend", {"stars": [{"movie_id": 11, "stars": 5}]}, 404, "movie_id 11 is not in the catalogue"),
         ("POST", "/feedback", {"user_id": 1, "movie_id": 11, "kind": "view"}, 404, "not in the catalogue of 6 films"),
         ("GET", "/similar/11", None, 404, "movie_id 11 is not in the catalogue of 6 films"),
@@ -288,9 +279,7 @@ def test_films_of_a_newcomer_that_cannot_be_understood_are_refused(client, serve
         *(("GET", f"/similar/{number}", None, 422, "path.movie_id: ") for number in (2**63, "9" * 5_000, "1.5", "%00")),
         *(("GET", f"/recommend/{number}", None, 404, str(number)) for number in (2**63 - 1, -(2**63))),
         ("GET", "/recommend/1?K=5", None, 422, "query.K: Extra inputs are not permitted"),
-        ("GET", "/recommend/", None, 404, "Not Found"),
         ("DELETE", "/recommend/1", None, 405, "Method Not Allowed"),
-        ("DELETE", "/users/x/events", None, 422, "path.user_id: "),
     ],
 )
 def test_what_is_not_there_is_refused(client, method, target, body, status, part):
@@ -309,7 +298,6 @@ def test_a_model_without_genres_takes_none(served, events):
     "body, status",
     [
         (b"not JSON", 422),
-        (b"[]", 422),
         (b'{"k": \xff\xfe}', 400),
         (b"[" * 50_000, 400),
         (rb'{"\ud800": 1}', 422),
