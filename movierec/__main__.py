@@ -8,6 +8,7 @@ TensorFlow is loaded by the commands that need it, so that `--help` answers at o
 """
 
 import argparse
+import contextlib
 import os
 import subprocess
 import sys
@@ -29,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return options.run(options, arguments)
     except (OSError, ValueError, workers.WorkerLost) as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        print(f"{type(error).__name__}:", *str(error).split(), file=sys.stderr)  # one line
         return 1
 
 
@@ -58,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
 
     serve = command("serve", _serve, "Serve a saved model over HTTP; the page /docs explains the requests.")
     serve.add_argument("--model", help="folder of a saved model; default: the course's model, trained first if need be")
-    events = data_folder() / "cache" / "events.sqlite"
+    events = data_folder() / "cache" / "events.db"
     serve.add_argument("--events", type=Path, default=events, help="file of what users did; default: %(default)s")
     serve.add_argument("--port", type=int, default=8000, help="0 takes any free port; default: %(default)s")
     serve.add_argument("--host", default=LOCAL, help="0.0.0.0 lets other machines in; there are no passwords")
@@ -84,7 +85,10 @@ def _serve(options, arguments) -> int:
         os.environ.setdefault(threads, "1")  # one list is too small to share: more threads take 1.3 times the CPU
     from movierec.serving.service import serve
 
-    return serve(_model_folder(options.model), options.events, host=options.host, port=options.port)
+    folder = _model_folder(options.model)
+    with contextlib.suppress(KeyboardInterrupt):
+        serve(folder, options.events, host=options.host, port=options.port)
+    return 0
 
 
 def _app(options, arguments) -> int:

@@ -9,13 +9,11 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "ensemble": ["Ensemble", "load_model"],
         "nearest": ["EFFORT", "Nearest"],
-        "people": ["GENRE_WEIGHT"],
+        "people": ["GENRE_WEIGHT", "genre_shares"],
         "pipeline": ["CANDIDATES", "STARS_WEIGHT"],
-        "playlist": ["MINUTES_PER_FILM", "make_playlist"],
-        "recommender": ["Hybrid"],
-        "reranking": ["gains", "genre_shares", "relevance"],
+        "playlist": ["MINUTES_PER_FILM", "gains", "make_playlist", "relevance"],
+        "recommender": ["Ensemble", "Hybrid", "load_model"],
         "storage": ["ARRAYS", "UNREADABLE", "checked"],
     },
 )

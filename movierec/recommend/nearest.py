@@ -16,16 +16,12 @@ class Nearest:
     """A search for the vectors v with the largest ⟨q, v⟩ of each query q.
 
     Up to EXACT_UP_TO vectors every product is computed. Beyond, a graph of near vectors is walked (HNSW), which may
-    miss some; notebook 10 measures its recall. The graph knows distances, not products: with one more coordinate,
-    √(max |v|² − |v|²), and 0 for the query, the nearest is the one with the largest product. Without it, long vectors
-    (popular films) hide the others and half of the best 100 are missed.
+    miss some. The graph knows distances, not products: with one more coordinate, √(max |v|² − |v|²), and 0 for the
+    query, the nearest is the one with the largest product. Without it, long vectors (popular films) hide the others.
 
     Args:
-        vectors: float32 `[N, dim]`.
+        vectors: float32 `[N, dim]`, finite, or it is a ValueError.
         exact: True or False to choose; None by the number of vectors.
-
-    Raises:
-        ValueError: If the vectors have another shape or are not finite.
 
     Source: Malkov and Yashunin (2018) for the graph, as faiss has it; Bachrach et al. (2014) for the coordinate.
     """
@@ -35,15 +31,12 @@ class Nearest:
         if self.vectors.ndim != 2 or not np.isfinite(self.vectors).all():
             raise ValueError(f"`vectors` must be finite numbers [N, dim]; got the shape {self.vectors.shape}.")
         self.is_exact = len(self.vectors) <= EXACT_UP_TO if exact is None else exact
-        self._index = None if self.is_exact else _graph(self.vectors)
+        self._graph = None if self.is_exact else _graph(self.vectors)
 
     def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the indices of the k best, int64 `[Q, k]`, best first, and their products, float32 `[Q, k]`.
 
         Where the graph finds fewer than k, as among many equal vectors, the index is -1 and the product -inf.
-
-        Raises:
-            ValueError: If k is not 1 to the number of vectors, or the queries have another length or are not finite.
         """
         queries = np.ascontiguousarray(queries, np.float32)
         if queries.ndim != 2 or queries.shape[1] != self.vectors.shape[1]:
@@ -62,10 +55,10 @@ class Nearest:
         return index, products
 
     def _best(self, queries: np.ndarray, k: int) -> np.ndarray:
-        if self._index is None:
+        if self.is_exact:
             return top_k(queries @ self.vectors.T, k)
-        self._index.hnsw.efSearch = max(EFFORT, 2 * k)
-        return self._index.search(np.pad(queries, ((0, 0), (0, 1))), k)[1]
+        self._graph.hnsw.efSearch = max(EFFORT, 2 * k)
+        return self._graph.search(np.pad(queries, ((0, 0), (0, 1))), k)[1]
 
 
 def _graph(vectors: np.ndarray):

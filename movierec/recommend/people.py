@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from movierec.baselines import Bias
-from movierec.data import UNKNOWN, Indices
+from movierec.data import UNKNOWN, Indices, genre_flags
 from movierec.keras2 import tf
 from movierec.models import Entries, History
 
@@ -19,21 +20,13 @@ SECONDS_PER_DAY = 86_400
 
 
 class People(NamedTuple):
-    """A batch of users, each given by their history. They need not be in the training data.
+    """A batch of users, each given by their history. They need not be in the training data."""
 
-    Attributes:
-        user_index: int32 `[U]`; UNKNOWN for a newcomer.
-        bias: float32 `[U]`, what they give above the mean, in stars.
-        entries: Their histories.
-        genre: int32 `[g]`, rows of the movie features that a newcomer likes; for a single person only.
-        is_seen: bool `[U, num_movies]`, what is not recommended.
-    """
-
-    user_index: "tf.Tensor"
-    bias: "tf.Tensor"
-    entries: Entries
-    genre: "tf.Tensor"
-    is_seen: "tf.Tensor"
+    user_index: "tf.Tensor"  # int32 [U]; UNKNOWN for a newcomer
+    bias: "tf.Tensor"  # float32 [U], what they give above the mean, in stars
+    entries: Entries  # their histories
+    genre: "tf.Tensor"  # int32 [g], rows of the movie features that a newcomer likes; for a single person only
+    is_seen: "tf.Tensor"  # bool [U, num_movies], what is not recommended
 
 
 A_PERSON = People(  # the shapes of one
@@ -49,8 +42,7 @@ class Histories(tf.Module):
     """The histories of users, as a `Pipeline` reads them.
 
     Args:
-        indices: Of the catalogue.
-        bias: As fitted on train.
+        indices, bias: As fitted on train.
         seen: user_id, movie_id, not to be recommended to that user.
         entries: Returns the `Entries` of users of train, int32 `[U]`.
     """
@@ -58,7 +50,7 @@ class Histories(tf.Module):
     def __init__(self, indices: Indices, bias: Bias, seen, entries: Callable):
         super().__init__()
         self._entries = entries
-        self.num_users, self.num_movies = indices.num_users, indices.num_movies
+        self.num_movies = indices.num_movies
         self.mean, self.damping, self.scale = bias.mean, float(bias.damping_user), bias.scale
         self.user_bias = tf.constant(bias.user, tf.float32)
         self.movie_bias = tf.constant(bias.movie, tf.float32)
@@ -66,23 +58,20 @@ class Histories(tf.Module):
         in_catalogue = seen_movie != UNKNOWN  # without a table of movies, validation may have films that train lacks
         seen_user, seen_movie = seen_user[in_catalogue], seen_movie[in_catalogue]
         order = np.argsort(seen_user, kind="stable")
-        self.seen_starts = tf.constant(np.searchsorted(seen_user[order], np.arange(self.num_users + 1)), tf.int32)
+        self.seen_starts = tf.constant(np.searchsorted(seen_user[order], np.arange(indices.num_users + 1)), tf.int32)
         self.seen_movie = tf.constant(seen_movie[order], tf.int32)
 
     def known(self, user_index) -> People:
         """Return users of train `[U]` with their histories there."""
-        num_rows = tf.shape(user_index)[0]
-        rows = tf.gather(self.seen_starts, user_index), tf.gather(self.seen_starts, user_index + 1)
-        places = tf.ragged.range(*rows)
+        places = tf.ragged.range(tf.gather(self.seen_starts, user_index), tf.gather(self.seen_starts, user_index + 1))
         pairs = tf.stack([tf.cast(places.value_rowids(), tf.int32), tf.gather(self.seen_movie, places.values)], axis=1)
-        is_seen = tf.scatter_nd(pairs, tf.ones_like(pairs[:, 0]), [num_rows, self.num_movies]) > 0
-        bias = tf.gather(self.user_bias, user_index)
-        return People(user_index, bias, self._entries(user_index), tf.zeros([0], tf.int32), is_seen)
+        is_seen = tf.scatter_nd(pairs, tf.ones_like(pairs[:, 0]), [tf.shape(user_index)[0], self.num_movies]) > 0
+        bias, no_genre = tf.gather(self.user_bias, user_index), tf.zeros([0], tf.int32)
+        return People(user_index, bias, self._entries(user_index), no_genre, is_seen)
 
     def newcomer(self, movie, stars, genre) -> People:
         """Return a newcomer with stars `[n]` for films `[n]`, all given at once, and favourite genres `[g]`."""
-        none = tf.constant([UNKNOWN])
-        person = self.after(none, movie, stars, tf.ones_like(movie, tf.bool))
+        person = self.after(tf.constant([UNKNOWN]), movie, stars, tf.ones_like(movie, tf.bool))
         entries = person.entries._replace(age=tf.zeros_like(person.entries.age))
         return person._replace(entries=entries, genre=genre)
 
@@ -132,3 +121,16 @@ def genre_bonus(features: np.ndarray, history: History) -> np.ndarray:
     has = features > 0
     share = has[history.movie_index].mean(axis=0).clip(1 / len(history.movie_index))
     return (GENRE_WEIGHT * has * np.log(1 / share)).astype(np.float32)
+
+
+def genre_shares(genres: pd.Series) -> pd.Series:
+    """Return the share of each genre in a history: p(g) ∝ Σ_i [i has g] / |genres of i|. Sums to 1, alphabetical.
+
+    Args:
+        genres: "Animation|Comedy", one entry a film; films without genres ("") do not count, and not all are without.
+    """
+    flags = genre_flags(genres)
+    total = flags.div(flags.sum(axis=1).clip(lower=1), axis=0).sum()
+    if not total.sum() > 0:
+        raise ValueError(f"a history must have a film with a genre; got none among {len(genres)}. Pass more films.")
+    return (total / total.sum()).rename("share")

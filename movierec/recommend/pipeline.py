@@ -1,7 +1,6 @@
-"""From ids, titles and stars to the k best films: retrieval, ranking, and what has been seen left out, in one graph.
+"""From ids, titles and stars to the k best films, in one graph: what `Hybrid` asks is what `save` writes for servers.
 
-What `Hybrid` asks for its lists is what `save` writes for servers: a `tf.Module` of a few functions with raw ids and
-titles in and out. Taught in notebooks/07_recommendations and 10_serving.
+Taught in notebooks/07_recommendations and 10_serving.
 """
 
 import copy
@@ -20,14 +19,11 @@ STARS_WEIGHT = 0.75  # of the expected stars in the final score; chosen on valid
 GENRE = "genre="
 
 # What a program outside Python sends
-USER = tf.TensorSpec([], tf.int64, "user_id")
-USERS = tf.TensorSpec([None], tf.int64, "user_id")
-MOVIE = tf.TensorSpec([], tf.int64, "movie_id")
-MOVIES = tf.TensorSpec([None], tf.int64, "movie_id")
-TITLES = tf.TensorSpec([None], tf.string, "title")
+USER, USERS = (tf.TensorSpec(shape, tf.int64, "user_id") for shape in ([], [None]))
+MOVIE, MOVIES = (tf.TensorSpec(shape, tf.int64, "movie_id") for shape in ([], [None]))
+TITLES, GENRES = (tf.TensorSpec([None], tf.string, name) for name in ("title", "genre"))
 STARS = tf.TensorSpec([None], tf.float32, "stars")
 IS_SEEN = tf.TensorSpec([None], tf.bool, "is_seen")
-GENRES = tf.TensorSpec([None], tf.string, "genre")
 K = tf.TensorSpec([], tf.int32, "k")
 
 
@@ -48,9 +44,7 @@ class Pipeline(Histories):
 
     Args:
         models: `HybridModel`s with a ranking head, fitted on the same train part.
-        indices, titles: Of the catalogue; titles str `[num_movies]`.
-        bias: As fitted on train.
-        seen: user_id, movie_id, not to be recommended to that user.
+        indices, titles, bias, seen: As of `Histories`; titles str `[num_movies]`.
     """
 
     def __init__(self, models: list[HybridModel], indices: Indices, titles: np.ndarray, bias: Bias, seen):
@@ -77,9 +71,8 @@ class Pipeline(Histories):
         rows = [names.index(GENRE + genre) for genre in genres]
         self.genre_table = _table(genres or [""], rows or [UNKNOWN], tf.string)
         self.genre_of = dict(zip(rows, genres, strict=True)).__getitem__  # row of the features -> name
-        everything = tf.range(self.num_movies)
         self.tables = [head.tables() for head in heads]
-        self.stars_vectors = [tf.constant(head.movie(everything)) for head in stars_heads]
+        self.stars_vectors = [tf.constant(head.movie(tf.range(self.num_movies))) for head in stars_heads]
         vectors = np.concatenate([head.movie_vectors().numpy() for head in heads], axis=1)
         self.directions = tf.constant(vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(1e-12))
 
@@ -103,7 +96,7 @@ class Pipeline(Histories):
         return tf.add_n(scores) / len(scores) + tf.maximum(favourite, 0.0)
 
     def stars(self, people: People, movie):
-        """Return the expected stars, float32 `[U, N]`, of films `[U, N]`, on train's scale; NaN without that head."""
+        """Return the expected stars of films `[U, N]`, float32 `[U, N]`, on train's scale; NaN without that head."""
         heads = self._stars_heads()
         if not heads:
             return tf.fill(tf.shape(movie), np.float32(np.nan))
@@ -217,11 +210,10 @@ def _table(keys, values=None, key_type=tf.int64):
 
 
 def _known(index, message: str):
-    """Return `index` unless something in it is UNKNOWN; raise InvalidArgumentError with the message then."""
     return _holds(index != UNKNOWN, index, message)
 
 
 def _holds(condition, value, message: str):
-    # The value waits for the check: otherwise TensorFlow runs both side by side.
+    """Return the value, which waits for the check: otherwise TensorFlow runs both side by side."""
     with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(condition), [message])]):
         return tf.identity(value)

@@ -1,6 +1,6 @@
-"""A trained model and what it is asked: stars, lists for known users and newcomers, films like a film, reasons.
+"""A trained model, or several as one, and what it is asked: stars, lists, films like a film, reasons.
 
-Taught in notebooks/07_recommendations.
+Taught in notebooks/06_training and 07_recommendations.
 """
 
 import numbers
@@ -14,7 +14,7 @@ from movierec.keras2 import tf
 from movierec.models import HybridModel, session_features
 from movierec.recommend.explain import explain, reasons
 from movierec.recommend.pipeline import Pipeline
-from movierec.recommend.storage import save_members
+from movierec.recommend.storage import load_members, save_members
 
 COLUMNS = ["user_id", "rank", "movie_id", "title", "score", "predicted_stars"]
 USERS_PER_BLOCK = 256  # whose lists are made at once: bounds memory at about 256 x num_movies x 20 bytes
@@ -25,15 +25,11 @@ class Hybrid:
     """A trained `HybridModel` with all that it needs to recommend: ids, titles, biases and what each user has seen.
 
     Attributes:
-        model: The `tfrs.Model`.
-        indices: Order of users and movies.
+        model, indices: The `tfrs.Model`; the order of its users and movies; weeks, bias: as fitted on train.
         movies: movie_id, title, genres, year, popularity (ratings in train); one row per movie of `indices`.
-        weeks, bias: As fitted on train.
         seen: user_id, movie_id of train and validation; never recommended to their user.
         history: One row an epoch: losses and validation metrics; saved and loaded with the model.
-        best_epochs: {"stars": epoch, "ranking": epoch}.
-        fit_seconds: Wall time of `fit_hybrid`.
-        seed: Of `fit_hybrid`.
+        best_epochs, fit_seconds, seed: Of `fit_hybrid`, e.g. {"stars": 12, "ranking": 30}; wall time.
     """
 
     def __init__(self, model: HybridModel, indices: Indices, movies, weeks, bias: Bias, seen: pd.DataFrame):
@@ -49,7 +45,6 @@ class Hybrid:
 
     @property
     def members(self) -> list["Hybrid"]:
-        """The model itself; of an `Ensemble`, all of its models."""
         return [self]
 
     @property
@@ -57,29 +52,22 @@ class Hybrid:
         """The graph from ids and stars to lists; made again if the weights have changed since it was made."""
         self._require_trained("ranking")
         if self._pipeline is None or not self._pipeline.is_current():
-            models = [member.model for member in self.members]
-            titles = self.movies["title"].to_numpy()
+            models, titles = [member.model for member in self.members], self.movies["title"].to_numpy()
             self._pipeline = Pipeline(models, self.indices, titles, self.bias, self.seen)
         return self._pipeline
 
     def predict(self, ratings: pd.DataFrame) -> np.ndarray:
         """Return the stars that the model expects for each row, clipped to train's scale. float32 `[N]`.
 
-        Args:
-            ratings: user_id, movie_id; and timestamp (Unix seconds) if known. A user without a rating in train, or a
-                movie neither in train nor in `movies`, gets the biases alone.
-
-        Raises:
-            ValueError: If user_id or movie_id is missing.
+        `ratings` has user_id, movie_id; and timestamp (Unix seconds) if known. A user without a rating in train, or a
+        movie neither in train nor in `movies`, gets the biases alone.
         """
         self._require_trained("stars")
         missing = [column for column in ("user_id", "movie_id") if column not in ratings]
         if missing:
             raise ValueError(f"`predict` needs user_id and movie_id; {', '.join(missing)} is missing. Try split.test.")
-        rows = features.rating_rows(ratings, self.indices, self.weeks)
-        time = ratings["timestamp"] if "timestamp" in ratings else pd.Series(np.nan, ratings.index)
-        time = time.to_numpy(float, na_value=np.nan)
-        stars = self.bias.predict(ratings)
+        rows, stars = features.rating_rows(ratings, self.indices, self.weeks), self.bias.predict(ratings)
+        time = ratings.get("timestamp", pd.Series(np.nan, ratings.index)).to_numpy(float, na_value=np.nan)
         known = np.nonzero((rows["user_index"] != UNKNOWN) & (rows["movie_index"] != UNKNOWN))[0]
         known = known[np.argsort(rows["user_index"][known], kind="stable")]  # a user's history is summed once
         for start in range(0, len(known), ROWS_PER_BATCH):
@@ -98,25 +86,21 @@ class Hybrid:
         """Return the k best films that each user has not seen: retrieval, then ranking, see `Pipeline`.
 
         Args:
-            user_ids: Ids as published, e.g. [1, 42].
+            user_ids: Ids as published, e.g. [1, 42]; all must have ratings in train.
             k: 1 to the number of movies. A user who has seen nearly everything gets fewer rows.
             because: True adds a column of that name: what speaks for each film, in words.
 
         Returns:
             DataFrame user_id, rank (from 1), movie_id, title, score, predicted_stars; the users in the order given.
-
-        Raises:
-            ValueError: If a user is not known from train, or k is out of range.
         """
         user_ids, k = np.atleast_1d(np.asarray(user_ids)), self._checked_k(k)
         if not user_ids.size:
             raise ValueError("`user_ids` is empty; name at least one user, e.g. recommend([1, 42]).")
         unknown = user_ids[self.indices.user_index(user_ids) == UNKNOWN]
-        if len(unknown):
-            raise ValueError(
-                f"every user must have ratings in train; {len(unknown)} of {len(user_ids)} are unknown, e.g. user_id "
-                f'{unknown[:3].tolist()}. For somebody new: recommend_new({{"Toy Story (1995)": 5.0}}).'
-            )
+        if unknown.size:
+            found = f"{len(unknown)} of {len(user_ids)} are unknown, e.g. user_id {unknown[:3].tolist()}"
+            advice = 'For somebody new: recommend_new({"Toy Story (1995)": 5.0}).'
+            raise ValueError(f"every user must have ratings in train; {found}. {advice}")
         pipeline = self.pipeline
         unique, order = np.unique(user_ids, return_inverse=True)
         starts = range(0, len(unique), USERS_PER_BLOCK)
@@ -130,25 +114,18 @@ class Hybrid:
                 table.loc[rows, "because"] = reasons(self, pipeline, person, table["movie_id"][rows])
         return table
 
-    def recommend_new(
-        self, stars: dict | None = None, k: int = 10, *, genres: tuple = (), because: bool = False
-    ) -> pd.DataFrame:
+    def recommend_new(self, stars: dict | None = None, k: int = 10, *, genres=(), because=False) -> pd.DataFrame:
         """Return the k best films for a user who is new, from a few films that they rated or genres that they like.
 
         The model is not trained again: the history is read like any other, each film with full weight. If nothing is
         given, the list is what was liked most in the last weeks of train. `.attrs["based_on"]` says which.
 
         Args:
-            stars: {title or movie_id: stars}, e.g. {"Toy Story (1995)": 5.0, "Fargo": 2}.
-            k: 1 to the number of movies.
+            stars: {title or movie_id: stars}, e.g. {"Toy Story (1995)": 5.0, "Fargo": 2}, on the scale of the data.
             genres: Favourites, e.g. ("Comedy", "Sci-Fi").
-            because: As of `recommend`.
 
         Returns:
             DataFrame as of `recommend`, user_id missing; films in `stars` are left out.
-
-        Raises:
-            ValueError: If a title is unknown or ambiguous, a genre is unknown, or stars are off the scale.
         """
         pipeline = self.pipeline
         newcomer, k = self._checked_newcomer(pipeline, stars, genres), self._checked_k(k)
@@ -161,28 +138,19 @@ class Hybrid:
         return table
 
     def similar(self, movie, k: int = 10) -> pd.DataFrame:
-        """Return the k films whose vectors in the ranking head point the same way: cosine, 1 is the same direction.
+        """Return the k films whose vectors in the ranking head point the same way as that of a title or movie_id.
 
-        Args:
-            movie: A title or a movie_id.
-
-        Returns:
-            DataFrame rank, movie_id, title, score; the film itself is left out.
+        They are rows rank, movie_id, title, score (cosine, 1 is the same direction); the film itself is left out.
         """
         answer = self.pipeline.similar(self._movie_id(movie), self._checked_k(k))
-        columns = {name: column.numpy() for name, column in answer.items()}
-        table = pd.DataFrame(columns | {"title": _text(columns["title"])})
-        table = table[table["movie_id"] != UNKNOWN]
-        return table.assign(rank=np.arange(1, len(table) + 1))[["rank", "movie_id", "title", "score"]]
+        return _table({name: column.numpy() for name, column in answer.items()}, None).drop(columns="user_id")
 
     def explain(self, movie, user_id: int) -> pd.DataFrame:
         """Return why this film is for this user: parts that add up to its score in `recommend`. See `explain`."""
         index = self.indices.user_index(np.array([user_id]))
         if index[0] == UNKNOWN:
-            raise ValueError(
-                f"user_id {user_id} must have ratings in train; it has none. For somebody new: "
-                'explain_new("Fargo", {"Toy Story (1995)": 5.0}).'
-            )
+            advice = 'For somebody new: explain_new("Fargo", {"Toy Story (1995)": 5.0}).'
+            raise ValueError(f"user_id {user_id} must have ratings in train; it has none. {advice}")
         pipeline = self.pipeline
         return explain(self, pipeline, pipeline.known(tf.constant(index)), self._movie_id(movie))
 
@@ -197,7 +165,6 @@ class Hybrid:
         save_members(folder, self.members, None if self.model.ranking is None else self.pipeline)
 
     def _checked_newcomer(self, pipeline: Pipeline, stars: dict | None, genres) -> tuple:
-        """Return what `Pipeline.recommend_new` takes: films by id, none by title, stars, genres."""
         stars, genres = stars or {}, (genres,) if isinstance(genres, str) else tuple(dict.fromkeys(genres))
         movie_ids = [self._movie_id(movie) for movie in stars]
         if len(set(movie_ids)) < len(movie_ids):
@@ -207,9 +174,8 @@ class Hybrid:
             if not isinstance(value, numbers.Real) or not low <= value <= high:
                 scale = f"{low:g} to {high:g}, the scale of this data set"
                 raise ValueError(f"stars must be {scale}; {movie!r} has {value!r}.")
-        unknown = [genre for genre in genres if genre not in pipeline.genres]
+        unknown, known = [genre for genre in genres if genre not in pipeline.genres], ", ".join(pipeline.genres)
         if unknown:
-            known = ", ".join(pipeline.genres)
             there = f"the genres here are {known}" if known else "this model was fitted without genres"
             raise ValueError(f"every genre must be known; {unknown} is not: {there}.")
         given = (movie_ids, tf.int64), ([], tf.string), (list(stars.values()), tf.float32), (genres, tf.string)
@@ -217,10 +183,8 @@ class Hybrid:
 
     def _require_trained(self, head: str) -> None:
         if getattr(self.model, head) is None:
-            raise ValueError(
-                f"the {head} head must be trained for this; fit_hybrid was asked for {list(self.best_epochs)} only. "
-                'Fit again with heads=("stars", "ranking"), the default.'
-            )
+            must = f"the {head} head must be trained for this; fit_hybrid was asked for {list(self.best_epochs)} only"
+            raise ValueError(f'{must}. Fit again with heads=("stars", "ranking"), the default.')
 
     def _movie_id(self, movie) -> int:
         if isinstance(movie, str):
@@ -235,14 +199,51 @@ class Hybrid:
         return int(k)
 
 
+class Ensemble(Hybrid):
+    """The mean stars and scores of hybrids that differ in their seed: what one learned by chance cancels out."""
+
+    members: list[Hybrid] = ()  # an attribute here
+
+    def __init__(self, members: list[Hybrid]):
+        if not members:
+            raise ValueError("an Ensemble needs at least one member; fit_ensemble(split, seeds=(0, 1, 2)) makes three.")
+        first = members[0]
+        for ids in ("user_ids", "movie_ids"):
+            if not all(np.array_equal(getattr(m.indices, ids), getattr(first.indices, ids)) for m in members):
+                raise ValueError("all members must be fitted on the same users and movies; fit_ensemble takes care.")
+        super().__init__(first.model, first.indices, first.movies, first.weeks, first.bias, first.seen)
+        self.members = list(members)
+        self.best_epochs = first.best_epochs
+        self.fit_seconds = sum(member.fit_seconds or 0 for member in members)
+
+    def __repr__(self) -> str:
+        return f"Ensemble of {len(self.members)}: {self.members[0]!r}"
+
+    def predict(self, ratings: pd.DataFrame) -> np.ndarray:
+        """Return the mean of the members' stars; see `Hybrid.predict`."""
+        return np.mean([member.predict(ratings) for member in self.members], axis=0)
+
+    def score(self, user_index: np.ndarray) -> np.ndarray:
+        """Return the mean of the members' scores; see `Hybrid.score`."""
+        return np.mean([member.score(user_index) for member in self.members], axis=0)
+
+
+def load_model(folder) -> Hybrid:
+    """Return the `Hybrid` or `Ensemble` that `save` wrote, with the same predictions and lists.
+
+    Raise FileNotFoundError if there is none, ValueError if it has another format, or was cut short or changed.
+    """
+    members = []
+    for parts, attributes in load_members(folder):
+        members.append(Hybrid(*parts))
+        vars(members[-1]).update(attributes)
+    return members[0] if len(members) == 1 else Ensemble(members)
+
+
 def _table(columns: dict, user_id) -> pd.DataFrame:
-    """Return the lists `[U, k]` as rows, without the places where nothing is left."""
-    k = columns["movie_id"].shape[1]
+    """Return lists `[U, k]` (of `similar`, `[k]`) as rows, without the places where nothing is left."""
+    k = columns["movie_id"].shape[-1]
     flat = {name: values.ravel() for name, values in columns.items()}
-    rank = np.tile(np.arange(1, k + 1), len(columns["movie_id"]))
-    table = pd.DataFrame(flat | {"user_id": user_id, "rank": rank, "title": _text(flat["title"])})
-    return table[table["movie_id"] != UNKNOWN][COLUMNS].reset_index(drop=True)
-
-
-def _text(titles: np.ndarray) -> list[str]:
-    return [title.decode() for title in titles]
+    titles, rank = [title.decode() for title in flat["title"]], np.arange(flat["title"].size) % k + 1
+    table = pd.DataFrame(flat | {"user_id": user_id, "rank": rank, "title": titles})
+    return table[table["movie_id"] != UNKNOWN][[name for name in COLUMNS if name in table]].reset_index(drop=True)

@@ -38,20 +38,12 @@ def save_members(folder, members: list, pipeline) -> None:
     """Write a model as a new version that appears whole or not at all; then remove the older one.
 
     The manifest, which names the version that counts, is replaced last: if saving is interrupted, the previous version
-    stays valid.
-
-    Args:
-        folder: Created if it is missing.
-        members: The `Hybrid`; of an `Ensemble`, several. Read are the parts and the attributes of each.
-        pipeline: Of all of them; None without a ranking head.
-
-    Raises:
-        OSError: If the folder cannot be written.
+    stays valid. `members` are the `Hybrid`s, `pipeline` is that of all of them, or None without a ranking head.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     older = [path for path in folder.iterdir() if path.name.isdigit()]
-    version = 1 + max((int(path.name) for path in older), default=0)
+    version = 1 + max([0, *(int(path.name) for path in older)])
     temporary = folder / f".{version}.{os.getpid()}"
     shutil.rmtree(temporary, ignore_errors=True)  # of a dead process that had our number
     try:
@@ -60,8 +52,9 @@ def save_members(folder, members: list, pipeline) -> None:
         (temporary / ARRAYS).parent.mkdir(parents=True)
         for number, member in enumerate(members):
             np.savez_compressed(_arrays_file(temporary, number), **_arrays(member))
-        files = {f"{version}/{name}": sha256_of_file(temporary / name) for name in _names(temporary)}
+        files = {}
         for name in _names(temporary):
+            files[f"{version}/{name}"] = sha256_of_file(temporary / name)
             flush_to_disk(temporary / name)
         os.replace(temporary, folder / str(version))
         flush_to_disk(folder)
@@ -82,12 +75,7 @@ def save_members(folder, members: list, pipeline) -> None:
 
 
 def load_members(folder) -> list[tuple[tuple, dict]]:
-    """Return the parts of each member, as `Hybrid` takes them, and its `TRAINED` attributes.
-
-    Raises:
-        FileNotFoundError: If `folder` has no saved model.
-        ValueError: If it has another format, or was cut short or changed.
-    """
+    """Return the parts of each member, as `Hybrid` takes them, and its `TRAINED` attributes; raise as `checked`."""
     manifest, place = checked(folder)
     try:
         found = []
@@ -102,7 +90,9 @@ def load_members(folder) -> list[tuple[tuple, dict]]:
 def checked(folder) -> tuple[dict, Path]:
     """Return the manifest and the folder of the version that it names, once each file has the checksum written there.
 
-    Raises: as `load_members`.
+    Raises:
+        FileNotFoundError: If `folder` has no saved model.
+        ValueError: If it has another format, or was cut short or changed.
     """
     folder = Path(folder)
     if not (folder / MANIFEST).exists():
@@ -121,10 +111,9 @@ def checked(folder) -> tuple[dict, Path]:
     there = {f"{place.name}/{name}": place / name for name in _names(place)} if place.is_dir() else {}
     wrong = sorted(set(files) ^ set(there)) or [name for name in files if sha256_of_file(there[name]) != files[name]]
     if wrong:
-        raise ValueError(
-            f"{folder} is not as its manifest says: {', '.join(wrong[:3])} was cut short, changed, added or taken "
-            "away. Save the model again, or copy the whole folder again."
-        )
+        found = f"{', '.join(wrong[:3])} was cut short, changed, added or taken away"
+        advice = "Save the model again, or copy the whole folder again."
+        raise ValueError(f"{folder} is not as its manifest says: {found}. {advice}")
     return manifest, place
 
 
@@ -145,24 +134,18 @@ def _arrays(hybrid) -> dict[str, np.ndarray]:
         "movie_bias": hybrid.bias.movie,
     }
     for head in _heads(model):
-        weights = getattr(model, head).get_weights()
-        arrays |= {f"{head}_{number}": weight for number, weight in enumerate(weights)}
+        arrays |= {f"{head}_{n}": weight for n, weight in enumerate(getattr(model, head).get_weights())}
     return arrays
 
 
 def _description(hybrid) -> dict:
-    """Return what the manifest says of a model."""
     model, past, history = hybrid.model, hybrid.model.past, hybrid.history
     quality = [] if history is None else [name for name in history if name.startswith("validation_")]
     best = {name: float(history[name].min() if name.endswith("rmse") else history[name].max()) for name in quality}
+    data = {"users": past.num_users, "movies": past.num_movies, "ratings": len(past.residual)}
     return {
         "seed": hybrid.seed,
-        "data": {
-            "users": past.num_users,
-            "movies": past.num_movies,
-            "ratings": len(past.residual),
-            "sha256": sha256_of_arrays(*(getattr(past, name) for name in PAST)),
-        },
+        "data": data | {"sha256": sha256_of_arrays(*(getattr(past, name) for name in PAST))},
         "metrics": best,
         "heads": _heads(model),
         "settings": model.settings.model_dump(),
@@ -193,8 +176,8 @@ def _rebuild(description: dict, arrays: dict, linear: np.ndarray | None) -> tupl
     for head in heads:
         layer = getattr(model, head)
         layer.set_weights([arrays[f"{head}_{number}"] for number in range(len(layer.get_weights()))])
-    movies = pd.DataFrame({"movie_id": indices.movie_ids, "title": arrays["titles"], "genres": arrays["genres"]})
-    movies["year"] = arrays["years"]
+    movies = {"title": arrays["titles"], "genres": arrays["genres"], "year": arrays["years"]}
+    movies = pd.DataFrame({"movie_id": indices.movie_ids, **movies})
     seen = pd.DataFrame({"user_id": arrays["seen_user_id"], "movie_id": arrays["seen_movie_id"]})
     attributes = {name: description[name] for name in TRAINED}
     if attributes["history"] is not None:
@@ -206,13 +189,11 @@ def _linear(place: Path, number: int) -> np.ndarray | None:
     """Return B of a member, float32 `[num_movies, num_movies]`; None if it has none."""
     if not (place / "variables").exists():  # without a ranking head there is no program
         return None
-    variables = tf.train.load_checkpoint(str(place / "variables" / "variables"))
-    name = LINEAR.format(number)
+    variables, name = tf.train.load_checkpoint(str(place / "variables/variables")), LINEAR.format(number)
     return variables.get_tensor(name) if variables.has_tensor(name) else None
 
 
 def _arrays_file(place: Path, number: int) -> Path:
-    """Return where the arrays of a member are."""
     return place / ARRAYS if not number else (place / ARRAYS).with_stem(f"arrays-{number}")
 
 
@@ -221,5 +202,4 @@ def _heads(model: HybridModel) -> list[str]:
 
 
 def _names(folder: Path) -> list[str]:
-    """Return the files under a folder, by their path in it."""
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())

@@ -6,14 +6,13 @@ acknowledged event. Any SQLite tool reads the file. Taught in notebooks/10_servi
 
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from threading import Lock
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-KINDS = ("view", "click", "stars")
 NEWEST = 200  # events of a user that a list is made from; older ones stay in the file, for the next training
 BUSY_SECONDS = 10  # to wait for another process that writes
 APPLICATION_ID = 0x6D6F7672  # "movr", in the header of the file: SQLite's way to tell whose file it is
@@ -40,14 +39,14 @@ class Feedback(Exact):
 
     user_id: Id
     movie_id: Id
-    kind: Literal[KINDS]
+    kind: Literal["view", "click", "stars"]
     stars: Annotated[float, Field(allow_inf_nan=False)] | None = None
 
     @model_validator(mode="after")
     def _stars_belong_to_their_kind(self):
         if (self.kind == "stars") != (self.stars is not None):
-            found = f"{self.kind!r} has {self.stars!r}"
-            raise ValueError(f'`stars` must be given for the kind "stars" and no other; {found}.')
+            must = '`stars` must be given for the kind "stars" and no other'
+            raise ValueError(f"{must}; {self.kind!r} has {self.stars!r}.")
         return self
 
 
@@ -57,10 +56,8 @@ class Event(Feedback):
     time: Id
 
 
-class EventStore:
+class EventStore(AbstractContextManager):
     """Events of users in a SQLite file. Threads may share a store; processes may share the file.
-
-    The store writes ahead (WAL) and waits for the disk at each commit (synchronous=FULL).
 
     Args:
         path: of the file; it and its folder are created if they are missing.
@@ -79,29 +76,18 @@ class EventStore:
         except sqlite3.OperationalError as error:
             raise OSError(f"{self.path} must be a file that can be read and written; SQLite says: {error}") from error
         except (sqlite3.DatabaseError, ValueError) as error:
-            raise ValueError(
-                f"{self.path} must be an event store, or not be there yet; {error}. Nothing was changed. Name another "
-                "file, or restore this one from a copy."
-            ) from error
-
-    def __repr__(self) -> str:
-        return f"EventStore({str(self.path)!r}, {len(self):,} events)"
+            must = f"{self.path} must be an event store, or not be there yet"
+            advice = "Nothing was changed. Name another file, or restore this one from a copy."
+            raise ValueError(f"{must}; {error}. {advice}") from error
 
     def __len__(self) -> int:
         return self._execute("SELECT count(*) FROM event")[0][0]
-
-    def __enter__(self) -> "EventStore":
-        return self
 
     def __exit__(self, *_) -> None:
         self.close()
 
     def append(self, event: Event) -> None:
-        """Append an event; block until it is on disk.
-
-        Raises:
-            OSError: If the event could not be kept, e.g. because the disk is full or the store is closed.
-        """
+        """Append an event; block until it is on disk. An OSError says that it could not be kept."""
         self._execute("INSERT INTO event VALUES (NULL, :user_id, :movie_id, :kind, :stars, :time)", event.model_dump())
 
     def of(self, user_id: int, newest: int = NEWEST) -> list[Event]:
@@ -122,7 +108,6 @@ class EventStore:
             self._database.close()
 
     def _execute(self, command: str, values=()) -> list[tuple]:
-        """Run one command as a transaction of its own; return its rows."""
         try:
             with self._lock, closing(self._database.execute(command, values)) as cursor:
                 return cursor.fetchall()
@@ -131,7 +116,7 @@ class EventStore:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    """Check the file and set it up; return a connection for any thread that commits after each command."""
+    """Check the file and set it up; return a connection that commits each command by itself."""
     database = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
         (damage,) = database.execute("PRAGMA quick_check(1)").fetchone()
@@ -141,9 +126,8 @@ def _open(path: Path) -> sqlite3.Connection:
         (tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if tables and owner != APPLICATION_ID:
             raise ValueError("it is a database of another program")
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = FULL")
-        database.execute("PRAGMA secure_delete = ON")
+        for setting in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
+            database.execute(f"PRAGMA {setting}")
         database.executescript(SCHEMA)
     except BaseException:
         database.close()

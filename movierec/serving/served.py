@@ -1,8 +1,6 @@
-"""A saved model in another program: TensorFlow's SavedModel with its lookups, without the Python of training.
+"""A saved model in another program, without the Python of training. Taught in notebooks/10_serving."""
 
-Taught in notebooks/10_serving.
-"""
-
+import functools
 import math
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from movierec.recommend import ARRAYS, UNREADABLE, checked
 from movierec.serving.events import Event
 
 COLUMNS = ("movie_id", "title", "score", "predicted_stars")
+GENRE = "genre="
 
 
 class Served:
@@ -23,34 +22,21 @@ class Served:
     Ids must be known, stars on the scale and films named once, or the answer is wrong; the service checks that first.
 
     Attributes:
-        manifest: Of the folder.
-        movies: movie_id, title, in the order of the index.
-        genres: Those that a newcomer may name.
-        scale: Fewest and most stars.
-        num_users, num_movies: Of train.
+        manifest: Of the folder; movies: movie_id, title; num_users, num_movies: of train.
+        genres: Those that a newcomer may name; scale: fewest and most stars.
+        has_user, has_movie, find: Whether an id is known; the movie_id of a title, see `find_movie`.
     """
 
     def __init__(self, model, manifest: dict, arrays: dict):
         self.model, self.manifest = model, manifest
         self.movies = pd.DataFrame({"movie_id": arrays["movie_ids"], "title": arrays["titles"]})
         self.num_users, self.num_movies = len(arrays["user_ids"]), len(arrays["movie_ids"])
-        self._user_ids, self._movie_ids = set(arrays["user_ids"].tolist()), set(arrays["movie_ids"].tolist())
-        prefix, names = "genre=", manifest["movie_feature_names"]
-        used = "features" not in manifest["settings"]["without"]
-        self.genres = [name.removeprefix(prefix) for name in names if used and name.startswith(prefix)]
+        self.has_user = frozenset(arrays["user_ids"].tolist()).__contains__
+        self.has_movie = frozenset(arrays["movie_ids"].tolist()).__contains__
+        self.find = functools.partial(find_movie, self.movies)
+        names = [] if "features" in manifest["settings"]["without"] else manifest["movie_feature_names"]
+        self.genres = [name.removeprefix(GENRE) for name in names if name.startswith(GENRE)]
         self.scale = manifest["levels"][0], manifest["levels"][-1]
-
-    def has_user(self, user_id: int) -> bool:
-        """Return whether the user has ratings in train."""
-        return user_id in self._user_ids
-
-    def has_movie(self, movie_id: int) -> bool:
-        """Return whether the film is in the catalogue."""
-        return movie_id in self._movie_ids
-
-    def find(self, title: str) -> int:
-        """Return the movie_id of a title, natural or as published; raises as `find_movie`."""
-        return find_movie(self.movies, title)
 
     def recommend(self, user_id: int, k: int, events: tuple[Event, ...] = ()) -> list[dict]:
         """Return rank, movie_id, title, score, predicted_stars of the k best films after new events, oldest first.
@@ -59,34 +45,24 @@ class Served:
         """
         known = [event for event in events if self.has_movie(event.movie_id)]  # events may be older than the model
         stars = [math.nan if event.stars is None else event.stars for event in known]
-        return self._rows(
-            "recommend_after",
-            user_id=tf.constant(user_id, tf.int64),
-            movie_id=tf.constant([event.movie_id for event in known], tf.int64),
-            stars=tf.constant(stars, tf.float32),
-            is_seen=tf.constant([event.kind != "click" for event in known], tf.bool),
-            k=tf.constant(k),
-        )
+        movie_ids, is_seen = [event.movie_id for event in known], [event.kind != "click" for event in known]
+        return self._rows("recommend_after", user_id=user_id, movie_id=movie_ids, stars=stars, is_seen=is_seen, k=k)
 
     def recommend_new(self, stars: dict[int, float], genres: tuple[str, ...], k: int) -> list[dict]:
         """Return the same for a newcomer: stars by movie_id, favourite genres, either of them or nothing."""
-        return self._rows(
-            "recommend_new",
-            movie_id=tf.constant(list(stars), tf.int64),
-            title=tf.constant([], tf.string),
-            stars=tf.constant(list(stars.values()), tf.float32),
-            genre=tf.constant(list(genres), tf.string),
-            k=tf.constant(k),
-        )
+        given = {"movie_id": list(stars), "title": [], "stars": list(stars.values()), "genre": genres}
+        return self._rows("recommend_new", **given, k=k)
 
     def similar(self, movie_id: int, k: int) -> list[dict]:
         """Return rank, movie_id, title, score (cosine) of the k films most like this one."""
-        return self._rows("similar", movie_id=tf.constant(movie_id, tf.int64), k=tf.constant(k))
+        return self._rows("similar", movie_id=movie_id, k=k)
 
     def _rows(self, signature: str, **question) -> list[dict]:
-        """Return the list, a dict a film, without the places where no film is left."""
+        """Return the list, one dict for each film, without the places where no film is left."""
         # Signatures, not the functions of the same names: they take half the time, and TensorFlow Serving asks them.
-        answer = self.model.signatures[signature](**question)
+        ask = self.model.signatures[signature]
+        specs = ask.structured_input_signature[1]
+        answer = ask(**{name: tf.constant(value, specs[name].dtype) for name, value in question.items()})
         columns = {name: answer[name].numpy().ravel().tolist() for name in COLUMNS if name in answer}
         columns = {"rank": range(1, 1 + len(columns["title"]))} | columns
         rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
@@ -100,11 +76,8 @@ class Served:
 def load_served(folder: str | Path) -> Served:
     """Return the `Served` of a folder that `save` wrote; every file is checked first.
 
-    A SavedModel is a program: serve only your own. `load_model` reads numbers only.
-
-    Raises:
-        FileNotFoundError: If `folder` has no saved model.
-        ValueError: If it has another format, was cut short or changed, or was fitted without a ranking head.
+    A SavedModel is a program: serve only your own. `load_model` reads numbers only. Raise as `load_model`, and
+    ValueError if the model was fitted without a ranking head.
     """
     manifest, place = checked(folder)
     heads = manifest.get("heads")

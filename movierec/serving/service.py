@@ -1,47 +1,107 @@
 """A trained model over HTTP: lists for users and newcomers, films like a film, and feedback that lists react to.
 
-    python -m movierec.serving.service --model data/cache/hybrid-ml-100k --port 8000 --events data/cache/events.db
-
-answers on this machine only and documents itself at http://127.0.0.1:8000/docs. Taught in notebooks/10_serving.
+`python -m movierec serve` answers on this machine and documents itself at http://127.0.0.1:8000/docs. Taught in
+notebooks/10_serving.
 """
 
-import argparse
 import functools
 import gc
 import os
 import socket
-import sys
 import time
 from collections import Counter
-from typing import Annotated, Any
+from types import SimpleNamespace
+from typing import Annotated, Any, Literal
 
 import uvicorn
 from fastapi import FastAPI, Path, Query
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field, create_model, model_validator
 from starlette.exceptions import HTTPException
 
-from movierec.data import chosen, data_folder
-from movierec.serving.events import Event, EventStore, Id
-from movierec.serving.schemas import Films, Problem, Recommendations, questions_of
+from movierec.serving.events import Event, EventStore, Exact, Feedback, Id
 
+MOST_FILMS = 100  # of a list: more than anybody looks at, in a few kilobytes
+MOST_RATED = 200  # films in one question: each title is looked up
+MOST_TITLE = 300  # characters; the longest title of MovieLens-32M has about 250
 MOST_BYTES = 65_536  # of a body; 200 films with long titles fit
 MOST_TITLES = 10_000  # that are remembered: looking one up takes 2 ms
 MOST_DETAIL = 1_000  # characters of a problem's text, which may quote the question
 
 
+class Film(BaseModel):
+    """A place in a list, from rank 1. Only the order of the scores has a meaning."""
+
+    rank: int
+    movie_id: int
+    title: str
+    score: float
+    predicted_stars: float | None = None
+
+
+class Films(BaseModel):
+    """A list, best first."""
+
+    movies: list[Film]
+
+
+class Recommendations(Films):
+    """A list, and what it was made from; "popularity" if nothing was known."""
+
+    based_on: Literal[
+        "history", "history and feedback", "feedback", "stars", "genres", "stars and genres", "popularity"
+    ]
+
+
+class Problem(BaseModel):
+    """Why there is no answer: what must hold, what was found, what to do."""
+
+    detail: str
+
+
 PROBLEM = {"model": Problem}
 
 
-def make_app(served, events: EventStore, *, most_bytes: int = MOST_BYTES) -> FastAPI:
+def questions_of(served) -> SimpleNamespace:
+    """Return the bodies and queries with this model's limits in them, so that /docs shows them."""
+    low, high = served.scale
+    most, usual = min(served.num_movies, MOST_FILMS), min(served.num_movies, 10)
+    Length = Annotated[int, Field(ge=1, le=most, description="films in the list")]
+    Stars = Annotated[float, Field(ge=low, le=high, allow_inf_nan=False)]
+    Genre = Literal[tuple(served.genres)] if served.genres else str
+
+    class Rated(Exact):
+        """A film by movie_id or by title, with or without the year."""
+
+        movie_id: Id | None = None
+        title: Annotated[str, Field(max_length=MOST_TITLE)] | None = None
+        stars: Stars
+
+        @model_validator(mode="after")
+        def _by_one_name(self):
+            if (self.movie_id is None) == (self.title is None):
+                raise ValueError("a film needs either movie_id or title")
+            return self
+
+    class Newcomer(Exact):
+        """What is known of a new user; every film and genre once."""
+
+        stars: list[Rated] = Field([], max_length=MOST_RATED)
+        genres: list[Genre] = Field([], max_length=len(served.genres))
+        k: Length = usual
+
+    page = create_model("Page", __config__={"extra": "forbid"}, k=(Length, usual))  # not strict: it is text
+    feedback = create_model("Feedback", __base__=Feedback, stars=(Stars | None, None))
+    return SimpleNamespace(Page=page, Newcomer=Newcomer, Feedback=feedback)
+
+
+def make_app(served, events: EventStore) -> FastAPI:
     """Return the service as an ASGI application: `make_app(load_served(folder), EventStore(path))`.
 
-    Args:
-        served: A `Served`. It answers in about a millisecond, so it is asked in the event loop, and only the disk is
-            waited for in threads.
-        events: Open. Feedback goes there before it is acknowledged; lists read a user's newest events.
-        most_bytes: Of a body; the rest of a longer one is not read.
+    Feedback is in the event store before it is acknowledged, and lists read a user's newest events. The model answers
+    in about a millisecond, so it is asked in the event loop, and only the disk is waited for in threads.
     """
     app = FastAPI(
         title="movierec",
@@ -50,7 +110,7 @@ def make_app(served, events: EventStore, *, most_bytes: int = MOST_BYTES) -> Fas
         exception_handlers={RequestValidationError: _invalid, Exception: _broken},
         redirect_slashes=False,
     )
-    app.add_middleware(BodyLimit, most_bytes=most_bytes)
+    app.add_middleware(_limit_body)
     questions = questions_of(served)
     find = functools.lru_cache(maxsize=MOST_TITLES)(served.find)
 
@@ -66,7 +126,6 @@ def make_app(served, events: EventStore, *, most_bytes: int = MOST_BYTES) -> Fas
             raise HTTPException(422, str(error)) from error
 
     async def wait_for(what, *arguments):
-        """Run a call of the event store in a thread; answer 503 if the disk fails."""
         try:
             return await run_in_threadpool(what, *arguments)
         except OSError as error:
@@ -78,11 +137,9 @@ def make_app(served, events: EventStore, *, most_bytes: int = MOST_BYTES) -> Fas
         """The k best films that this user has neither rated nor viewed; films that were only clicked may be there."""
         kept = [event for event in await wait_for(events.of, user_id) if served.has_movie(event.movie_id)]
         if not served.has_user(user_id) and not kept:
-            raise HTTPException(
-                404,
-                f"user_id {user_id} is not one of the {served.num_users:,} users, and gave no feedback. POST "
-                "/recommend answers newcomers, with the films or genres that they like.",
-            )
+            unknown = f"user_id {user_id} is not one of the {served.num_users:,} users, and gave no feedback"
+            advice = "POST /recommend answers newcomers, with the films or genres that they like."
+            raise HTTPException(404, f"{unknown}. {advice}")
         parts = ["history"] * served.has_user(user_id) + ["feedback"] * bool(kept)
         return {"based_on": " and ".join(parts), "movies": served.recommend(user_id, page.k, kept)}
 
@@ -131,95 +188,61 @@ def _refuse_repeats(noun: str, values: list) -> None:
         raise HTTPException(422, f"every {noun} must be named once; {repeated[:3]} are named more often.")
 
 
-async def _invalid(request, error: RequestValidationError) -> JSONResponse:
+async def _invalid(request, error) -> JSONResponse:
     found = [(".".join(map(str, one["loc"])), one["msg"]) for one in error.errors()[:3]]
     text = "; ".join(f"{place}: {reason.removeprefix('Value error, ')}" for place, reason in found)
     text = text[:MOST_DETAIL].encode("utf-8", "backslashreplace").decode()  # half a surrogate pair is no UTF-8
     return JSONResponse({"detail": text}, 422)
 
 
-async def _broken(request, error: Exception) -> JSONResponse:
+async def _broken(request, error) -> JSONResponse:
     return JSONResponse({"detail": "internal error"}, 500)  # the server logs what it was
 
 
-class BodyLimit:
-    """Middleware that stops reading a body where it is too long, so that it is never held in memory."""
+def _limit_body(app):
+    """Wrap an application so that the rest of a body that is too long is never read, let alone held in memory."""
 
-    def __init__(self, app, most_bytes: int):
-        self.app = app
-        self.most_bytes = most_bytes
-
-    async def __call__(self, scope, receive, send) -> None:
+    async def limited_app(scope, receive, send) -> None:
         length = 0
 
         async def limited():
             nonlocal length
             message = await receive()
             length += len(message.get("body", b""))
-            if length > self.most_bytes:
-                raise HTTPException(413, f"a body must have at most {self.most_bytes:,} bytes; this one is longer.")
+            if length > MOST_BYTES:
+                raise HTTPException(413, f"a body must have at most {MOST_BYTES:,} bytes; this one is longer.")
             return message
 
-        await self.app(scope, limited, send)
+        await app(scope, limited, send)
+
+    return limited_app
 
 
-class _Server(uvicorn.Server):
-    """Uvicorn that prints its address on standard output once it answers."""
-
-    async def startup(self, sockets=None) -> None:
-        """Start to listen, then print the address."""
-        await super().startup(sockets)
-        host, port = self.servers[0].sockets[0].getsockname()[:2]
-        print(f"ready: http://{host}:{port}/docs", flush=True)
-
-
-def serve(model, *, port: int = 8000, host: str = "127.0.0.1", events=None) -> None:
-    """Answer until the process is interrupted.
+def serve(model, events, *, port: int = 8000, host: str = "127.0.0.1") -> None:
+    """Print the address and answer until the process is interrupted, which raises KeyboardInterrupt.
 
     Args:
-        model: Folder of a saved model.
-        port: 0 takes any free one.
-        host: "0.0.0.0" lets other machines in; there are no passwords.
-        events: Path of the event store, created if it is missing; None is cache/events.db in the data folder.
+        model, events: Folder of a saved model; path of the event store, created if it is missing.
+        port, host: 0 takes any free port; "0.0.0.0" lets other machines in, and there are no passwords.
 
     Raises:
         OSError: If the port is taken, the model is missing or the event store cannot be written.
         ValueError: If the model or the event store is damaged.
     """
-    try:
-        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:  # now: a model takes seconds
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:
+        try:  # before the model is loaded, which takes seconds
             if os.name != "nt":  # there it would share the port
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((host, port))
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise OSError(f"port {port} of {host} must be free; {reason}. Name another, e.g. --port 8001.") from error
-    for threads in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):  # read when TensorFlow is loaded
-        os.environ.setdefault(threads, "1")  # a list is too small to share: more threads take 1.3 times the CPU
-    with EventStore(events or data_folder() / "cache/events.db") as store:
-        from movierec.serving.served import load_served  # here: it loads TensorFlow
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((host, port))
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise OSError(f"port {port} of {host} must be free; {reason}. Name another, e.g. --port 8001.") from error
+        with EventStore(events) as store:
+            from movierec.serving.served import load_served  # here: it loads TensorFlow
 
-        app = make_app(load_served(model), store)
-        gc.freeze()  # the model stays: looking through it for garbage would take tens of milliseconds
-        _Server(uvicorn.Config(app, host, port, log_level="warning", access_log=False)).run()
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Serve as the command line says; return 0 after an interrupt, 1 if the service cannot start."""
-    parser = argparse.ArgumentParser(prog="python -m movierec.serving.service", description=__doc__.splitlines()[0])
-    parser.add_argument("--model", default=data_folder() / f"cache/hybrid-{chosen()}", help="folder of a saved model")
-    parser.add_argument("--events", help="SQLite file of what users did, created if it is missing")
-    parser.add_argument("--port", type=int, default=8000, help="0: any free one")
-    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 lets other machines in; there are no passwords")
-    try:
-        serve(**vars(parser.parse_args(arguments)))
-    except (OSError, ValueError) as error:
-        print("movierec.serving.service:", *str(error).split(), file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        pass
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+            app = make_app(load_served(model), store)
+            gc.freeze()  # the model stays: looking through it for garbage would take tens of milliseconds
+            listener.listen()
+            address, port = listener.getsockname()[:2]
+            print(f"ready: http://{address}:{port}/docs", flush=True)
+            uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False)).run([listener])

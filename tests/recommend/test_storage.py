@@ -106,13 +106,20 @@ def test_a_model_of_lists_is_the_same_too_and_can_be_saved_again(listed, split, 
     assert_same(again, listed, split.test)
 
 
+def test_an_ensemble_comes_back_with_its_members(fitted, once, split, tmp_path):
+    together = Ensemble([fitted, once])
+    together.save(tmp_path)
+    again = movierec.load_model(tmp_path)
+    for loaded, model in zip([again, *again.members], [together, fitted, once], strict=True):
+        assert_same(loaded, model, split.test)
+        assert loaded.seed == model.seed
+
+
 def test_tables_of_ones_own_and_films_known_by_features_are_loaded_too(split, checkerboard, small, tmp_path):
     mine = pd.DataFrame({"movie_id": [10, 20, 30], "minutes": [80, 90, None], "language": ["en", "en|fr", None]})
     people = pd.DataFrame({"user_id": [100, 101], "city": ["Bonn", "Kyoto"]})
-    model = movierec.fit_hybrid(
-        split, checkerboard.movies, checkerboard.users, about_movies=mine, about_users=people, content_share=0.3,
-        epochs=1, **small,
-    )  # fmt: skip
+    own = dict(about_movies=mine, about_users=people, content_share=0.3)
+    model = movierec.fit_hybrid(split, checkerboard.movies, checkerboard.users, epochs=1, **own, **small)
     assert model.model.movie_features.names[-3:] == ["minutes", "language=en", "language=fr"]
     model.save(tmp_path)
     assert_same(movierec.load_model(tmp_path), model, split.test)
@@ -127,25 +134,19 @@ def test_one_head_alone_and_a_split_that_is_not_in_time_come_back_as_they_were(s
     assert_same(again, model, split.test)
     assert again.model.settings.without == ("deep",) and again.model.past.in_order is False
     assert (again.model.stars is None, again.model.ranking is None) == (head != "stars", head != "ranking")
-
-
-def test_an_ensemble_comes_back_with_its_members(fitted, once, split, tmp_path):
-    together = Ensemble([fitted, once])
-    together.save(tmp_path)
-    again = movierec.load_model(tmp_path)
-    assert repr(again).startswith("Ensemble of 2: Hybrid(")
-    assert_same(again, together, split.test)
-    for member, original in zip(again.members, together.members, strict=True):
-        assert_same(member, original, split.test)
-        assert member.seed == original.seed
+    if head == "ranking":
+        served = load_served(tmp_path)
+        assert {row["predicted_stars"] for row in served.recommend(100, 3)} == {None} and served.genres == []
+    else:
+        with pytest.raises(ValueError, match=r"must have a ranking head to be served; it has \['stars'\]"):
+            load_served(tmp_path)
 
 
 def test_after_its_weights_changed_a_model_recommends_saves_and_serves_the_same(once, tmp_path):
     """A list that was asked for earlier must not decide which weights are saved."""
     once.save(tmp_path / "copy")
     model = movierec.load_model(tmp_path / "copy")
-    before = model.recommend([100], k=30)
-    ranking = model.model.ranking
+    before, ranking = model.recommend([100], k=30), model.model.ranking
     ranking.set_weights([weight + 0.3 * np.roll(weight, 1) for weight in ranking.get_weights()])
     after = model.recommend([100], k=30)
     assert after["movie_id"].tolist() != before["movie_id"].tolist()
@@ -197,47 +198,40 @@ np.savez(folder / "there.npz", stars=model.predict(pd.read_pickle(folder / "test
 def test_saving_again_replaces_the_version_and_leaves_the_readers_files_alone(plain, saved, split):
     (saved / "notes.txt").write_text("mine")
     (saved / "2024").mkdir()
-    (saved / "2024/thesis.txt").write_text("mine")
     plain.save(saved)
     plain.save(saved)
     assert _files(saved) == ["2024", "2026", "manifest.json", "notes.txt"]
-    assert (saved / "2024/thesis.txt").read_text() == "mine"
     assert_same(movierec.load_model(saved), plain, split.test)
 
 
+@pytest.mark.skipif(not os.path.isdir("/proc"), reason="names of open files come from there")
 def test_everything_is_on_disk_before_the_manifest_names_it(plain, tmp_path, monkeypatch):
-    kept = []
-    real = os.fsync
+    kept, real = [], os.fsync
 
     def fsync(descriptor):
-        kept.append(os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}")) if os.path.isdir("/proc") else "")
+        kept.append(os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}")))
         real(descriptor)
 
     monkeypatch.setattr(os, "fsync", fsync)
     plain.save(tmp_path)
-    if os.path.isdir("/proc"):
-        manifest = next(place for place, name in enumerate(kept) if name.startswith(".manifest.json"))
-        assert {"saved_model.pb", "arrays.npz", "variables.index", tmp_path.name} <= set(kept[:manifest])
+    manifest = next(place for place, name in enumerate(kept) if name.startswith(".manifest.json"))
+    assert {"saved_model.pb", "arrays.npz", "variables.index", tmp_path.name} <= set(kept[:manifest])
 
 
 # ---- what is refused
 
 
-@pytest.mark.parametrize("inside", [True, False])
-def test_a_folder_without_a_model_is_named_with_the_call_that_writes_it(saved, inside):
-    folder = saved if inside else saved / "nowhere"
+def test_a_folder_without_a_model_is_named_with_the_call_that_writes_it(saved):
     (saved / "manifest.json").unlink()
-    with pytest.raises(FileNotFoundError, match="must hold manifest.json") as error:
-        movierec.load_model(folder)
-    assert str(folder) in str(error.value) and "`model.save(folder)`" in str(error.value)
+    for folder in (saved, saved / "nowhere"):
+        with pytest.raises(FileNotFoundError, match=f"{folder} must hold manifest.json.*`model.save"):
+            movierec.load_model(folder)
 
 
-@pytest.mark.parametrize("name", [ARRAYS, "1/saved_model.pb", "1/variables/variables.index"])
+@pytest.mark.parametrize("name", [ARRAYS, "1/saved_model.pb"])
 def test_files_that_were_cut_short_changed_taken_away_or_added_are_refused(saved, name):
     whole = (saved / name).read_bytes()
-    middle = len(whole) // 2
-    changed = whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
-    for content in (b"", whole[:middle], whole[:-1], changed):
+    for content in (b"", whole[:-1], whole[:-1] + bytes([whole[-1] ^ 1])):
         (saved / name).write_bytes(content)
         with pytest.raises(ValueError, match=f"manifest says: {Path(name).as_posix()} was cut short, changed"):
             movierec.load_model(saved)
@@ -255,26 +249,20 @@ def test_files_that_were_cut_short_changed_taken_away_or_added_are_refused(saved
     [
         ({"files": None}, "does not say which files are the model"),
         ({"version": "../elsewhere"}, "does not say which files are the model"),
-        ({"version": float("inf")}, "does not say which files are the model"),
         ({"files": {}}, "cut short, changed, added"),
         ({"levels": None}, "cannot be read .*Save the model again"),
         ({"heads": ["summary"]}, "cannot be read .*Save the model again"),
-        ({"settings": {"dimm": 3}}, "cannot be read .*Save the model again"),
         ({"other_members": [{}]}, "cannot be read .*Save the model again"),
         ({"format": "keras-3"}, "must have the format movierec-hybrid-3, found 'keras-3'"),
+        ('{"format": ', "not readable JSON"),
+        ("[1, 2]", "must have the format .*, found None"),
     ],
 )
 def test_a_manifest_that_was_written_by_hand_is_refused(saved, change, reason):
-    _manifest(saved, **change)
-    with pytest.raises(ValueError, match=reason):
-        movierec.load_model(saved)
-
-
-@pytest.mark.parametrize(
-    "content, reason", [('{"format": ', "not readable JSON"), ("[1, 2]", "must have the format"), ("{}", "found None")]
-)
-def test_a_manifest_that_is_no_manifest_is_refused(saved, content, reason):
-    (saved / "manifest.json").write_text(content)
+    if isinstance(change, dict):
+        _manifest(saved, **change)
+    else:
+        (saved / "manifest.json").write_text(change)
     with pytest.raises(ValueError, match=reason):
         movierec.load_model(saved)
 
@@ -308,10 +296,3 @@ def test_a_write_that_fails_leaves_what_was_there(fitted, saved, tmp_path, monke
             fitted.save(folder)
     assert contents(saved) == before and _files(saved) == FILES
     assert _files(tmp_path / "new") == []
-
-
-def test_a_folder_that_is_a_file_is_an_error_of_the_system(fitted, tmp_path):
-    (tmp_path / "taken").write_text("mine")
-    with pytest.raises(OSError):
-        fitted.save(tmp_path / "taken")
-    assert (tmp_path / "taken").read_text() == "mine"

@@ -4,7 +4,6 @@ Protected: answers and refusals as documented, limits, feedback kept before it i
 """
 
 import asyncio
-import json
 import signal
 import socket
 import subprocess
@@ -17,9 +16,11 @@ import httpx
 import pandas as pd
 import pytest
 
+from movierec.__main__ import main
 from movierec.data import find_movie
+from movierec.serving import service
 from movierec.serving.events import Event, EventStore
-from movierec.serving.service import main, make_app
+from movierec.serving.service import make_app
 
 HERE = Path(__file__).parent
 VIEW = Event(user_id=1, movie_id=10, kind="view", time=0)
@@ -55,9 +56,8 @@ class Served:
         return self._list(stars, k)
 
     def similar(self, movie_id, k):
-        return [
-            {name: film[name] for name in ("rank", "movie_id", "title", "score")} for film in self._list([movie_id], k)
-        ]
+        films = self._list([movie_id], k)
+        return [{name: film[name] for name in ("rank", "movie_id", "title", "score")} for film in films]
 
     def _list(self, without, k):
         films = [row for row in self.movies.itertuples() if row.movie_id not in without][:k]
@@ -105,7 +105,7 @@ class Client:
         return self.request("GET", target, **options)
 
     def post(self, target, body=None, **options):
-        return self.request("POST", target, **({"json": body} | options if body is not None else options))
+        return self.request("POST", target, json=body, **options)
 
 
 @pytest.fixture
@@ -141,22 +141,6 @@ def test_answers_are_what_the_model_says(client, events):
         assert client.get(path).json() == answer
 
 
-def test_ten_films_unless_another_number_is_asked_for(client, served, events):
-    assert _films(client.get("/recommend/2?k=3")) == [10, 20, 30]
-    assert _k_schema(client) == _k_schema(client) | {"default": 6, "minimum": 1, "maximum": 6}
-    assert _films(client.get("/recommend/2")) == [10, 20, 30, 40, 50, 60]  # there are no ten
-    served.num_movies = 1_000
-    large = Client(make_app(served, events))
-    assert _k_schema(large) == _k_schema(large) | {"default": 10, "minimum": 1, "maximum": 100}
-    large.get("/recommend/2")
-    assert served.asked[-1] == (2, 10, [])
-
-
-def _k_schema(client):
-    parameters = client.get("/openapi.json").json()["paths"]["/similar/{movie_id}"]["get"]["parameters"]
-    return next(one["schema"] for one in parameters if one["name"] == "k")
-
-
 @pytest.mark.parametrize(
     "body, based_on, asked",
     [
@@ -176,6 +160,18 @@ def test_a_newcomer_gets_a_list_and_is_told_what_it_is_based_on(client, served, 
     assert served.asked == [asked]
 
 
+@pytest.mark.parametrize("num_movies, default, most", [(6, 6, 6), (1_000, 10, 100)])
+def test_ten_films_unless_another_number_is_asked_for(served, events, num_movies, default, most):
+    served.num_movies = num_movies
+    client = Client(make_app(served, events))
+    parameters = client.get("/openapi.json").json()["paths"]["/similar/{movie_id}"]["get"]["parameters"]
+    schema = next(one["schema"] for one in parameters if one["name"] == "k")
+    assert (schema["default"], schema["minimum"], schema["maximum"]) == (default, 1, most)
+    assert _films(client.get("/recommend/2")) == [10, 20, 30, 40, 50, 60]
+    assert _films(client.get("/recommend/2?k=3")) == [10, 20, 30]
+    assert served.asked == [(2, default, []), (2, 3, [])]
+
+
 # ---- feedback
 
 
@@ -183,40 +179,34 @@ def test_feedback_is_kept_and_the_next_list_knows_it(client, served, events):
     before = int(time.time())
     answer = client.post("/feedback", {"user_id": 1, "movie_id": 20, "kind": "stars", "stars": 4.5})
     [event] = events.of(1)
-    assert (answer.status_code, answer.json()) == (201, event.model_dump())
-    assert event.model_dump(exclude={"time"}) == {"user_id": 1, "movie_id": 20, "kind": "stars", "stars": 4.5}
-    assert before <= event.time <= time.time()
+    assert event == Event(user_id=1, movie_id=20, kind="stars", stars=4.5, time=event.time)
+    assert (answer.status_code, answer.json()) == (201, event.model_dump()) and before <= event.time <= time.time()
     answer = client.get("/recommend/1?k=2")
     assert (answer.json()["based_on"], _films(answer)) == ("history and feedback", [30, 40])
     assert served.asked == [(1, 2, [event])]
 
 
-def test_a_new_user_is_known_from_the_first_event_on_and_not_after_the_last_is_deleted(client, events):
+def test_a_new_user_is_known_from_the_first_event_on_and_not_after_the_last_is_deleted(client, served, events):
     events.append(VIEW)
+    events.append(VIEW.model_copy(update={"user_id": 77, "movie_id": 999}))  # a film that the model no longer knows
     _refused(client.get("/recommend/77"), 404, "user_id 77 is not one of the 2 users", "POST /recommend")
     assert client.post("/feedback", {"user_id": 77, "movie_id": 10, "kind": "view"}).status_code == 201
     answer = client.get("/recommend/77?k=1")
     assert (answer.json()["based_on"], _films(answer)) == ("feedback", [20])
-    for deleted in (1, 0):
+    assert [event.movie_id for event in served.asked[0][2]] == [10]
+    for deleted in (2, 0):
         answer = client.request("DELETE", "/users/77/events")
         assert (answer.status_code, answer.json()) == (200, {"user_id": 77, "deleted": deleted})
     _refused(client.get("/recommend/77"), 404)
     assert events.of(1) == [VIEW]
 
 
-def test_events_of_films_that_the_model_no_longer_knows_are_left_out(client, served, events):
-    events.append(VIEW.model_copy(update={"user_id": 77, "movie_id": 999}))
-    _refused(client.get("/recommend/77"), 404)
-    events.append(VIEW.model_copy(update={"user_id": 77}))
-    assert client.get("/recommend/77").status_code == 200
-    assert [event.movie_id for event in served.asked[0][2]] == [10]
-
-
 def test_events_that_cannot_be_written_or_read_are_a_503_without_the_path(client, events):
     """What is not kept is not acknowledged."""
     events.close()
+    told = client.post("/feedback", {"user_id": 1, "movie_id": 20, "kind": "view"})
     for answer in (
-        client.post("/feedback", {"user_id": 1, "movie_id": 20, "kind": "view"}),
+        told,
         client.get("/recommend/1"),
         client.request("DELETE", "/users/1/events"),
         client.get("/health"),
@@ -239,19 +229,17 @@ def test_the_disk_is_waited_for_in_threads(client, events, monkeypatch):
     assert client.get("/recommend/1").status_code == 200 and loops == [None]
 
 
+# ---- refusals
+
+
 @pytest.mark.parametrize(
     "body, part",
     [
         ({"kind": "stars"}, "`stars` must be given for the kind \"stars\" and no other; 'stars' has None."),
         ({"kind": "view", "stars": 3}, "'view' has 3.0"),
-        ({"kind": "like"}, "Input should be 'view', 'click' or 'stars'"),
         ({"kind": "stars", "stars": 5.5}, "less than or equal to 5"),
-        ({"kind": "view", "mood": "good"}, "body.mood: Extra inputs are not permitted"),
         ({"kind": "view", "time": 0}, "body.time: Extra inputs are not permitted"),
         ({"kind": "view", "user_id": 2**63}, "body.user_id: Input should be less than"),
-        ({"kind": "view", "user_id": "1"}, "valid integer"),
-        ({"kind": "view", "user_id": True}, "valid integer"),
-        ({}, "body.kind: Field required"),
     ],
 )
 def test_feedback_that_makes_no_sense_is_refused(client, events, body, part):
@@ -259,47 +247,18 @@ def test_feedback_that_makes_no_sense_is_refused(client, events, body, part):
     assert len(events) == 0
 
 
-# ---- refusals
-
-
-@pytest.mark.parametrize("target", ["/recommend/1", "/similar/10"])
-@pytest.mark.parametrize("k", ["0", "7", "x", "", "1e1", str(2**63), "9" * 5_000])
-def test_k_must_be_one_to_the_number_of_films(client, target, k):
-    _refused(client.get(f"{target}?k={k}"), 422, "query.k: ")
-    if k in ("0", "7"):
-        _refused(client.post("/recommend", {"k": int(k)}), 422, "body.k: Input should be")
-
-
-@pytest.mark.parametrize("number", [2**63, -(2**63) - 1, "9" * 5_000, "x", "1.5", "%00", "'; DROP TABLE"])
-def test_ids_are_numbers_of_64_bits(client, number):
-    _refused(client.get(f"/recommend/{number}"), 422, "path.user_id: ")
-    _refused(client.get(f"/similar/{number}"), 422, "path.movie_id: ")
-    for largest in (2**63 - 1, -(2**63)):
-        _refused(client.get(f"/recommend/{largest}"), 404, str(largest))
-
-
 @pytest.mark.parametrize(
     "stars, part",
     [
-        ([{"movie_id": 10, "stars": 5.5}], "body.stars.0.stars: Input should be less than or equal to 5"),
-        ([{"movie_id": 10, "stars": 0.5}], "greater than or equal to 1"),
-        ([{"movie_id": 10, "stars": "5"}], "valid number"),
-        ([{"movie_id": 10}], "body.stars.0.stars: Field required"),
+        ([{"movie_id": 10, "stars": 0.5}], "body.stars.0.stars: Input should be greater than or equal to 1"),
         ([{"stars": 5}], "a film needs either movie_id or title"),
         ([{"movie_id": 10, "title": "Fargo", "stars": 5}], "a film needs either movie_id or title"),
-        ([{"movie_id": 10.5, "stars": 5}], "valid integer"),
-        ([{"movie_id": 2**63, "stars": 5}], "less than 9223372036854775808"),
-        ([{"movie_id": 10, "stars": 5, "seen": 1}], "body.stars.0.seen: Extra inputs are not permitted"),
         ([{"movie_id": 30, "stars": 5}, {"title": "Fargo", "stars": 1}], "every film must be named once; [30]"),
-        ({"10": 5}, "body.stars: Input should be a valid list"),
         ([{"movie_id": 10, "stars": 5}] * 201, "at most 200 items"),
         ([{"title": "Farggo", "stars": 5}], "Nearest: 'Fargo (1996)' (movie_id 30)"),
         ([{"title": "Hamlet", "stars": 5}], "2 have 'Hamlet': 'Hamlet (1948)' (movie_id 50), 'Hamlet (1996)'"),
-        ([{"title": "'; DROP TABLE movies; --", "stars": 5}], "none of 6 titles is \"'; DROP TABLE"),
-        ([{"title": "千と千尋の神隠し", "stars": 5}], "千と千尋の神隠し"),
-        ([{"title": "\0\r\n", "stars": 5}], r"'\x00\r\n'"),
+        ([{"title": "千と千尋\0\r\n", "stars": 5}], r"'千と千尋\x00\r\n'"),
         ([{"title": "x" * 301, "stars": 5}], "at most 300 characters"),
-        ([{"title": "x" * 300, "stars": 5}], "none of 6 titles"),
     ],
 )
 def test_films_of_a_newcomer_that_cannot_be_understood_are_refused(client, served, stars, part):
@@ -313,15 +272,14 @@ def test_films_of_a_newcomer_that_cannot_be_understood_are_refused(client, serve
         ("POST", "/recommend", {"genres": ["comedy"]}, 422, "body.genres.0: Input should be 'Comedy' or 'Crime'"),
         ("POST", "/recommend", {"genres": ["Comedy", "Comedy"]}, 422, "every genre must be named once; ['Comedy']"),
         ("POST", "/recommend", {"genres": ["Comedy", "Crime", "Comedy"]}, 422, "at most 2 items"),
-        ("POST", "/recommend", {"star": []}, 422, "body.star: Extra inputs are not permitted"),
         ("POST", "/recommend", {"stars": [{"movie_id": 11, "stars": 5}]}, 404, "movie_id 11 is not in the catalogue"),
         ("POST", "/feedback", {"user_id": 1, "movie_id": 11, "kind": "view"}, 404, "not in the catalogue of 6 films"),
         ("GET", "/similar/11", None, 404, "movie_id 11 is not in the catalogue of 6 films"),
+        *(("GET", f"/similar/10?k={k}", None, 422, "query.k: ") for k in ("0", "7", "", "1e1", "9" * 5_000)),
+        *(("GET", f"/similar/{number}", None, 422, "path.movie_id: ") for number in (2**63, "9" * 5_000, "1.5", "%00")),
+        *(("GET", f"/recommend/{number}", None, 404, str(number)) for number in (2**63 - 1, -(2**63))),
         ("GET", "/recommend/1?K=5", None, 422, "query.K: Extra inputs are not permitted"),
-        ("GET", "/nothing", None, 404, "Not Found"),
-        ("GET", "/recommend/", None, 404, "Not Found"),
         ("DELETE", "/recommend/1", None, 405, "Method Not Allowed"),
-        ("DELETE", "/users/x/events", None, 422, "path.user_id: "),
     ],
 )
 def test_what_is_not_there_is_refused(client, method, target, body, status, part):
@@ -340,14 +298,10 @@ def test_a_model_without_genres_takes_none(served, events):
     "body, status",
     [
         (b"not JSON", 422),
-        (b"[]", 422),
-        (b"", 422),
         (b'{"k": \xff\xfe}', 400),
         (b"[" * 50_000, 400),
-        (b'{"k": 1' + b"0" * 5_000 + b"}", 400),
         (rb'{"\ud800": 1}', 422),
-        (b'{"stars": [{"movie_id": 10, "stars": NaN}], "kind": NaN}', 422),
-        (b'{"stars": [{"movie_id": 10, "stars": 1e999}], "kind": "stars"}', 422),
+        (b'{"stars": [{"movie_id": 10, "stars": 1e999}], "kind": NaN}', 422),
         (rb'{"stars": [{"title": "\ud800", "stars": 5}], "kind": "\ud800"}', 422),
     ],
 )
@@ -355,12 +309,9 @@ def test_bodies_that_are_no_json_object_are_refused(client, endpoint, body, stat
     _refused(client.post(endpoint, content=body, headers=JSON), status)
 
 
-def test_json_must_be_called_json(client):
+def test_json_must_be_called_json_and_a_long_wrong_field_is_not_sent_back_whole(client):
     """Otherwise a form on any web page could post feedback in the name of its visitor."""
     _refused(client.post("/recommend", content=b"{}", headers={"content-type": "text/plain"}), 422, "body: ")
-
-
-def test_a_long_wrong_field_is_not_sent_back_whole(client):
     answer = client.post("/recommend", {"x" * 60_000: 1})
     _refused(answer, 422, "body.xxx")
     assert len(answer.content) < 1_100
@@ -369,19 +320,10 @@ def test_a_long_wrong_field_is_not_sent_back_whole(client):
 # ---- long bodies
 
 
-def _chunks(size, count):
-    async def parts():
-        for _ in range(count):
-            yield b" " * size
-
-    return parts()
-
-
-def test_a_body_may_have_as_many_bytes_as_said_and_not_one_more(served, events):
-    client = Client(make_app(served, events, most_bytes=100))
+def test_a_body_may_have_as_many_bytes_as_said_and_not_one_more(client, monkeypatch):
+    monkeypatch.setattr(service, "MOST_BYTES", 100)
     assert client.post("/recommend", content=b"{}" + 98 * b" ", headers=JSON).status_code == 200
-    for body in (b"{}" + 99 * b" ", _chunks(1, 101), _chunks(1_000, 1_000)):
-        _refused(client.post("/recommend", content=body, headers=JSON), 413, "at most 100 bytes")
+    _refused(client.post("/recommend", content=b"{}" + 99 * b" ", headers=JSON), 413, "at most 100 bytes")
     read = []
 
     async def endless():
@@ -393,13 +335,9 @@ def test_a_body_may_have_as_many_bytes_as_said_and_not_one_more(served, events):
     assert sum(read) == 120  # the first part above the limit, and no more
 
 
-# ---- no inside shown
-
-
-@pytest.mark.parametrize("error", [RuntimeError, ValueError, OSError])
-def test_an_error_of_ours_is_logged_and_not_shown(client, served, monkeypatch, error):
+def test_an_error_of_ours_is_not_shown(client, served, monkeypatch):
     def fail(*_):
-        raise error("/secret/path")
+        raise ValueError("/secret/path")
 
     for name in ("recommend", "recommend_new", "similar"):
         monkeypatch.setattr(served, name, fail)
@@ -411,28 +349,12 @@ def test_an_error_of_ours_is_logged_and_not_shown(client, served, monkeypatch, e
 
 
 def test_every_refusal_is_documented_as_a_problem(client):
-    schema = client.get("/openapi.json").json()
-    operations = {
-        (path, method): operation["responses"]
-        for path, methods in schema["paths"].items()
-        for method, operation in methods.items()
-    }
-    assert {name: sorted(responses) for name, responses in operations.items()} == {
-        ("/recommend/{user_id}", "get"): ["200", "404", "422", "500", "503"],
-        ("/recommend", "post"): ["200", "400", "404", "413", "422", "500"],
-        ("/similar/{movie_id}", "get"): ["200", "404", "422", "500"],
-        ("/feedback", "post"): ["201", "400", "404", "413", "422", "500", "503"],
-        ("/users/{user_id}/events", "delete"): ["200", "422", "500", "503"],
-        ("/health", "get"): ["200", "422", "500", "503"],
-    }
-    refusals = {
-        json.dumps(response["content"]["application/json"]["schema"])
-        for responses in operations.values()
-        for status, response in responses.items()
-        if status >= "400"
-    }
-    assert refusals == {'{"$ref": "#/components/schemas/Problem"}'}
-    assert "HTTPValidationError" not in schema["components"]["schemas"]
+    paths = client.get("/openapi.json").json()["paths"].values()
+    documented = [operation["responses"] for path in paths for operation in path.values()]
+    refusals = [
+        codes[code]["content"]["application/json"]["schema"] for codes in documented for code in codes if code > "3"
+    ]
+    assert {schema["$ref"] for schema in refusals} == {"#/components/schemas/Problem"} and len(refusals) == 24
     assert client.get("/docs").status_code == 200
 
 
@@ -465,20 +387,17 @@ def test_requests_made_from_the_documentation_find_no_hole(served, events):
 # ---- as a process
 
 PROCESS = """
-import sys, types
+import sys
 sys.path.insert(0, {here!r})
 sys.modules["movierec.serving.served"] = __import__("test_service")
-from movierec.serving.service import main
+from movierec.__main__ import main
 sys.exit(main())
 """
 
 
-def _command(*arguments):
-    return [sys.executable, "-c", PROCESS.format(here=str(HERE)), *map(str, arguments)]
-
-
 def _start(events):
-    command = _command("--model", "m", "--port", 0, "--events", events)
+    arguments = ["serve", "--model", "m", "--port", "0", "--events", events]
+    command = [sys.executable, "-c", PROCESS.format(here=str(HERE)), *arguments]
     process = subprocess.Popen(command, cwd=HERE.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     line = process.stdout.readline()
     if not line.startswith("ready: http://127.0.0.1:"):
@@ -506,7 +425,7 @@ def test_a_service_that_cannot_start_says_why_in_one_line(tmp_path, capsys, monk
     monkeypatch.setitem(sys.modules, "movierec.serving.served", sys.modules[__name__])
 
     def reason(model="m", port=0, events=tmp_path / "events.db"):
-        assert main(["--model", str(tmp_path / model), "--port", str(port), "--events", str(events)]) == 1
+        assert main(["serve", "--model", str(tmp_path / model), "--port", str(port), "--events", str(events)]) == 1
         out, text = capsys.readouterr()
         assert (out, text.count("\n")) == ("", 1)
         return text
