@@ -1,7 +1,7 @@
 """Every traced graph can run deterministically on a GPU: no op in it refuses to, unless it is placed on the CPU.
 
-`fit_hybrid` switches TensorFlow's deterministic kernels on, and some GPU kernels have no deterministic version: they
-raise UnimplementedError. No GPU is needed to see that: the graphs name their ops and devices.
+Some GPU kernels have no deterministic version: with the switch on, they raise UnimplementedError. No GPU is needed to
+see that: the graphs name their ops and devices.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ from movierec.keras2 import tf
 from movierec.models import SequenceModel, deterministic_ops
 from movierec.models.history import make_history, windows
 from movierec.models.ncf import FusedModel
-from movierec.models.sessions import session_features
+from movierec.models.stars import session_features
 from movierec.training import OPTIMIZERS
 
 # Sources: the GPU kernels in tensorflow/core/kernels that check `OpDeterminismRequired()` and return `Unimplemented`
@@ -34,7 +34,7 @@ SMALL = dict(dim=3, ranking_dim=4, hidden=(5,), ranking_hidden=(5,))
 
 
 def refused(concrete) -> set:
-    """The names of the ops of a concrete function, and of all functions that it calls, that a GPU would refuse."""
+    """The names of the ops of a concrete function, and of all that it calls, that a GPU would refuse."""
     graph = concrete.graph.as_graph_def()
     nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
     assert len(nodes) > 3
