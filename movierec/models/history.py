@@ -50,18 +50,11 @@ class History(NamedTuple):
 
 def make_history(train: pd.DataFrame, indices: Indices, bias: Bias, in_order: bool = False) -> History:
     """Return the history of every user in `train`; see `History` for `in_order`."""
-    user = indices.user_index(train["user_id"])
+    user, movie = indices.user_index(train["user_id"]), indices.movie_index(train["movie_id"])
     timestamp = train["timestamp"].to_numpy()
     order = order_by_user_and_time(user, timestamp)
-    return History(
-        user[order],
-        indices.movie_index(train["movie_id"])[order],
-        bias.residuals(train).astype(np.float32)[order],
-        timestamp[order].astype(np.int64, copy=False),
-        indices.num_users,
-        indices.num_movies,
-        in_order,
-    )
+    columns = user, movie, bias.residuals(train).astype(np.float32), timestamp.astype(np.int64, copy=False)
+    return History(*(column[order] for column in columns), indices.num_users, indices.num_movies, in_order)
 
 
 # ---- sums over histories
@@ -176,18 +169,8 @@ class Windows(NamedTuple):
     """Stretches of histories, int32 `[N, length]` each, read from left to right; short ones are padded on the left."""
 
     film: np.ndarray  # movie_index, or num_movies where there is no film
-    gap: np.ndarray  # the time since the film before, 0 to NUM_GAPS − 1, see `gaps`
+    gap: np.ndarray  # the time since the film before, a row of GAP_EDGES_SECONDS; NUM_GAPS − 1 if there is none
     next_film: np.ndarray  # the target: the film that came next, or num_movies where there is none
-
-
-def gaps(history: History) -> np.ndarray:
-    """Return how long before each rating its user's last one was, as a row of `GAP_EDGES_SECONDS`: int32 `[N]`.
-
-    0 is the same second, NUM_GAPS − 1 longer than a week, or no rating before.
-    """
-    seconds = np.diff(history.timestamp, prepend=0).astype(float)
-    seconds[history.starts[:-1][np.diff(history.starts) > 0]] = np.inf
-    return np.searchsorted(GAP_EDGES_SECONDS, seconds, side="right").astype(np.int32)
 
 
 def windows(history: History, length: int) -> Windows:
@@ -217,8 +200,11 @@ def newest(history: History, length: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _read(history: History, starts: np.ndarray, ends: np.ndarray, length: int) -> tuple:
     """Return film, gap, and their rows in the history, `[N, length]`: the last `length` ratings before each end."""
+    seconds = np.diff(history.timestamp, prepend=0).astype(float)
+    seconds[history.starts[:-1][np.diff(history.starts) > 0]] = np.inf  # a user's first rating
+    gap = np.searchsorted(GAP_EDGES_SECONDS, seconds, side="right")
     place = ends[:, None] - length + np.arange(length)
     there = place >= starts[:, None]
     place = np.where(there, place, 0)
     film = np.where(there, history.movie_index[place], history.num_movies).astype(np.int32)
-    return film, np.where(there, gaps(history)[place], NUM_GAPS - 1).astype(np.int32), place
+    return film, np.where(there, gap[place], NUM_GAPS - 1).astype(np.int32), place

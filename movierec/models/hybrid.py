@@ -61,16 +61,16 @@ class HybridModel(SeededModel):
         self.sampled_task = tfrs.tasks.Retrieval(loss=crossentropy, remove_accidental_hits=True)
         self.drawn_place = self.draws.new_place()
         index = tf.TensorSpec([None], tf.int32)
-        columns = {name: index for name in ("user_index", "movie_index", "week_index")}
+        columns = dict.fromkeys(("user_index", "movie_index", "week_index"), index)
         columns["session"] = tf.TensorSpec([None, NUM_SESSION_FEATURES], tf.float32)
         self.predict_stars = tf.function(self.stars, input_signature=[columns]) if self.stars else None
         self.score = tf.function(self.ranking, input_signature=[index]) if self.ranking else None
 
     def train_only(self, heads: tuple) -> None:
         """Freeze the other heads; to be called before `compile`."""
-        for head in HEADS:
-            if getattr(self, head) is not None:
-                getattr(self, head).trainable = head in heads
+        for head in (self.stars, self.ranking):
+            if head is not None:
+                head.trainable = head.name in heads
 
     def compute_loss(self, batch, training=False):
         """Return the loss of one batch: of ratings, see `stars_loss`, or of users, see `ranking_loss`."""
@@ -128,11 +128,9 @@ class HybridModel(SeededModel):
 
     def _sampled_loss(self, queries, candidates, target, weight):
         """Sum −log softmax over `DRAWN` hidden films of each user, among the films that any worker drew."""
-        drawn = tf.random.stateless_categorical(
-            tf.math.log(target + 1e-9), DRAWN, self.draws.own_seed(self.drawn_place), dtype=tf.int32
-        )
-        drawn = tf.reshape(drawn, [-1])
-        everybodys = own_first(drawn)  # where row r of the queries has its answer at r
+        seed, logits = self.draws.own_seed(self.drawn_place), tf.math.log(target + 1e-9)
+        drawn = tf.random.stateless_categorical(logits, DRAWN, seed, dtype=tf.int32)
+        everybodys = own_first(tf.reshape(drawn, [-1]))  # where row r of the queries has its answer at r
         return self.sampled_task(
             query_embeddings=tf.repeat(queries, DRAWN, axis=0),
             candidate_embeddings=tf.gather(candidates, everybodys),

@@ -18,8 +18,8 @@ RANDOMNESS = threading.RLock()  # the switch of deterministic kernels is the pro
 class Draws:
     """Random numbers that are a function of seed, step and place, so that an interrupted training resumes exactly.
 
-    Every layer that draws asks once for a place of its own, and every initial weight has a seed of its own, so that two
-    tables of the same shape differ. The global generators of Python, NumPy and TensorFlow are not used.
+    Every layer that draws asks once for a place of its own, and every initial weight has a seed of its own. The global
+    generators of Python, NumPy and TensorFlow are not used.
     """
 
     def __init__(self, seed: int = 0):

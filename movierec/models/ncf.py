@@ -12,15 +12,8 @@ import pandas as pd
 from movierec.baselines.ladder import Problem, Recommender
 from movierec.data import UNKNOWN, Indices, batches, movie_features, user_features
 from movierec.keras2 import tf, tfrs
-from movierec.models.layers import (
-    Dropout,
-    SeededModel,
-    check_above_zero,
-    deterministic_ops,
-    glorot,
-    mean_squared_length,
-    small_random,
-)
+from movierec.models import check_above_zero, deterministic_ops
+from movierec.models.layers import Dropout, SeededModel, glorot, mean_squared_length, small_random
 
 STEPS_PER_EXECUTION = 100
 USERS_PER_BLOCK = 32  # scored at once: 32 users x 1,682 movies is 54,000 pairs through the network, about 30 MB
@@ -51,17 +44,14 @@ class FusedModel(SeededModel):
         def learned(name, rows):
             return self.add_weight(name, (rows, dim), initializer=small_random(self.draws))
 
-        def dense(units, **settings):
-            return tf.keras.layers.Dense(units, kernel_initializer=glorot(self.draws), **settings)
-
         self.p, self.q = learned("p", num_users), learned("q", num_movies)
         self.a, self.b = (learned("a", num_users), learned("b", num_movies)) if read is None else map(tf.constant, read)
         self.mlp = tf.keras.Sequential()
         inputs = self.a.shape[1] + self.b.shape[1]
         for units in hidden if inputs else ():  # a Dense layer crashes on an input of width zero
             self.mlp.add(Dropout(dropout, self.draws))
-            self.mlp.add(dense(units, activation="relu"))
-        self.fuse = dense(1)
+            self.mlp.add(tf.keras.layers.Dense(units, activation="relu", kernel_initializer=glorot(self.draws)))
+        self.fuse = tf.keras.layers.Dense(1, kernel_initializer=glorot(self.draws))
         self.penalty = penalty
         self.num_learned = 4 if read is None else 2  # of p, q, a, b
         self.task = tfrs.tasks.Ranking(loss=tf.keras.losses.BinaryCrossentropy(from_logits=True))
@@ -113,7 +103,7 @@ def draw_epoch(rated: np.ndarray, negatives: int, rng: np.random.Generator) -> d
 
 
 class Ncf:
-    """A `FusedModel` fitted on train, as a scorer `user_index [U] -> float32 [U, num_movies]` of log-odds.
+    """A `FusedModel` fitted on train, as a scorer of log-odds.
 
     Stars are not looked at: what somebody rated has label 1. Users who rated every movie are left out of training,
     because there is no movie to compare theirs with. The same seed gives the same scores to the bit.
@@ -136,7 +126,14 @@ class Ncf:
     ):  # fmt: skip
         sizes = dict(dim=dim, negatives=negatives, epochs=epochs, learning_rate=learning_rate, batch_size=batch_size)
         check_above_zero(**sizes)
-        _check_settings(hidden, dropout, penalty)
+        if not (isinstance(hidden, tuple | list) and all(isinstance(units, int) and units > 0 for units in hidden)):
+            raise ValueError(
+                f"`hidden` must be units of each layer, whole numbers above 0, e.g. (32, 16); got {hidden!r}."
+            )
+        if not (0 <= dropout < 1 and penalty >= 0):
+            raise ValueError(
+                f"`dropout` must be a share, 0 to below 1, `penalty` 0 or more; got {dropout} and {penalty}."
+            )
         rated = _rated(train, indices)
         self.model = FusedModel(*rated.shape, read, dim, tuple(hidden), dropout, penalty, seed)
         self.model.compile(tf.keras.optimizers.legacy.Adam(learning_rate), steps_per_execution=STEPS_PER_EXECUTION)
@@ -166,10 +163,7 @@ class NeuMF(Ncf):
 
 
 class DeepHybrid(Ncf):
-    """Matrix factorisation of the ids, beside a network that reads features. Keywords as in `Ncf`.
-
-    Args:
-        movies, users: the tables of `movie_features` and `user_features`; one that is None gives no features.
+    """Matrix factorisation of the ids, beside a network that reads features; a table that is None gives none.
 
     Source: Çakır, Öğüdücü and Tugay (2019), *A deep hybrid model for recommendation systems*, which recommends jobs.
     """
@@ -198,13 +192,6 @@ def _rated(train: pd.DataFrame, indices: Indices) -> np.ndarray:
             f"{indices.num_movies:,} movies of `indices`. Use make_indices(train, movies)."
         )
     return rated
-
-
-def _check_settings(hidden, dropout: float, penalty: float) -> None:
-    if not (isinstance(hidden, tuple | list) and all(isinstance(units, int) and units > 0 for units in hidden)):
-        raise ValueError(f"`hidden` must be units of each layer, whole numbers above 0, e.g. (32, 16); got {hidden!r}.")
-    if not (0 <= dropout < 1 and penalty >= 0):
-        raise ValueError(f"`dropout` must be a share, 0 to below 1, `penalty` 0 or more; got {dropout} and {penalty}.")
 
 
 def _fits(model: type, *tables: str) -> Callable:

@@ -122,7 +122,6 @@ class RankingHead(tf.keras.layers.Layer):
         return bag / tf.sqrt(tf.maximum(square, 1.0))[:, None]
 
     def _favourites(self, genre):
-        """Return the sum of the vectors of the genres `[g]` over √g, float32 `[dim]`; 0 without a genre."""
         length = tf.sqrt(tf.maximum(tf.cast(tf.size(genre), tf.float32), 1.0))
         return tf.reduce_sum(tf.gather(self.watched_feature, genre), axis=0) / length
 

@@ -29,11 +29,7 @@ Parts = Annotated[tuple[Literal[tuple(PARTS)], ...], as_tuple]
 
 
 class Settings(pydantic.BaseModel):
-    """The settings of a `HybridModel`; the defaults were chosen on validation parts of MovieLens-100K.
-
-    Raises:
-        ValueError: if a name is unknown or a value is out of range.
-    """
+    """The settings of a `HybridModel`, checked; the defaults were chosen on validation parts of MovieLens-100K."""
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 

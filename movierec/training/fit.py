@@ -35,7 +35,7 @@ RANKING_EPOCHS = 16
 AVERAGED = 0.5  # of the ranking head, see `BestEpoch`
 USERS_PER_EPOCH = 10_000  # of the ranking head: more passes over the users if they are fewer; each hides other films
 MOST_PASSES = 10
-MOST_VALIDATED = 20_000  # users whose lists are measured after each epoch of the ranking head
+MOST_VALIDATED = 20_000  # users whose lists are measured after an epoch; their mean is off by less than seeds differ
 LISTS_FACTOR = 8  # times as many ratings in a step of the stars head, where histories are lists
 
 
@@ -56,9 +56,9 @@ def fit_hybrid(
     on the same machine gives the same model to the bit: TensorFlow's deterministic kernels are switched on meanwhile,
     so a second call waits for one in another thread. NumPy's and Python's generators are left alone.
 
-    Where users x movies is more than `most_pairs` of the settings, histories are lists: a batch of the stars head has
-    few users with all of their ratings, and a movie with many ratings is known by an id instead of by its raters.
-    Memory is then at most 0.7 GB, and 180 bytes for each rating of train.
+    Where users x movies is more than `most_pairs`, histories are lists: a batch of the stars head has few users with
+    all of their ratings, and a movie with many ratings is known by an id instead of by its raters. Memory is then at
+    most 0.7 GB, and 180 bytes for each rating of train.
 
     Args:
         split: train; validation for early stopping, or None. Test is not touched.
@@ -148,7 +148,7 @@ def fit_hybrid(
 def fit_ensemble(split: Split, *tables, seeds: tuple = (0, 1, 2), checkpoint=None, **settings) -> Ensemble:
     """Fit hybrids that differ in their seed only; their mean is better, and as many times slower to fit and to ask.
 
-    Arguments and errors are those of `fit_hybrid`, and seeds, at least one. The checkpoint has a folder for each seed.
+    For arguments and errors see `fit_hybrid`. The checkpoint has a folder for each seed.
     """
     if not len(seeds):
         raise ValueError("`seeds` is empty; name at least one, e.g. seeds=(0, 1, 2).")
@@ -221,10 +221,7 @@ def ranking_recipe(hybrid: Hybrid, users_per_batch: int) -> dict:
 
 
 def _quality(hybrid: Hybrid, head: str, split: Split, liked_from: float) -> Callable | None:
-    """Return the function that judges the head on validation, by RMSE or NDCG@10; None without validation.
-
-    NDCG@10 is that of at most `MOST_VALIDATED` users: their mean differs from everybody's by less than seeds do.
-    """
+    """Return the function that judges the head on validation, by RMSE or NDCG@10; None without validation."""
     validation = split.validation
     if validation is None:
         return None

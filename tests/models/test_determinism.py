@@ -70,9 +70,8 @@ def test_an_op_that_a_gpu_would_refuse_is_found_and_one_on_the_cpu_is_not():
 @pytest.mark.parametrize("settings", [{}, {"most_pairs": 0, "ids": True}, {"ordinal": False}], ids=str)
 def test_the_stars_head(tiny, tiny_indices, settings):
     model = untrained(tiny, tiny_indices, ("stars",), **SMALL, **settings)
-    history = model.past
     rows = rating_rows(tiny.ratings.sort_values(["user_id", "timestamp"]), tiny_indices, make_weeks(tiny.ratings))
-    rows |= {"residual": history.residual, "session": session_features(history)}
+    rows |= {"residual": model.past.residual, "session": session_features(model.past)}
     if settings.get("most_pairs") == 0:
         rows["in_movie_bag"] = model.stars.in_movie_bag
     assert refused_in_training(model, {name: tf.constant(column) for name, column in rows.items()}) == set()

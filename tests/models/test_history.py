@@ -13,7 +13,6 @@ from movierec.models.history import (
     make_bags,
     make_history,
     newest,
-    sums,
     weighted_sums,
     windows,
 )
@@ -125,13 +124,6 @@ def test_entries_are_the_ratings_of_the_rows_from_the_oldest(history):
 def newcomers():
     """The first has rated movie 1, residual 2, and movie 0, residual −1; the second nothing."""
     return Entries(*map(tf.constant, ([0, 0], [1, 0], [2.0, -1.0], [1.0, 0.0])))
-
-
-def test_sums_of_people_who_are_not_in_train(newcomers):
-    watched, starred = tf.constant([[1.0, 0.0], [0.0, 5.0]]), tf.constant([[4.0, 4.0], [10.0, 20.0]])
-    total, count = sums(newcomers, 2, watched, starred)
-    # (0, 5) + 2 · (10, 20) = (20, 45) of movie 1, and (1, 0) − (4, 4) = (−3, −4) of movie 0
-    assert total.numpy().tolist() == [[17, 41], [0, 0]] and count.numpy().tolist() == [2, 0]
 
 
 @pytest.mark.parametrize("training", [False, True])

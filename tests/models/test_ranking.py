@@ -56,9 +56,7 @@ def loop_scores(model, user, rows, weights, linear=True):
         y = head.movie_id.numpy()[movie] + head.movie_features.numpy()[movie] @ head.movie_feature.numpy()
         scores[movie] = head.movie_bias.numpy()[movie] + query @ y
         if linear and head.linear is not None:
-            scores[movie] += 8 * sum(
-                w * between[past.movie_index[row], movie] for row, w in zip(rows, weights, strict=True)
-            )
+            scores[movie] += 8 * np.dot(weights, between[past.movie_index[rows], movie])
     return scores
 
 
@@ -253,8 +251,6 @@ def test_the_sampled_loss_is_a_softmax_over_the_batch_with_log_q_and_no_accident
         losses.append(-logits[row, row] + np.log(np.exp(logits[row, allowed]).sum()))
     loss = model.ranking_loss({"user_index": tf.range(6)})
     assert loss.numpy() == pytest.approx(np.mean(losses), rel=1e-4)
-    doubled = -np.mean([logits[row, row] - np.log(np.exp(logits[row]).sum()) for row in range(len(drawn))])
-    assert abs(doubled - np.mean(losses)) > 0.05  # the test would notice accidental hits
 
 
 @pytest.mark.parametrize("sampled", [False, True])
@@ -277,16 +273,11 @@ def test_with_a_content_share_unrated_films_have_neither_id_nor_bias_of_their_ow
     of_features = head.usual_bias + head.movie_features @ head.feature_bias
     np.testing.assert_allclose(head.biases()[4], of_features[4], atol=1e-6)
     np.testing.assert_allclose(head.biases()[:4, 0], head.movie_bias[:4], atol=1e-6)
-
-
-def test_in_each_step_of_training_other_films_are_known_by_features_alone(tiny, tiny_indices):
-    head = build(tiny, tiny_indices, content_share=0.4).ranking
     drawn = []
-    for step in range(200):
+    for step in range(200):  # in each, other films are known by features alone
         head.draws.at = 0, step
         drawn.append(head.own(training=True).numpy()[:, 0])
     assert np.array(drawn)[:, 4].max() == 0 and 0.5 < np.array(drawn)[:, :4].mean() < 0.7  # 1 - 0.4
-    assert build(tiny, tiny_indices).ranking.own(training=True) is None
 
 
 def test_an_unrated_film_is_no_wrong_answer_with_a_content_share(tiny, tiny_indices, monkeypatch):
@@ -295,9 +286,7 @@ def test_an_unrated_film_is_no_wrong_answer_with_a_content_share(tiny, tiny_indi
         model = build(tiny, tiny_indices, content_share=share)
         _hide_the_newest(model, monkeypatch)
         for loud in (0.0, 9.0):  # a bias for the unrated film alone
-            bias = model.ranking.movie_bias.numpy()
-            bias[4] = loud
-            model.ranking.movie_bias.assign(bias)
+            model.ranking.movie_bias.assign([*model.ranking.movie_bias[:4].numpy(), loud])
             if share:
                 model.ranking.usual_bias.assign(loud)
             losses[share, loud] = model.ranking_loss({"user_index": tf.range(6)}).numpy()

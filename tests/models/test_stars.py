@@ -134,15 +134,15 @@ def loop_paths(model, u, i, w, session):
     return {"bias": bias, "dot": dot, "deep": deep, "session": session @ stars.session.numpy()[:, 0]}
 
 
-def questions(week, rng):
+def questions(week):
     columns = {"user_index": [0, 5, 3], "movie_index": [4, 2, 0], "week_index": [week] * 3}
-    columns = {name: tf.constant(column, tf.int32) for name, column in columns.items()}
-    return columns | {"session": tf.constant(rng.normal(size=(3, NUM_SESSION_FEATURES)), tf.float32)}
+    session = np.random.default_rng(0).normal(size=(3, NUM_SESSION_FEATURES)).astype(np.float32)
+    return {name: tf.constant(column, tf.int32) for name, column in columns.items()} | {"session": tf.constant(session)}
 
 
 @pytest.mark.parametrize("week", [0, 1, -1])
 def test_four_paths_equal_a_slow_loop_and_their_sum_makes_the_stars(model, week):
-    columns = questions(week, np.random.default_rng(0))
+    columns = questions(week)
     paths = model.stars.paths(columns, *model.stars.vectors(columns))
     triples = zip([0, 5, 3], [4, 2, 0], columns["session"].numpy(), strict=True)
     expected = [loop_paths(model, u, i, week, session) for u, i, session in triples]
@@ -160,7 +160,7 @@ def test_four_paths_equal_a_slow_loop_and_their_sum_makes_the_stars(model, week)
 def test_a_path_that_is_left_out_is_out_of_the_sum(tiny, tiny_indices, part):
     model = build(tiny, tiny_indices, without=part, ordinal=False)
     randomise(model.stars)
-    columns = questions(0, np.random.default_rng(0))
+    columns = questions(0)
     paths = model.stars.paths(columns, *model.stars.vectors(columns))
     assert part not in paths and len(paths) == 3
     np.testing.assert_allclose(model.predict_stars(columns), sum(paths.values()), atol=1e-5)

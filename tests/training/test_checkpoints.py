@@ -136,13 +136,10 @@ def test_a_process_that_is_killed_goes_on_in_another(fit, once, split, checkerbo
 
 
 def test_the_members_of_an_ensemble_are_kept_beside_each_other(split, small, tmp_path):
-    def fit(seeds, on_epoch):
-        asked = {"seeds": seeds, "epochs": 1, "heads": ("stars",), "checkpoint": tmp_path, "on_epoch": on_epoch} | small
-        return movierec.fit_ensemble(split, **asked)
-
-    first = fit((3, 4), lambda row: None)
+    asked = {"epochs": 1, "heads": ("stars",), "checkpoint": tmp_path} | small
+    first = movierec.fit_ensemble(split, seeds=(3, 4), **asked)
     assert sorted(os.listdir(tmp_path)) == ["seed-3", "seed-4"]
-    again = fit((4, 3), lambda row: pytest.fail("trained again"))
+    again = movierec.fit_ensemble(split, seeds=(4, 3), callbacks=[Kills()], **asked)  # no step is taken again
     for here, there in zip(again.members, first.members[::-1], strict=True):
         assert_same(here, there)
 
@@ -190,12 +187,11 @@ def test_other_settings_and_other_data_are_another_training(begun, split, checke
         found = list(value) if name == "heads" else value
         with pytest.raises(ValueError, match=f"of another training: {name} was .*, is {re.escape(repr(found))}"):
             begun(**{name: value})
-    higher = split.train.assign(rating=split.train["rating"] + 1)  # residuals are the same
-    older = split.train.assign(timestamp=split.train["timestamp"] - 1)
-    later = split.validation.assign(timestamp=split.validation["timestamp"] + 1)
-    sterner = split.validation.assign(rating=1.0)
-    parts = [(higher, split.validation), (older, split.validation), (split.train, None)]
-    parts += [(split.train, validation) for validation in (later, sterner, split.validation[1:])]
+    train, held_out = split.train, split.validation
+    higher, older = train.assign(rating=train["rating"] + 1), train.assign(timestamp=train["timestamp"] - 1)
+    later, sterner = held_out.assign(timestamp=held_out["timestamp"] + 1), held_out.assign(rating=1.0)
+    parts = [(higher, held_out), (older, held_out)]  # of `higher` the residuals are the same
+    parts += [(train, validation) for validation in (None, later, sterner, held_out[1:])]
     for train, validation in parts:
         with pytest.raises(ValueError, match="of another training: .*data was '[0-9a-f]{64}', is '[0-9a-f]{64}'"):
             begun(Split(train, validation, split.test))
