@@ -72,24 +72,22 @@ class Checkpoints:
                     "Nothing has been trained yet. Make room, or name another: fit_hybrid(…, checkpoint=folder).",
                 ) from error
 
-    def of(self, model, best) -> "HeadCheckpoint":
-        """Return the callback that writes the checkpoints of the head of `best`, after it has restored the last one."""
-        return HeadCheckpoint(self.folder / best.head, model, best, self.every, self.is_writer)
-
 
 class HeadCheckpoint(tf.keras.callbacks.Callback):
-    """Write weights, optimiser, average, best weights and progress of a head: every so many steps, and each epoch.
+    """Restore the last checkpoint of a head; write another one every so many steps, and after each epoch.
 
-    The callback must come after `best`, the `BestEpoch` of the head. If a checkpoint cannot be written, the older one
-    stays, training goes on, and one warning says so.
+    It has the weights, the optimiser, the average, the best weights and the progress. The callback must come after
+    `best`, the `BestEpoch` of the head. If a checkpoint cannot be written, the older one stays, training goes on, and
+    one warning says so.
 
     Raises:
         ValueError: if the checkpoint in the folder is damaged.
     """
 
-    def __init__(self, folder: Path, model, best, every: int, is_writer: bool):
+    def __init__(self, checkpoints: Checkpoints, model, best):
         super().__init__()
-        self.progress, self.every, self.is_writer = best.progress, every, is_writer
+        folder = checkpoints.folder / best.head
+        self.progress, self.every, self.is_writer = best.progress, checkpoints.every, checkpoints.is_writer
         self.saved_step, self.has_warned = 0, False
         self.checkpoint = tf.train.Checkpoint(
             layer=best.layer, optimizer=model.optimizer, average=best.average, best=best.best, progress=best.progress

@@ -15,7 +15,7 @@ import pandas as pd
 from movierec.data import batches
 from movierec.keras2 import tf
 from movierec.models import SeededModel
-from movierec.training.checkpoints import Checkpoints, Progress
+from movierec.training.checkpoints import Checkpoints, HeadCheckpoint, Progress
 from movierec.training.workers import WorkerLost, shared
 
 LOST = tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.DeadlineExceededError
@@ -161,12 +161,6 @@ class Interruptions(tf.keras.callbacks.Callback):
             self.model.steps_per_execution = int(np.clip(SECONDS_PER_EXECUTION / seconds, 1, self.most_steps))
 
 
-def give_back_memory() -> None:
-    """Return freed memory to the system: glibc would keep 0.3 GB of each validation."""
-    with contextlib.suppress(AttributeError, OSError, TypeError):  # other systems have no such call, and no need
-        ctypes.CDLL(None).malloc_trim(0)
-
-
 def fit_head(
     model: SeededModel, head: str, rows: dict, batch_size: int, *, optimizer: str, learning_rate: float, epochs: int,
     patience: int, quality: Callable | None, averaged: float = 0.0, groups: np.ndarray | None = None, passes: int = 1,
@@ -204,11 +198,12 @@ def fit_head(
     done, most_steps = best.progress, MOST_STEPS_PER_EXECUTION
     watching = [best]
     if checkpoints is not None:
-        watching.append(checkpoints.of(model, best))
+        watching.append(HeadCheckpoint(checkpoints, model, best))
         most_steps = min(most_steps, checkpoints.every)
 
     def tell(epoch, logs):
-        give_back_memory()
+        with contextlib.suppress(AttributeError, OSError, TypeError):  # glibc would keep 0.3 GB of each validation
+            ctypes.CDLL(None).malloc_trim(0)
         if on_epoch is not None and done.epoch > epoch:  # else it was cut short
             on_epoch(done.table[-1])
 

@@ -49,10 +49,9 @@ class SequenceRecommender:
 
     def score_next(self, film: np.ndarray, gap: np.ndarray) -> np.ndarray:
         """Score every film as the next one after the films of each row, float32 `[U, num_movies]`; see `newest`."""
-        blocks = range(0, len(film), USERS_PER_BLOCK)
-        rows = (slice(start, start + USERS_PER_BLOCK) for start in blocks)
-        found = [self.model.score_next(*map(tf.constant, (film[row], gap[row]))).numpy() for row in rows]
-        return np.concatenate(found) if found else np.zeros((0, self.indices.num_movies), np.float32)
+        ends = range(USERS_PER_BLOCK, len(film), USERS_PER_BLOCK)
+        blocks = zip(np.split(film, ends), np.split(gap, ends), strict=True)
+        return np.concatenate([self.model.score_next(*map(tf.constant, block)).numpy() for block in blocks])
 
     def reading(self, ratings: pd.DataFrame) -> "SequenceRecommender":
         """Return the same model, which reads other histories, e.g. train and validation; it is not trained again.
