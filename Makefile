@@ -8,6 +8,7 @@ OTHER := $(filter-out ml-100k,$(MOVIEREC_DATASET))
 STAMPS := report/generated/$(if $(OTHER),$(OTHER)/generated/)notebooks
 RAN := $(NOTEBOOKS:notebooks/%.ipynb=$(STAMPS)/%.json)
 PACKAGE := $(wildcard movierec/*.py movierec/*/*.py)
+comma := ,
 NBVAL := --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg
 RECORDED := $(wildcard report/results/*.csv)
 TEX_PACKAGES := latexmk texlive-publishers texlive-latex-recommended texlive-latex-extra \
@@ -30,16 +31,25 @@ VENV := .venv/ready
 endif
 
 .DELETE_ON_ERROR:
+# One thing after the other, but for what asks for two at a time: two kernels share the cores, one thread each.
+ifdef TWO
+export TF_NUM_INTRAOP_THREADS=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+else
 .NOTPARALLEL:
+endif
+AT_ONCE = @$(MAKE) --no-print-directory -j2 TWO=1
 .PHONY: all help setup data notebooks report latex browser test lab app serve tune ablation repeats runs benchmark exercises record lock clean
 
 all: setup notebooks report  ## the course: environment, data, every notebook run, report/main.pdf
+	@echo "made: $(words $(NOTEBOOKS)) notebooks run, their figures in report/figures$$([ ! -f report/main.pdf ] || echo ', the paper report/main.pdf')"
+	@echo "next: make lab opens the first notebook, make app recommends films to you, make help lists the rest"
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
 	@echo "make 06         notebook 06 again; so with every other number"
 
-setup: $(VENV) data latex  ## environment, data and LaTeX, nothing run yet
+setup:  ## environment, data and LaTeX, nothing run yet
+	$(AT_ONCE) data latex
 
 .venv/ready: requirements.txt pyproject.toml
 	@found=$$(for python in python3.11 python3.12 python3.13 python3; do \
@@ -55,9 +65,11 @@ setup: $(VENV) data latex  ## environment, data and LaTeX, nothing run yet
 	@touch $@
 
 data: $(VENV)  ## MovieLens-100K, or what MOVIEREC_DATASET names, fetched and checked (nothing if it is there)
-	@$(PYTHON) -c 'import movierec.data.movielens as d; print(d.load(d.chosen()))'
+	@$(PYTHON) -m movierec data
 
-notebooks: $(RAN)  ## every notebook that is newer than its last run
+notebooks: setup  ## every notebook that, or whose part of the package, is newer than its last run
+	@rm -f $(STAMPS)/ran
+	$(AT_ONCE) TO_RUN=$$($(MAKE) --no-print-directory --dry-run TWO=1 $(RAN) | grep -c -- --nbval-lax) $(RAN)
 
 # `make 06` runs notebook 06 again: the report names that command beside each figure and table.
 NUMBERS := $(foreach name,$(NOTEBOOKS:notebooks/%.ipynb=%),$(firstword $(subst _, ,$(name))))
@@ -66,8 +78,18 @@ $(NUMBERS):
 	@rm -f $(STAMPS)/$@_*.json
 	@$(MAKE) --no-print-directory $(filter $(STAMPS)/$@_%,$(RAN))
 
-$(STAMPS)/%.json: notebooks/%.ipynb $(PACKAGE) $(VENV) | data
-	$(PYTHON) -m pytest --quiet --nbval-lax $(NBVAL) $<
+# A notebook depends on what it imports of the package, not on all of it.
+RULES := report/generated/notebooks.mk
+$(RULES): $(NOTEBOOKS) $(PACKAGE) report/build/depends.py
+	@mkdir -p $(@D); $$(command -v python3 || echo python) report/build/depends.py > $@
+ifneq ($(MAKECMDGOALS),clean)
+-include $(RULES)
+endif
+
+$(STAMPS)/%.json: notebooks/%.ipynb $(VENV) | data
+	@mkdir -p $(@D); began=$$(date +%s); \
+	$(PYTHON) -m pytest --quiet --nbval-lax $(NBVAL) $< > $(@D)/$*.log 2>&1 || { cat $(@D)/$*.log; exit 1; }; \
+	echo $* >> $(@D)/ran; echo "$* $$(($$(date +%s) - began)) s$(if $(TO_RUN),$(comma) $$(($(TO_RUN) - $$(wc -l < $(@D)/ran))) left)"
 
 # Another data set has a record of its own.
 ifneq ($(OTHER),)
@@ -76,11 +98,6 @@ $(RAN): $(REPEATS)
 $(REPEATS): $(VENV) | data
 	$(PYTHON) tests/benchmarks/repeats.py
 endif
-
-# 07, 09 and 10 recommend with the model that 06 saves.
-$(STAMPS)/07_recommendations.json: $(STAMPS)/06_training.json
-$(STAMPS)/09_learning_from_feedback.json: $(STAMPS)/06_training.json
-$(STAMPS)/10_serving.json: $(STAMPS)/06_training.json
 
 latex:
 	@$(HAS_LATEXMK) || command -v tectonic >/dev/null \
@@ -94,7 +111,7 @@ latex:
 		echo "  macOS: brew install --cask mactex-no-gui    Windows: https://miktex.org    conda: in environment.yml"; fi
 
 # One test looks at the page of `make app` as a reader does.
-browser:
+browser: | latex  # both come from one package manager
 	@for name in chromium chromium-browser google-chrome chrome; do command -v $$name >/dev/null && exit 0; done; \
 	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
 		echo "installing Chromium"; mkdir -p report/generated; \
@@ -106,7 +123,8 @@ report: report/$(PAPER).pdf  ## report/main.pdf, and what moved in your run; RES
 
 # The folders are there for what was deleted from them: a file that is gone is newer than nothing.
 SOURCES := report/main.tex report/references.bib report/tables.toml $(wildcard report/build/*.py) $(RECORDED) report/results report/figures
-TYPESET = if $(HAS_LATEXMK); then latexmk -pdf -interaction=nonstopmode -halt-on-error -quiet main && touch main.pdf; \
+TYPESET = if $(HAS_LATEXMK); then latexmk -pdf -interaction=nonstopmode -halt-on-error -quiet main >generated/latexmk.log 2>&1 \
+		&& touch main.pdf || { tail -40 generated/latexmk.log; exit 1; }; \
 	elif command -v tectonic >/dev/null; then tectonic --keep-logs main.tex; \
 	else echo "report/$(PAPER).pdf is not built: LaTeX is missing (see above)"; fi
 
@@ -124,7 +142,8 @@ report/mine.pdf: $(SOURCES) $(RAN) | latex
 report/figures: | $(RAN)
 	@mkdir -p $@
 
-test: setup browser  ## unit tests, every notebook re-executed and compared, the report built
+test:  ## unit tests, every notebook re-executed and compared, the report built
+	$(AT_ONCE) data browser
 	$(PYTHON) -m pytest -n 2 --dist loadfile --nbval $(NBVAL) tests notebooks --ignore tests/report/test_report_build.py
 	@$(MAKE) --no-print-directory report
 	$(PYTHON) -m pytest tests/report/test_report_build.py
@@ -133,12 +152,10 @@ lab: $(VENV) data  ## JupyterLab, opened on notebook 01
 	$(PYTHON) -m jupyterlab notebooks/01_exploration.ipynb
 
 app: $(VENV) data  ## what would it recommend to you? A page in your browser (PORT=8866)
-	$(PYTHON) -m movierec.play.app
-	$(PYTHON) -m voila movierec/play/app.ipynb --port=$(or $(PORT),8866) --Voila.ip=127.0.0.1
+	$(PYTHON) -m movierec app --port $(or $(PORT),8866)
 
 serve: $(VENV) data  ## the recommender as a web service on this machine, /docs explains it (PORT=8000)
-	$(PYTHON) -m movierec.play.app
-	$(PYTHON) -m movierec.serving.service --port $(or $(PORT),8000) $(if $(MOVIEREC_MODEL),--model "$(MOVIEREC_MODEL)")
+	$(PYTHON) -m movierec serve --port $(or $(PORT),8000) $(if $(MOVIEREC_MODEL),--model "$(MOVIEREC_MODEL)")
 
 tune: $(VENV) data  ## every baseline's settings chosen again, with one budget, on validation (half an hour)
 	$(PYTHON) tests/benchmarks/tune_baselines.py

@@ -4,7 +4,6 @@ With pytest-xdist every worker collects all tests and runs some of the files. Ea
 they are written where its cells run.
 """
 
-import functools
 import json
 import os
 from collections import Counter, defaultdict
@@ -14,8 +13,9 @@ import pytest
 
 # Before NumPy is imported, which reads the number of threads once.
 if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):  # kernels side by side share the cores
+    # Not TF_NUM_INTEROP_THREADS: a parameter server with one such thread waits for itself.
     threads = str(max(1, (os.cpu_count() or 1) // int(workers)))
-    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    for name in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, threads)
 
 from movierec.record import Recorder, forget, write_file
@@ -23,7 +23,6 @@ from movierec.record import Recorder, forget, write_file
 FOLDER = Recorder("conftest.py").folder
 STAMPS = FOLDER / "generated" / "notebooks"
 NOTEBOOKS = Path(__file__).parent / "notebooks"
-FIRST = "notebooks/06_training.ipynb"  # it saves the model that `load_or_train` loads
 
 _cells_left: Counter = Counter()
 _seconds: dict = defaultdict(float)
@@ -58,21 +57,3 @@ def pytest_runtest_makereport(item, call):
             if not _cells_left[notebook] and notebook not in _failed:
                 write_file(STAMPS / f"{notebook}.json", json.dumps({"seconds": round(_seconds[notebook], 1)}))
     return report
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config, log):
-    """Give notebooks that load the model of notebook 06 to the worker that runs 06, after it.
-
-    The Makefile, too, has their stamps depend on that of 06: stamped before it, they would run again.
-    """
-    from xdist.scheduler import LoadFileScheduling
-
-    class AfterTraining(LoadFileScheduling):
-        @functools.cache  # noqa: B019  one scheduler a session
-        def _split_scope(self, nodeid):
-            file = super()._split_scope(nodeid)
-            text = (config.rootpath / file).read_text(encoding="utf-8") if file.endswith(".ipynb") else ""
-            return FIRST if "load_or_train(" in text else file
-
-    return AfterTraining(config, log) if config.option.dist == "loadfile" else None

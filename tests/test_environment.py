@@ -116,7 +116,8 @@ def test_what_the_package_imports_is_declared():
                 names.add(node.module.split(".")[0])
     with_others = {"cycler", "pydantic", "starlette"}  # Matplotlib's own; FastAPI's own
     names -= set(sys.stdlib_module_names) | {"movierec"} | with_others
-    names = {"faiss_cpu" if name == "faiss" else name for name in names}
+    other_names = {"faiss": "faiss_cpu", "sklearn": "scikit_learn"}  # a package may install another name than its own
+    names = {other_names.get(name, name) for name in names}
     declared = {
         requirement.split(">")[0].strip().replace("-", "_") for requirement in PROJECT["project"]["dependencies"]
     }

@@ -6,21 +6,20 @@
 
 import lazy_loader
 
-MEANS = [
-    "bootstrap_interval",
-    "bootstrap_means",
-    "compare",
-    "leaders",
-    "pool_stars",
-    "rmse_interval",
-    "summarize",
-    "tidy",
-]
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=["comparison", "evaluate", "groups", "metrics", "ranking"],
     submod_attrs={
-        "comparison": MEANS,
+        "comparison": [
+            "bootstrap_interval",
+            "bootstrap_means",
+            "compare",
+            "leaders",
+            "pool_stars",
+            "rmse_interval",
+            "summarize",
+            "tidy",
+        ],
         "evaluate": ["LIKED_FROM_STARS", "evaluate_ranking", "evaluate_ranks", "evaluate_stars"],
         "metrics": ["rmse"],
         "ranking": ["Scorer", "held_out_ranks", "rated_pairs", "recommend_top_k", "top_k", "users_per_block_of"],

@@ -4,6 +4,8 @@ Reads imports, runs nothing, and needs only the standard library: make calls it 
 that a folder hands on (`from movierec.data import load`, the table of `lazy_loader.attach`) is followed to its module.
 """
 
+from __future__ import annotations
+
 import ast
 import json
 from pathlib import Path
