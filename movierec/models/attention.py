@@ -9,8 +9,7 @@ import numpy as np
 
 from movierec.keras2 import tf
 from movierec.models.history import NUM_GAPS
-from movierec.models.layers import Draws, Dropout, glorot, mean_squared_length, small_random, start_at
-from movierec.models.seeded import SeededModel
+from movierec.models.layers import Draws, Dropout, SeededModel, glorot, mean_squared_length, small_random, start_at
 
 NEVER = 1e9  # subtracted from the logits that must not be chosen
 LOSSES = ("softmax", "bce")
@@ -21,7 +20,8 @@ class CausalSelfAttention(tf.keras.layers.Layer):
 
     A = softmax(Q Kᵀ / √dim + mask),  output = A V,  with Q = x W_q, K = x W_k, V = x W_v
 
-    The mask is −∞ for places in the future and for places without a film. `draws`: of the initial weights.
+    The mask is −∞ for places in the future and for places without a film. x is float32 `[batch, length, dim]`, is_film
+    bool `[batch, length]`.
 
     Source: Vaswani et al. (2017), *Attention is all you need*, with one head.
     """
@@ -39,12 +39,7 @@ class CausalSelfAttention(tf.keras.layers.Layer):
         self.sharpness = 1 / math.sqrt(dim)
 
     def attention_weights(self, x, is_film):
-        """Return A, float32 `[batch, length, length]`, whose rows sum to 1.
-
-        Args:
-            x: float32 `[batch, length, dim]`.
-            is_film: bool `[batch, length]`.
-        """
+        """Return A, float32 `[batch, length, length]`, whose rows sum to 1."""
         length = x.shape[1]
         not_later = tf.linalg.band_part(tf.ones([length, length], tf.bool), -1, 0)
         itself = tf.eye(length, dtype=tf.bool)  # otherwise the row of a place without a film would be empty
@@ -77,14 +72,10 @@ class AttentionBlock(tf.keras.layers.Layer):
 
 
 class AttentionEncoder(tf.keras.layers.Layer):
-    """From the vectors of films in order, a vector h at each place that sums up all films up to there.
+    """From the vectors of the newest `length` films in order, a vector h at each place that sums up all up to there.
 
     h = norm(blocks(dropout(√dim · film + place + gap))), where `place` is counted from the newest film and `gap` is the
-    time since the film before.
-
-    Args:
-        length: how many of the newest films are read.
-        has_places, has_gaps: whether places and gaps are added; without both, only the mask shows the order.
+    time since the film before. Without both, `has_places` and `has_gaps`, only the mask shows the order.
     """
 
     def __init__(
@@ -131,7 +122,7 @@ class SequenceHead(tf.keras.layers.Layer):
     The encoder reads the same vectors y. b starts at log(1 + n_i): before its first step the head is popularity.
 
     Args:
-        count: ratings of each film in train, `[num_movies]`.
+        count: n, the ratings of each film in train, `[num_movies]`.
         movie_features: float32 `[num_movies, num_features]`; num_features may be 0.
         encoder: settings of `AttentionEncoder`, besides dim, dropout and draws.
     """
@@ -185,12 +176,8 @@ class SequenceModel(SeededModel):
     softmax  mean of −log softmax_i score(h, i) for the next film i, among the films that were not yet in the window
     bce      mean of −log σ(score of the next film) − log σ(−score of one film drawn at random), as it was published
 
-    Args:
-        count, movie_features, settings: see `SequenceHead`.
-        loss: one of `LOSSES`.
-        penalty: weight of the films' mean squared length.
-        dropout: share of the states that is set to 0 while training, in the encoder and before the scores.
-        seed: see `SeededModel`.
+    To the loss comes `penalty` times the films' mean squared length. `dropout` is of the states, in the encoder and
+    before the scores. The other arguments are those of `SequenceHead`.
 
     Source: Kang and McAuley (2018), *Self-attentive sequential recommendation*; Klenitskiy and Vasilev (2023),
     *Turning dross into gold loss: is BERT4Rec really better than SASRec?*, for the softmax.
@@ -208,29 +195,23 @@ class SequenceModel(SeededModel):
 
     def compute_loss(self, batch, training=False):
         """Return the loss of one batch of windows, in nats; `batch`: film, gap, next_film, int32 `[batch, length]`."""
-        head, next_film = self.sequence, batch["next_film"]
+        head, film, next_film = self.sequence, batch["film"], batch["next_film"]
         vectors = head.movie_vectors()
-        states = head.states(batch["film"], batch["gap"], vectors, training)
+        states = head.states(film, batch["gap"], vectors, training)
         asked = tf.where(next_film < head.num_movies)  # [questions, 2], row and place of each
         states = self.dropout(tf.gather_nd(states, asked), training=training)  # [questions, dim]
         answer = tf.gather_nd(next_film, asked)
-        ask = self._softmax if self.loss_name == "softmax" else self._against_one
-        return ask(states, answer, vectors, batch["film"], asked) + self.penalty * mean_squared_length(vectors)
-
-    def _softmax(self, states, answer, vectors, film, asked):
-        """Return the mean of log Σ_i exp(score_i) − score of the answer, over films that were not yet in the window."""
-        scores = self.sequence.scores(states, vectors)  # [questions, num_movies]
-        place = tf.cast(asked[:, 1:], tf.int32)
-        is_old = tf.gather(self._first_place(film), asked[:, 0]) <= place  # already in the window: not a candidate
-        every = tf.reduce_logsumexp(tf.where(is_old, -NEVER, scores), axis=1)
-        return tf.reduce_mean(every - self.sequence.scores_of(states, vectors, answer))
-
-    def _against_one(self, states, answer, vectors, film, asked):
-        """Return the mean of −log σ(score of the answer) − log σ(−score of a film drawn at random)."""
-        head, drawn = self.sequence, self.draws.uniform(self.drawn_place, tf.shape(answer))
-        other = tf.cast(drawn * head.num_movies, tf.int32)
-        right, wrong = head.scores_of(states, vectors, answer), head.scores_of(states, vectors, other)
-        return tf.reduce_mean(tf.nn.softplus(-right) + tf.nn.softplus(wrong))
+        if self.loss_name == "softmax":
+            scores = head.scores(states, vectors)  # [questions, num_movies]
+            place = tf.cast(asked[:, 1:], tf.int32)
+            is_old = tf.gather(self._first_place(film), asked[:, 0]) <= place  # already in the window: no candidate
+            every = tf.reduce_logsumexp(tf.where(is_old, -NEVER, scores), axis=1)
+            losses = every - head.scores_of(states, vectors, answer)
+        else:
+            other = tf.cast(self.draws.uniform(self.drawn_place, tf.shape(answer)) * head.num_movies, tf.int32)
+            right, wrong = head.scores_of(states, vectors, answer), head.scores_of(states, vectors, other)
+            losses = tf.nn.softplus(-right) + tf.nn.softplus(wrong)
+        return tf.reduce_mean(losses) + self.penalty * mean_squared_length(vectors)
 
     def _first_place(self, film):
         """Return the first place of each film in its window, int32 `[batch, num_movies]`; `length` if it is absent."""

@@ -18,34 +18,21 @@ NUM_GAPS = len(GAP_EDGES_SECONDS) + 1
 
 
 class History(NamedTuple):
-    """The ratings of train, user by user, and each user's from the oldest to the newest (ties as in the file).
+    """The ratings of train, user by user, and each user's from the oldest to the newest (ties as in the file)."""
 
-    Attributes:
-        user_index, movie_index: int32 `[N]`, the implicit signal: who rated which film.
-        residual: float32 `[N]`, the explicit signal: stars above what the biases expect.
-        timestamp: int64 `[N]`, Unix seconds.
-        num_users, num_movies: as in `Indices`.
-        in_order: whether predictions are for a time after all of it, as in a split in time.
-    """
-
-    user_index: np.ndarray
-    movie_index: np.ndarray
-    residual: np.ndarray
-    timestamp: np.ndarray
-    num_users: int
+    user_index: np.ndarray  # int32 [N], the implicit signal: who rated
+    movie_index: np.ndarray  # int32 [N], which film
+    residual: np.ndarray  # float32 [N], the explicit signal: stars above what the biases expect
+    timestamp: np.ndarray  # int64 [N], Unix seconds
+    num_users: int  # as in `Indices`
     num_movies: int
-    in_order: bool
+    in_order: bool  # whether predictions are for a time after all of it, as in a split in time
 
     @property
     def starts(self) -> np.ndarray:
         """int32 `[num_users + 1]`: user u's ratings are the rows from starts[u] to starts[u + 1]."""
         every = np.arange(self.num_users + 1, dtype=self.user_index.dtype)
         return np.searchsorted(self.user_index, every).astype(np.int32)
-
-    @property
-    def age(self) -> np.ndarray:
-        """int32 `[N]`: how many newer ratings the same user has; 0 for the newest."""
-        return self.starts[self.user_index + 1] - np.arange(1, len(self.user_index) + 1, dtype=np.int32)
 
     def matrices(self) -> tuple[np.ndarray, np.ndarray]:
         """Return rated and residual, float32 `[num_users, num_movies]` each: 1 where rated; 0 elsewhere in both."""
@@ -63,18 +50,11 @@ class History(NamedTuple):
 
 def make_history(train: pd.DataFrame, indices: Indices, bias: Bias, in_order: bool = False) -> History:
     """Return the history of every user in `train`; see `History` for `in_order`."""
-    user = indices.user_index(train["user_id"])
+    user, movie = indices.user_index(train["user_id"]), indices.movie_index(train["movie_id"])
     timestamp = train["timestamp"].to_numpy()
     order = order_by_user_and_time(user, timestamp)
-    return History(
-        user[order],
-        indices.movie_index(train["movie_id"])[order],
-        bias.residuals(train).astype(np.float32)[order],
-        timestamp[order].astype(np.int64, copy=False),
-        indices.num_users,
-        indices.num_movies,
-        in_order,
-    )
+    columns = user, movie, bias.residuals(train).astype(np.float32), timestamp.astype(np.int64, copy=False)
+    return History(*(column[order] for column in columns), indices.num_users, indices.num_movies, in_order)
 
 
 # ---- sums over histories
@@ -155,18 +135,12 @@ def weighted_sums(entries: Entries, weight, num_rows, table, training=False):
 
 
 class Bags(NamedTuple):
-    """The ratings of each user and of each movie.
+    """The ratings of each user and of each movie."""
 
-    Attributes:
-        lists: the ratings of each user.
-        by_user, by_movie: the same and its reverse, as the stars head reads them: `Matrix` or `Lists`.
-        in_movie_bag: bool `[N]`, whether the movie's bag has each rating of the history; None: all.
-    """
-
-    lists: Lists
-    by_user: Matrix | Lists
+    lists: Lists  # of each user
+    by_user: Matrix | Lists  # the same, as the stars head reads them
     by_movie: Matrix | Lists
-    in_movie_bag: np.ndarray | None = None
+    in_movie_bag: np.ndarray | None = None  # bool [N], whether the movie's bag has each rating; None: all
 
 
 def make_bags(history: History, most_pairs: int, most_raters: int) -> Bags:
@@ -195,18 +169,8 @@ class Windows(NamedTuple):
     """Stretches of histories, int32 `[N, length]` each, read from left to right; short ones are padded on the left."""
 
     film: np.ndarray  # movie_index, or num_movies where there is no film
-    gap: np.ndarray  # the time since the film before, 0 to NUM_GAPS − 1, see `gaps`
+    gap: np.ndarray  # the time since the film before, a row of GAP_EDGES_SECONDS; NUM_GAPS − 1 if there is none
     next_film: np.ndarray  # the target: the film that came next, or num_movies where there is none
-
-
-def gaps(history: History) -> np.ndarray:
-    """Return how long before each rating its user's last one was, as a row of `GAP_EDGES_SECONDS`: int32 `[ratings]`.
-
-    0 is the same second, NUM_GAPS − 1 longer than a week, or no rating before.
-    """
-    seconds = np.diff(history.timestamp, prepend=0).astype(float)
-    seconds[history.starts[:-1][np.diff(history.starts) > 0]] = np.inf
-    return np.searchsorted(GAP_EDGES_SECONDS, seconds, side="right").astype(np.int32)
 
 
 def windows(history: History, length: int) -> Windows:
@@ -231,14 +195,16 @@ def windows(history: History, length: int) -> Windows:
 
 def newest(history: History, length: int) -> tuple[np.ndarray, np.ndarray]:
     """Return film and gap of each user's newest films, int32 `[num_users, length]` each: the input at prediction."""
-    film, gap, _ = _read(history, history.starts[:-1], history.starts[1:], length)
-    return film, gap
+    return _read(history, history.starts[:-1], history.starts[1:], length)[:2]
 
 
 def _read(history: History, starts: np.ndarray, ends: np.ndarray, length: int) -> tuple:
     """Return film, gap, and their rows in the history, `[N, length]`: the last `length` ratings before each end."""
+    seconds = np.diff(history.timestamp, prepend=0).astype(float)
+    seconds[history.starts[:-1][np.diff(history.starts) > 0]] = np.inf  # a user's first rating
+    gap = np.searchsorted(GAP_EDGES_SECONDS, seconds, side="right")
     place = ends[:, None] - length + np.arange(length)
     there = place >= starts[:, None]
     place = np.where(there, place, 0)
     film = np.where(there, history.movie_index[place], history.num_movies).astype(np.int32)
-    return film, np.where(there, gaps(history)[place], NUM_GAPS - 1).astype(np.int32), place
+    return film, np.where(there, gap[place], NUM_GAPS - 1).astype(np.int32), place

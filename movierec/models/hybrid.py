@@ -1,7 +1,6 @@
 """The hybrid: matrix factorisation and a deep network in one `tfrs.Model`, for stars and for ranking.
 
-Built piece by piece in notebooks/04_embeddings and notebooks/05_hybrid_model. Its two heads are in `stars` and
-`ranking`, its settings in `settings`.
+Built piece by piece in notebooks/04_embeddings and 05_hybrid_model. Its heads are in `stars` and `ranking`.
 """
 
 import numpy as np
@@ -10,12 +9,10 @@ from movierec.baselines import Bias
 from movierec.data import Features
 from movierec.keras2 import tf, tfrs
 from movierec.models.history import History, make_bags
-from movierec.models.layers import mean_squared_length
+from movierec.models.layers import SeededModel, mean_over_workers, mean_squared_length, own_first
 from movierec.models.ranking import RankingHead
-from movierec.models.seeded import SeededModel, mean_over_workers, own_first
-from movierec.models.sessions import NUM_SESSION_FEATURES
 from movierec.models.settings import Settings
-from movierec.models.stars import StarsHead
+from movierec.models.stars import NUM_SESSION_FEATURES, StarsHead
 
 HEADS = ("stars", "ranking")
 NO_ANSWER = 1e9  # taken off the logit of a film that is in the history
@@ -34,14 +31,11 @@ class HybridModel(SeededModel):
     movie's share of train, corrects for it. A penalty is a mean squared length.
 
     Args:
-        history: of the users of train.
-        user_features, movie_features: what is known of each.
+        history, user_features, movie_features: what is known of the users and movies of train.
         bias: μ, b_u and b_i to start from.
         num_weeks: rows of the week table.
         heads: which of `HEADS` to build; the other is None.
-        settings: see `Settings`.
-        seed: see `SeededModel`.
-        linear: B of the ranking head, if it was solved before; see `RankingHead`.
+        linear: B of the ranking head, if it was solved before.
     """
 
     def __init__(
@@ -51,10 +45,8 @@ class HybridModel(SeededModel):
         super().__init__(seed)
         self.settings = settings = settings or Settings()
         self.past, self.user_features, self.movie_features = history, user_features, movie_features
-        known = user_features.values, movie_features.values
-        if "features" in settings.without:
-            known = tuple(values[:, :0] for values in known)
-        known = tuple(map(tf.constant, known))
+        most = 0 if "features" in settings.without else None
+        known = [tf.constant(features.values[:, :most]) for features in (user_features, movie_features)]
         bags = make_bags(history, settings.most_pairs, settings.most_raters)
         self.stars = StarsHead(bags, *known, bias, num_weeks, settings, self.draws) if "stars" in heads else None
         self.ranking = None
@@ -62,23 +54,23 @@ class HybridModel(SeededModel):
             self.ranking = RankingHead(history, bags.lists, *known, settings, self.draws, linear)
         count = np.bincount(history.movie_index, minlength=history.num_movies)
         self.share = tf.constant(count / count.sum(), tf.float32)  # q_i [num_movies]
-        losses, total = tf.keras.losses, {"reduction": tf.keras.losses.Reduction.SUM}  # divided by the rows below
-        self.stars_task = tfrs.tasks.Ranking(loss=losses.MeanSquaredError(**total))
-        crossentropy = losses.CategoricalCrossentropy(from_logits=True, **total)
+        total = tf.keras.losses.Reduction.SUM  # divided by the rows below
+        crossentropy = tf.keras.losses.CategoricalCrossentropy(from_logits=True, reduction=total)
+        self.stars_task = tfrs.tasks.Ranking(loss=tf.keras.losses.MeanSquaredError(reduction=total))
         self.catalogue_task = tfrs.tasks.Ranking(loss=crossentropy)
         self.sampled_task = tfrs.tasks.Retrieval(loss=crossentropy, remove_accidental_hits=True)
         self.drawn_place = self.draws.new_place()
         index = tf.TensorSpec([None], tf.int32)
-        columns = {name: index for name in ("user_index", "movie_index", "week_index")}
+        columns = dict.fromkeys(("user_index", "movie_index", "week_index"), index)
         columns["session"] = tf.TensorSpec([None, NUM_SESSION_FEATURES], tf.float32)
         self.predict_stars = tf.function(self.stars, input_signature=[columns]) if self.stars else None
         self.score = tf.function(self.ranking, input_signature=[index]) if self.ranking else None
 
     def train_only(self, heads: tuple) -> None:
         """Freeze the other heads; to be called before `compile`."""
-        for head in HEADS:
-            if getattr(self, head) is not None:
-                getattr(self, head).trainable = head in heads
+        for head in (self.stars, self.ranking):
+            if head is not None:
+                head.trainable = head.name in heads
 
     def compute_loss(self, batch, training=False):
         """Return the loss of one batch: of ratings, see `stars_loss`, or of users, see `ranking_loss`."""
@@ -136,11 +128,9 @@ class HybridModel(SeededModel):
 
     def _sampled_loss(self, queries, candidates, target, weight):
         """Sum −log softmax over `DRAWN` hidden films of each user, among the films that any worker drew."""
-        drawn = tf.random.stateless_categorical(
-            tf.math.log(target + 1e-9), DRAWN, self.draws.own_seed(self.drawn_place), dtype=tf.int32
-        )
-        drawn = tf.reshape(drawn, [-1])
-        everybodys = own_first(drawn)  # where row r of the queries has its answer at r
+        seed, logits = self.draws.own_seed(self.drawn_place), tf.math.log(target + 1e-9)
+        drawn = tf.random.stateless_categorical(logits, DRAWN, seed, dtype=tf.int32)
+        everybodys = own_first(tf.reshape(drawn, [-1]))  # where row r of the queries has its answer at r
         return self.sampled_task(
             query_embeddings=tf.repeat(queries, DRAWN, axis=0),
             candidate_embeddings=tf.gather(candidates, everybodys),

@@ -4,14 +4,16 @@ Both are fitted when they are made, and are scorers `user_index [U] -> float32 [
 notebooks/03_baselines.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 
 from movierec.baselines.ladder import Problem, Recommender
 from movierec.data import UNKNOWN, Indices, batches, movie_features, user_features
 from movierec.keras2 import tf, tfrs
-from movierec.models.layers import Dropout, glorot, mean_squared_length, small_random
-from movierec.models.seeded import SeededModel, check_above_zero, deterministic_ops
+from movierec.models import check_above_zero, deterministic_ops
+from movierec.models.layers import Dropout, SeededModel, glorot, mean_squared_length, small_random
 
 STEPS_PER_EXECUTION = 100
 USERS_PER_BLOCK = 32  # scored at once: 32 users x 1,682 movies is 54,000 pairs through the network, about 30 MB
@@ -23,8 +25,7 @@ class FusedModel(SeededModel):
     logit(u, i) = w · [p_u ⊙ q_i, MLP([a_u, b_i])] + c
 
     The first path (GMF) is a dot product with a weight for each dimension. The second (MLP) may find what no product
-    can express. p and q are learned for every id. a and b are what the MLP reads: either learned, too, or given
-    features.
+    can express. p and q are learned for every id; a and b, which the MLP reads, are learned, too, or given features.
 
     loss = −mean [label · log σ(logit) + (1 − label) · log(1 − σ(logit))] + penalty · (mean |p_u|² + mean |q_i|² + …)
 
@@ -32,7 +33,6 @@ class FusedModel(SeededModel):
         read: the given a and b, float32 `[num_users, …]` and `[num_movies, …]`; or None for learned ones, as in NeuMF.
         dim, penalty: length of the learned vectors, and weight of their mean squared lengths.
         hidden, dropout: units of each layer of the MLP, () for none; share of its inputs set to 0 while training.
-        seed: see `SeededModel`.
     """
 
     def __init__(
@@ -44,17 +44,14 @@ class FusedModel(SeededModel):
         def learned(name, rows):
             return self.add_weight(name, (rows, dim), initializer=small_random(self.draws))
 
-        def dense(units, **settings):
-            return tf.keras.layers.Dense(units, kernel_initializer=glorot(self.draws), **settings)
-
         self.p, self.q = learned("p", num_users), learned("q", num_movies)
         self.a, self.b = (learned("a", num_users), learned("b", num_movies)) if read is None else map(tf.constant, read)
         self.mlp = tf.keras.Sequential()
         inputs = self.a.shape[1] + self.b.shape[1]
         for units in hidden if inputs else ():  # a Dense layer crashes on an input of width zero
             self.mlp.add(Dropout(dropout, self.draws))
-            self.mlp.add(dense(units, activation="relu"))
-        self.fuse = dense(1)
+            self.mlp.add(tf.keras.layers.Dense(units, activation="relu", kernel_initializer=glorot(self.draws)))
+        self.fuse = tf.keras.layers.Dense(1, kernel_initializer=glorot(self.draws))
         self.penalty = penalty
         self.num_learned = 4 if read is None else 2  # of p, q, a, b
         self.task = tfrs.tasks.Ranking(loss=tf.keras.losses.BinaryCrossentropy(from_logits=True))
@@ -85,13 +82,9 @@ class FusedModel(SeededModel):
 
 
 def draw_negatives(rated: np.ndarray, user_index: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw `count` movies that each user of `user_index` has not rated, uniformly, possibly one twice.
+    """Draw `count` movies that each user has not rated, uniformly, possibly one twice: movie_index, int `[N, count]`.
 
-    Args:
-        rated: bool `[num_users, num_movies]`; every user of `user_index` must have a movie left there.
-
-    Returns:
-        movie_index, int `[N, count]`.
+    `rated`: bool `[num_users, num_movies]`; every user of `user_index` `[N]` must have a movie left there.
     """
     num_movies = rated.shape[1]
     unrated = np.flatnonzero(~rated)  # user · num_movies + movie of every unrated pair, user by user
@@ -102,10 +95,7 @@ def draw_negatives(rated: np.ndarray, user_index: np.ndarray, count: int, rng: n
 
 
 def draw_epoch(rated: np.ndarray, negatives: int, rng: np.random.Generator) -> dict:
-    """Return the rows of one epoch: every rating, label 1, and `negatives` movies drawn beside it, label 0.
-
-    Columns user_index, movie_index and label, `[N]` each.
-    """
+    """Return user_index, movie_index and label of one epoch: every rating, 1, and `negatives` movies drawn, 0."""
     user, movie = np.nonzero(rated)
     movies = np.concatenate([movie[:, None], draw_negatives(rated, user, negatives, rng)], axis=1).ravel()
     labels = np.tile(np.float32([1] + [0] * negatives), len(user))
@@ -113,18 +103,16 @@ def draw_epoch(rated: np.ndarray, negatives: int, rng: np.random.Generator) -> d
 
 
 class Ncf:
-    """A `FusedModel` fitted on train, as a scorer `user_index [U] -> float32 [U, num_movies]` of log-odds.
+    """A `FusedModel` fitted on train, as a scorer of log-odds.
 
     Stars are not looked at: what somebody rated has label 1. Users who rated every movie are left out of training,
-    because there is no movie to compare theirs with. The same seed gives the same scores to the bit, as in
-    `fit_hybrid`.
+    because there is no movie to compare theirs with. The same seed gives the same scores to the bit.
 
     Args:
         read, dim, hidden, dropout, penalty: see `FusedModel`.
         negatives: unrated movies drawn for each rating, anew in each epoch.
         epochs: passes over train; choose them on validation, because there is no early stopping.
         batch_size, learning_rate: of Adam; a batch has ratings and negatives together.
-        seed: of the weights, the negatives, the batches and dropout.
 
     Raises:
         ValueError: if a setting is out of range, an id is unknown, nobody has a movie left, or the loss is not finite.
@@ -138,10 +126,16 @@ class Ncf:
     ):  # fmt: skip
         sizes = dict(dim=dim, negatives=negatives, epochs=epochs, learning_rate=learning_rate, batch_size=batch_size)
         check_above_zero(**sizes)
-        _check_settings(hidden, dropout, penalty)
+        if not (isinstance(hidden, tuple | list) and all(isinstance(units, int) and units > 0 for units in hidden)):
+            raise ValueError(
+                f"`hidden` must be units of each layer, whole numbers above 0, e.g. (32, 16); got {hidden!r}."
+            )
+        if not (0 <= dropout < 1 and penalty >= 0):
+            raise ValueError(
+                f"`dropout` must be a share, 0 to below 1, `penalty` 0 or more; got {dropout} and {penalty}."
+            )
         rated = _rated(train, indices)
-        sizes = indices.num_users, indices.num_movies
-        self.model = FusedModel(*sizes, read, dim, tuple(hidden), dropout, penalty, seed)
+        self.model = FusedModel(*rated.shape, read, dim, tuple(hidden), dropout, penalty, seed)
         self.model.compile(tf.keras.optimizers.legacy.Adam(learning_rate), steps_per_execution=STEPS_PER_EXECUTION)
         steps = max(1, (1 + negatives) * int(rated.sum()) // batch_size)
         rng = np.random.default_rng(seed)
@@ -169,10 +163,7 @@ class NeuMF(Ncf):
 
 
 class DeepHybrid(Ncf):
-    """Matrix factorisation of the ids, beside a network that reads features. Keywords as in `Ncf`.
-
-    Args:
-        movies, users: the tables of `movie_features` and `user_features`; one that is None gives no features.
+    """Matrix factorisation of the ids, beside a network that reads features; a table that is None gives none.
 
     Source: Çakır, Öğüdücü and Tugay (2019), *A deep hybrid model for recommendation systems*, which recommends jobs.
     """
@@ -203,20 +194,14 @@ def _rated(train: pd.DataFrame, indices: Indices) -> np.ndarray:
     return rated
 
 
-def _check_settings(hidden, dropout: float, penalty: float) -> None:
-    if not (isinstance(hidden, tuple | list) and all(isinstance(units, int) and units > 0 for units in hidden)):
-        raise ValueError(f"`hidden` must be units of each layer, whole numbers above 0, e.g. (32, 16); got {hidden!r}.")
-    if not (0 <= dropout < 1 and penalty >= 0):
-        raise ValueError(f"`dropout` must be a share, 0 to below 1, `penalty` 0 or more; got {dropout} and {penalty}.")
+def _fits(model: type, *tables: str) -> Callable:
+    """Return the `fit` of a rung of the ladder; `tables`: those of the data that the model reads."""
 
+    def fit(problem: Problem, seed: int, **settings) -> Ncf:
+        read = (getattr(problem.data, table) for table in tables)
+        return model(problem.train, problem.indices, *read, seed=seed, **settings)
 
-def _fit_neumf(problem: Problem, seed: int, **settings) -> NeuMF:
-    return NeuMF(problem.train, problem.indices, seed=seed, **settings)
-
-
-def _fit_deep_hybrid(problem: Problem, seed: int, **settings) -> DeepHybrid:
-    tables = problem.data.movies, problem.data.users
-    return DeepHybrid(problem.train, problem.indices, *tables, seed=seed, **settings)
+    return fit
 
 
 SPACE = {
@@ -227,6 +212,6 @@ SPACE = {
     "epochs": [8, 12, 18],
 }
 NETWORKS = {  # the last two rungs of `baselines.ladder`: `RECOMMENDERS | NETWORKS` has all of them
-    "NeuMF": Recommender(_fit_neumf, SPACE, seeds=3),
-    "deep hybrid": Recommender(_fit_deep_hybrid, SPACE, seeds=3),
+    "NeuMF": Recommender(_fits(NeuMF), SPACE, seeds=3),
+    "deep hybrid": Recommender(_fits(DeepHybrid, "movies", "users"), SPACE, seeds=3),
 }

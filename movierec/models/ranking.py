@@ -38,15 +38,11 @@ class RankingHead(tf.keras.layers.Layer):
     y_i = id_i + Σ_g features_ig · g,   watched_j = id'_j + Σ_g features_jg · g'
 
     with e_uj the residual. If the history is in order, what comes next depends most on what came last: w fades with
-    the number of newer ratings, w = floor + (1 − floor) · exp(−age / fade). Otherwise all weights are 1.
+    the number of newer ratings, w = floor + (1 − floor) · exp(−age / fade). Otherwise all weights are 1. `linear`: B,
+    if it was solved before; it takes 4 · num_movies² bytes, 0.4 GB for 10,000 films.
 
     With `content_share`, id_i and b_i are 0 for films that nobody rated, and in each step of training for a random
     share of the others; b + Σ_g features_ig · b_g replaces the bias, so that the features learn to predict alone.
-    B takes 4 · num_movies² bytes, 0.4 GB for 10,000 films; see `Ease.solve` for what solving it takes.
-
-    Args:
-        history, lists: the ratings of each user; the same as tensors.
-        user_features, movie_features: float32 `[rows, num_features]`.
 
     Source: Liang et al. (2018) for the softmax over the catalogue from a history; Steck (2019) for the linear path;
     Choi et al. (2021), *Session-aware linear item-item models*, for weights that fade; Volkovs, Yu and Poutanen (2017),
@@ -58,17 +54,14 @@ class RankingHead(tf.keras.layers.Layer):
         linear=None,
     ):  # fmt: skip
         super().__init__(name="ranking")
-        self.settings = settings
-        self.without = settings.without
-        self.num_movies = history.num_movies
+        self.settings, self.without = settings, settings.without
         self.in_order = history.in_order and "order" not in settings.without
-        self.user_features = user_features
-        self.movie_features = movie_features
+        self.user_features, self.movie_features = user_features, movie_features
         self.entries = lists.entries  # of users [batch]: all of their ratings
         self.draws = draws
         self.place, self.id_place = draws.new_place(), draws.new_place()
-        dim, dropout = settings.ranking_dim, settings.ranking_dropout
-        num_features = movie_features.shape[1]
+        dim, dropout, hidden = settings.ranking_dim, settings.ranking_dropout, settings.ranking_hidden
+        self.num_movies, num_features = movie_features.shape
 
         def table(name, rows):
             return self.add_weight(f"ranking_{name}", (rows, dim), initializer=small_random(draws))
@@ -83,7 +76,6 @@ class RankingHead(tf.keras.layers.Layer):
         encoder = {"dim": dim, "draws": draws, "has_gaps": False, **ATTENTION}
         self.encoder = AttentionEncoder(**encoder) if settings.encoder == "attention" else None
         self.dropout = Dropout(dropout, draws)
-        hidden = settings.ranking_hidden
         self.deep = None if "deep" in self.without else multilayer_perceptron(dim, hidden, dim, dropout, draws)
         self.linear = None
         if "linear" not in self.without and settings.linear_weight and self.num_movies <= MOST_LINEAR_MOVIES:
@@ -130,12 +122,11 @@ class RankingHead(tf.keras.layers.Layer):
         return bag / tf.sqrt(tf.maximum(square, 1.0))[:, None]
 
     def _favourites(self, genre):
-        """Return the sum of the vectors of the genres `[g]` over √g, float32 `[dim]`; 0 without a genre."""
         length = tf.sqrt(tf.maximum(tf.cast(tf.size(genre), tf.float32), 1.0))
         return tf.reduce_sum(tf.gather(self.watched_feature, genre), axis=0) / length
 
     def _attend(self, entries: Entries, is_read, num_rows, genre, watched, training):
-        """Return the same by attention over the newest of the entries that are read, bool `[E]`, in their order."""
+        """Return the same by attention over the newest entries that are read, bool `[E]`, in their order."""
         length = self.encoder.length
         count = tf.cumsum(tf.cast(is_read, tf.int32))
         newer = tf.gather(tf.math.unsorted_segment_max(count, entries.row, num_rows), entries.row) - count
@@ -173,14 +164,14 @@ class RankingHead(tf.keras.layers.Layer):
         return self.rated * tf.cast(kept, tf.float32)  # [num_movies, 1]
 
     def movie_vectors(self, own=None):
-        """Return y, float32 `[num_movies, dim]`; `own`: of `own()`, if it was drawn."""
-        own = self.own() if own is None else own
+        """Return y, float32 `[num_movies, dim]`; `own`: what `own` has drawn."""
+        own = self.rated if own is None else own
         ids = self.movie_id if own is None else own * self.movie_id
         return ids + self.movie_features @ self.movie_feature
 
     def biases(self, own=None):
         """Return b, float32 `[num_movies, 1]`."""
-        own = self.own() if own is None else own
+        own = self.rated if own is None else own
         if own is None:
             return self.movie_bias[:, None]
         of_features = self.usual_bias + self.movie_features @ self.feature_bias
@@ -211,11 +202,10 @@ class RankingHead(tf.keras.layers.Layer):
     def shares(self, entries: Entries, user_index, genre, movie) -> dict:
         """Return the terms that `score_people` adds up for one person `[1]` and the films `[N]`, float32.
 
-        "bias", "known", "deep" `[N]`; "genre" `[g, N]`; "dot" and "linear" `[entries, N]`, because they are sums over
-        the history. What attention makes of a history has no such shares: it is in "known", and "dot" is 0.
+        "bias", "known", "deep" `[N]`; "genre" `[g, N]`; "dot" and "linear" `[entries, N]`, sums over the history. What
+        attention makes of a history has no such shares: it is in "known", and "dot" is 0.
         """
-        weight = self.fade(entries.age)
-        known = self.known(user_index)
+        weight, known = self.fade(entries.age), self.known(user_index)
         x = self.bag(entries, weight, 1, genre) + known
         y = tf.gather(self.movie_vectors(), movie)  # [N, dim]
         rated = rated_vectors(entries, self.watched_vectors(), self.starred)

@@ -5,17 +5,8 @@ Tried out in notebooks/06_training.
 
 from typing import Annotated, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    NonNegativeFloat,
-    NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
-    ValidationError,
-)
+import pydantic
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 PARTS = {  # what `without` can name
     "dot": "⟨x, y⟩, in both heads",
@@ -31,21 +22,16 @@ PARTS = {  # what `without` can name
 MOST_LINEAR_MOVIES = 10_000  # of a linear path: memory grows with their square, time with their cube
 FADE_FLOOR = 0.15
 
-Share = Annotated[float, Field(ge=0, lt=1)]
+Share = Annotated[float, pydantic.Field(ge=0, lt=1)]
 Layers = tuple[PositiveInt, ...]
-Parts = Annotated[
-    tuple[Literal[tuple(PARTS)], ...], BeforeValidator(lambda given: (given,) if isinstance(given, str) else given)
-]
+as_tuple = pydantic.BeforeValidator(lambda given: (given,) if isinstance(given, str) else given)
+Parts = Annotated[tuple[Literal[tuple(PARTS)], ...], as_tuple]
 
 
-class Settings(BaseModel):
-    """The settings of a `HybridModel`; the defaults were chosen on validation parts of MovieLens-100K.
+class Settings(pydantic.BaseModel):
+    """The settings of a `HybridModel`, checked; the defaults were chosen on validation parts of MovieLens-100K."""
 
-    Raises:
-        ValueError: if a name is unknown or a value is out of range.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     dim: PositiveInt = 32  # length of the vectors, stars
     ranking_dim: PositiveInt = 64  # and ranking
@@ -80,8 +66,8 @@ class Settings(BaseModel):
     def __init__(self, **given):
         try:
             super().__init__(**given)
-        except ValidationError as error:
-            raise ValueError(" ".join(_sentence(fault) for fault in error.errors())) from None
+        except pydantic.ValidationError as error:
+            raise ValueError(" ".join(map(_sentence, error.errors()))) from None
 
 
 def _sentence(fault: dict) -> str:

@@ -6,12 +6,16 @@ Built piece by piece in notebooks/04_embeddings and 05_hybrid_model.
 import numpy as np
 
 from movierec.baselines import Bias
-from movierec.data import UNKNOWN
+from movierec.data import UNKNOWN, order_by_user_and_time
 from movierec.keras2 import tf
-from movierec.models.history import Bags, Entries, sums
-from movierec.models.layers import Draws, multilayer_perceptron, small_random, start_at
-from movierec.models.sessions import NUM_SESSION_FEATURES
+from movierec.models.history import Bags, Entries, History, sums
+from movierec.models.layers import Draws, Thresholds, multilayer_perceptron, small_random, start_at
 from movierec.models.settings import Settings
+
+SESSION_SECONDS = (5.0, 60.0, 300.0, 3600.0)  # a page of films, a minute, five minutes, an hour
+SESSION_DAMPINGS = (1.0, 4.0)  # ratings' worth of pull towards 0
+NUM_SESSION_FEATURES = len(SESSION_SECONDS) * len(SESSION_DAMPINGS)
+FORGOTTEN = 800.0  # exp(−800) is 0 in float64
 
 
 class Tower(tf.keras.layers.Layer):
@@ -25,11 +29,8 @@ class Tower(tf.keras.layers.Layer):
 
     Args:
         features: float32 `[rows, num_features]`.
-        rated: `Matrix` or `Lists`, by user or by movie. None leaves the bag out.
-        others: how many could be in a bag.
-        dim: length of every vector.
+        rated: `Matrix` or `Lists` of `others` columns, by user or by movie; None leaves the bag out.
         has_id, is_explicit: False leaves out the id, or the residuals in the bag.
-        draws: of the initial weights.
 
     Source: SVD++ (Koren 2008) for the bag and its 1/√n; factorisation machines (Rendle 2010) for summing features.
     """
@@ -85,39 +86,6 @@ class Tower(tf.keras.layers.Layer):
         return self.known(rows) + bag / tf.sqrt(tf.maximum(count, 1.0))[:, None]
 
 
-class Thresholds(tf.keras.layers.Layer):
-    """Stars as an ordered choice: P(r > level_k) = σ(a · (f − c_k)), with f the sum of the paths.
-
-    The prediction is the expected star, level_1 + Σ_k (level_{k+1} − level_k) · P(r > level_k).
-
-    Args:
-        levels: the different stars in train, ascending `[K]`; the cuts c start halfway between them.
-
-    Source: Koren and Sill (2011), *OrdRec*.
-    """
-
-    def __init__(self, levels: np.ndarray):
-        super().__init__(name="thresholds")
-        self.levels = tf.constant(levels, tf.float32)
-        halfway = (levels[1:] + levels[:-1]) / 2
-        self.cuts = self.add_weight("cuts", halfway.shape, initializer=start_at(halfway))
-        self.slope = self.add_weight("slope", (), initializer=start_at(np.array(2.0)))  # a
-
-    def logits(self, total):
-        """Return a · (f − c), float32 `[batch, K − 1]`."""
-        return self.slope * (total[:, None] - self.cuts)
-
-    def expected(self, total):
-        """Return the expected stars, float32 `[batch]`."""
-        return self.levels[0] + tf.linalg.matvec(tf.sigmoid(self.logits(total)), self.levels[1:] - self.levels[:-1])
-
-    def loss(self, total, rating):
-        """Return the mean over the batch of −log likelihood of the K − 1 answers to "more than level k?", in nats."""
-        above = tf.cast(rating[:, None] > self.levels[:-1], tf.float32)
-        loss = tf.nn.sigmoid_cross_entropy_with_logits(above, self.logits(total))
-        return tf.reduce_mean(tf.reduce_sum(loss, axis=1))
-
-
 class StarsHead(tf.keras.layers.Layer):
     """Stars from the sum of four paths, f = bias + dot + deep + session; `Thresholds` turns f into stars.
 
@@ -126,16 +94,8 @@ class StarsHead(tf.keras.layers.Layer):
     deep    = MLP([x_u, y_i, x_u ⊙ y_i, s])    interactions that a product cannot express
     session = ⟨a, s⟩                           s from the stars of the same minutes, see `session_features`
 
-    Biases start at the closed form of `Bias`: before its first step the head is that baseline, up to small random
-    numbers. Without a week (index -1) its two terms are 0.
-
-    Args:
-        bags: the ratings of each user and of each movie.
-        user_features, movie_features: float32 `[rows, num_features]`.
-        bias: the baseline to start from.
-        num_weeks: rows of the week table.
-        settings: see `Settings`.
-        draws: of the initial weights and dropout.
+    Biases start at the closed form of `bias`: before its first step the head is that baseline, up to small random
+    numbers. Without a week (index -1) its two terms are 0. Features are float32 `[rows, num_features]`.
     """
 
     def __init__(
@@ -146,14 +106,12 @@ class StarsHead(tf.keras.layers.Layer):
         self.mean = bias.mean
         self.without = settings.without
         self.in_movie_bag = bags.in_movie_bag
-        dim = settings.dim
-        is_explicit = "explicit" not in settings.without
-        num_users, num_movies = len(bias.user), len(bias.movie)
+        dim, is_explicit = settings.dim, "explicit" not in self.without
         movies = None if "bag of movies" in self.without else bags.by_user
         users = None if "bag of users" in self.without else bags.by_movie
         movie_id = settings.ids or bags.in_movie_bag is not None
-        self.user = Tower(user_features, movies, num_movies, dim, "user", settings.ids, is_explicit, draws)
-        self.movie = Tower(movie_features, users, num_users, dim, "movie", movie_id, is_explicit, draws)
+        self.user = Tower(user_features, movies, len(bias.movie), dim, "user", settings.ids, is_explicit, draws)
+        self.movie = Tower(movie_features, users, len(bias.user), dim, "movie", movie_id, is_explicit, draws)
         self.user_bias = self.add_weight("user_bias", bias.user.shape, initializer=start_at(bias.user))
         self.movie_bias = self.add_weight("movie_bias", bias.movie.shape, initializer=start_at(bias.movie))
         self.week_bias = self.add_weight("week_bias", (num_weeks,), initializer="zeros")
@@ -203,9 +161,7 @@ class StarsHead(tf.keras.layers.Layer):
     def stars_of_people(self, entries: Entries, user_index, user_bias, movie, vectors):
         """Return stars, float32 `[U, N]`, of films `[U, N]` for histories that need not be in train, at no known time.
 
-        Args:
-            user_index, user_bias: `[U]`; the index is UNKNOWN for newcomers.
-            vectors: y of all movies, `[num_movies, dim]`.
+        `user_index`, `user_bias` `[U]`: the index is UNKNOWN for newcomers; `vectors`: y of all movies.
         """
         per_person = tf.shape(movie)[1]
         x = tf.repeat(self.user.of_people(entries, user_index), per_person, axis=0)
@@ -215,3 +171,64 @@ class StarsHead(tf.keras.layers.Layer):
         y = tf.gather(vectors, films)
         paths = self.paths(rows, x, y, user_bias=tf.repeat(user_bias, per_person))
         return tf.reshape(self.expected(paths), tf.shape(movie))
+
+
+# ---- sessions
+
+
+def session_features(history: History, user_index=None, timestamp=None, dtype=np.float32) -> np.ndarray:
+    """Return the mean residual of the user's other ratings of the same minutes, weighted by nearness in time, in stars.
+
+    s(u, t) = Σ_j k(t, t_j) e_uj / (d + Σ_j k(t, t_j)),  k(t, t') = exp(−|t − t'| / τ)
+
+    `[Q, NUM_SESSION_FEATURES]`, a column for each τ of `SESSION_SECONDS` and d of `SESSION_DAMPINGS`: a user whose last
+    films were a disappointment is likely to be strict with the next. If in order, only ratings before t count.
+
+    Args:
+        user_index, timestamp: int `[Q]` and float Unix seconds `[Q]` of the ratings to predict; a row without a user
+            (UNKNOWN) or a time (NaN) has zeros. None: the history's own ratings, each without itself.
+        dtype: float16 takes half of the memory, and is off by .001 stars at most.
+    """
+    user, time, residual = history.user_index, history.timestamp, history.residual
+    num_ratings = 0  # rows that come before those asked for
+    if user_index is not None:
+        ends = [np.min(user_index, initial=history.num_users), np.max(user_index, initial=-1) + 1]
+        start, end = np.searchsorted(user, np.array(ends, user.dtype))
+        rows = start + np.flatnonzero(np.isin(user[start:end], user_index))
+        num_ratings = len(rows)
+        user = np.concatenate([user[rows], user_index])
+        time = np.concatenate([time[rows], np.where(np.asarray(user_index) == UNKNOWN, np.nan, timestamp)])
+        residual = np.concatenate([residual[rows], np.zeros(len(user_index))])  # a question adds nothing
+    order = order_by_user_and_time(user, time)  # of the same second: ratings before questions
+    is_rating = order < num_ratings if user_index is not None else np.ones(len(order), bool)
+    residual = residual[order].astype(float)
+    shift = -residual.min(initial=0)  # makes all values 0 or more, as the logarithms below need
+    signals = is_rating * (residual + shift), is_rating.astype(float)
+    gap = np.full(len(order) + 1, np.inf)  # seconds since the row before; infinite at a user's first row
+    same_user = np.flatnonzero(np.diff(user[order]) == 0) + 1
+    gap[same_user] = time[order][same_user] - time[order][same_user - 1]
+    gap[np.isnan(gap)] = np.inf
+    wanted = order >= num_ratings
+    features = np.empty((len(order) - num_ratings, len(SESSION_SECONDS), len(SESSION_DAMPINGS)), dtype)
+    for place, seconds in enumerate(SESSION_SECONDS):
+        totals = [_decayed_sums(gap[:-1] / seconds, signal) for signal in signals]
+        if not history.in_order:  # the same from the other end
+            for total, signal in zip(totals, signals, strict=True):
+                total += _decayed_sums(gap[:0:-1] / seconds, signal[::-1])[::-1]
+        shifted, count = (total[wanted] for total in totals)
+        means = [(shifted - shift * count) / (damping + count) for damping in SESSION_DAMPINGS]
+        features[order[wanted] - num_ratings, place] = np.stack(means, axis=1)
+    return features.reshape(-1, NUM_SESSION_FEATURES)
+
+
+def _decayed_sums(decay: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return S_n = exp(−decay_n) · (S_{n−1} + values_{n−1}), float64 `[N]`, for values of 0 or more; S_0 is 0.
+
+    S_n = Σ_{j<n} exp(T_j − T_n) values_j, T the cumulated decay; summed as logarithms, because exp(T) overflows.
+    """
+    total = np.cumsum(np.minimum(decay, FORGOTTEN))
+    with np.errstate(divide="ignore"):
+        log_sums = np.logaddexp.accumulate(total + np.log(values)) - total  # up to row n, with it
+    sums = np.zeros(len(values))
+    sums[1:] = np.exp(log_sums[:-1] - decay[1:])
+    return sums

@@ -19,31 +19,23 @@ UNREADABLE = (tf.errors.OpError, ValueError, LookupError, TypeError, AttributeEr
 
 
 class Progress(tf.train.experimental.PythonState):
-    """How far the training of a head has come: what a checkpoint keeps besides weights.
-
-    Attributes:
-        epoch, step: how many epochs are finished, and how many steps of the next one.
-        losses: sum and number of the losses of these steps.
-        table: a row for each finished epoch.
-        best_epoch, best_value: the epoch to keep, and the value that it was chosen by; higher is better.
-        is_over: whether the training has ended.
-    """
+    """How far the training of a head has come: what a checkpoint keeps besides weights."""
 
     KEPT = ("epoch", "step", "losses", "table", "best_epoch", "best_value", "is_over")
 
     def __init__(self):
-        self.epoch, self.step = 0, 0
-        self.losses = (0.0, 0.0)
-        self.table = []
-        self.best_epoch, self.best_value = 0, -np.inf
+        self.epoch, self.step = 0, 0  # how many epochs are finished, and how many steps of the next one
+        self.losses = (0.0, 0.0)  # sum and number of the losses of these steps
+        self.table = []  # a row for each finished epoch
+        self.best_epoch, self.best_value = 0, -np.inf  # the epoch to keep, and why; higher is better
         self.is_over = False
 
     def serialize(self) -> str:
-        """Return the attributes as JSON; `tf.train.Checkpoint` calls this."""
+        """Return the attributes as JSON, for `tf.train.Checkpoint`."""
         return json.dumps({name: getattr(self, name) for name in self.KEPT})
 
     def deserialize(self, string_value) -> None:
-        """Set the attributes from JSON; `tf.train.Checkpoint` calls this."""
+        """Set the attributes from JSON, for `tf.train.Checkpoint`."""
         vars(self).update(json.loads(string_value))
 
 
@@ -51,7 +43,6 @@ class Checkpoints:
     """The checkpoints of one training in a folder: `question.json`, and a folder for each head.
 
     Args:
-        folder: made if it does not exist.
         question: {name: JSON value or NumPy number} of data, settings and seed. A checkpoint belongs to one question.
         every: steps between two checkpoints within an epoch; there is one after each epoch, too.
         is_writer: False for all but one of several workers.
@@ -67,7 +58,7 @@ class Checkpoints:
         question = json.loads(json.dumps(question, default=lambda number: number.tolist()))
         path = self.folder / QUESTION
         if path.exists():
-            self._compare(path, question)
+            _compare(path, question)
         elif any(self.folder.glob("*/checkpoint")):
             raise _unreadable(path, "it is missing")
         if is_writer:
@@ -81,43 +72,22 @@ class Checkpoints:
                     "Nothing has been trained yet. Make room, or name another: fit_hybrid(…, checkpoint=folder).",
                 ) from error
 
-    def of(self, model, best) -> "HeadCheckpoint":
-        """Return the callback that writes the checkpoints of the head of `best`, after it has restored the last one."""
-        return HeadCheckpoint(self.folder / best.head, model, best, self.every, self.is_writer)
-
-    @staticmethod
-    def _compare(path: Path, question: dict) -> None:
-        try:
-            found = dict(json.loads(path.read_bytes()))
-        except UNREADABLE as error:
-            raise _unreadable(path, error) from error
-        other = [name for name in question if found.get(name) != question[name]]
-        if other:
-            was = "; ".join(f"{name} was {found.get(name)!r}, is {question[name]!r}" for name in other[:3])
-            raise ValueError(
-                f"{path.parent} is of another training: {was}. Ask as before, delete it to start anew, or name another "
-                "folder: fit_hybrid(…, checkpoint=folder)."
-            )
-
 
 class HeadCheckpoint(tf.keras.callbacks.Callback):
-    """Write weights, optimiser, average, best weights and progress of a head: every so many steps, and each epoch.
+    """Restore the last checkpoint of a head; write another one every so many steps, and after each epoch.
 
-    If a checkpoint cannot be written, the older one stays, training goes on, and one warning says so.
-
-    Args:
-        folder: of this head.
-        model: compiled.
-        best: the `BestEpoch` of the head; the callback must come after it.
-        every, is_writer: see `Checkpoints`.
+    It has the weights, the optimiser, the average, the best weights and the progress. The callback must come after
+    `best`, the `BestEpoch` of the head. If a checkpoint cannot be written, the older one stays, training goes on, and
+    one warning says so.
 
     Raises:
         ValueError: if the checkpoint in the folder is damaged.
     """
 
-    def __init__(self, folder: Path, model, best, every: int, is_writer: bool):
+    def __init__(self, checkpoints: Checkpoints, model, best):
         super().__init__()
-        self.progress, self.every, self.is_writer = best.progress, every, is_writer
+        folder = checkpoints.folder / best.head
+        self.progress, self.every, self.is_writer = best.progress, checkpoints.every, checkpoints.is_writer
         self.saved_step, self.has_warned = 0, False
         self.checkpoint = tf.train.Checkpoint(
             layer=best.layer, optimizer=model.optimizer, average=best.average, best=best.best, progress=best.progress
@@ -126,23 +96,24 @@ class HeadCheckpoint(tf.keras.callbacks.Callback):
         try:
             self.manager = tf.train.CheckpointManager(self.checkpoint, str(folder), max_to_keep=1)
             if (folder / "checkpoint").exists():  # written after the files that it names
-                self._restore(self.manager.latest_checkpoint)
+                reader = tf.train.load_checkpoint(self.manager.latest_checkpoint)
+                for name in reader.get_variable_to_shape_map():  # every number is read, so that damage is found now
+                    reader.get_tensor(name)
+                restored = self.checkpoint.restore(self.manager.latest_checkpoint)
+                restored.assert_existing_objects_matched()  # those of the optimiser are made, and set, in `fit`
         except UNREADABLE as error:
             raise _unreadable(folder, error) from error
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Count the steps from the last checkpoint on."""
         self.saved_step = self.progress.step
 
     def on_train_batch_end(self, batch, logs=None):
-        """Write a checkpoint if `every` steps have been taken; after the last step of the epoch it comes later."""
-        is_last = batch + 1 == self.params["steps"]
+        is_last = batch + 1 == self.params["steps"]  # then the checkpoint comes after the epoch
         if not is_last and self.progress.step // self.every > self.saved_step // self.every:
             self._write()
 
     def on_epoch_end(self, epoch, logs=None):
-        """Write a checkpoint unless the epoch was cut short."""
-        if self.progress.step == 0:
+        if self.progress.step == 0:  # the epoch was not cut short
             self._write()
 
     def _write(self) -> None:
@@ -160,12 +131,19 @@ class HeadCheckpoint(tf.keras.callbacks.Callback):
                     stacklevel=2,
                 )
 
-    def _restore(self, path: str) -> None:
-        """Read every number, so that damage is found now; set those that exist. The optimiser's are set in `fit`."""
-        reader = tf.train.load_checkpoint(path)
-        for name in reader.get_variable_to_shape_map():
-            reader.get_tensor(name)
-        self.checkpoint.restore(path).assert_existing_objects_matched()
+
+def _compare(path: Path, question: dict) -> None:
+    try:
+        found = dict(json.loads(path.read_bytes()))
+    except UNREADABLE as error:
+        raise _unreadable(path, error) from error
+    other = [name for name in question if found.get(name) != question[name]]
+    if other:
+        was = "; ".join(f"{name} was {found.get(name)!r}, is {question[name]!r}" for name in other[:3])
+        raise ValueError(
+            f"{path.parent} is of another training: {was}. Ask as before, delete it to start anew, or name another "
+            "folder: fit_hybrid(…, checkpoint=folder)."
+        )
 
 
 def _unreadable(path: Path, error) -> ValueError:

@@ -45,16 +45,13 @@ def load_or_train(folder: Path | None = None) -> Hybrid:
         if _marker(folder).exists() and _marker(folder).read_text() == _code():
             with contextlib.suppress(FileNotFoundError, ValueError):
                 return movierec.load_model(folder)
-        model = _train()
-        _save(model, folder)
-    return model
+        return _save(_train(), folder)
 
 
 def save_course_model(model: Hybrid) -> None:
     """Save a hybrid as the model that `load_or_train` loads from now on."""
-    folder = model_folder()
-    with _lock(folder):
-        _save(model, folder)
+    with _lock(model_folder()):
+        _save(model, model_folder())
 
 
 def _train() -> Hybrid:
@@ -62,10 +59,11 @@ def _train() -> Hybrid:
     return movierec.fit_hybrid(movierec.split_by_user_time(data.ratings), data.movies, data.users, seed=0)
 
 
-def _save(model: Hybrid, folder: Path) -> None:
+def _save(model: Hybrid, folder: Path) -> Hybrid:
     _marker(folder).unlink(missing_ok=True)
     model.save(folder)
     _marker(folder).write_text(_code())
+    return model
 
 
 def _marker(folder: Path) -> Path:
@@ -74,12 +72,8 @@ def _marker(folder: Path) -> Path:
 
 
 def _code() -> str:
-    package = Path(__file__).parents[1]
-    digest = hashlib.sha256()
-    for room in MAKERS:
-        for path in sorted(package.glob(f"{room}/*.py")):
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
+    paths = (path for room in MAKERS for path in sorted(Path(__file__).parents[1].glob(f"{room}/*.py")))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
 
 
 @contextlib.contextmanager

@@ -27,16 +27,15 @@ from movierec.models import (
     session_features,
 )
 from movierec.recommend import Ensemble, Hybrid
-from movierec.training.callbacks import Stop, fit_head
 from movierec.training.checkpoints import Checkpoints
-from movierec.training.optimizers import OPTIMIZERS
+from movierec.training.heads import OPTIMIZERS, Stop, fit_head
 
 STARS_EPOCHS = 6  # chosen on validation (notebook 06), for splits without a validation part
 RANKING_EPOCHS = 16
 AVERAGED = 0.5  # of the ranking head, see `BestEpoch`
 USERS_PER_EPOCH = 10_000  # of the ranking head: more passes over the users if they are fewer; each hides other films
 MOST_PASSES = 10
-MOST_VALIDATED = 20_000  # users whose lists are measured after each epoch of the ranking head
+MOST_VALIDATED = 20_000  # users whose lists are measured after an epoch; their mean is off by less than seeds differ
 LISTS_FACTOR = 8  # times as many ratings in a step of the stars head, where histories are lists
 
 
@@ -57,9 +56,9 @@ def fit_hybrid(
     on the same machine gives the same model to the bit: TensorFlow's deterministic kernels are switched on meanwhile,
     so a second call waits for one in another thread. NumPy's and Python's generators are left alone.
 
-    Where users x movies is more than `most_pairs` of the settings, histories are lists: a batch of the stars head has
-    few users with all of their ratings, and a movie with many ratings is known by an id instead of by its raters.
-    Memory is then at most 0.7 GB, and 180 bytes for each rating of train.
+    Where users x movies is more than `most_pairs`, histories are lists: a batch of the stars head has few users with
+    all of their ratings, and a movie with many ratings is known by an id instead of by its raters. Memory is then at
+    most 0.7 GB, and 180 bytes for each rating of train.
 
     Args:
         split: train; validation for early stopping, or None. Test is not touched.
@@ -67,24 +66,22 @@ def fit_hybrid(
         about_movies, about_users: more columns of your own, with movie_id or user_id; see `table_features`.
         seed: of the initial weights, the batches, dropout and what is hidden.
         heads: which heads to train: ("stars",) if only `predict` is wanted, ("ranking",) if only lists are.
-        epochs: at most so many. An epoch of the stars head is a pass over the ratings; one of the ranking head is a
-            pass over the users, or ten if they are few. Without a validation part, see stars_epochs.
-        patience: epochs without a better validation value before stopping.
-        batch_size, learning_rate: ratings in a step of the stars head (eight times as many if histories are lists), and
-            the rate of its optimiser.
-        users_per_batch, ranking_learning_rate: users in a step of the ranking head, and the rate of its optimiser.
+        epochs, patience: at most so many, and so many without a better validation value. An epoch of the stars head is
+            a pass over the ratings; one of the ranking head is a pass over the users, or ten if they are few.
+        batch_size, users_per_batch: ratings in a step of the stars head (eight times as many if histories are lists),
+            users in one of the ranking head; learning_rate and ranking_learning_rate are the rates of their optimiser.
         liked_from: stars from which a validation movie is relevant. Lower it where the scale is not 1 to 5.
         stars_epochs, ranking_epochs: epochs of each head if there is no validation part.
+        optimizer: "lazy_adam", "adam" or "adagrad".
         on_epoch: called after each epoch with its row of `history`.
         stop: `stop.ask()`, from another thread or from `on_epoch`, ends the training within a second or a step; the
             best epoch of each head is kept.
-        optimizer: "lazy_adam", "adam" or "adagrad".
         progress: whether to show Keras's bar, with the time left and the loss.
+        callbacks: Keras callbacks. Each head has a `fit` of its own: `model.fitted_head` is its name, and the logs of
+            an epoch have train_<head>_loss, and validation_rmse or validation_ndcg@10.
         checkpoint, checkpoint_steps: a folder that is written to every so many steps. After a crash, the same call
             resumes there and returns the model of an uninterrupted training, to the bit. Delete it when that is saved.
         strategy: of `tf.distribute`, to train with several workers, see `movierec.training.workers`.
-        callbacks: Keras callbacks. Each head has a `fit` of its own: `model.fitted_head` is its name, and the logs of
-            an epoch have train_<head>_loss, and validation_rmse or validation_ndcg@10.
         **settings: see `Settings`.
 
     Returns:
@@ -151,7 +148,7 @@ def fit_hybrid(
 def fit_ensemble(split: Split, *tables, seeds: tuple = (0, 1, 2), checkpoint=None, **settings) -> Ensemble:
     """Fit hybrids that differ in their seed only; their mean is better, and as many times slower to fit and to ask.
 
-    Arguments and errors are those of `fit_hybrid`, and seeds, at least one. The checkpoint has a folder for each seed.
+    For arguments and errors see `fit_hybrid`. The checkpoint has a folder for each seed.
     """
     if not len(seeds):
         raise ValueError("`seeds` is empty; name at least one, e.g. seeds=(0, 1, 2).")
@@ -224,10 +221,7 @@ def ranking_recipe(hybrid: Hybrid, users_per_batch: int) -> dict:
 
 
 def _quality(hybrid: Hybrid, head: str, split: Split, liked_from: float) -> Callable | None:
-    """Return the function that judges the head on validation, by RMSE or NDCG@10; None without validation.
-
-    NDCG@10 is that of at most `MOST_VALIDATED` users: their mean differs from everybody's by less than seeds do.
-    """
+    """Return the function that judges the head on validation, by RMSE or NDCG@10; None without validation."""
     validation = split.validation
     if validation is None:
         return None

@@ -22,26 +22,23 @@ from movierec.models import (
     newest,
     windows,
 )
-from movierec.training.callbacks import Stop, fit_head
+from movierec.training.heads import Stop, fit_head
 
 USERS_PER_BLOCK = 128  # whose histories are read at once
 AVERAGED = 0.5  # see `BestEpoch`
 
 
 class SequenceRecommender:
-    """A trained `SequenceModel` and the histories that it reads. Its `score` is a scorer, as the hybrid's.
+    """A trained `SequenceModel` and the histories of all users; `score` is a scorer, as the hybrid's.
 
-    Attributes:
-        model, indices: the `tfrs.Model`, and the order of users and movies.
-        past, length: the `History` of all users, and how many of the newest films are read.
-        history: one row an epoch: loss and validation NDCG@10.
-        best_epochs: {"sequence": the one that was kept}.
+    Of each history the newest films are read, `length` at most: `film` and `gap`, see `newest`.
     """
 
     def __init__(self, model: SequenceModel, indices: Indices, past: History, length: int):
         self.model, self.indices, self.past, self.length = model, indices, past, length
         self.film, self.gap = newest(past, length)
-        self.history, self.best_epochs = None, {}
+        self.history = None  # one row an epoch: loss and validation NDCG@10
+        self.best_epochs = {}  # {"sequence": the one that was kept}
 
     def __repr__(self) -> str:
         return f"SequenceRecommender({self.indices.num_users:,} users, {self.indices.num_movies:,} movies)"
@@ -52,10 +49,9 @@ class SequenceRecommender:
 
     def score_next(self, film: np.ndarray, gap: np.ndarray) -> np.ndarray:
         """Score every film as the next one after the films of each row, float32 `[U, num_movies]`; see `newest`."""
-        blocks = range(0, len(film), USERS_PER_BLOCK)
-        rows = (slice(start, start + USERS_PER_BLOCK) for start in blocks)
-        found = [self.model.score_next(*map(tf.constant, (film[row], gap[row]))).numpy() for row in rows]
-        return np.concatenate(found) if found else np.zeros((0, self.indices.num_movies), np.float32)
+        ends = range(USERS_PER_BLOCK, len(film), USERS_PER_BLOCK)
+        blocks = zip(np.split(film, ends), np.split(gap, ends), strict=True)
+        return np.concatenate([self.model.score_next(*map(tf.constant, block)).numpy() for block in blocks])
 
     def reading(self, ratings: pd.DataFrame) -> "SequenceRecommender":
         """Return the same model, which reads other histories, e.g. train and validation; it is not trained again.
@@ -70,8 +66,7 @@ class SequenceRecommender:
                     f"every {column} must be known from train; {len(unknown):,} are not, e.g. "
                     f"{unknown[:3].tolist()}. Leave their rows out, or fit again with them."
                 )
-        past = _history(ratings, self.indices)
-        other = SequenceRecommender(self.model, self.indices, past, self.length)
+        other = SequenceRecommender(self.model, self.indices, _history(ratings, self.indices), self.length)
         other.history, other.best_epochs = self.history, self.best_epochs
         return other
 
@@ -116,48 +111,41 @@ class SequenceRecommender:
 
 @deterministic_ops()
 def fit_sequence(
-    split: Split,
-    movies: pd.DataFrame | None = None,
-    *,
-    seed: int = 0,
-    loss: str = "softmax",
-    length: int = 50,
-    dim: int = 64,
-    blocks: int = 2,
-    dropout: float = 0.3,
-    penalty: float = 0.0,
-    has_places: bool = True,
-    has_gaps: bool = True,
-    epochs: int = 40,
-    patience: int = 5,
-    batch_size: int = 128,
-    learning_rate: float = 0.006,
-    on_epoch: Callable[[dict], None] | None = None,
-    stop: Stop | None = None,
-    progress: bool = False,
+    split: Split, movies: pd.DataFrame | None = None, *, seed: int = 0, loss: str = "softmax", length: int = 50,
+    dim: int = 64, blocks: int = 2, dropout: float = 0.3, penalty: float = 0.0, has_places: bool = True,
+    has_gaps: bool = True, epochs: int = 40, patience: int = 5, batch_size: int = 128, learning_rate: float = 0.006,
+    on_epoch: Callable[[dict], None] | None = None, stop: Stop | None = None, progress: bool = False,
     callbacks: Sequence = (),
-) -> SequenceRecommender:
+) -> SequenceRecommender:  # fmt: skip
     """Fit a self-attention recommender on `split.train`, at its best epoch on `split.validation`.
 
     It is judged by NDCG@10 of all films that come next, whatever their stars. Same seed, same machine, same result.
     Memory grows with length² and with batch_size x length x num_movies: 45 MB and 86 MB with the defaults.
 
     Args:
-        split: in time; train, validation for early stopping, or None. Test is not touched.
+        split: in time; train, validation for early stopping, or None: then all of `epochs` are trained.
         movies: movie_id, year, genres; may be None.
-        seed: of the initial weights, the batches and dropout.
         loss: "softmax" over all films, or "bce", one film drawn at random against each.
         length: newest films of a history that are read; longer ones are cut into windows.
         dim, blocks, dropout, penalty, has_places, has_gaps: see `SequenceModel` and `AttentionEncoder`.
-        epochs, patience: at most so many, and so many without a better validation value before stopping. Without a
-            validation part all of `epochs` are trained.
         batch_size, learning_rate: windows in a step, and the rate of the optimiser, Adam.
-        on_epoch, stop, progress, callbacks: as of `fit_hybrid`; the head is called "sequence".
+        seed, epochs, patience, on_epoch, stop, progress, callbacks: as of `fit_hybrid`; the head is called "sequence".
 
     Raises:
         ValueError: if the split is not in time, a setting is out of its range, or the loss stops being finite.
     """
-    _check(split, loss, dropout, penalty)
+    if not isinstance(split, Split) or split.in_time is None:
+        found = f"{split}, which is not" if isinstance(split, Split) else type(split).__name__
+        raise ValueError(
+            f"`split` must be a Split in time, or nothing says what comes next; got {found}. "
+            "Try movierec.split_leave_last(data.ratings)."
+        )
+    if loss not in LOSSES:
+        raise ValueError(f"`loss` must be one of {', '.join(LOSSES)}; got {loss!r}.")
+    if not 0 <= dropout < 1:
+        raise ValueError(f"`dropout` must be a share, 0 to below 1, got {dropout}.")
+    if not penalty >= 0:
+        raise ValueError(f"`penalty` must be 0 or more, got {penalty}.")
     above_zero = {"length": length, "dim": dim, "blocks": blocks, "epochs": epochs, "patience": patience}
     check_above_zero(**above_zero, batch_size=batch_size, learning_rate=learning_rate)
     indices = make_indices(split.train, movies)
@@ -183,18 +171,3 @@ def fit_sequence(
 
 def _history(ratings: pd.DataFrame, indices: Indices) -> History:
     return make_history(ratings, indices, Bias(ratings, indices), in_order=True)
-
-
-def _check(split: Split, loss: str, dropout: float, penalty: float) -> None:
-    if not isinstance(split, Split) or split.in_time is None:
-        found = f"{split}, which is not" if isinstance(split, Split) else type(split).__name__
-        raise ValueError(
-            f"`split` must be a Split in time, or nothing says what comes next; got {found}. "
-            "Try movierec.split_leave_last(data.ratings)."
-        )
-    if loss not in LOSSES:
-        raise ValueError(f"`loss` must be one of {', '.join(LOSSES)}; got {loss!r}.")
-    if not 0 <= dropout < 1:
-        raise ValueError(f"`dropout` must be a share, 0 to below 1, got {dropout}.")
-    if not penalty >= 0:
-        raise ValueError(f"`penalty` must be 0 or more, got {penalty}.")

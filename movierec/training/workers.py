@@ -17,6 +17,20 @@ GRACE_SECONDS = 5  # for a worker that is asked to end, before it is killed
 LOOK_SECONDS = 0.2  # between two checks of the processes
 
 
+class WorkerLost(RuntimeError):
+    """One of several workers has ended before the training did."""
+
+
+def is_one_of_several() -> bool:
+    """Return whether TF_CONFIG makes this process one of several."""
+    return bool(os.environ.get("TF_CONFIG"))
+
+
+def is_first() -> bool:
+    """Return whether this process is the one that saves: the first worker, or the only process."""
+    return json.loads(os.environ.get("TF_CONFIG") or "{}").get("task", {}).get("index", 0) == 0
+
+
 def strategy():
     """Return `tf.distribute.MultiWorkerMirroredStrategy` if TF_CONFIG makes this process one of several; else None.
 
@@ -27,14 +41,22 @@ def strategy():
     """
     if not is_one_of_several():
         return None
-    _check_config(os.environ["TF_CONFIG"])
+    config = os.environ["TF_CONFIG"]
+    try:
+        parsed = json.loads(config)
+        workers, task = parsed["cluster"]["worker"], parsed["task"]
+        good = task["type"] == "worker" and 0 <= int(task["index"]) < len(workers)
+    except (ValueError, LookupError, TypeError):
+        good = False
+    if not good:
+        example = {"cluster": {"worker": ["first:2222", "second:2222"]}, "task": {"type": "worker", "index": 0}}
+        raise ValueError(
+            f"TF_CONFIG must name the workers and which of them this process is, e.g. {json.dumps(example)}; got "
+            f"{config[:200]!r}. Unset it to train alone."
+        )
     from movierec.keras2 import tf
 
     return tf.distribute.MultiWorkerMirroredStrategy()
-
-
-class WorkerLost(RuntimeError):
-    """One of several workers has ended before the training did."""
 
 
 def shared(batches, strategy):
@@ -56,31 +78,6 @@ def shared(batches, strategy):
         return batches.flat_map(shares)
 
     return strategy.distribute_datasets_from_function(own_shares)
-
-
-def is_one_of_several() -> bool:
-    """Return whether TF_CONFIG makes this process one of several."""
-    return bool(os.environ.get("TF_CONFIG"))
-
-
-def is_first() -> bool:
-    """Return whether this process is the one that saves: the first worker, or the only process."""
-    return json.loads(os.environ.get("TF_CONFIG") or "{}").get("task", {}).get("index", 0) == 0
-
-
-def _check_config(config: str) -> None:
-    try:
-        parsed = json.loads(config)
-        workers, task = parsed["cluster"]["worker"], parsed["task"]
-        good = task["type"] == "worker" and 0 <= int(task["index"]) < len(workers)
-    except (ValueError, LookupError, TypeError):
-        good = False
-    if not good:
-        example = {"cluster": {"worker": ["first:2222", "second:2222"]}, "task": {"type": "worker", "index": 0}}
-        raise ValueError(
-            f"TF_CONFIG must name the workers and which of them this process is, e.g. {json.dumps(example)}; got "
-            f"{config[:200]!r}. Unset it to train alone."
-        )
 
 
 def launch(command: list[str], num_workers: int) -> int:

@@ -50,21 +50,20 @@ def test_attention_equals_a_loop():
     assert not np.triu(weights[1], 1).any() and not weights[0, 1:, 0].any()
 
 
-def test_no_place_sees_its_future(model):
-    """Another film at place 2 changes the states from there on, and none before."""
-    head, vectors = model.sequence, model.sequence.movie_vectors()
-    gap = tf.zeros([1, LENGTH], tf.int32)
-    one, other = (head.states(films([0, 1, film, 3]), gap, vectors).numpy()[0] for film in (2, 4))
+def test_no_place_sees_its_future_or_places_without_a_film(model):
+    """Another film at place 2 changes the states from there on, and none before.
+
+    Whatever gap is written where there is no film, the last states are the same; at the films it matters.
+    """
+
+    def states(film, gap=(0, 0, 0, 0)):
+        return model.sequence.states(films(film), films(gap), model.sequence.movie_vectors()).numpy()[0]
+
+    one, other = states([0, 1, 2, 3]), states([0, 1, 4, 3])
     np.testing.assert_array_equal(one[:2], other[:2])
     assert np.abs(one[2:] - other[2:]).max(axis=1).min() > 0.01
-
-
-def test_places_without_a_film_are_not_read(model):
-    """Whatever gap is written where there is no film, the last state is the same; at the films it matters."""
-    head, vectors, film = model.sequence, model.sequence.movie_vectors(), films([FILMS, FILMS, 2, 3])
-    plain, odd, other = (
-        head.states(film, tf.constant([gap]), vectors).numpy()[0] for gap in ([0, 0, 0, 0], [3, 4, 0, 0], [0, 0, 0, 3])
-    )
+    short = [FILMS, FILMS, 2, 3]
+    plain, odd, other = states(short), states(short, [3, 4, 0, 0]), states(short, [0, 0, 0, 3])
     np.testing.assert_array_equal(plain[2:], odd[2:])
     assert np.abs(plain[3] - other[3]).max() > 0.01
 
@@ -120,9 +119,8 @@ def test_the_loss_against_one_equals_its_equation(model):
     head, model.loss_name = model.sequence, "bce"
     batch = {"film": films([0, 1, 2, 3]), "gap": films([6, 0, 0, 0]), "next_film": films([1, 2, 3, 4])}
     drawn = np.int32(model.draws.uniform(model.drawn_place, [4]).numpy() * FILMS)
-    scores = head.scores(head.states(batch["film"], batch["gap"], head.movie_vectors()), head.movie_vectors()).numpy()[
-        0
-    ]
+    y = head.movie_vectors()
+    scores = head.scores(head.states(batch["film"], batch["gap"], y), y).numpy()[0]
     right, wrong = scores[np.arange(4), [1, 2, 3, 4]], scores[np.arange(4), drawn]
     expected = np.mean(np.log1p(np.exp(-right)) + np.log1p(np.exp(wrong)))
     np.testing.assert_allclose(model.compute_loss(batch), expected, rtol=1e-4)

@@ -1,7 +1,7 @@
 """Every traced graph can run deterministically on a GPU: no op in it refuses to, unless it is placed on the CPU.
 
-`fit_hybrid` switches TensorFlow's deterministic kernels on, and some GPU kernels have no deterministic version: they
-raise UnimplementedError. No GPU is needed to see that: the graphs name their ops and devices.
+Some GPU kernels have no deterministic version: with the switch on, they raise UnimplementedError. No GPU is needed to
+see that: the graphs name their ops and devices.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ from movierec.keras2 import tf
 from movierec.models import SequenceModel, deterministic_ops
 from movierec.models.history import make_history, windows
 from movierec.models.ncf import FusedModel
-from movierec.models.sessions import session_features
+from movierec.models.stars import session_features
 from movierec.training import OPTIMIZERS
 
 # Sources: the GPU kernels in tensorflow/core/kernels that check `OpDeterminismRequired()` and return `Unimplemented`
@@ -34,7 +34,7 @@ SMALL = dict(dim=3, ranking_dim=4, hidden=(5,), ranking_hidden=(5,))
 
 
 def refused(concrete) -> set:
-    """The names of the ops of a concrete function, and of all functions that it calls, that a GPU would refuse."""
+    """The names of the ops of a concrete function, and of all that it calls, that a GPU would refuse."""
     graph = concrete.graph.as_graph_def()
     nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
     assert len(nodes) > 3
@@ -70,9 +70,8 @@ def test_an_op_that_a_gpu_would_refuse_is_found_and_one_on_the_cpu_is_not():
 @pytest.mark.parametrize("settings", [{}, {"most_pairs": 0, "ids": True}, {"ordinal": False}], ids=str)
 def test_the_stars_head(tiny, tiny_indices, settings):
     model = untrained(tiny, tiny_indices, ("stars",), **SMALL, **settings)
-    history = model.past
     rows = rating_rows(tiny.ratings.sort_values(["user_id", "timestamp"]), tiny_indices, make_weeks(tiny.ratings))
-    rows |= {"residual": history.residual, "session": session_features(history)}
+    rows |= {"residual": model.past.residual, "session": session_features(model.past)}
     if settings.get("most_pairs") == 0:
         rows["in_movie_bag"] = model.stars.in_movie_bag
     assert refused_in_training(model, {name: tf.constant(column) for name, column in rows.items()}) == set()

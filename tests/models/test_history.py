@@ -1,23 +1,18 @@
 """Histories against loops over the ratings: their order, the sums over them as matrices and as lists, and windows."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from movierec.baselines import Bias
-from movierec.data import make_indices
 from movierec.keras2 import tf
 from movierec.models.history import (
-    NUM_GAPS,
     Entries,
     History,
     Lists,
     Matrix,
-    gaps,
     make_bags,
     make_history,
     newest,
-    sums,
     weighted_sums,
     windows,
 )
@@ -31,7 +26,7 @@ def tiny_history(tiny, tiny_indices):
 
 
 def test_a_history_is_user_by_user_and_oldest_first(tiny_history, tiny, tiny_indices):
-    """And `starts` and `age` equal loops."""
+    """And `starts` equals a loop."""
     history, by_user = tiny_history, tiny.ratings.sort_values(["user_id", "timestamp"])
     assert tiny_indices.user_ids[history.user_index].tolist() == by_user["user_id"].tolist()
     assert tiny_indices.movie_ids[history.movie_index].tolist() == by_user["movie_id"].tolist()
@@ -40,7 +35,6 @@ def test_a_history_is_user_by_user_and_oldest_first(tiny_history, tiny, tiny_ind
     for user in range(history.num_users):
         rows = np.flatnonzero(history.user_index == user)
         assert list(range(history.starts[user], history.starts[user + 1])) == rows.tolist()
-        assert history.age[rows].tolist() == list(range(len(rows)))[::-1]
     tied = tiny.ratings.assign(timestamp=7)
     first = make_history(tied, tiny_indices, Bias(tied, tiny_indices)).movie_index[:3]  # in the order of the file
     assert tiny_indices.movie_ids[first].tolist() == tied.loc[tied["user_id"] == 1, "movie_id"].tolist()
@@ -79,14 +73,6 @@ def tables(others, seed=1):
     return [tf.Variable(rng.normal(size=(others, DIM)), dtype=tf.float32) for _ in range(2)]
 
 
-def both_kinds(history):
-    """Matrices, and lists above so many pairs: 6 users x 5 movies are 30."""
-    kinds = {Matrix: make_bags(history, most_pairs=30, most_raters=64), Lists: make_bags(history, 29, 64)}
-    assert all(isinstance(side, kind) for kind, bags in kinds.items() for side in (bags.by_user, bags.by_movie))
-    assert kinds[Matrix].in_movie_bag is None and kinds[Lists].in_movie_bag.all()
-    return kinds
-
-
 def loop(history, side, rows, watched, starred):
     """The docstring's sum and count, one rating after the other; `side`: whose rows, "by_user" or "by_movie"."""
     total, count = np.zeros((len(rows), DIM)), np.zeros(len(rows))
@@ -99,27 +85,29 @@ def loop(history, side, rows, watched, starred):
     return total, count
 
 
+@pytest.mark.parametrize(("kind", "most_pairs"), [(Matrix, 30), (Lists, 29)])  # 6 users x 5 movies are 30
 @pytest.mark.parametrize(
     ("side", "others", "rows"), [("by_user", 5, [5, 0, 3, 0, 4]), ("by_movie", 6, [4, 0, 2, 2, 1])]
 )
-def test_matrices_and_lists_sum_as_a_slow_loop_does(history, side, others, rows):
+def test_matrices_and_lists_sum_as_a_slow_loop_does(history, side, others, rows, kind, most_pairs):
     """Rows repeat in a batch, and one of them is empty. With explicit signals and without; and the gradients.
 
     ∂ Σ_r c_r · sum_r / ∂ watched_j = Σ_r rated_rj c_r, and the same of starred with residuals.
     """
+    bags = make_bags(history, most_pairs, most_raters=64)
+    assert isinstance(getattr(bags, side), kind) and (bags.in_movie_bag is None) == (kind is Matrix)
     upstream = np.random.default_rng(2).normal(size=(len(rows), DIM)).astype(np.float32)
-    matrices = [matrix if side == "by_user" else matrix.T for matrix in history.matrices()]
     learned = tables(others)
-    for kind, bags in both_kinds(history).items():
-        for starred in (None, learned[1]):
-            total, count = loop(history, side, rows, learned[0].numpy(), None if starred is None else starred.numpy())
-            with tf.GradientTape() as tape:
-                found = getattr(bags, side).sums(tf.constant(rows), learned[0], starred)
-                value = tf.reduce_sum(upstream * found[0])
-            np.testing.assert_allclose(found[0], total, atol=1e-5, err_msg=kind)
-            assert found[1].numpy().tolist() == count.tolist() and count.min() == 0
-        for gradient, matrix in zip(tape.gradient(value, learned), matrices, strict=True):
-            np.testing.assert_allclose(tf.convert_to_tensor(gradient), matrix[rows].T @ upstream, atol=1e-5)
+    for starred in (None, learned[1]):
+        total, count = loop(history, side, rows, learned[0].numpy(), None if starred is None else starred.numpy())
+        with tf.GradientTape() as tape:
+            found = getattr(bags, side).sums(tf.constant(rows), learned[0], starred)
+            value = tf.reduce_sum(upstream * found[0])
+        np.testing.assert_allclose(found[0], total, atol=1e-5)
+        assert found[1].numpy().tolist() == count.tolist() and count.min() == 0
+    for gradient, matrix in zip(tape.gradient(value, learned), history.matrices(), strict=True):
+        matrix = matrix if side == "by_user" else matrix.T
+        np.testing.assert_allclose(tf.convert_to_tensor(gradient), matrix[rows].T @ upstream, atol=1e-5)
 
 
 def test_entries_are_the_ratings_of_the_rows_from_the_oldest(history):
@@ -136,13 +124,6 @@ def test_entries_are_the_ratings_of_the_rows_from_the_oldest(history):
 def newcomers():
     """The first has rated movie 1, residual 2, and movie 0, residual −1; the second nothing."""
     return Entries(*map(tf.constant, ([0, 0], [1, 0], [2.0, -1.0], [1.0, 0.0])))
-
-
-def test_sums_of_people_who_are_not_in_train(newcomers):
-    watched, starred = tf.constant([[1.0, 0.0], [0.0, 5.0]]), tf.constant([[4.0, 4.0], [10.0, 20.0]])
-    total, count = sums(newcomers, 2, watched, starred)
-    # (0, 5) + 2 · (10, 20) = (20, 45) of movie 1, and (1, 0) − (4, 4) = (−3, −4) of movie 0
-    assert total.numpy().tolist() == [[17, 41], [0, 0]] and count.numpy().tolist() == [2, 0]
 
 
 @pytest.mark.parametrize("training", [False, True])
@@ -175,32 +156,18 @@ def test_a_movie_with_too_many_ratings_has_an_empty_bag(history, most, without):
 
 
 @pytest.fixture
-def train():
-    """User 1 watched 10, 20, 30, 40, 50; user 2 watched 20, 30; user 3 watched 10 alone. Rows are not in order."""
-    rows = [
-        *[(1, 10, 100), (1, 20, 100), (1, 30, 130), (1, 40, 130 + DAY), (1, 50, 130 + 30 * DAY)],
-        *[(2, 20, 5), (2, 30, 4000)],
-        (3, 10, 7),
-    ]
-    table = pd.DataFrame(rows, columns=["user_id", "movie_id", "timestamp"]).assign(rating=3.0)
-    return table.sort_values("movie_id", ascending=True, kind="stable").reset_index(drop=True)
-
-
-@pytest.fixture
-def films(train):
-    """The history of `train`; rows 0 to 4 are films 10 to 50."""
-    indices = make_indices(train)
-    return make_history(train, indices, Bias(train, indices), in_order=True)
-
-
-def test_a_gap_says_how_long_before_the_users_last_rating_was(films):
-    """The edges are 1 s, 1 min, 10 min, 1 h, 1 day, 1 week; a user's first rating has the longest gap."""
-    first = NUM_GAPS - 1
-    assert gaps(films).tolist() == [first, 0, 1, 5, 6, first, 4, first]
+def films():
+    """User 1 watched films 0, 1, 2, 3, 4; user 2 watched 1, 2; user 3 watched 0 alone."""
+    user, movie = np.int32([0, 0, 0, 0, 0, 1, 1, 2]), np.int32([0, 1, 2, 3, 4, 1, 2, 0])
+    time = np.array([100, 100, 130, 130 + DAY, 130 + 30 * DAY, 5, 4000, 7])
+    return History(user, movie, np.zeros(8, np.float32), time, 3, 5, in_order=True)
 
 
 def test_windows_ask_for_each_film_but_the_first_once(films):
-    """With length 2: user 1 has [30 40] -> [40 50] and [10 20] -> [20 30], user 2 [20] -> [30]; 5 is no film."""
+    """With length 2: user 1 has [2 3] -> [3 4] and [0 1] -> [1 2], user 2 [1] -> [2]; 5 is no film.
+
+    The edges of gaps are 1 s, 1 min, 10 min, 1 h, 1 day, 1 week; a user's first rating has the longest gap, 6.
+    """
     rows = windows(films, 2)
     assert rows.film.tolist() == [[2, 3], [0, 1], [5, 1]]
     assert rows.next_film.tolist() == [[3, 4], [1, 2], [5, 2]]
@@ -218,9 +185,7 @@ def test_windows_of_any_length_ask_the_same(films, length):
 
 
 def test_without_a_user_with_two_films_there_is_no_window(films):
-    lonely = films._replace(
-        **{name: getattr(films, name)[-1:] for name in ("user_index", "movie_index", "residual", "timestamp")}
-    )
+    lonely = films._replace(**{name: getattr(films, name)[-1:] for name in ("user_index", "movie_index", "timestamp")})
     with pytest.raises(ValueError, match="a user must have two films.*each of the 3 users has at most one.*Fit on"):
         windows(lonely, 50)
 

@@ -1,15 +1,14 @@
-"""The stars head's equations against numpy loops, with large random weights."""
+"""The stars head and the session features: their equations against loops, with large random weights."""
 
 import numpy as np
 import pytest
 from untrained import dense, randomise, untrained
 
 from movierec.baselines import Bias
-from movierec.data import make_indices, make_weeks, rating_rows
+from movierec.data import UNKNOWN, make_indices, make_weeks, rating_rows
 from movierec.keras2 import tf
-from movierec.models.history import make_history
-from movierec.models.sessions import NUM_SESSION_FEATURES, session_features
-from movierec.models.stars import Thresholds
+from movierec.models.history import History, make_history
+from movierec.models.stars import NUM_SESSION_FEATURES, SESSION_DAMPINGS, SESSION_SECONDS, session_features
 
 SMALL = dict(dim=3, hidden=(5,), dropout=0.0)
 
@@ -59,8 +58,17 @@ def loop_tower(model, tower, row, without=None):
 
 
 @pytest.mark.parametrize("kind", [{}, LISTS], ids=["matrices", "lists"])
-@pytest.mark.parametrize("ids", [False, True])
-@pytest.mark.parametrize("without", [(), "bag of movies", "bag of users", "explicit", "features"])
+@pytest.mark.parametrize(
+    ("without", "ids"),
+    [
+        ((), False),
+        ((), True),
+        ("bag of movies", False),
+        ("bag of users", True),
+        ("explicit", False),
+        ("features", True),
+    ],
+)
 def test_towers_equal_a_slow_loop(tiny, tiny_indices, batch, kind, without, ids):
     """Asked for stars, a row has all of its bag; in training, all but the rating that is to be predicted.
 
@@ -126,15 +134,15 @@ def loop_paths(model, u, i, w, session):
     return {"bias": bias, "dot": dot, "deep": deep, "session": session @ stars.session.numpy()[:, 0]}
 
 
-def questions(week, rng):
+def questions(week):
     columns = {"user_index": [0, 5, 3], "movie_index": [4, 2, 0], "week_index": [week] * 3}
-    columns = {name: tf.constant(column, tf.int32) for name, column in columns.items()}
-    return columns | {"session": tf.constant(rng.normal(size=(3, NUM_SESSION_FEATURES)), tf.float32)}
+    session = np.random.default_rng(0).normal(size=(3, NUM_SESSION_FEATURES)).astype(np.float32)
+    return {name: tf.constant(column, tf.int32) for name, column in columns.items()} | {"session": tf.constant(session)}
 
 
 @pytest.mark.parametrize("week", [0, 1, -1])
 def test_four_paths_equal_a_slow_loop_and_their_sum_makes_the_stars(model, week):
-    columns = questions(week, np.random.default_rng(0))
+    columns = questions(week)
     paths = model.stars.paths(columns, *model.stars.vectors(columns))
     triples = zip([0, 5, 3], [4, 2, 0], columns["session"].numpy(), strict=True)
     expected = [loop_paths(model, u, i, week, session) for u, i, session in triples]
@@ -152,7 +160,7 @@ def test_four_paths_equal_a_slow_loop_and_their_sum_makes_the_stars(model, week)
 def test_a_path_that_is_left_out_is_out_of_the_sum(tiny, tiny_indices, part):
     model = build(tiny, tiny_indices, without=part, ordinal=False)
     randomise(model.stars)
-    columns = questions(0, np.random.default_rng(0))
+    columns = questions(0)
     paths = model.stars.paths(columns, *model.stars.vectors(columns))
     assert part not in paths and len(paths) == 3
     np.testing.assert_allclose(model.predict_stars(columns), sum(paths.values()), atol=1e-5)
@@ -165,40 +173,19 @@ def test_before_its_first_step_the_stars_head_is_the_bias_baseline(checkerboard)
     indices = make_indices(checkerboard.ratings, checkerboard.movies)
     rows = rating_rows(checkerboard.ratings, indices, make_weeks(checkerboard.ratings))
     expected = Bias(checkerboard.ratings, indices).predict(checkerboard.ratings)
+    columns = {name: rows[name] for name in ("user_index", "movie_index", "week_index")}
+    columns["session"] = np.ones((len(expected), NUM_SESSION_FEATURES), np.float32)  # without a weight yet
     for ordinal, off in ((False, 0.05), (True, 0.35)):  # cuts bend the sum a little, nearest to the ends
         fresh = build(checkerboard, indices, ordinal=ordinal)
-        history = fresh.past
-        columns = {name: rows[name] for name in ("user_index", "movie_index", "week_index")}
-        columns["session"] = session_features(history, rows["user_index"], checkerboard.ratings["timestamp"].to_numpy())
         assert np.mean(np.abs(fresh.predict_stars(columns) - expected)) < off
-
-
-# ---- the loss
-
-
-def test_thresholds_give_the_expected_star_and_its_likelihood():
-    levels = np.array([0.5, 1.0, 3.0])
-    thresholds = Thresholds(levels)
-    assert thresholds.cuts.numpy().tolist() == [0.75, 2.0] and thresholds.slope.numpy() == 2
-    total, rating = np.array([0.1, 1.3, 5.0], np.float32), np.array([0.5, 3.0, 1.0], np.float32)
-    more = 1 / (1 + np.exp(-2 * (total[:, None] - [0.75, 2.0])))  # P(r > .5), P(r > 1)
-    chances = -np.diff(more, prepend=1, append=0)
-    np.testing.assert_allclose(thresholds.expected(tf.constant(total)), chances @ levels, rtol=1e-5)
-    yes = np.array([[False, False], [True, True], [True, False]])  # more than .5? more than 1?
-    likelihood = np.where(yes, more, 1 - more)
-    loss = thresholds.loss(tf.constant(total), tf.constant(rating))
-    assert loss.numpy() == pytest.approx(-np.log(likelihood).sum(axis=1).mean(), rel=1e-5)
-    far = thresholds.expected(tf.constant([-1e3, 1e3])).numpy()
-    assert far.tolist() == pytest.approx([0.5, 3.0])  # never off the scale
 
 
 @pytest.mark.parametrize("ordinal", [False, True])
 def test_the_stars_loss_is_a_mean_and_its_penalties(tiny, tiny_indices, batch, ordinal):
     model = build(tiny, tiny_indices, ordinal=ordinal, stars_penalty=0.3, bias_penalty=0.7)
     randomise(model.stars)
-    rows = list(
-        zip(*(batch[name].numpy() for name in ("user_index", "movie_index", "week_index", "session")), strict=True)
-    )
+    names = "user_index", "movie_index", "week_index", "session"
+    rows = list(zip(*(batch[name].numpy() for name in names), strict=True))
     total = np.array([sum(loop_paths(model, *row).values()) for row in rows])
     rating = batch["rating"].numpy()
     if ordinal:
@@ -212,3 +199,65 @@ def test_the_stars_loss_is_a_mean_and_its_penalties(tiny, tiny_indices, batch, o
     assert model.stars_loss(batch).numpy() == pytest.approx(expected, rel=1e-4)
     twice = {name: tf.concat([column, column], 0) for name, column in batch.items()}
     assert model.stars_loss(twice).numpy() == pytest.approx(expected, rel=1e-4)  # a mean, not TFRS's sum
+
+
+# ---- sessions
+
+
+@pytest.fixture(params=[False, True], ids=["both sides", "in order"])
+def busy(request):
+    """Four users; the first rates in bursts, with ties, the last but once."""
+    rng = np.random.default_rng(0)
+    seconds = np.sort(rng.integers(0, 400, 30))
+    users = np.repeat([0, 1, 2, 3], [16, 8, 5, 1])
+    time = np.concatenate([np.sort(seconds[users == user]) for user in range(4)])
+    time[3:6] = time[3]
+    residual = rng.normal(size=30).astype(np.float32)
+    return History(users.astype(np.int32), np.arange(30, dtype=np.int32), residual, time, 4, 30, request.param)
+
+
+def loop_session(history, others, gaps):
+    """The docstring's sum over the rows `others`, `gaps` seconds away."""
+    found = []
+    for seconds in SESSION_SECONDS:
+        k = np.exp(-np.abs(gaps) / seconds)
+        found += [(k * history.residual[others]).sum() / (damping + k.sum()) for damping in SESSION_DAMPINGS]
+    return found
+
+
+def test_own_ratings_see_the_others_and_not_themselves(busy):
+    features = session_features(busy)
+    assert features.shape == (30, NUM_SESSION_FEATURES) and features.dtype == np.float32
+    for row in range(30):
+        others = np.flatnonzero(busy.user_index == busy.user_index[row])
+        others = others[others < row] if busy.in_order else others[others != row]
+        expected = loop_session(busy, others, busy.timestamp[others] - busy.timestamp[row])
+        np.testing.assert_allclose(features[row], expected, atol=1e-6)
+    assert not features[29].any()  # of a user with one rating there is nothing to see
+
+
+def test_questions_see_all_ratings_or_those_until_now(busy):
+    users, times = np.array([0, 2, 0, 1, 3]), busy.timestamp[[4, 26, 10, 20, 29]] + np.array([0, 3, -1, 500, 0.5])
+    features = session_features(busy, users, times)
+    for row, (user, time) in enumerate(zip(users, times, strict=True)):
+        others = np.flatnonzero((busy.user_index == user) & ((busy.timestamp <= time) | (not busy.in_order)))
+        np.testing.assert_allclose(features[row], loop_session(busy, others, busy.timestamp[others] - time), atol=1e-6)
+    np.testing.assert_array_equal(session_features(busy, users[2:3], times[2:3]), features[2:3])
+    times = np.array([5.0, np.nan, 1e9, busy.timestamp[3]])  # no user, no time, a time far from all ratings
+    features = session_features(busy, np.array([UNKNOWN, 0, 0, 0]), times)
+    assert not features[:3].any() and features[3].any()
+    assert session_features(busy, np.array([], int), np.array([])).shape == (0, NUM_SESSION_FEATURES)
+
+
+def test_gaps_of_years_between_bursts_do_not_blur_them():
+    """The sum is one of logarithms of e^(time / 5 s), over 60 million seconds of time here; float16 is off by .001."""
+    rng = np.random.default_rng(3)
+    burst, n = 6, 600
+    time = np.repeat(np.arange(n // burst) * 600_000, burst) + np.tile(np.arange(burst) * 3, n // burst)
+    residual = rng.normal(size=n).astype(np.float32)
+    history = History(np.zeros(n, np.int32), np.arange(n, dtype=np.int32), residual, time, 1, n, False)
+    found = session_features(history)
+    for row in (0, 7, n - 1):
+        others = np.setdiff1d(np.arange(n), [row])
+        np.testing.assert_allclose(found[row], loop_session(history, others, time[others] - time[row]), atol=1e-6)
+    np.testing.assert_allclose(session_features(history, dtype=np.float16), found, atol=1e-3)

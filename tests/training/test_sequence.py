@@ -60,15 +60,12 @@ def test_the_best_epoch_is_kept_and_the_same_seed_says_the_same(rings, walker):
     assert np.abs(one - other).max() > 1e-3
 
 
-def test_who_looks_at_whom(walker, rings):
+def test_a_history_can_be_read_whole_or_up_to_a_film(walker, rings):
     film, weights = walker.looks(3)
     expected = rings.train[rings.train["user_id"] == 3].sort_values("timestamp")["movie_id"].tolist()
     assert walker.indices.movie_ids[film].tolist() == expected and weights.shape == (1, 6, 6)
     np.testing.assert_allclose(weights.sum(axis=2), 1, atol=1e-5)
     assert not np.triu(weights[0], 1).any()
-
-
-def test_a_history_can_be_read_up_to_a_film(walker):
     film, gap = walker.read_of(3, films=2)
     assert film[0, 4:].tolist() == walker.film[3, :2].tolist() and gap[0, 4:].tolist() == walker.gap[3, :2].tolist()
     assert (film[0, :4] == FILMS).all()
@@ -94,14 +91,11 @@ def test_it_is_a_scorer_of_known_and_of_new_histories(walker):
     assert repr(walker) == "SequenceRecommender(60 users, 12 movies)"
 
 
-def test_whom_it_does_not_know_it_cannot_read(walker, rings):
-    for column in ("user_id", "movie_id"):
-        strange = rings.test.assign(**{column: 1000})
-        with pytest.raises(
-            ValueError, match=f"every {column} must be known from train; 1 are not, e.g. .1000."
-        ) as error:
-            walker.reading(strange)
-        assert "fit again" in str(error.value)
+@pytest.mark.parametrize("column", ["user_id", "movie_id"])
+def test_a_history_of_unknown_users_or_films_cannot_be_read(walker, rings, column):
+    says = f"every {column} must be known from train; 1 are not, e.g. .1000.*fit again"
+    with pytest.raises(ValueError, match=says):
+        walker.reading(rings.test.assign(**{column: 1000}))
 
 
 @pytest.mark.parametrize("loss", ["softmax", "bce"])
@@ -114,17 +108,18 @@ def test_movies_may_be_described_and_films_nobody_rated_have_a_score(split, chec
     assert found.best_epochs == {"sequence": 2} and list(found.history) == ["epoch", "train_sequence_loss"]
 
 
-def test_bad_settings_are_refused(rings, split):
+def test_bad_settings_are_refused(rings):
     for name in ("length", "dim", "blocks", "epochs", "patience", "batch_size", "learning_rate"):
         with pytest.raises(ValueError, match=f"`{name}` must be above 0, got 0"):
             movierec.fit_sequence(rings, **{name: 0})
-    with pytest.raises(ValueError, match="`loss` must be one of softmax, bce; got 'hinge'"):
-        movierec.fit_sequence(rings, loss="hinge")
-    with pytest.raises(ValueError, match="`dropout` must be a share"):
-        movierec.fit_sequence(rings, dropout=1.0)
-    with pytest.raises(ValueError, match="`penalty` must be 0 or more"):
-        movierec.fit_sequence(rings, penalty=-1)
-    unordered = movierec.Split(rings.train, None, rings.test)
-    for bad in (unordered, rings.train):
+    others = {
+        "`loss` must be one of softmax, bce; got 'hinge'": {"loss": "hinge"},
+        "`dropout` must be a share": {"dropout": 1.0},
+        "`penalty` must be 0 or more": {"penalty": -1},
+    }
+    for says, setting in others.items():
+        with pytest.raises(ValueError, match=says):
+            movierec.fit_sequence(rings, **setting)
+    for bad in (movierec.Split(rings.train, None, rings.test), rings.train):
         with pytest.raises(ValueError, match="must be a Split in time.*split_leave_last"):
             movierec.fit_sequence(bad)

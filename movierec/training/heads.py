@@ -1,4 +1,4 @@
-"""Train one head of a model with Keras's `fit`, and the callbacks for it: early stopping and Stop.
+"""Train one head of a model with Keras's `fit`: its optimisers, and callbacks for early stopping and Stop.
 
 Taught in notebooks/06_training and, for large data, notebooks/10_serving.
 """
@@ -15,8 +15,7 @@ import pandas as pd
 from movierec.data import batches
 from movierec.keras2 import tf
 from movierec.models import SeededModel
-from movierec.training.checkpoints import Checkpoints, Progress
-from movierec.training.optimizers import OPTIMIZERS
+from movierec.training.checkpoints import Checkpoints, HeadCheckpoint, Progress
 from movierec.training.workers import WorkerLost, shared
 
 LOST = tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.DeadlineExceededError
@@ -24,20 +23,48 @@ SECONDS_PER_EXECUTION = 0.25  # a stop is noticed after so many seconds, or afte
 MOST_STEPS_PER_EXECUTION = 100
 
 
-class Stop:
+class LazyAdam(tf.keras.optimizers.legacy.Adam):
+    """Adam that moves only the rows of a table that a batch gathered, and their moments; see notebooks/10_serving.
+
+    m ← β₁ m + (1 − β₁) g,  v ← β₂ v + (1 − β₂) g²,  w ← w − rate · m̂ / (√v̂ + ε)
+
+    Adam itself moves every row in every step, by its moments, and so pays for the whole table: with 280,000 users ten
+    times the rest. A gradient that does not come from gathering rows is treated as by Adam.
+
+    Source: Kingma and Ba (2015), algorithm 1; "lazy" as in TensorFlow Addons, which has ended.
+    """
+
+    def _resource_apply_sparse(self, grad, var, indices, apply_state=None):
+        """Return the operation that moves the rows `indices`, each once, by `grad` `[rows, …]`; Keras calls it."""
+        key = var.device, var.dtype.base_dtype
+        now = (apply_state or {}).get(key) or self._fallback_apply_state(*key)
+        m, v = self.get_slot(var, "m"), self.get_slot(var, "v")
+        new_m = now["beta_1_t"] * tf.gather(m, indices) + now["one_minus_beta_1_t"] * grad
+        new_v = now["beta_2_t"] * tf.gather(v, indices) + now["one_minus_beta_2_t"] * grad**2
+        step = now["lr"] * new_m / (tf.sqrt(new_v) + now["epsilon"])  # "lr" has both bias corrections in it
+        return tf.group(
+            m.scatter_update(tf.IndexedSlices(new_m, indices)),
+            v.scatter_update(tf.IndexedSlices(new_v, indices)),
+            var.scatter_sub(tf.IndexedSlices(step, indices)),
+        )
+
+
+OPTIMIZERS = {
+    "adam": tf.keras.optimizers.legacy.Adam,
+    "lazy_adam": LazyAdam,
+    "adagrad": tf.keras.optimizers.legacy.Adagrad,
+}
+
+
+class Stop(threading.Event):
     """A request that a training in another thread end after the steps that are running: `stop.ask()`."""
 
-    def __init__(self):
-        self._event = threading.Event()
-
-    def ask(self) -> None:
-        """Ask the training to end."""
-        self._event.set()
+    ask = threading.Event.set
 
     @property
     def asked(self) -> bool:
         """Whether the training was asked to end."""
-        return self._event.is_set()
+        return self.is_set()
 
 
 class Stopped(Exception):
@@ -52,14 +79,10 @@ class BestEpoch(tf.keras.callbacks.Callback):
     get the columns of the table: train_<head>_loss and validation_<metric>.
 
     Args:
-        head, layer: the name of the part of the model that is trained, and the part.
         epochs, patience: train at most so many epochs, and so many without a better value.
         quality: () -> (metric, value, whether higher is better) on validation; None: the last epoch is the best.
         averaged: from 0 (a = w) to below 1.
-        rate: what the caller calls the learning rate, for the error.
-
-    Raises:
-        ValueError: if the loss stops being finite.
+        rate: what the caller calls the learning rate, for the error if the loss stops being finite.
     """
 
     def __init__(self, head: str, layer, epochs: int, patience: int, quality, averaged: float, rate: str):
@@ -71,13 +94,10 @@ class BestEpoch(tf.keras.callbacks.Callback):
         self.progress = Progress()
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Continue the mean loss of an epoch that was interrupted."""
         self.first_step = self.progress.step
-        for variable, value in zip(self.model.mean_loss.variables, self.progress.losses, strict=True):
-            variable.assign(value)
+        self.model.mean_loss.set_weights(self.progress.losses)  # of an epoch that was interrupted
 
     def on_train_batch_end(self, batch, logs=None):
-        """Count the steps, and check the loss."""
         self.progress.step = self.first_step + batch + 1
         self.progress.losses = [float(variable.read_value()) for variable in self.model.mean_loss.variables]
         if not np.isfinite(logs["loss"]):
@@ -88,8 +108,7 @@ class BestEpoch(tf.keras.callbacks.Callback):
             )
 
     def on_epoch_end(self, epoch, logs=None):
-        """Judge the epoch, unless it was cut short."""
-        if self.model.stop_training:
+        if self.model.stop_training:  # the epoch was cut short
             return
         progress, weights = self.progress, self.layer.get_weights()
         share = self.averaged if progress.table else 0.0
@@ -128,27 +147,18 @@ class Interruptions(tf.keras.callbacks.Callback):
         self.stop, self.most_steps = stop, most_steps
 
     def on_train_begin(self, logs=None):
-        """Begin with one step, if alone."""
         self.is_alone = self.model.distribute_strategy.num_replicas_in_sync == 1
         self.model.steps_per_execution = 1 if self.is_alone else self.most_steps
 
     def on_train_batch_begin(self, batch, logs=None):
-        """Note the time."""
         self.first_step, self.started = batch, time.perf_counter()
 
     def on_train_batch_end(self, batch, logs=None):
-        """End the training if that was asked for, and choose the number of steps of the next execution."""
         if self.stop.asked:
             self.model.stop_training = True
         seconds = (time.perf_counter() - self.started) / (batch + 1 - self.first_step)
         if self.is_alone:
             self.model.steps_per_execution = int(np.clip(SECONDS_PER_EXECUTION / seconds, 1, self.most_steps))
-
-
-def give_back_memory() -> None:
-    """Return freed memory to the system: glibc would keep 0.3 GB of each validation."""
-    with contextlib.suppress(AttributeError, OSError, TypeError):  # other systems have no such call, and no need
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def fit_head(
@@ -165,9 +175,7 @@ def fit_head(
     Args:
         rows, batch_size, groups: what the batches are made of, see `movierec.data.batches`; `rows` is emptied.
         passes: over the rows, in each epoch.
-        optimizer, learning_rate: a name of `OPTIMIZERS`, and its rate.
-        head, epochs, patience, quality, averaged, rate: see `BestEpoch`.
-        on_epoch, stop, progress, checkpoints, callbacks: see `fit_hybrid`.
+        optimizer: a name of `OPTIMIZERS`. For other arguments see `BestEpoch` and `fit_hybrid`.
 
     Returns:
         One row for each epoch, and the number of the best one.
@@ -190,11 +198,12 @@ def fit_head(
     done, most_steps = best.progress, MOST_STEPS_PER_EXECUTION
     watching = [best]
     if checkpoints is not None:
-        watching.append(checkpoints.of(model, best))
+        watching.append(HeadCheckpoint(checkpoints, model, best))
         most_steps = min(most_steps, checkpoints.every)
 
     def tell(epoch, logs):
-        give_back_memory()
+        with contextlib.suppress(AttributeError, OSError, TypeError):  # glibc would keep 0.3 GB of each validation
+            ctypes.CDLL(None).malloc_trim(0)
         if on_epoch is not None and done.epoch > epoch:  # else it was cut short
             on_epoch(done.table[-1])
 
