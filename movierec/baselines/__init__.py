@@ -1,6 +1,6 @@
 """Baselines: the recommenders that every new model must beat, each short enough to be read aloud.
 
-From popularity over neighbours, factors (EASE, ALS, matrix factorisation) and content to Burke's seven hybrids of two.
+From popularity over neighbours, EASE, matrix factorisation and content to Burke's seven hybrids of two.
 `ladder` fits all of them in one way, and tunes each with the same number of trials.
 """
 
@@ -8,10 +8,11 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["burke", "content", "factors", "ladder", "neighbours", "popularity_and_bias"],
+    submodules=["burke", "content", "ease", "factors", "ladder", "neighbours", "popularity_and_bias"],
     submod_attrs={
         "content": ["ContentBased", "FromContent", "describe", "genre_matrix", "tf_idf"],
-        "factors": ["BiasedMF", "Ease", "ImplicitAls"],
+        "ease": ["Ease"],
+        "factors": ["BiasedMF", "ImplicitAls"],
         "ladder": ["Problem", "chosen", "settings_to_try"],
         "neighbours": ["ItemKnn", "ItemKnnStars", "MarkovChain", "UserKnn"],
         "popularity_and_bias": ["Bias", "Popularity", "rated_matrix"],

@@ -98,3 +98,12 @@ def _damped_mean(group: np.ndarray, values: np.ndarray, num_groups: int, damping
     sums = np.bincount(group, values, minlength=num_groups)
     count = np.bincount(group, minlength=num_groups) + damping
     return np.divide(sums, count, out=np.zeros(num_groups), where=count > 0)  # nothing rated, nothing damped: 0
+
+
+def check_positive(**settings) -> None:
+    """Raise ValueError unless each setting is above 0 and finite; `factors` and `sweeps` are whole numbers, too."""
+    for name, value in settings.items():
+        whole = name in ("factors", "sweeps")
+        if not 0 < value < np.inf or (whole and value != int(value)):
+            kind = "above 0 and whole" if whole else "above 0 and finite"
+            raise ValueError(f"`{name}` must be {kind}, got {value}; leave it out for the default.")

@@ -10,9 +10,10 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "callbacks": ["Stop", "Stopped", "fit_head"],
         "course_model": ["load_or_train", "model_folder", "save_course_model"],
         "fit": ["MOST_PASSES", "fit_ensemble", "fit_hybrid", "stars_recipe"],
-        "heads": ["LazyAdam", "OPTIMIZERS", "Stop", "Stopped", "fit_head"],
+        "optimizers": ["LazyAdam", "OPTIMIZERS"],
         "sequence": ["SequenceRecommender", "fit_sequence"],
         "workers": ["WorkerLost", "free_ports"],
     },

@@ -27,8 +27,9 @@ from movierec.models import (
     session_features,
 )
 from movierec.recommend import Ensemble, Hybrid
+from movierec.training.callbacks import Stop, fit_head
 from movierec.training.checkpoints import Checkpoints
-from movierec.training.heads import OPTIMIZERS, Stop, fit_head
+from movierec.training.optimizers import OPTIMIZERS
 
 STARS_EPOCHS = 6  # chosen on validation (notebook 06), for splits without a validation part
 RANKING_EPOCHS = 16

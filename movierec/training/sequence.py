@@ -22,7 +22,7 @@ from movierec.models import (
     newest,
     windows,
 )
-from movierec.training.heads import Stop, fit_head
+from movierec.training.callbacks import Stop, fit_head
 
 USERS_PER_BLOCK = 128  # whose histories are read at once
 AVERAGED = 0.5  # see `BestEpoch`
