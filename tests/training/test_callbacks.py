@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from movierec.keras2 import tf
-from movierec.training import LazyAdam, Stop, Stopped, heads
+from movierec.training import LazyAdam, Stop, Stopped, callbacks
 from tests.training.one_weight import Line, fit
 
 Adam = tf.keras.optimizers.legacy.Adam
@@ -98,7 +98,7 @@ def test_a_callback_of_the_caller_may_end_the_training():
 
 def test_a_stop_ends_with_the_execution_that_is_running(monkeypatch):
     """With one step in an execution, 5 in an epoch: asked in the 8th step, it takes no 9th; epoch 1 is what is kept."""
-    monkeypatch.setattr(heads, "MOST_STEPS_PER_EXECUTION", 1)
+    monkeypatch.setattr(callbacks, "MOST_STEPS_PER_EXECUTION", 1)
     stop, rows = Stop(), []
     asks = Recorder(stop, at=7)
     _, table, best = fit(stop=stop, callbacks=[asks], on_epoch=rows.append)
@@ -112,7 +112,7 @@ def test_an_execution_takes_as_many_steps_as_fit_into_its_time_with_the_same_res
     """With no time it is one step; with much of it, all steps but the first are one execution."""
     weights = []
     for seconds, most in ((0.0, 20), (600.0, 2)):
-        monkeypatch.setattr(heads, "SECONDS_PER_EXECUTION", seconds)
+        monkeypatch.setattr(callbacks, "SECONDS_PER_EXECUTION", seconds)
         seen = Recorder()
         model, _, _ = fit(epochs=1, count=80, callbacks=[seen])
         weights.append(model.slope.w.numpy())
