@@ -19,13 +19,13 @@ RATE = 0.1  # of Adagrad, which moves only the rows of the batch
 
 
 def serve() -> None:
-    """Nothing; never comes back: a server, or a worker, does what the coordinator says."""
+    """Run as a server or a worker until this process is ended; do what the coordinator says."""
     place = tf.distribute.cluster_resolver.TFConfigClusterResolver()
     tf.distribute.Server(place.cluster_spec(), place.task_type, place.task_id, protocol="grpc").join()
 
 
 def start_cluster() -> list:
-    """The processes of two servers and a worker; this one is told where they are by TF_CONFIG."""
+    """Start two servers and a worker, tell this process by TF_CONFIG where they are, and return the processes."""
     chief, worker, *servers = (f"127.0.0.1:{port}" for port in free_ports(4))
     cluster = {"chief": [chief], "worker": [worker], "ps": servers}
     processes = []
@@ -48,13 +48,13 @@ class Factorisation(tf.keras.Model):
         self.q = self.add_weight("q", (num_movies, DIM + 1), initializer=small)
 
     def call(self, pairs):
-        """Stars `[batch]` of user and movie indices `[batch, 2]`."""
+        """Return stars `[batch]` for user and movie indices `[batch, 2]`."""
         p, q = tf.nn.embedding_lookup(self.p, pairs[:, 0]), tf.nn.embedding_lookup(self.q, pairs[:, 1])
         return self.mean + tf.reduce_sum(p[:, 1:] * q[:, 1:], axis=1) + p[:, 0] + q[:, 0]
 
 
 def train() -> None:
-    """Nothing; prints the shards, and the root of the mean squared error of each epoch."""
+    """Train, and print the shards and the RMSE of each epoch."""
     train = movierec.split_by_user_time(movierec.load("ml-100k").ratings).train
     indices = make_indices(train)
     pairs = tf.stack([indices.user_index(train["user_id"]), indices.movie_index(train["movie_id"])], axis=1).numpy()
@@ -86,6 +86,6 @@ if __name__ == "__main__":
     try:
         train()
     finally:
-        for process in processes:  # they would wait for ever
+        for process in processes:  # they would wait for work for ever
             process.kill()
             process.wait()

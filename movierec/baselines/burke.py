@@ -27,7 +27,9 @@ class Weighted:
     def __init__(self, first, second, weight: float = 0.8):
         if not 0 <= weight <= 1:
             raise ValueError(f"`weight` must be a share, 0 to 1; got {weight}.")
-        self.first, self.second, self.weight = first, second, weight
+        self.first = first
+        self.second = second
+        self.weight = weight
 
     def __call__(self, user_index: np.ndarray) -> np.ndarray:
         first, second = standardised(self.first(user_index)), standardised(self.second(user_index))
@@ -53,7 +55,9 @@ class Mixed:
     def __init__(self, train: pd.DataFrame, indices: Indices, first, second, turn: int = 5):
         if turn < 2:
             raise ValueError(f"`turn` must be 2 or more places, got {turn}.")
-        self.first, self.second, self.turn = first, second, turn
+        self.first = first
+        self.second = second
+        self.turn = turn
         self.seen = rated_matrix(train, indices)
 
     def __call__(self, user_index: np.ndarray) -> np.ndarray:
@@ -84,7 +88,9 @@ class Cascade:
     def __init__(self, train: pd.DataFrame, indices: Indices, first, second, short_list: int = 200):
         if not 1 <= short_list <= indices.num_movies:
             raise ValueError(f"`short_list` must be 1 to {indices.num_movies:,}, the movies; got {short_list}.")
-        self.first, self.second, self.short_list = first, second, short_list
+        self.first = first
+        self.second = second
+        self.short_list = short_list
         self.seen = rated_matrix(train, indices)
 
     def __call__(self, user_index: np.ndarray) -> np.ndarray:

@@ -86,7 +86,9 @@ class ItemKnnStars:
         if neighbours < 1:  # here, and not when the first stars are asked for
             raise ValueError(f"`neighbours` must be 1 or more, got {neighbours}.")
         _check_not_negative(shrinkage=shrinkage, pull=pull)
-        self.indices, self.neighbours, self.pull = indices, neighbours, pull
+        self.indices = indices
+        self.neighbours = neighbours
+        self.pull = pull
         self.bias = Bias(train, indices, **bias)
         residual = rated_matrix(train, indices, self.bias.residuals(train)).toarray()
         rated = rated_matrix(train, indices).toarray()

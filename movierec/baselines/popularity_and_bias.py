@@ -66,8 +66,12 @@ class Bias:
     def restore(cls, indices: Indices, user, movie, mean: float, levels, damping_user: float) -> "Bias":
         """Return the `Bias` with these numbers, as `load_model` finds them on disk."""
         self = cls.__new__(cls)
-        self.indices, self.user, self.movie = indices, user, movie
-        self.mean, self.levels, self.damping_user = mean, np.asarray(levels), damping_user
+        self.indices = indices
+        self.user = user
+        self.movie = movie
+        self.mean = mean
+        self.levels = np.asarray(levels)
+        self.damping_user = damping_user
         return self
 
     @property

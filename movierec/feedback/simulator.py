@@ -44,7 +44,9 @@ def offers(hybrid, candidates: int = 100, seed: int = 0) -> np.ndarray:
     Half have the highest scores of the ranking head, the best first; half are drawn from all others, so that a policy
     can find out what the ranking head does not know. A user with fewer unseen films is a ValueError.
     """
-    best, rng, indices = candidates // 2, np.random.default_rng(seed), hybrid.indices
+    best = candidates // 2
+    rng = np.random.default_rng(seed)
+    indices = hybrid.indices
     scores = hybrid.score(np.arange(indices.num_users))
     scores[indices.user_index(hybrid.seen["user_id"]), indices.movie_index(hybrid.seen["movie_id"])] = -np.inf
     order, left = np.argsort(-scores, axis=1, kind="stable"), np.isfinite(scores).sum(axis=1)
@@ -101,7 +103,10 @@ class World:
             )
         if not 1 <= places <= chance.shape[1]:
             raise ValueError(f"`places` must be 1 to {chance.shape[1]}, the candidates of a user; got {places}.")
-        self.chance, self.places, self.looks, self.once = chance, places, examined(places, patience), once
+        self.chance = chance
+        self.places = places
+        self.looks = examined(places, patience)
+        self.once = once
 
     def play(self, policy, features: np.ndarray, rounds: int, seed: int) -> pd.DataFrame:
         """Return a row a round: user, clicks, expected clicks, best (of the best slate), regret, first (the top film).

@@ -195,7 +195,9 @@ class SequenceModel(SeededModel):
 
     def compute_loss(self, batch, training=False):
         """Return the loss of one batch of windows, in nats; `batch`: film, gap, next_film, int32 `[batch, length]`."""
-        head, film, next_film = self.sequence, batch["film"], batch["next_film"]
+        head = self.sequence
+        film = batch["film"]
+        next_film = batch["next_film"]
         vectors = head.movie_vectors()
         states = head.states(film, batch["gap"], vectors, training)
         asked = tf.where(next_film < head.num_movies)  # [questions, 2], row and place of each

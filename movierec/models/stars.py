@@ -189,7 +189,9 @@ def session_features(history: History, user_index=None, timestamp=None, dtype=np
             (UNKNOWN) or a time (NaN) has zeros. None: the history's own ratings, each without itself.
         dtype: float16 takes half of the memory, and is off by .001 stars at most.
     """
-    user, time, residual = history.user_index, history.timestamp, history.residual
+    user = history.user_index
+    time = history.timestamp
+    residual = history.residual
     num_ratings = 0  # rows that come before those asked for
     if user_index is not None:
         ends = [np.min(user_index, initial=history.num_users), np.max(user_index, initial=-1) + 1]

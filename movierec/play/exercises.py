@@ -101,7 +101,9 @@ class Quiz(widgets.VBox):
 
     def __init__(self, path):
         self.questions = read_questions(path)
-        self.choices, self.says, rows = [], [], []
+        self.choices = []
+        self.says = []
+        rows = []
         for number, question in enumerate(self.questions, start=1):
             options = [(option.text, option) for option in question.options]
             choice = widgets.RadioButtons(options=options, value=None, layout={"width": "auto"})

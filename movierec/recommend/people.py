@@ -51,7 +51,9 @@ class Histories(tf.Module):
         super().__init__()
         self._entries = entries
         self.num_movies = indices.num_movies
-        self.mean, self.damping, self.scale = bias.mean, float(bias.damping_user), bias.scale
+        self.mean = bias.mean
+        self.damping = float(bias.damping_user)
+        self.scale = bias.scale
         self.user_bias = tf.constant(bias.user, tf.float32)
         self.movie_bias = tf.constant(bias.movie, tf.float32)
         seen_user, seen_movie = indices.user_index(seen["user_id"]), indices.movie_index(seen["movie_id"])

@@ -139,7 +139,9 @@ def _arrays(hybrid) -> dict[str, np.ndarray]:
 
 
 def _description(hybrid) -> dict:
-    model, past, history = hybrid.model, hybrid.model.past, hybrid.history
+    model = hybrid.model
+    past = hybrid.model.past
+    history = hybrid.history
     quality = [] if history is None else [name for name in history if name.startswith("validation_")]
     best = {name: float(history[name].min() if name.endswith("rmse") else history[name].max()) for name in quality}
     data = {"users": past.num_users, "movies": past.num_movies, "ratings": len(past.residual)}

@@ -55,7 +55,9 @@ class BestEpoch(tf.keras.callbacks.Callback):
 
     def __init__(self, head: str, layer, epochs: int, patience: int, quality, averaged: float, rate: str):
         super().__init__()
-        self.head, self.layer, self.rate = head, layer, rate
+        self.head = head
+        self.layer = layer
+        self.rate = rate
         self.epochs, self.patience = epochs, patience
         self.quality, self.averaged = quality, averaged
         self.average, self.best = ([tf.Variable(weight) for weight in layer.get_weights()] for _ in range(2))

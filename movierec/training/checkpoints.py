@@ -53,7 +53,9 @@ class Checkpoints:
     """
 
     def __init__(self, folder, question: dict, every: int = 500, is_writer: bool = True):
-        self.folder, self.every, self.is_writer = Path(folder), every, is_writer
+        self.folder = Path(folder)
+        self.every = every
+        self.is_writer = is_writer
         question = {"format": FORMAT, **question}
         question = json.loads(json.dumps(question, default=lambda number: number.tolist()))
         path = self.folder / QUESTION
@@ -87,7 +89,9 @@ class HeadCheckpoint(tf.keras.callbacks.Callback):
     def __init__(self, checkpoints: Checkpoints, model, best):
         super().__init__()
         folder = checkpoints.folder / best.head
-        self.progress, self.every, self.is_writer = best.progress, checkpoints.every, checkpoints.is_writer
+        self.progress = best.progress
+        self.every = checkpoints.every
+        self.is_writer = checkpoints.is_writer
         self.saved_step, self.has_warned = 0, False
         self.checkpoint = tf.train.Checkpoint(
             layer=best.layer, optimizer=model.optimizer, average=best.average, best=best.best, progress=best.progress

@@ -180,7 +180,9 @@ def _untrained(
 
 def _digest(hybrid: Hybrid, split: Split) -> str:
     """Return the SHA-256 of all that is learned from, and of what it is judged by."""
-    past, model, bias = hybrid.model.past, hybrid.model, hybrid.bias
+    past = hybrid.model.past
+    model = hybrid.model
+    bias = hybrid.bias
     arrays = [past.user_index, past.movie_index, past.residual, past.timestamp, hybrid.indices.movie_ids]
     arrays += [bias.user, bias.movie, np.array(bias.mean), bias.levels]  # residuals are the same a star higher
     arrays += [model.user_features.values, model.movie_features.values]

@@ -35,7 +35,10 @@ class SequenceRecommender:
     """
 
     def __init__(self, model: SequenceModel, indices: Indices, past: History, length: int):
-        self.model, self.indices, self.past, self.length = model, indices, past, length
+        self.model = model
+        self.indices = indices
+        self.past = past
+        self.length = length
         self.film, self.gap = newest(past, length)
         self.history = None  # one row an epoch: loss and validation NDCG@10
         self.best_epochs = {}  # {"sequence": the one that was kept}

@@ -72,7 +72,7 @@ def _check_python(source: str, where: str) -> None:
 
 
 def run(path: Path, notebook: nbformat.NotebookNode) -> None:
-    """Nothing; runs the notebook and writes it to `path` with its outputs."""
+    """Run the notebook and write it to `path` with its outputs."""
     NotebookClient(
         notebook, timeout=CELL_SECONDS, record_timing=False, resources={"metadata": {"path": path.parent}}
     ).execute()
