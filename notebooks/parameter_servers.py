@@ -9,6 +9,8 @@ import os
 import subprocess
 import sys
 
+os.environ.pop("TF_NUM_INTEROP_THREADS", None)  # with one such thread a server waits for itself, for ever
+
 import movierec
 from movierec.data import make_indices
 from movierec.keras2 import tf

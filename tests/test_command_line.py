@@ -48,6 +48,8 @@ def test_a_failure_is_said_in_one_line(files, capsys, monkeypatch):
     assert "FileNotFoundError" in (error := capsys.readouterr().err) and error.count("\n") == 1
     assert main(["train", "ml-100", str(files)]) == 1
     assert "ValueError: `name` must be one of ml-100k" in capsys.readouterr().err
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        monkeypatch.setenv(name, "2")  # `serve` sets them, and another test's process must not inherit that
     assert main(["serve", "--model", str(files / "nothing")]) == 1
     assert "manifest.json" in (error := capsys.readouterr().err) and error.count("\n") == 1
 
