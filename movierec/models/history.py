@@ -34,6 +34,11 @@ class History(NamedTuple):
         every = np.arange(self.num_users + 1, dtype=self.user_index.dtype)
         return np.searchsorted(self.user_index, every).astype(np.int32)
 
+    @property
+    def age(self) -> np.ndarray:
+        """How many newer ratings the same user has, int32 `[N]`; 0 for the newest."""
+        return self.starts[self.user_index + 1] - np.arange(1, len(self.user_index) + 1, dtype=np.int32)
+
     def matrices(self) -> tuple[np.ndarray, np.ndarray]:
         """Return rated and residual, float32 `[num_users, num_movies]` each: 1 where rated; 0 elsewhere in both."""
         rated, residual = np.zeros((2, self.num_users, self.num_movies), np.float32)
