@@ -13,7 +13,7 @@ import pytest
 
 # Before NumPy is imported, which reads the number of threads once.
 if os.environ.get("PYTEST_XDIST_WORKER_COUNT"):  # kernels side by side must not fight for the cores
-    # Not TF_NUM_INTEROP_THREADS: a parameter server with one such thread waits for itself.
+    # TF_NUM_INTEROP_THREADS stays free: with one such thread a parameter server blocks its own work.
     for name in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")
 

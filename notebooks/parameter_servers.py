@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 
-os.environ.pop("TF_NUM_INTEROP_THREADS", None)  # with one such thread a server waits for itself, for ever
+os.environ.pop("TF_NUM_INTEROP_THREADS", None)  # with one such thread a server blocks its own work
 
 import movierec
 from movierec.data import make_indices

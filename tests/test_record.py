@@ -54,7 +54,7 @@ def fresh(folder, file, notebook="06_training"):
 
 
 def git(folder, *words):
-    """What git says, whatever the settings of whoever runs the tests."""
+    """Git with the same settings on every machine that runs the tests."""
     own = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false"]
     return subprocess.run(["git", *own, *words], cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
 

@@ -1,4 +1,4 @@
-"""The model of the course is trained once, whoever asks, and again when the code that makes it has changed.
+"""The model of the course is trained once for all processes, and again when the code that makes it has changed.
 
 Protects notebooks that run side by side, `make app` and `make serve` from two trainings at once, a half-written model
 and a model of older code; and a reader's own model from being written over.

@@ -74,7 +74,7 @@ def test_history_has_the_mean_losses_and_both_measures_of_each_epoch(once, fitte
 
 
 def test_the_same_seed_gives_the_same_model_to_the_bit_and_leaves_no_trace(once, split, checkerboard, short):
-    """Whatever ran before; with another test part, which is not looked at; and whoever looks on."""
+    """Equal weights after other random draws, with another test part, and with a callback that looks on."""
     np.random.rand(5)
     tf.random.normal((5,))
     strange = split.test.assign(user_id=7, movie_id=np.arange(44), rating=1.0)
