@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from movierec.baselines.popularity_and_bias import Bias
-from movierec.data import UNKNOWN, Indices, genre_flags, known_tags
+from movierec.baselines.about import known_tags
+from movierec.data import UNKNOWN, Indices, genre_flags
 from movierec.evaluation import Scorer
 
 

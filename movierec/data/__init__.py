@@ -9,7 +9,6 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "about": ["content_vectors", "known_tags", "tag_table", "title_words"],
         "cleaning": ["clean", "find_movie", "natural_title"],
         "features": [
             "Features", "Weeks", "batches", "catalogue", "genre_flags", "make_weeks", "movie_features", "rating_rows",

@@ -10,8 +10,8 @@ import pandas as pd
 
 import movierec
 from movierec import evaluation
-from movierec.baselines import Ease, FromContent, Popularity
-from movierec.data import about, features, make_indices
+from movierec.baselines import Ease, FromContent, Popularity, about
+from movierec.data import features, make_indices
 from movierec.evaluation import groups
 from movierec.play import Quiz, attempt, check
 

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from movierec.baselines import Bias, ContentBased, FromContent, ImplicitAls, describe, genre_matrix, tf_idf
-from movierec.data import known_tags, make_indices
+from movierec.baselines import known_tags
+from movierec.data import make_indices
 
 
 @pytest.mark.parametrize("dtype", ["object", "str", "string[pyarrow]"])

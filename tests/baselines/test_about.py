@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from movierec.data.about import content_vectors, known_tags, tag_table, title_words
+from movierec.baselines.about import content_vectors, known_tags, tag_table, title_words
 
 MOVIES = pd.DataFrame(
     {
