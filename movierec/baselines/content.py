@@ -6,8 +6,8 @@ Taught in notebooks/03_baselines and 11_people_and_films.
 import numpy as np
 import pandas as pd
 
-from movierec.baselines.popularity_and_bias import Bias
 from movierec.baselines.about import known_tags
+from movierec.baselines.popularity_and_bias import Bias
 from movierec.data import UNKNOWN, Indices, genre_flags
 from movierec.evaluation import Scorer
 

@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from movierec.baselines import Bias, ContentBased, FromContent, ImplicitAls, describe, genre_matrix, tf_idf
-from movierec.baselines import known_tags
+from movierec.baselines import Bias, ContentBased, FromContent, ImplicitAls, describe, genre_matrix, known_tags, tf_idf
 from movierec.data import make_indices
 
 
