@@ -21,5 +21,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "synthetic": ["make_movielens", "write_csv"],
         "tables": ["MovieLens"],
+        "units": ["has_time", "say", "seconds"],
     },
 )  # fmt: skip
