@@ -13,7 +13,7 @@ import time
 import numpy as np
 import pandas as pd
 
-from movierec.data.indices import PAIR, pair_repeats
+from movierec.data.indices import PAIR, pair_repeats, published_ids
 from movierec.data.tables import RATINGS, MovieLens, check_has
 
 LOG = ["problem", "found", "decision", "removed"]  # columns
@@ -92,7 +92,7 @@ def check_once(ratings: pd.DataFrame, name: str) -> None:
 
 
 def check_columns(ratings: pd.DataFrame, name: str) -> None:
-    """Raise ValueError unless `ratings` has rows of whole ids and finite stars and times."""
+    """Raise ValueError unless `ratings` has rows of ids, see `published_ids`, and finite stars and times."""
     if not isinstance(ratings, pd.DataFrame):
         raise ValueError(
             f"`{name}` must be a DataFrame, got {type(ratings).__name__}. "
@@ -111,11 +111,7 @@ def check_columns(ratings: pd.DataFrame, name: str) -> None:
                 f"e.g. {values[bad].head(3).tolist()}. Drop or mend them."
             )
     for column in PAIR:
-        if not pd.api.types.is_integer_dtype(ratings[column]):
-            raise ValueError(
-                f"{column} in `{name}` must be whole numbers; found {ratings[column].dtype}, "
-                f"e.g. {ratings[column].head(3).tolist()}. pandas.factorize makes numbers of names."
-            )
+        published_ids(ratings[column], name)
 
 
 def natural_title(title: str) -> str:

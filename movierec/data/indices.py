@@ -1,8 +1,12 @@
 """Ids as published in, row numbers out: `user_id`, `movie_id` -> `user_index`, `movie_index`, from 0.
 
-Taught in notebooks/02_preprocessing.
+An id is a whole number or a text such as "U1" or "007"; one column has one kind. Taught in notebooks/02_preprocessing.
 """
 
+import sys
+import warnings
+from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,14 +15,96 @@ import pandas as pd
 
 PAIR = ["user_id", "movie_id"]
 UNKNOWN = -1  # the index of an id that is not known
+LARGEST_EXACT = 2**53  # above, a float no longer holds every whole number
+INSIDE = {"movierec", "contextlib", "functools", "pandas"}  # whose lines a warning does not name
+
+
+def say(message: str) -> None:
+    """Warn of what was understood or changed, at the line outside this package that called it."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] in INSIDE:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, stacklevel=level)
+
+
+# ---- columns of ids
+
+
+def is_text(ids) -> bool:
+    """Return whether a column or an array of checked ids is text; else its ids are whole numbers."""
+    return ids.dtype.kind not in "iu"
+
+
+def published_ids(column: pd.Series, table: str) -> pd.Series:
+    """Return a column of ids as whole numbers or as text, dtype "str"; the same object if it is so already.
+
+    Whole numbers in another form (1.0, unsigned, nullable, Python's own, categories) become int64; spaces around a text
+    are dropped. A warning says so where values look different afterwards.
+
+    Args:
+        column: Its name is the id's; `table` is what errors call the table.
+
+    Raises:
+        ValueError: An id is missing or empty, has a fraction, does not fit into int64 or lost digits as a float; or
+            the column has numbers and text.
+    """
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind == "i":
+        return column
+    name, where = column.name, f"{column.name} in `{table}`"
+
+    def refuse(wrong, must: str, advice: str) -> None:
+        if wrong.any():
+            found = f"{wrong.sum():,} of {len(wrong):,} are not, e.g. {column[wrong].head(3).tolist()}"
+            raise ValueError(f"every {where} must {must}; {found}. {advice}")
+
+    values = column.astype(column.cat.categories.dtype) if isinstance(column.dtype, pd.CategoricalDtype) else column
+    values = values.infer_objects()
+    as_text = f'{table}["{name}"] = {table}["{name}"].astype(str)'
+    advice = f'Name them, or leave these rows out: {table}.dropna(subset="{name}").'
+    refuse(column.isna().to_numpy(), "be given (a number or a text)", advice)
+    if values.dtype.kind in "iu":
+        refuse((values > 2**63 - 1).to_numpy(bool), "be below 2⁶³", f"As text every id works: {as_text}.")
+        return values.astype("int64")
+    if values.dtype.kind == "f":
+        number = values.to_numpy(float)
+        whole = (number == np.round(number)) & (abs(number) <= LARGEST_EXACT)
+        refuse(~whole, "be a whole number, at most 2⁵³ as a float", "Read the column as integers or as text.")
+        say(f"{where} has floats that are whole numbers: {number[0]} is understood as {number[0]:.0f}.")
+        return values.astype("int64")
+    if not pd.api.types.is_string_dtype(values):
+        kinds = [type(value) for value in values]
+        usual = Counter(kinds).most_common(1)[0][0] if len(set(kinds)) > 1 else None
+        wrong = np.array([kind is not usual for kind in kinds])
+        refuse(wrong, "be a whole number below 2⁶³ or a text, all of one kind", f"Make all of them text: {as_text}.")
+    values = values.astype("str")
+    bare = values.str.strip()
+    refuse((bare == "").to_numpy(), "hold more than spaces", f"Name them, or leave these rows out of `{table}`.")
+    if spaced := int((bare != values).sum()):
+        say(f"{spaced:,} of {len(values):,} {where} had spaces around them, which were dropped.")
+        return bare
+    return column if column.dtype == values.dtype else values
+
+
+def check_same_kind(column: pd.Series, table: str, ids, other: str) -> None:
+    """Raise ValueError unless the ids in the column of `table` and those of `other` are both numbers or both text."""
+    if len(column) and len(ids) and is_text(column) != is_text(ids):
+        kinds = [f"{'text' if is_text(one) else 'whole numbers'}, e.g. {_first(one)!r}," for one in (column, ids)]
+        raise ValueError(
+            f"{column.name} must be of one kind in all tables; it is {kinds[0]} in `{table}`, but {kinds[1]} in "
+            f'{other}. Make both text, {table}["{column.name}"].astype(str), or both numbers, .astype("int64").'
+        )
+
+
+def _first(ids):
+    return np.asarray(ids[:1]).tolist()[0]
 
 
 @dataclass(frozen=True, repr=False)
 class Indices:
     """The order of users and movies in every table of embeddings and every matrix of scores."""
 
-    user_ids: np.ndarray  # int64 [num_users], ascending; the user with index i is user_ids[i]
-    movie_ids: np.ndarray  # int64 [num_movies], ascending
+    user_ids: np.ndarray  # int64 or str [num_users], ascending; the user with index i is user_ids[i]
+    movie_ids: np.ndarray  # int64 or str [num_movies], ascending
 
     def __repr__(self) -> str:
         return f"Indices({self.num_users:,} users, {self.num_movies:,} movies)"
@@ -33,11 +119,11 @@ class Indices:
 
     def user_index(self, user_id) -> np.ndarray:
         """Return int32, the shape of `user_id`; UNKNOWN (-1) where the user is not known."""
-        return _positions(self._users, user_id)
+        return _positions(self._users, user_id, "user_id")
 
     def movie_index(self, movie_id) -> np.ndarray:
         """Return int32, the shape of `movie_id`; UNKNOWN (-1) where the movie is not known."""
-        return _positions(self._movies, movie_id)
+        return _positions(self._movies, movie_id, "movie_id")
 
     @cached_property
     def _users(self) -> pd.Index:
@@ -53,26 +139,56 @@ def make_indices(train: pd.DataFrame, movies: pd.DataFrame | None = None) -> Ind
 
     A movie that nobody rated in train still has an index: it can be recommended by what is known about it.
     """
-    movie_ids = train["movie_id"].unique()
+    user_ids, movie_ids = (published_ids(train[name], "train") for name in PAIR)
+    columns = [movie_ids]
     if movies is not None:
-        movie_ids = np.concatenate([movie_ids, movies["movie_id"]])
-    return Indices(*(np.unique(np.asarray(ids)).astype(np.int64) for ids in (train["user_id"].unique(), movie_ids)))
+        columns.append(published_ids(movies["movie_id"], "movies"))
+        check_same_kind(columns[1], "movies", movie_ids, "train")
+    return Indices(_once([user_ids]), _once(columns))
 
 
-def _positions(known: pd.Index, ids) -> np.ndarray:
-    ids = np.asarray(ids)
-    if ids.size and not np.issubdtype(ids.dtype, np.integer):
-        raise ValueError(f"ids are whole numbers as published, got {ids.dtype}, e.g. {ids.ravel()[:3].tolist()}.")
-    found = known.get_indexer(ids.ravel())  # UNKNOWN where an id is missing
+def _once(columns: list[pd.Series]) -> np.ndarray:
+    ids = np.concatenate([np.asarray(column.unique()) for column in columns])
+    return np.unique(ids.astype(str if is_text(columns[0]) else np.int64))
+
+
+def _positions(known: pd.Index, ids, name: str) -> np.ndarray:
+    ids = np.asarray(ids) if hasattr(ids, "dtype") else np.asarray(ids, object)  # NumPy would make 1, "U1" all text
+    flat = ids.ravel()
+    kind = pd.api.types.infer_dtype(flat, skipna=False)
+    if kind in ("floating", "mixed-integer-float"):
+        number = flat.astype(float)
+        kind = "integer" if ((number == np.round(number)) & (abs(number) <= LARGEST_EXACT)).all() else kind
+    wanted = "string" if is_text(known) else "integer"
+    if flat.size and kind != wanted:
+        text = "text" if is_text(known) else "a whole number"
+        raise ValueError(
+            f"{name} is {text} here, e.g. {_first(known)!r}; got {flat[:3].tolist()}. {_meant(known, flat)}"
+        )
+    if wanted == "integer" and flat.dtype.kind in "Of":
+        with suppress(OverflowError):  # past 2⁶³ an id is not known
+            flat = flat.astype(np.int64)
+    found = known.get_indexer(flat)  # UNKNOWN where an id is missing
     return found.astype(np.int32).reshape(ids.shape)
+
+
+def _meant(known: pd.Index, ids: np.ndarray) -> str:
+    """Return "Write ['7']." if the ids, or the first of them, are known in the other kind."""
+    with suppress(ValueError, TypeError):
+        meant = [str(one) if is_text(known) else int(str(one)) for one in ids[:3].tolist()]
+        if set(meant) <= set(known):
+            return f"Write {meant if len(meant) > 1 else repr(meant[0])}."
+    return "Ask with the ids as in the table of ratings."
 
 
 def pair_key(first: np.ndarray, second: np.ndarray) -> np.ndarray | None:
     """Return int64 `[N]` that sorts as (first, second) do and is equal only where both are.
 
     key = (first − min first) · (max second − min second + 1) + second − min second. Two columns, sorted or hashed, take
-    ten times as long. None for what are not signed integers, and where the key does not fit into 63 bits.
+    ten times as long. Text counts by its place in the alphabet. None for other columns than signed integers and text,
+    and where the key does not fit into 63 bits.
     """
+    first, second = (pd.factorize(ids, sort=True)[0] if ids.dtype.kind in "OU" else ids for ids in (first, second))
     if not len(first) or first.dtype.kind != "i" or second.dtype.kind != "i":
         return None
     low = int(first.min())

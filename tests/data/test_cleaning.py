@@ -195,8 +195,8 @@ DATES = pd.to_datetime(["1998-01-01"] * 3)  # read as nanoseconds, they would gi
         (GOOD.assign(rating=[1, np.nan, 2]), r"1 of 3 are not, e.g. \[nan\]"),
         (GOOD.assign(timestamp=[1, -np.inf, 2]), r"1 of 3 are not, e.g. \[-inf\]"),
         (GOOD.assign(rating=pd.array([1, None, 2], "Float64")), r"1 of 3 are not, e.g. \[<NA>\]"),
-        (GOOD.astype({"user_id": str}), "user_id in `mine` must be whole numbers; found .* pandas.factorize"),
-        (GOOD.assign(movie_id=[1.0, 2, 3]), "movie_id in `mine` must be whole numbers; found float64"),
+        (GOOD.assign(user_id=["U1", None, "U2"]), "user_id in `mine` must be given .*; 1 of 3 are not"),
+        (GOOD.assign(movie_id=[1.5, 2, 3]), "movie_id in `mine` must be a whole number.*; 1 of 3 are not"),
     ],
 )
 def test_ratings_that_are_no_ratings_are_refused_with_a_count_and_examples(bad, says):

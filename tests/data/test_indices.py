@@ -4,7 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from movierec.data.indices import UNKNOWN, Indices, make_indices, order_by_user_and_time, pair_key, pair_repeats
+from movierec.data.indices import (
+    UNKNOWN,
+    Indices,
+    make_indices,
+    order_by_user_and_time,
+    pair_key,
+    pair_repeats,
+    published_ids,
+)
 
 INDICES = Indices(np.array([3, 7, 12]), np.array([10, 20]))
 BIG = 2**31 - 1
@@ -20,11 +28,39 @@ def test_ids_become_their_position_in_their_shape_and_unknown_ones_minus_one():
     assert INDICES.user_index([3]).dtype == INDICES.user_index([]).dtype == np.int32
 
 
-@pytest.mark.parametrize("ids", [["3", "7"], [3.0, 7.0], [True]])
-def test_ids_that_are_not_whole_numbers_are_refused_and_shown(ids):
-    with pytest.raises(ValueError, match="whole numbers") as error:
+NAMED = Indices(np.array(["U1", "U10", "U2"]), np.array(["007", "7"]))
+
+
+def test_text_ids_become_their_position_as_they_are_written():
+    assert NAMED.user_index([["U2", "U1"], ["U3", "u1"]]).tolist() == [[2, 0], [-1, -1]]
+    assert NAMED.movie_index("7").tolist() == 1 and NAMED.movie_index(pd.Series(["007", "07"])).tolist() == [0, -1]
+    assert NAMED.user_index([]).dtype == np.int32
+    assert INDICES.user_index([3.0, 12]).tolist() == [0, 2]  # whole floats, as pandas makes them of a gap in a column
+
+
+@pytest.mark.parametrize(
+    "ids, said",
+    [
+        (["3", "7"], r"user_id is a whole number here, e.g. 3; got \['3', '7'\]. Write \[3, 7\]."),
+        ("12", r"got \['12'\]. Write 12."),
+        ("anna", r"got \['anna'\]. Ask with the ids as in the table of ratings."),
+        ([3, "anna"], r"got \[3, 'anna'\]"),
+        ([True], r"got \[True\]. Ask"),
+        ([3.5], r"got \[3.5\]. Ask"),
+        ([3, None], r"got \[3, None\]. Ask"),
+        (np.nan, r"got \[nan\]"),
+    ],
+)
+def test_ids_of_the_other_kind_are_refused_with_what_was_meant(ids, said):
+    with pytest.raises(ValueError, match=said):
         INDICES.user_index(ids)
-    assert str(ids[0]) in str(error.value) and str(np.asarray(ids).dtype) in str(error.value)
+
+
+def test_numbers_are_no_names_of_text_ids():
+    with pytest.raises(ValueError, match=r"movie_id is text here, e.g. '007'; got \[7\]. Write '7'."):
+        NAMED.movie_index(7)
+    with pytest.raises(ValueError, match=r"user_id is text here, e.g. 'U1'; got \['U1', 1\]. Ask with"):
+        NAMED.user_index(["U1", 1])
 
 
 def test_ids_far_out_of_range_are_unknown():
@@ -45,6 +81,82 @@ def test_users_are_those_of_train_and_movies_those_of_train_and_of_the_table(tin
     # movie 50 is in the table only, 20 to 40 are in train only
     assert make_indices(tiny.ratings).movie_ids.tolist() == [10, 20, 30, 40]
     assert make_indices(tiny.ratings, tiny.movies.iloc[[0, 4]]).movie_ids.tolist() == [10, 20, 30, 40, 50]
+
+
+def test_users_and_movies_have_each_their_own_kind_of_id(tiny):
+    ratings = tiny.ratings.assign(user_id="U" + tiny.ratings["user_id"].astype(str))
+    indices = make_indices(ratings, tiny.movies)
+    assert indices.user_ids.tolist() == ["U1", "U2", "U3", "U5", "U8", "U9"]
+    assert indices.movie_ids.tolist() == [10, 20, 30, 40, 50]
+    as_text = tiny.movies.astype({"movie_id": str})
+    with pytest.raises(
+        ValueError, match="movie_id .* it is text, e.g. '10', in `movies`, but whole numbers, e.g. 10, in"
+    ):
+        make_indices(ratings, as_text)
+    assert make_indices(ratings.astype({"movie_id": str}), as_text).movie_ids.tolist() == ["10", "20", "30", "40", "50"]
+
+
+# ---- a column of ids
+
+
+def _column(values, dtype=None):
+    return pd.Series(values, name="user_id", dtype=dtype)
+
+
+@pytest.mark.parametrize(
+    "column, expected",
+    [
+        (_column([3, 7], "int32"), [3, 7]),
+        (_column([3, 7], "uint64"), [3, 7]),
+        (_column([3, 7], "Int64"), [3, 7]),
+        (_column([3, 7], object), [3, 7]),
+        (_column([7, 3, 7], "category"), [7, 3, 7]),
+        (_column([-1, 2**63 - 1]), [-1, 2**63 - 1]),
+        (_column(["007", "7"]), ["007", "7"]),
+        (_column(["b", "a"], object), ["b", "a"]),
+        (_column(["b", "a"], "category"), ["b", "a"]),
+    ],
+)
+def test_ids_are_numbers_or_text_whatever_they_are_kept_in(column, expected):
+    found = published_ids(column, "ratings")
+    assert found.tolist() == expected and found.dtype in ("int64", "int32", "str")
+    assert published_ids(found, "ratings") is found  # what is right is not copied
+
+
+@pytest.mark.parametrize(
+    "values, expected, said",
+    [
+        (
+            [1.0, 9e8],
+            [1, 900_000_000],
+            "user_id in `ratings` has floats that are whole numbers: 1.0 is understood as 1",
+        ),
+        (["a", " b", "c "], ["a", "b", "c"], "2 of 3 user_id in `ratings` had spaces around them"),
+    ],
+)
+def test_what_is_understood_is_said_at_the_line_of_the_caller(values, expected, said):
+    with pytest.warns(UserWarning, match=said) as caught:
+        assert published_ids(_column(values), "ratings").tolist() == expected
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize(
+    "values, said",
+    [
+        ([1, None, 3], r"must be given .*; 1 of 3 are not, e.g. \[nan\]. .*ratings.dropna\(subset=\"user_id\"\)"),
+        (["a", None], "must be given .*; 1 of 2 are not"),
+        (["a", "", " "], r"must hold more than spaces; 2 of 3 are not, e.g. \['', ' '\]"),
+        ([1, 2.5, 3], r"must be a whole number.*; 1 of 3 are not, e.g. \[2.5\]"),
+        ([2.0**53 + 2], "at most 2⁵³ as a float; 1 of 1"),
+        ([1, "U1", 2], r"all of one kind; 1 of 3 are not, e.g. \['U1'\]. .* = ratings\[\"user_id\"\].astype\(str\)"),
+        ([True, False], "all of one kind; 2 of 2 are not"),
+        ([2**63], "must be below 2⁶³; 1 of 1 are not"),
+        (pd.to_datetime(["1998-01-01"]), "all of one kind; 1 of 1"),
+    ],
+)
+def test_a_column_that_holds_no_ids_is_refused_with_a_count_and_the_way_out(values, said):
+    with pytest.raises(ValueError, match="user_id in `ratings` must .*" + said.removeprefix("must ")):
+        published_ids(_column(values), "ratings")
 
 
 # ---- pairs
@@ -76,6 +188,15 @@ def test_what_has_no_key_is_ordered_all_the_same():
     holes = np.array([5.5, np.nan, 3, 3])
     assert order_by_user_and_time(np.array([2, 1, 2, 1]), holes).tolist() == [3, 1, 2, 0]  # NaN last
     assert order_by_user_and_time(np.array([], int), np.array([], int)).tolist() == []
+
+
+def test_text_sorts_as_python_sorts_it():
+    # "U1" < "U10" < "U2", three movies: 3 · user + movie
+    user, movie = np.array(["U2", "U1", "U10", "U1"], object), np.array(["é", "z", "a", "a"], object)
+    assert pair_key(user, movie).tolist() == [8, 1, 3, 0]
+    assert order_by_user_and_time(user, np.array([4, 3, 2, 1])).tolist() == [3, 1, 2, 0]
+    pairs = pd.DataFrame({"user_id": user, "movie_id": movie})
+    assert pair_repeats(pairs) is False and pair_repeats(pd.concat([pairs, pairs[:1]])) is True
 
 
 @pytest.mark.parametrize("ids", [[1, 2], [BIG - 1, BIG], [2**62, 2**61]])

@@ -137,7 +137,7 @@ def test_k_must_be_a_whole_number_of_movies(fitted, k):
     "ask, says",
     [
         (lambda model: model.recommend([]), r"`user_ids` is empty.*recommend\(\[1, 42\]\)"),
-        (lambda model: model.recommend(["100"]), "whole numbers"),
+        (lambda model: model.recommend(["100"]), r"user_id is a whole number here, .*got \['100'\]. Write 100."),
         (
             lambda model: model.recommend([100, 7, 8, 101, 9]),
             r"3 of 5 are unknown, e.g. user_id \[7, 8, 9\].*recommend_n",
