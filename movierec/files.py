@@ -5,12 +5,29 @@ This module imports nothing of the package, so that every folder may use it.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
+import json
+import math
 import os
 import secrets
+import shutil
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks: there, what dead processes left is told by its age
+    fcntl = None
+
+PART = ".movierec-"  # the names of folders for unfinished files begin so
+SWEEP_AFTER = 3600  # seconds after which such a folder is left over, where no lock tells
+CHECKSUM = "sha256"  # the name, in a sealed JSON file, of the checksum of all the other names and values
+STORAGE_ERRORS = errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT
 
 
 def sha256_of_file(path: str | os.PathLike) -> str:
@@ -31,26 +48,104 @@ def sha256_of_arrays(*arrays: np.ndarray) -> str:
     return digest.hexdigest()
 
 
+def check_finite(arrays: dict[str, np.ndarray], what: str, advice: str) -> None:
+    """Raise ValueError if an array of floats holds NaN or infinity: with such a weight, every list would be empty."""
+    counts = {}
+    for name, array in arrays.items():
+        array = np.asarray(array)
+        if array.dtype.kind == "f" and (count := array.size - int(np.isfinite(array).sum())):
+            counts[name] = f"{name} has {count:,} of {array.size:,}"
+    if counts:
+        found = "; ".join(list(counts.values())[:3])
+        raise ValueError(f"{what} must be finite numbers; NaN or infinity in {len(counts)} arrays: {found}. {advice}")
+
+
+# ---- files that appear whole
+
+
 def write_atomically(path: str | os.PathLike, content: bytes) -> None:
     """Write a file so that readers see the old content or the new, whole; block until it is on disk.
 
-    The content is written beside `path` under a name of its own, which then replaces `path`. If writing fails or is
-    interrupted, `path` stays as it was. The folder must exist.
+    The content is written into a folder of its own beside `path`, and then replaces `path`. If writing fails or is
+    interrupted, `path` stays as it was. The folder of `path` must exist.
 
     Raises:
-        OSError: The disk is full, or the folder cannot be written.
+        OSError: The disk is full, or the folder cannot be written; the message says what is needed and what is free.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
-        with open(temporary, "xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        flush_to_disk(path.parent)
+        with unfinished(path.parent) as folder:
+            write_to_disk(folder / path.name, content)
+            os.replace(folder / path.name, path)
+            flush_to_disk(path.parent)
+    except OSError as error:
+        raise storage_error(error, path.parent, len(content)) from error
+
+
+def write_to_disk(path: Path, content: bytes) -> None:
+    """Write a new file; block until its content is on disk."""
+    with open(path, "xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def unfinished(parent: Path) -> Iterator[Path]:
+    """Yield a new folder in `parent` for files that are not whole yet, and remove it at the end.
+
+    What processes that were killed left there is removed first. The folders of living processes are locked by them.
+    """
+    with locked(parent) as is_locked:
+        for left in parent.glob(f"{PART}*"):
+            _sweep(left, is_locked)
+        folder = parent / f"{PART}{secrets.token_hex(6)}"
+        folder.mkdir()
+        lock = _lock(folder)
+    try:
+        yield folder
     finally:
-        temporary.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def _sweep(folder: Path, is_locked: bool) -> None:
+    """Remove an unfinished folder whose process has ended. `is_locked`: no folder is being made meanwhile."""
+    with contextlib.suppress(OSError):
+        if not is_locked:
+            if time.time() - folder.stat().st_mtime > SWEEP_AFTER:
+                shutil.rmtree(folder)
+        elif (lock := _lock(folder, wait=False)) is not None:
+            shutil.rmtree(folder)
+            os.close(lock)
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[bool]:
+    """Hold the lock of a folder, for which other processes wait; yield False where there is no such lock."""
+    lock = _lock(folder)
+    try:
+        yield lock is not None
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+def _lock(folder: Path, wait: bool = True) -> int | None:
+    """Return a descriptor that holds the lock until it is closed or its process ends; None if there is no lock."""
+    if fcntl is None:
+        return None
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 def flush_to_disk(path: str | os.PathLike) -> None:
@@ -63,3 +158,93 @@ def flush_to_disk(path: str | os.PathLike) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def flush_all(folder: Path) -> None:
+    """Block until every file in a folder, and every name in it and in its folders, is on disk."""
+    for path in sorted(folder.rglob("*"), reverse=True):  # what is in a folder comes before the folder
+        flush_to_disk(path)
+    flush_to_disk(folder)
+
+
+# ---- room on the disk
+
+
+def check_writable(folder: str | os.PathLike, num_bytes: int = 0) -> None:
+    """Raise OSError unless `num_bytes` can be written into `folder`, which need not exist yet; leave nothing there.
+
+    The bytes are allocated for a moment, where the system can: quotas and limits are found so, too.
+    """
+    folder = Path(folder).expanduser().absolute()
+    new = [path for path in [folder, *folder.parents] if not path.exists()]
+    probe = folder / f"{PART}{secrets.token_hex(6)}"
+    try:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with open(probe, "xb") as file:
+                file.write(b"probe")
+                if num_bytes and hasattr(os, "posix_fallocate"):
+                    os.posix_fallocate(file.fileno(), 0, num_bytes)
+                file.flush()
+                os.fsync(file.fileno())
+            if shutil.disk_usage(folder).free < num_bytes and not hasattr(os, "posix_fallocate"):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        finally:
+            with contextlib.suppress(OSError):
+                probe.unlink()
+            for path in new:
+                with contextlib.suppress(OSError):
+                    path.rmdir()
+    except OSError as error:
+        raise storage_error(error, folder, num_bytes) from error
+
+
+def storage_error(error: Exception, folder: str | os.PathLike, num_bytes: float = 0, advice: str = "") -> OSError:
+    """Return an OSError in plain words for a failure to write into `folder`, also for an error of TensorFlow's own."""
+    number = getattr(error, "errno", None)
+    if number is None:  # TensorFlow's errors have the system's words in their text
+        number = next((number for number in STORAGE_ERRORS if os.strerror(number) in str(error)), errno.EIO)
+    cause = f"{folder} must be a writable folder; {os.strerror(number)}."
+    existing = next(path for path in [Path(folder), *Path(folder).absolute().parents] if path.exists())
+    if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        needed = f"about {math.ceil(num_bytes / 1e6):,} MB are needed, " if num_bytes else ""
+        cause += f" There {needed}{shutil.disk_usage(existing).free // 1_000_000:,} MB are free."
+    advice = advice or "What was there is unchanged. Make room, or name another folder."
+    return OSError(number, f"{cause} {advice}")
+
+
+# ---- JSON with its own checksum
+
+
+def sealed(values: dict) -> bytes:
+    """Return a dict of JSON values as a JSON file, with a checksum of them under the name "sha256"."""
+    values = json.loads(json.dumps(values))
+    return json.dumps(values | {CHECKSUM: _checksum(values)}, indent=1).encode()
+
+
+def read_sealed(path: str | os.PathLike) -> dict:
+    """Return the dict whose JSON `sealed` made.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: It is not JSON, a name is there twice, or it was changed since it was written.
+    """
+    try:
+        values = json.loads(Path(path).read_bytes().decode(), object_pairs_hook=_without_repeats)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is not readable JSON ({error})") from error
+    if not isinstance(values, dict):
+        raise ValueError(f"{path} must hold an object of JSON; it holds {type(values).__name__}")
+    if values.pop(CHECKSUM, None) != _checksum(values):
+        raise ValueError(f"{path} was changed after it was written: its checksum is another")
+    return values
+
+
+def _without_repeats(pairs: list[tuple]) -> dict:
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError(f"a name is there twice: {', '.join(sorted(name for name, _ in pairs))[:200]}")
+    return dict(pairs)
+
+
+def _checksum(values: dict) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

@@ -5,30 +5,34 @@ A download goes into a folder of its own, is checked and then renamed: every fil
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import functools
 import hashlib
+import io
 import os
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
-import pooch
 import requests
+import tqdm
+import urllib3
 
-from movierec.files import sha256_of_file
+from movierec.files import sha256_of_file, storage_error, unfinished
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
 
 SERVER = "https://files.grouplens.org/datasets/movielens"
 TIMEOUT = (5, 30)  # seconds to connect, seconds without a byte
-PART = ".movierec-"  # the names of folders for unfinished files begin so
-SWEEP_AFTER = 3600  # seconds after which such a folder belongs to a process that was killed
+PATIENCE, SLOWEST = 60, 20_000  # a download may take 60 s, and a second for each 20 kB
+MOST_MD5, MOST_WHEEL = 10_000, 10_000_000  # bytes of a file with a checksum, of RecBole's wheel
 
 
 class Archive(NamedTuple):
@@ -43,10 +47,16 @@ class Archive(NamedTuple):
     num_users: int | None = None
     num_movies: int | None = None
     num_tags: int | None = None
+    fingerprint: str | None = None  # `movielens.fingerprint` of the ratings, from any source
+
+    @property
+    def most_bytes(self) -> int:
+        """Most bytes of a download: the published size, which is rounded, + 2 MB; four times of it if it changes."""
+        return 1_000_000 * (self.megabytes + 2 if self.md5 else 4 * self.megabytes)
 
 
 ARCHIVES = {
-    "ml-100k": Archive(5, "0e33842e24a9c977be4e0107933c0723", 100_000, 943, 1_682, 0),
+    "ml-100k": Archive(5, "0e33842e24a9c977be4e0107933c0723", 100_000, 943, 1_682, 0, "f40682aea0f2"),
     "ml-1m": Archive(6, "c4d9eecfca2ab87c1945afe126590906", 1_000_209, 6_040, 3_706, 0),
     "ml-10m": Archive(66, "ce571fd55effeba0271552578f2648bd", 10_000_054, 69_878, 10_681, 95_580),
     "ml-20m": Archive(199, "cd245b17a1ae2cc31bb14903e1204af3", 20_000_263, 138_493, 27_278, 465_564),
@@ -92,7 +102,9 @@ def obtain(name: str, raw: Path) -> Path:
             if source is not list(sources.values())[-1] and sys.stderr.isatty():  # a notebook cell is not a terminal
                 print(f"{tried[-1]}. Next: {list(sources)[-1]}", file=sys.stderr)
         except OSError as error:
-            raise _storage_error(error, name, raw) from error
+            advice = f'movierec.load("{name}", folder="…") or the environment variable MOVIEREC_DATA'
+            advice = f"Nothing was left behind of {name}. Make room or choose a folder: {advice}."
+            raise storage_error(error, raw, 1e6 * ARCHIVES[name].megabytes, advice) from error
     reasons = "\n".join(f"  {number}. {reason}" for number, reason in enumerate(tried, 1))
     raise DataUnavailable(
         f"{name} could not be had from any of its sources:\n{reasons}\n"
@@ -108,8 +120,7 @@ def again(path: Path, name: str) -> str:
 
 def checksum(path: Path) -> str:
     """Return the MD5 of a zip, as GroupLens publishes it, else the SHA-256; computed once until the file changes."""
-    found = path.stat()
-    return _checksum(path.absolute(), found.st_size, found.st_mtime_ns)
+    return _checksum(path.absolute(), path.stat().st_size, path.stat().st_mtime_ns)
 
 
 @functools.lru_cache(64)
@@ -143,41 +154,72 @@ def _checked(path: Path, name: str) -> Path:
 def _fetch(source: Callable[[str, Path], Path], name: str, raw: Path) -> Path:
     """Let `source` download into a folder beside the archives; move the file when it is complete and checked."""
     raw.mkdir(parents=True, exist_ok=True)
-    sweep(raw.glob(f"{PART}*"))
-    with tempfile.TemporaryDirectory(prefix=PART, dir=raw) as folder:
-        file = source(name, Path(folder))
+    with unfinished(raw) as folder:
+        file = source(name, folder)
         os.replace(file, raw / file.name)
     return raw / file.name
 
 
 def _from_grouplens(name: str, folder: Path) -> Path:
     archive = ARCHIVES[name]
-    url = f"{SERVER}/{name}.zip"
+    url, path = f"{SERVER}/{name}.zip", folder / f"{name}.zip"
     expected = archive.md5 or _published_md5(url)
     watched = sys.stderr.isatty() or type(sys.stderr).__module__.startswith("ipykernel")
-    bar = watched and archive.megabytes > 1
-    downloader = pooch.HTTPDownloader(progressbar=bar, chunk_size=1 << 18, timeout=TIMEOUT)
-    pooch.get_logger().setLevel("WARNING")
-    try:
-        return Path(pooch.retrieve(url, f"md5:{expected}", f"{name}.zip", folder, downloader=downloader))
-    except ValueError as error:  # the checksum
-        raise DataUnavailable(f"sent another file: {error}") from error
+    with open(path, "wb") as file:
+        _download(url, file, archive.most_bytes, has_bar=watched and archive.megabytes > 1)
+    if (found := checksum(path)) != expected:
+        raise DataUnavailable(f"sent another file: MD5 hash of downloaded file: expected md5:{expected}, got {found}")
+    return path
 
 
 def _published_md5(url: str) -> str:
     """Return the checksum in the `.md5` file beside an archive that changes over time."""
-    answer = requests.get(url + ".md5", timeout=TIMEOUT)
-    answer.raise_for_status()
-    if not (found := re.search(r"\b[0-9a-f]{32}\b", answer.text.lower())):
-        raise DataUnavailable(f"{url}.md5 must hold the MD5 of the archive; it holds {answer.text[:40]!r}")
+    text = io.BytesIO()
+    _download(url + ".md5", text, MOST_MD5)
+    text = text.getvalue().decode(errors="replace")
+    if not (found := re.search(r"\b[0-9a-f]{32}\b", text.lower())):
+        raise DataUnavailable(f"{url}.md5 must hold the MD5 of the archive; it holds {text[:40]!r}")
     return found[0]
+
+
+def _download(url: str, file: IO[bytes], most: int, has_bar: bool = False) -> None:
+    """Write what a server sends, at most `most` bytes, into an open file.
+
+    Raise DataUnavailable as soon as it has sent or announced more, or is too slow; requests' errors if it fails.
+    """
+    started, seconds = time.monotonic(), PATIENCE + most / SLOWEST
+    identity = {"Accept-Encoding": "identity"}  # what is compressed once more may be larger than it says
+    with requests.get(url, stream=True, timeout=TIMEOUT, headers=identity) as answer:
+        answer.raise_for_status()
+        declared = answer.headers.get("Content-Length", "")
+        declared = int(declared) if declared.isdecimal() else 0
+        bar = tqdm.tqdm(total=declared or None, unit="B", unit_scale=True, disable=not has_bar)
+        while max(declared, file.tell()) <= most:
+            if time.monotonic() - started > seconds:
+                raise DataUnavailable(f"sent only {file.tell():,} bytes in {seconds:,.0f} s and was given up")
+            if not (chunk := _some_bytes(answer)):
+                return bar.close()
+            file.write(chunk)
+            bar.update(len(chunk))
+    raise DataUnavailable(f"sends {max(declared, most + 1):,} bytes or more, of at most {most:,}; it was cut off")
+
+
+def _some_bytes(answer: requests.Response) -> bytes:
+    """Return the next bytes, as many as have arrived; nothing at the end."""
+    try:
+        return answer.raw.read1(1 << 18, decode_content=False)
+    except urllib3.exceptions.ReadTimeoutError as error:
+        raise requests.exceptions.ReadTimeout(error) from error
+    except urllib3.exceptions.HTTPError as error:
+        raise requests.exceptions.ChunkedEncodingError(error) from error
 
 
 def _from_pip(name: str, folder: Path) -> Path:
     options = "--quiet --disable-pip-version-check --no-input --timeout 10 --retries 1 --no-deps --only-binary :all:"
     command = [sys.executable, "-m", "pip", "download", *options.split(), "recbole==1.2.1", "--dest", str(folder)]
     try:
-        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
+        limit = resource and functools.partial(resource.setrlimit, resource.RLIMIT_FSIZE, (MOST_WHEEL, MOST_WHEEL))
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300, preexec_fn=limit)
     except subprocess.TimeoutExpired as error:
         raise DataUnavailable("no wheel within 300 s") from error
     if "No space left on device" in done.stderr:
@@ -199,27 +241,10 @@ def _reason(error: Exception) -> str:
         return "its certificate was refused (expired there, or replaced by a proxy here)"
     if isinstance(error, known.ConnectTimeout):
         return f"no answer within {TIMEOUT[0]} s"
+    if isinstance(error, known.ReadTimeout):
+        return f"no byte within {TIMEOUT[1]} s"
     if isinstance(error, known.ChunkedEncodingError):
         return "the connection broke off before the last byte"
     if isinstance(error, known.ConnectionError):
         return "no connection"
     return str(error) if isinstance(error, DataUnavailable) else f"{type(error).__name__}: {error}"
-
-
-def _storage_error(error: OSError, name: str, raw: Path) -> OSError:
-    needed = ARCHIVES[name].megabytes
-    if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None)):
-        free = shutil.disk_usage(next(path for path in [raw, *raw.parents] if path.exists())).free
-        cause = f"{name} needs {needed} MB in {raw}; {free // 1_000_000:,} MB are free there."
-    else:
-        cause = f"{raw} must be a writable folder for the {needed} MB of {name}; {error.strerror}."
-    advice = f'movierec.load("{name}", folder="…") or the environment variable MOVIEREC_DATA'
-    return OSError(error.errno, f"{cause} Nothing was left behind. Make room or choose a folder: {advice}.")
-
-
-def sweep(paths: Iterable[Path]) -> None:
-    """Remove files and folders, but not the unfinished ones of a process that may be at work on them."""
-    for path in paths:
-        with contextlib.suppress(OSError):  # another process may sweep too
-            if not path.name.startswith(PART) or time.time() - path.stat().st_mtime > SWEEP_AFTER:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -9,7 +9,6 @@ import io
 import json
 import os
 import shutil
-import tempfile
 import warnings
 import zipfile
 from collections.abc import Callable, Iterable
@@ -19,8 +18,8 @@ from typing import IO, NamedTuple
 import numpy as np
 import pandas as pd
 
-from movierec.data.download import PART, checksum, sweep
-from movierec.files import flush_to_disk, sha256_of_file, write_atomically
+from movierec.data.download import checksum
+from movierec.files import flush_all, flush_to_disk, read_sealed, sealed, sha256_of_file, unfinished, write_to_disk
 
 RATINGS = {"user_id": "int64", "movie_id": "int64", "rating": "float32", "timestamp": "int64"}
 MOVIES = {"movie_id": "int64", "title": "str", "genres": "str"}
@@ -188,12 +187,14 @@ def cached(folder: Path, sources: list[Path], build: Callable[[], dict[str, pd.D
     """
     entry = folder / _key(sources)
     try:
-        files = json.loads((entry / MANIFEST).read_text(encoding="utf-8"))
+        files = read_sealed(entry / MANIFEST)
+        if not files or not all(map(str.isidentifier, files)):
+            raise ValueError(f"{MANIFEST} does not name the tables")
         for name, expected in files.items():
-            if sha256_of_file(entry / name) != expected:
-                raise ValueError(f"{name} has another checksum")
-        return {Path(name).stem: pd.read_feather(entry / name) for name in files}
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+            if sha256_of_file(entry / f"{name}.feather") != expected:
+                raise ValueError(f"{name}.feather has another checksum")
+        return {name: pd.read_feather(entry / f"{name}.feather") for name in files}
+    except (OSError, ValueError, TypeError, LookupError, RuntimeError, MemoryError) as error:
         if entry.exists():
             warnings.warn(f"The tables in {entry} are damaged ({error}): they are made again.", stacklevel=3)
             shutil.rmtree(entry, ignore_errors=True)
@@ -220,18 +221,20 @@ def _key(sources: list[Path]) -> str:
 
 def _keep(entry: Path, tables: dict[str, pd.DataFrame]) -> None:
     entry.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=PART, dir=entry.parent, ignore_cleanup_errors=True) as part:
-        place = Path(part, entry.name)
+    with unfinished(entry.parent) as part:
+        place = part / entry.name
         place.mkdir()
-        files = {f"{name}.feather": table for name, table in tables.items()}
-        for name, table in files.items():
-            table.to_feather(place / name, compression="uncompressed")  # four times as fast to read
-            flush_to_disk(place / name)
-        write_atomically(place / MANIFEST, json.dumps({name: sha256_of_file(place / name) for name in files}).encode())
+        for name, table in tables.items():
+            table.to_feather(place / f"{name}.feather", compression="uncompressed")  # four times as fast to read
+        files = {name: sha256_of_file(place / f"{name}.feather") for name in tables}
+        write_to_disk(place / MANIFEST, sealed(files))
+        flush_all(place)
         try:
             os.rename(place, entry)
         except OSError:
             if not entry.exists():  # else another process was faster
                 raise
     flush_to_disk(entry.parent)
-    sweep(path for path in entry.parent.iterdir() if path != entry)
+    for older in entry.parent.iterdir():
+        if older != entry and not older.name.startswith("."):  # of an unfinished one, `unfinished` knows
+            shutil.rmtree(older, ignore_errors=True)
