@@ -4,26 +4,24 @@
 acknowledged event. Any SQLite tool reads the file. Taught in notebooks/10_serving.
 """
 
+import contextlib
 import os
-import sqlite3
-from contextlib import AbstractContextManager, closing
+import time
+from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from pathlib import Path
-from threading import Lock
+from queue import Empty, SimpleQueue
+from threading import Lock, Thread
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from movierec.serving.events_file import EventsFile
+
 NEWEST = 200  # events of a user that a list is made from; older ones stay in the file, for the next training
-BUSY_SECONDS = 10  # to wait for another process that writes
-APPLICATION_ID = 0x6D6F7672  # "movr", in the header of the file: SQLite's way to tell whose file it is
-SCHEMA = f"""
-    PRAGMA application_id = {APPLICATION_ID};
-    CREATE TABLE IF NOT EXISTS event (
-        id INTEGER PRIMARY KEY, user_id INTEGER NOT NULL, movie_id INTEGER NOT NULL, kind TEXT NOT NULL, stars REAL,
-        time INTEGER NOT NULL
-    );
-    CREATE INDEX IF NOT EXISTS event_of_user ON event (user_id);
-"""
+MOST_TOGETHER = 1_000  # events that share a write to the disk
+SETTLE_SECONDS = 0.05, 1.0  # without a new event; at most: until the file is whole without its log of recent changes
+INSERT = "INSERT INTO event VALUES (NULL, :user_id, :movie_id, :kind, :stars, :time)"
 
 Id = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 
@@ -59,77 +57,95 @@ class Event(Feedback):
 class EventStore(AbstractContextManager):
     """Events of users in a SQLite file. Threads may share a store; processes may share the file.
 
+    Events that wait at the same time are written together, so that one wait for the disk serves them all.
+
     Args:
-        path: of the file; it and its folder are created if they are missing.
+        path: of the file; it and its folder are created if they are missing. Only its owner may read it.
 
     Raises:
         ValueError: If the file is not an event store, or is damaged. It is left as it was.
-        OSError: If the file cannot be created, read or written.
+        OSError: If the file cannot be created, read or written; later, if it was moved, deleted, replaced or damaged.
     """
 
     def __init__(self, path: str | os.PathLike):
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = Lock()  # one connection, used by one thread at a time
-        try:
-            self._database = _open(self.path)
-        except sqlite3.OperationalError as error:
-            raise OSError(f"{self.path} must be a file that can be read and written; SQLite says: {error}") from error
-        except (sqlite3.DatabaseError, ValueError) as error:
-            must = f"{self.path} must be an event store, or not be there yet"
-            advice = "Nothing was changed. Name another file, or restore this one from a copy."
-            raise ValueError(f"{must}; {error}. {advice}") from error
+        self.file = EventsFile(self.path)
+        self._waiting: SimpleQueue = SimpleQueue()
+        self._starting = Lock()
+        self._writer: Thread | None = None
 
     def __len__(self) -> int:
-        return self._execute("SELECT count(*) FROM event")[0][0]
+        return self.file.read("SELECT count(*) FROM event")[0][0]
 
     def __exit__(self, *_) -> None:
         self.close()
 
     def append(self, event: Event) -> None:
         """Append an event; block until it is on disk. An OSError says that it could not be kept."""
-        self._execute("INSERT INTO event VALUES (NULL, :user_id, :movie_id, :kind, :stars, :time)", event.model_dump())
+        self.submit(event).result()
+
+    def submit(self, event: Event) -> Future:
+        """Append an event without waiting: the future is done when the event is on disk, or raises OSError."""
+        with self._starting:
+            if self._writer is None:
+                self._writer = Thread(target=self._write, name="events", daemon=True)
+                self._writer.start()
+            done: Future = Future()
+            self._waiting.put((event, done))
+        return done
 
     def of(self, user_id: int, newest: int = NEWEST) -> list[Event]:
         """Return the newest events of a user, at most `newest` of them, oldest first."""
         query = "SELECT user_id, movie_id, kind, stars, time FROM event WHERE user_id = ? ORDER BY id DESC LIMIT ?"
-        rows = self._execute(query, (user_id, newest))
+        rows = self.file.read(query, (user_id, newest))
         return [Event.model_construct(**dict(zip(Event.model_fields, row, strict=True))) for row in reversed(rows)]
 
     def forget(self, user_id: int) -> int:
         """Delete all events of a user and overwrite their bytes; return how many there were."""
-        count = len(self._execute("DELETE FROM event WHERE user_id = ? RETURNING id", (user_id,)))
-        self._execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the log of recent changes still holds them
+        count = self.file.write("DELETE FROM event WHERE user_id = ?", [(user_id,)])
+        if not self.file.settle(wait=True):
+            found = f"{count} events were deleted, but another program reads {self.path} and holds up their overwriting"
+            raise OSError(f"{found}. Ask again when it has ended.")
         return count
 
     def close(self) -> None:
-        """Close the file. Closing twice is closing once."""
-        with self._lock:
-            self._database.close()
+        """Write the events that wait, and close the file. Closing twice is closing once."""
+        with self._starting:
+            writer, self._writer = self._writer, None
+            if writer is not None:
+                self._waiting.put(None)
+                writer.join()
+            self.file.close()
 
-    def _execute(self, command: str, values=()) -> list[tuple]:
-        try:
-            with self._lock, closing(self._database.execute(command, values)) as cursor:
-                return cursor.fetchall()
-        except sqlite3.Error as error:
-            raise OSError(f"{self.path} could not be used; SQLite says: {error}") from error
+    def _write(self) -> None:
+        """Write what waits, together, and tell each event's future; when nothing waits, settle the file."""
+        settled = time.monotonic()
+        is_settled, is_open = True, True
+        while is_open:
+            group = self._group(None if is_settled else SETTLE_SECONDS[0])
+            is_open = None not in group
+            group = [one for one in group if one is not None and one[1].set_running_or_notify_cancel()]
+            try:
+                if group:
+                    self.file.write(INSERT, [event.model_dump() for event, _ in group])
+            except BaseException as error:
+                for _, done in group:
+                    done.set_exception(error)
+            else:
+                for _, done in group:
+                    done.set_result(None)
+            is_settled = is_settled and not group
+            if not is_settled and (not group or time.monotonic() - settled > SETTLE_SECONDS[1]):
+                with contextlib.suppress(OSError):
+                    self.file.settle()
+                settled, is_settled = time.monotonic(), True
 
-
-def _open(path: Path) -> sqlite3.Connection:
-    """Check the file and set it up; return a connection that commits each command by itself."""
-    database = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-    try:
-        (damage,) = database.execute("PRAGMA quick_check(1)").fetchone()
-        if damage != "ok":
-            raise ValueError(f"it is damaged: {damage.splitlines()[-1]}")
-        (owner,) = database.execute("PRAGMA application_id").fetchone()
-        (tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if tables and owner != APPLICATION_ID:
-            raise ValueError("it is a database of another program")
-        for setting in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
-            database.execute(f"PRAGMA {setting}")
-        database.executescript(SCHEMA)
-    except BaseException:
-        database.close()
-        raise
-    return database
+    def _group(self, seconds: float | None) -> list:
+        """Return what waits; if nothing does, what comes next within so many seconds."""
+        group = []
+        with contextlib.suppress(Empty):
+            group.append(self._waiting.get(timeout=seconds))
+            while len(group) < MOST_TOGETHER:
+                group.append(self._waiting.get_nowait())
+        return group

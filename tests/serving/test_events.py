@@ -6,6 +6,8 @@ processes may share a store. That acknowledged events outlive kill -9: test_serv
 
 import concurrent.futures
 import contextlib
+import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -57,7 +59,7 @@ def test_a_list_reads_only_the_newest_events_and_the_file_keeps_the_older(path):
         for number in range(5):
             store.append(VIEW.model_copy(update={"movie_id": number}))
         assert [event.movie_id for event in store.of(1, newest=2)] == [3, 4]
-        store._database.executemany("INSERT INTO event VALUES (NULL, 1, ?, 'view', NULL, 0)", [(7,)] * NEWEST)
+        store.file.database.executemany("INSERT INTO event VALUES (NULL, 1, ?, 'view', NULL, 0)", [(7,)] * NEWEST)
         assert [event.movie_id for event in store.of(1)] == [7] * NEWEST and len(store) == NEWEST + 5
 
 
@@ -138,8 +140,172 @@ def test_a_folder_or_a_place_where_nothing_can_be_written_is_an_oserror(tmp_path
         EventStore(tmp_path / "file" / "events.db")
 
 
-def test_a_full_disk_is_an_oserror_and_later_events_are_kept(path):
-    """The limit on a file's size stands for the disk."""
+# ---- while it is open
+
+
+def _kept(path):
+    """The events that somebody else finds in the file."""
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        return database.execute("SELECT count(*) FROM event").fetchone()[0]
+
+
+def _write_at(path, place, content):
+    with open(path, "r+b") as file:
+        file.seek(place)
+        file.write(content)
+
+
+CHANGES = {
+    "moved": lambda path, other: path.rename(other),
+    "moved with its folder": lambda path, other: path.parent.rename(path.parent.with_name("other")),
+    "deleted": lambda path, other: path.unlink(),
+    "replaced by a new store": lambda path, other: (path.rename(other), EventStore(path).close()),
+    "replaced by a text": lambda path, other: (path.rename(other), path.write_text("something else")),
+    "replaced by a folder": lambda path, other: (path.rename(other), path.mkdir()),
+    "cut to nothing": lambda path, other: os.truncate(path, 0),
+    "cut in a page": lambda path, other: os.truncate(path, 5_000),
+    "cut after a page": lambda path, other: os.truncate(path, 4_096),
+    "header overwritten": lambda path, other: _write_at(path, 0, bytes(100)),
+    "page overwritten": lambda path, other: _write_at(path, 4_096, bytes(200)),
+    "another user in one place": lambda path, other: path.write_bytes(path.read_bytes().replace(USER, USER[::-1], 1)),
+}
+USER = bytes(range(1, 9))  # a user_id that is easy to find in the file
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_file_that_is_not_what_it_was_takes_no_event_until_it_is_mended(path, change):
+    """Without the check all of these are acknowledged, and gone at the next start."""
+    event = VIEW.model_copy(update={"user_id": int.from_bytes(USER)})
+    with EventStore(path) as store:
+        for _ in range(3):
+            store.append(event)
+        store.file.settle()
+        copy, other = path.parent.parent / "copy", path.parent.parent / "elsewhere"
+        copy.write_bytes(path.read_bytes())
+        CHANGES[change](path, other)
+        for _ in range(2):
+            for use in (lambda: store.append(VIEW), lambda: store.of(1), lambda: store.forget(1), lambda: len(store)):
+                with pytest.raises(OSError, match="could not be used"):
+                    use()
+        if path.is_dir():
+            path.rmdir()
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(copy.read_bytes())
+        store.append(VIEW)
+        assert (store.of(1), len(store)) == ([VIEW], 4)
+    assert _kept(path) == 4
+
+
+def test_who_moves_the_file_moves_every_event_and_may_put_it_back(path):
+    """Also those that were only in its log of recent changes."""
+    with EventStore(path) as store:
+        for _ in range(3):
+            store.append(VIEW)
+        path.rename(elsewhere := path.with_name("elsewhere"))
+        with pytest.raises(OSError, match="it was moved or deleted; put it back"):
+            store.append(VIEW)
+        assert _kept(elsewhere) == 3
+        elsewhere.rename(path)
+        store.append(VIEW)
+        assert len(store) == 4
+
+
+def test_a_file_that_lacks_its_recent_changes_is_not_begun_anew(path):
+    """The log of recent changes alone: SQLite would delete it when it makes the file."""
+    code = f"""
+import os
+from movierec.serving.events import Event, EventStore
+EventStore({str(path)!r}).append(Event(user_id=1, movie_id=50, kind="view", time=0))
+os.kill(os.getpid(), 9)
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False, timeout=60)
+    path.rename(elsewhere := path.with_name("elsewhere"))
+    with pytest.raises(ValueError, match="its log of recent changes, events.db-wal, is here without it; put it back"):
+        EventStore(path)
+    elsewhere.rename(path)
+    assert _kept(path) == 1
+
+
+@pytest.mark.parametrize("suffix", ["-wal", "-shm"])
+def test_the_files_beside_it_may_be_deleted(path, suffix):
+    with EventStore(path) as store:
+        store.append(VIEW)
+        path.with_name(path.name + suffix).unlink()
+        store.append(VIEW)
+        assert len(store) == _kept(path) == 2
+
+
+def test_only_the_owner_may_read_it_and_an_older_store_is_closed_to_others_too(path):
+    def modes():
+        return {oct(file.stat().st_mode & 0o777) for file in path.parent.iterdir()}
+
+    with EventStore(path) as store:
+        store.append(VIEW)
+        assert modes() == {"0o600"} and len(list(path.parent.iterdir())) == 3
+    path.chmod(0o644)
+    with EventStore(path) as store:
+        assert modes() == {"0o600"} and len(store) == 1
+
+
+FULL = """
+import os, sys
+from movierec.serving.events import Event, EventStore
+folder, events = sys.argv[1], 0
+event = Event(user_id=1, movie_id=50, kind="view", time=0)
+store = EventStore(folder + "/events.db")
+store.append(event)
+with open(folder + "/filler", "wb") as file:
+    try:
+        while True:
+            os.write(file.fileno(), bytes(1024))
+    except OSError:
+        pass
+kept = refused = 0
+while refused < 2:
+    try:
+        store.append(event)
+        kept += 1
+    except OSError as error:
+        assert "full" in str(error), error
+        refused += 1
+assert len(store) == 1 + kept
+if sys.argv[2] == "kill":
+    print(1 + kept, flush=True)
+    os.kill(os.getpid(), 9)
+os.unlink(folder + "/filler")
+store.append(event)
+store.close()
+print(2 + kept)
+"""
+
+
+@pytest.mark.parametrize("then", ["freed", "kill"])
+def test_a_full_disk_is_an_oserror_and_nothing_is_half_written(small_disk, then):
+    """What was acknowledged is there afterwards, and the next start goes on."""
+    command = [sys.executable, "-c", FULL, small_disk, then]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
+    (small_disk / "filler").unlink(missing_ok=True)
+    assert run.stderr == "" and _kept(small_disk / "events.db") == int(run.stdout)
+    with EventStore(small_disk / "events.db") as store:
+        store.append(VIEW)
+        assert len(store) == int(run.stdout) + 1
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of a megabyte; only root may make one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    made = subprocess.run(mount, capture_output=True, check=False) if shutil.which("mount") else None
+    if made is None or made.returncode:
+        pytest.skip("only root can make a small disk, and only where the container may mount")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_a_file_that_may_not_grow_is_an_oserror_and_later_events_are_kept(path):
+    """The limit on a file's size stands for the disk where nobody may make a small one."""
     pytest.importorskip("resource")
     code = """
 import resource, sys
@@ -177,8 +343,69 @@ def test_eight_threads_and_two_stores_of_one_file_lose_nothing_and_keep_the_orde
             assert [event.movie_id for event in stores[0].of(user_id)] == list(range(15))
 
 
+def test_another_process_may_write_at_the_same_time(path):
+    """Its commits change the file, too: they are told from damage."""
+    code = f"""
+from movierec.serving.events import Event, EventStore
+with EventStore({str(path)!r}) as store:
+    for number in range(30):
+        store.append(Event(user_id=2, movie_id=number, kind="view", time=0))
+    store.forget(3)
+"""
+    with EventStore(path) as store:
+        store.append(VIEW.model_copy(update={"user_id": 3}))
+        other = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
+        number = 0
+        while other.poll() is None or number < 30:
+            store.append(VIEW)
+            number += 1
+        assert other.returncode == 0 and len(store) == 30 + number
+        assert len(store.of(2)) == 30 and store.of(3) == []
+    assert _kept(path) == 30 + number
+
+
+def test_events_that_wait_together_share_one_write_to_the_disk(path):
+    """Each is acknowledged once its own transaction is committed, and not before."""
+    commands = []
+    with EventStore(path) as store:
+        store.append(VIEW)
+        store.file.database.set_trace_callback(commands.append)
+        with store.file._writing:  # the disk is busy
+            futures = [store.submit(VIEW.model_copy(update={"movie_id": number})) for number in range(64)]
+            assert not concurrent.futures.wait(futures, timeout=0.2).done
+        concurrent.futures.wait(futures, timeout=20)
+        assert commands.count("COMMIT") <= 2 and len(store) == 65  # one was taken alone, perhaps
+        with store.file._writing:
+            first, gone = store.submit(VIEW), store.submit(VIEW)
+            is_gone = gone.cancel()  # its client went away before it was written
+        first.result(timeout=20)
+        assert len(store) == 66 + (not is_gone)
+
+
+def test_a_store_that_is_closed_keeps_what_waited(path):
+    store = EventStore(path)
+    futures = [store.submit(VIEW) for _ in range(200)]
+    store.close()
+    assert [future.result(timeout=0) for future in futures] == [None] * 200 and _kept(path) == 200
+
+
+def test_a_million_events_are_opened_and_read_by_an_index(path):
+    """Only the shape of the queries: their plan, and what they return."""
+    with EventStore(path) as store:
+        store.file.write("INSERT INTO event VALUES (NULL, ?, ?, 'view', NULL, 0)", [(7, n) for n in range(20_000)])
+        assert [event.movie_id for event in store.of(7)] == list(range(20_000 - NEWEST, 20_000))
+        commands = []
+        store.file.reader.set_trace_callback(commands.append)
+        store.of(7)
+        (plan,) = store.file.read(f"EXPLAIN QUERY PLAN {commands[0]}")
+        assert plan[3] == "SEARCH event USING INDEX event_of_user (user_id=?)"  # no scan, and no sorting
+
+
 def test_each_event_waits_for_the_disk(path):
     """kill -9 does not show it; these are the settings by which SQLite survives a power cut."""
     with EventStore(path) as store:
-        (journal,), (synchronous,) = (store._execute(f"PRAGMA {name}")[0] for name in ("journal_mode", "synchronous"))
-    assert (journal, synchronous) == ("wal", 2)  # 2: FULL
+        settings = [store.file.database.execute(f"PRAGMA {name}").fetchone()[0] for name in SETTINGS]
+    assert settings == ["wal", 2, 1]  # 2: FULL
+
+
+SETTINGS = ("journal_mode", "synchronous", "secure_delete")
