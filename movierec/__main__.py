@@ -53,6 +53,11 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--movies", help="the path of a movies.csv, beside a ratings.csv")
     train.add_argument("--checkpoint", help="a folder; the same command resumes there after a crash")
     train.add_argument("--workers", type=int, default=1, help="processes on this machine that share each batch")
+    train.add_argument(
+        "--trusted-network", action="store_true",
+        help="with --workers: let TensorFlow's server be reached from outside, without a password, where this machine "
+        "does not give the workers a network of their own (Linux does, to root or with user namespaces)",
+    )  # fmt: skip
     train.add_argument("--epochs", type=int, default=80, help="at most this many for each head")
     train.add_argument("--patience", type=int, default=5, help="epochs without a better validation before stopping")
     train.add_argument("--seed", type=int, default=0)
@@ -110,8 +115,9 @@ def _model_folder(folder: str | None) -> Path:
 
 def _train(options, arguments) -> int:
     if options.workers > 1 and not workers.is_one_of_several():
-        return workers.launch([sys.executable, "-m", "movierec", *arguments], options.workers)
-    train(options, workers.strategy())
+        command = [sys.executable, "-m", "movierec", *arguments]
+        return workers.launch(command, options.workers, options.trusted_network)
+    train(options, workers.strategy(options.trusted_network))
     return 0
 
 

@@ -1,7 +1,9 @@
 """Tables cut in two, each half on a server of its own: matrix factorisation with tf.distribute.ParameterServerStrategy.
 
 A demonstration for 10_serving: it starts two servers, one worker and itself, the coordinator, on this machine, trains
-on MovieLens-100K, prints where the tables are and how the loss falls, and ends the others.
+on MovieLens-100K, prints where the tables are and how the loss falls, and ends the others. TensorFlow's servers listen
+on every interface and ask for no password, so all four run in a network of their own. Where the machine gives them
+none, `--trusted-network` allows it.
 """
 
 import json
@@ -14,7 +16,7 @@ os.environ.pop("TF_NUM_INTEROP_THREADS", None)  # with one such thread a server 
 import movierec
 from movierec.data import make_indices
 from movierec.keras2 import tf
-from movierec.training import free_ports
+from movierec.training import free_ports, isolation
 
 DIM, BATCH, STEPS, EPOCHS = 32, 1024, 80, 4
 RATE = 0.1  # of Adagrad, which moves only the rows of the batch
@@ -33,7 +35,7 @@ def start_cluster() -> list:
     processes = []
     for kind, number in (("ps", 0), ("ps", 1), ("worker", 0)):
         config = json.dumps({"cluster": cluster, "task": {"type": kind, "index": number}})
-        command = [sys.executable, __file__, "serve"]
+        command = isolation.attached([sys.executable, __file__, "serve"])  # it ends with this process
         processes.append(subprocess.Popen(command, env=os.environ | {"TF_CONFIG": config}))
     os.environ["TF_CONFIG"] = json.dumps({"cluster": cluster, "task": {"type": "chief", "index": 0}})
     return processes
@@ -84,6 +86,8 @@ def train() -> None:
 if __name__ == "__main__":
     if sys.argv[1:] == ["serve"]:
         serve()
+    movierec.load("ml-100k")  # fetched here: a network of their own does not reach the internet
+    isolation.isolate_this_program(trusted_network="--trusted-network" in sys.argv)
     processes = start_cluster()
     try:
         train()
