@@ -53,6 +53,20 @@ class Ease:
         np.fill_diagonal(p, 0)
         return p.astype(np.float32, copy=False)
 
+    @staticmethod
+    def factors(x, regularisation: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return K = (X Xᵀ + λ I)⁻¹, float32 `[rows, rows]`, and the diagonal of G = Xᵀ K X, float32 `[num_movies]`.
+
+        They determine B, see `solve`, and are smaller where rows are fewer than movies. Memory: 8 bytes x rows x
+        movies.
+        """
+        check_positive(regularisation=regularisation)
+        x = sparse.csr_array(x, dtype=np.float64)
+        k = (x @ x.T).toarray(order="C")
+        k[np.diag_indices_from(k)] += regularisation
+        _invert_in_place(k)
+        return k.astype(np.float32), x.multiply(k @ x).sum(axis=0).astype(np.float32)
+
 
 def _invert_in_place(a: np.ndarray) -> None:
     """Replace a symmetric positive definite matrix in C order by its inverse (Cholesky)."""

@@ -124,8 +124,11 @@ def sums(entries: Entries, num_rows, watched, starred=None):
 def weighted_sums(entries: Entries, weight, num_rows, table, training=False):
     """Return Σ_j weight_j · table_j, float32 `[num_rows, dim]`: a product with a sparse matrix of the weights `[E]`.
 
-    It and its gradient for the table run on the CPU: on a GPU, TensorFlow has no deterministic kernel for them.
+    It and its gradient for the table run on the CPU: on a GPU, TensorFlow has no deterministic kernel for them. A table
+    that is not kept as a matrix, such as `FewUsers`, sums on its own.
     """
+    if hasattr(table, "sums"):
+        return table.sums(entries, weight, num_rows)
     places = tf.cast(tf.stack([entries.row, entries.movie], axis=1), tf.int64)
     matrix = tf.SparseTensor(places, weight, tf.cast([num_rows, tf.shape(table)[0]], tf.int64))
 

@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from movierec.baselines import Ease
 from movierec.data import UNKNOWN
 from movierec.keras2 import tf
 from movierec.models.attention import AttentionEncoder
 from movierec.models.history import Entries, History, Lists, rated_vectors, weighted_sums
 from movierec.models.layers import Draws, Dropout, multilayer_perceptron, small_random, start_at
+from movierec.models.linear import make_linear
 from movierec.models.settings import MOST_LINEAR_MOVIES, Settings
 
 ATTENTION = {"length": 50, "blocks": 2, "dropout": 0.3}  # of the encoder, as in notebook 08
@@ -39,7 +39,7 @@ class RankingHead(tf.keras.layers.Layer):
 
     with e_uj the residual. If the history is in order, what comes next depends most on what came last: w fades with
     the number of newer ratings, w = floor + (1 − floor) · exp(−age / fade). Otherwise all weights are 1. `linear`: B,
-    if it was solved before; it takes 4 · num_movies² bytes, 0.4 GB for 10,000 films.
+    if it was solved before, see `make_linear`; it takes 4 · num_movies² bytes at most, 0.4 GB for 10,000 films.
 
     With `content_share`, id_i and b_i are 0 for films that nobody rated, and in each step of training for a random
     share of the others; b + Σ_g features_ig · b_g replaces the bias, so that the features learn to predict alone.
@@ -79,8 +79,7 @@ class RankingHead(tf.keras.layers.Layer):
         self.deep = None if "deep" in self.without else multilayer_perceptron(dim, hidden, dim, dropout, draws)
         self.linear = None
         if "linear" not in self.without and settings.linear_weight and self.num_movies <= MOST_LINEAR_MOVIES:
-            solved = Ease.solve(history.rated(), settings.linear_regularisation) if linear is None else linear
-            self.linear = tf.constant(solved)  # B
+            self.linear = make_linear(history, lists, settings.linear_regularisation, linear)  # B
         self.rated = None  # where no film relies on its features alone
         if settings.content_share:
             self.rated = tf.constant((count > 0)[:, None], tf.float32)
@@ -224,8 +223,9 @@ class RankingHead(tf.keras.layers.Layer):
             "deep": tf.zeros_like(y[:, 0]) if self.deep is None else tf.linalg.matvec(y, self.deep(x)[0]),
         }
         if self.linear is not None:
-            pairs = tf.gather(tf.gather(self.linear, entries.movie), movie, axis=1)
-            shares["linear"] = self.settings.linear_weight * weight[:, None] * pairs
+            each = entries._replace(row=tf.range(tf.size(weight)))  # a row for each film of the history
+            pairs = weighted_sums(each, tf.ones_like(weight), tf.size(weight), self.linear)
+            shares["linear"] = self.settings.linear_weight * weight[:, None] * tf.gather(pairs, movie, axis=1)
         return shares
 
     def hide(self, entries: Entries, num_rows):

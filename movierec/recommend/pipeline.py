@@ -11,7 +11,7 @@ import numpy as np
 from movierec.baselines import Bias
 from movierec.data import UNKNOWN, Indices
 from movierec.keras2 import tf
-from movierec.models import HybridModel
+from movierec.models import FewUsers, HybridModel
 from movierec.recommend.people import A_PERSON, Histories, People, genre_bonus, popular_lately
 
 CANDIDATES = 100  # films that retrieval hands to ranking, or k if that is more
@@ -77,13 +77,19 @@ class Pipeline(Histories):
         self.directions = tf.constant(vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(1e-12))
 
     def _with_saved_linear(self, head, number: int):
-        """Return the head with B as a variable of ours: a SavedModel would write a constant into the program."""
+        """Return the head with B, or K, as a variable of ours: a SavedModel would write a constant into the program."""
         if head.linear is None:
             return head
-        variable = tf.Variable(head.linear, trainable=False)  # the same memory
+        linear, head = head.linear, copy.copy(head)
+        if isinstance(linear, FewUsers):
+            own = tf.Variable(linear.own, trainable=False)
+            setattr(self, f"linear_own_{number}", own)
+            variable = tf.Variable(linear.inverse, trainable=False)
+            linear = FewUsers(linear.rated, variable, own)
+        else:
+            variable = linear = tf.Variable(linear, trainable=False)  # the same memory
         setattr(self, f"linear_{number}", variable)
-        head = copy.copy(head)
-        vars(head)["linear"] = variable  # not by Keras, which would count it among the weights of the head
+        vars(head)["linear"] = linear  # not by Keras, which would count it among the weights of the head
         return head
 
     # ---- scores and lists

@@ -6,7 +6,9 @@
                                        other members of an ensemble
 
 Loading reads numbers only, so a folder from somebody else runs no code of theirs. EASE's item-item matrix B, 4 bytes x
-movies², is stored once, among the variables of the SavedModel. Taught in notebooks/07_recommendations and 10_serving.
+movies², or what determines it (see `FewUsers`), is stored once, among the variables of the SavedModel.
+
+Taught in notebooks/07_recommendations and 10_serving.
 """
 
 import json
@@ -28,6 +30,7 @@ from movierec.models import HEADS, History, HybridModel, Settings
 FORMAT = "movierec-hybrid-3"
 MANIFEST, ARRAYS = "manifest.json", "assets.extra/arrays.npz"
 LINEAR = "linear_{}/.ATTRIBUTES/VARIABLE_VALUE"  # where a SavedModel keeps the B of each member of the `Pipeline`
+OWN = "linear_own_{}/.ATTRIBUTES/VARIABLE_VALUE"  # and, of `FewUsers`, whose K is in the place of B
 PAST = ("user_index", "movie_index", "residual", "timestamp")
 TRAINED = ("history", "best_epochs", "fit_seconds", "seed")  # attributes of a `Hybrid` besides its parts
 SERVED = ("recommend", "recommend_after", "recommend_new", "similar")
@@ -164,7 +167,7 @@ def _description(hybrid) -> dict:
     }
 
 
-def _rebuild(description: dict, arrays: dict, linear: np.ndarray | None) -> tuple[tuple, dict]:
+def _rebuild(description: dict, arrays: dict, linear: np.ndarray | tuple | None) -> tuple[tuple, dict]:
     indices = Indices(arrays["user_ids"], arrays["movie_ids"])
     weeks = Weeks(*description["weeks"])
     columns = (arrays[f"past_{name}"] for name in PAST)
@@ -187,12 +190,14 @@ def _rebuild(description: dict, arrays: dict, linear: np.ndarray | None) -> tupl
     return (model, indices, movies, weeks, bias, seen), attributes
 
 
-def _linear(place: Path, number: int) -> np.ndarray | None:
-    """Return B of a member, float32 `[num_movies, num_movies]`; None if it has none."""
+def _linear(place: Path, number: int) -> np.ndarray | tuple | None:
+    """Return B of a member, float32 `[num_movies, num_movies]`, or (K, g) of its `FewUsers`; None if it has none."""
     if not (place / "variables").exists():  # without a ranking head there is no program
         return None
-    variables, name = tf.train.load_checkpoint(str(place / "variables/variables")), LINEAR.format(number)
-    return variables.get_tensor(name) if variables.has_tensor(name) else None
+    variables = tf.train.load_checkpoint(str(place / "variables/variables"))
+    names = [name.format(number) for name in (LINEAR, OWN) if variables.has_tensor(name.format(number))]
+    found = [variables.get_tensor(name) for name in names]
+    return tuple(found) if len(found) == 2 else found[0] if found else None
 
 
 def _arrays_file(place: Path, number: int) -> Path:

@@ -1,0 +1,62 @@
+"""The linear path without its matrix, against arithmetic on paper and against the matrix of `Ease.solve`.
+
+Protected: few users and many films cost memory for the users, and the scores are those of EASE.
+"""
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from movierec.baselines import Ease
+from movierec.keras2 import tf
+from movierec.models import Entries, FewUsers, Lists
+
+RATED = np.array([[1, 1, 0], [0, 1, 1]])  # two users, three films
+
+
+def _few_users(x, regularisation):
+    users, movies = np.nonzero(x)
+    starts = np.append(0, np.cumsum(np.count_nonzero(x, axis=1))).astype(np.int32)
+    lists = Lists(*map(tf.constant, (starts, movies.astype(np.int32), np.zeros(len(users), np.float32))))
+    return FewUsers(lists, *map(tf.constant, Ease.factors(sparse.csr_array(x), regularisation)))
+
+
+def _entries(row, movie):
+    row, movie = np.array(row, np.int32), np.array(movie, np.int32)
+    return Entries(*map(tf.constant, (row, movie, np.zeros(len(row), np.float32), np.zeros(len(row), np.float32))))
+
+
+def test_the_factors_are_those_on_paper():
+    """x xᵀ + I = [[3, 1], [1, 3]], whose inverse is [[3, −1], [−1, 3]] / 8; film 1: (1, 1) K (1, 1)ᵀ = 4 / 8."""
+    inverse, own = Ease.factors(sparse.csr_array(RATED), 1)
+    np.testing.assert_allclose(inverse, [[3 / 8, -1 / 8], [-1 / 8, 3 / 8]], rtol=1e-6)
+    np.testing.assert_allclose(own, [3 / 8, 4 / 8, 3 / 8], rtol=1e-6)
+    assert inverse.dtype == own.dtype == np.float32
+
+
+def test_the_sums_are_those_on_paper():
+    """G_01 = 2/8, G_02 = −1/8, G_12 = 2/8. B_01 = (2/8) / (1 − 4/8) = .5, B_10 = B_12 = .4, B_02 = −.2, B_21 = .5.
+
+    Two of film 0 and one of film 1: .4, 2 · .5, 2 · −.2 + .4. Film 2 alone is the row of B. Nobody rated anything: 0.
+    """
+    linear = _few_users(RATED, 1)
+    sums = linear.sums(_entries([0, 0, 1], [0, 1, 2]), tf.constant([2.0, 1.0, 1.0]), 3)
+    np.testing.assert_allclose(sums, [[0.4, 1, 0], [-0.2, 0.5, 0], [0, 0, 0]], atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(20, 300), (1, 50), (60, 40)])
+def test_they_are_those_of_the_matrix(shape):
+    rng = np.random.default_rng(0)
+    x = (rng.random(shape) < 0.2).astype(float)
+    x[:, 0] = 0  # a film that nobody rated
+    row, movie = np.nonzero(rng.random((5, shape[1])) < 0.3)
+    weight = rng.random(len(row)).astype(np.float32)
+    dense = np.zeros((5, shape[1]), np.float32)
+    dense[row, movie] = weight
+    sums = _few_users(x, 10).sums(_entries(row, movie), tf.constant(weight), 5)
+    np.testing.assert_allclose(sums, dense @ Ease.solve(x, 10), atol=1e-6)
+
+
+def test_a_weight_of_regularisation_must_be_above_zero():
+    with pytest.raises(ValueError, match="`regularisation` must be above 0"):
+        Ease.factors(RATED, 0)
