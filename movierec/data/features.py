@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from movierec.calls import as_table, genre_texts
 from movierec.data.indices import UNKNOWN, Indices
 
 AGE_EDGES_YEARS = (18, 25, 35, 45, 50, 56)  # the age groups that MovieLens 1M publishes
@@ -25,10 +26,10 @@ class Features(NamedTuple):
 def genre_flags(genres: pd.Series) -> pd.DataFrame:
     """Return one column a genre, alphabetical, int64: 1 where a text such as "Action|Crime" names it, 0 elsewhere.
 
-    An empty or missing text names no genre. The index is that of `genres`. The texts are split as Python objects:
-    pandas' own split of Arrow strings would add a column "".
+    An empty or missing text names no genre; a list of genres is as good. The index is that of `genres`. The texts are
+    split as Python objects: pandas' own split of Arrow strings would add a column "".
     """
-    return genres.astype(object).fillna("").str.get_dummies("|")
+    return genre_texts(genres).str.get_dummies("|")
 
 
 def movie_features(movies: pd.DataFrame | None, indices: Indices, about_movies: pd.DataFrame | None = None) -> Features:
@@ -77,6 +78,7 @@ def table_features(table: pd.DataFrame, key: str, ids: np.ndarray, name: str = "
     `key` is "movie_id" or "user_id"; `name` is what errors call the table. ValueError if `key` is missing or repeats,
     no row is known, or a column is neither numbers nor text.
     """
+    table = as_table(table, name, key)
     known = _rows_of(table, key, ids, name)
     if not table[key].isin(ids).any():
         raise ValueError(
@@ -109,14 +111,14 @@ def _numbers_of(column: pd.Series, label: str, name: str) -> pd.DataFrame:
 
 def catalogue(movies: pd.DataFrame | None, indices: Indices, popularity: np.ndarray) -> pd.DataFrame:
     """Return movie_id, title, genres, year, popularity of every movie of `indices`; "movie 42" if it has no title."""
-    known = pd.DataFrame(columns=["movie_id"]) if movies is None else movies
+    known = pd.DataFrame(columns=["movie_id"]) if movies is None else as_table(movies, "movies", "movie_id")
     known = known.set_index("movie_id").reindex(indices.movie_ids, columns=["title", "genres", "year"]).astype(object)
     fallback = [f"movie {movie_id}" for movie_id in indices.movie_ids]
     return pd.DataFrame(
         {
             "movie_id": indices.movie_ids,
             "title": np.where(known["title"].isna(), fallback, known["title"]).astype(str),
-            "genres": known["genres"].fillna("").to_numpy(str),
+            "genres": genre_texts(known["genres"]).to_numpy(str),
             "year": pd.to_numeric(known["year"], errors="coerce").astype("Int64").array,
             "popularity": popularity,
         }
@@ -126,8 +128,7 @@ def catalogue(movies: pd.DataFrame | None, indices: Indices, popularity: np.ndar
 def _rows_of(table: pd.DataFrame | None, key: str, ids: np.ndarray, name: str) -> pd.DataFrame:
     if table is None:
         return pd.DataFrame(index=ids)
-    if key not in table:
-        raise ValueError(f"`{name}` needs {key}; it has {', '.join(map(str, table.columns))}.")
+    table = as_table(table, name, key)
     twice = table[key][table[key].duplicated()]
     if len(twice):
         raise ValueError(

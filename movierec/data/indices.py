@@ -13,6 +13,8 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from movierec.calls import as_table
+
 PAIR = ["user_id", "movie_id"]
 UNKNOWN = -1  # the index of an id that is not known
 LARGEST_EXACT = 2**53  # above, a float no longer holds every whole number
@@ -142,7 +144,7 @@ def make_indices(train: pd.DataFrame, movies: pd.DataFrame | None = None) -> Ind
     user_ids, movie_ids = (published_ids(train[name], "train") for name in PAIR)
     columns = [movie_ids]
     if movies is not None:
-        columns.append(published_ids(movies["movie_id"], "movies"))
+        columns.append(published_ids(as_table(movies, "movies", "movie_id")["movie_id"], "movies"))
         check_same_kind(columns[1], "movies", movie_ids, "train")
     return Indices(_once([user_ids]), _once(columns))
 

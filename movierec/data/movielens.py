@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import platformdirs
 
+from movierec.calls import check_keywords
 from movierec.data import download, formats
 from movierec.data.cleaning import clean
 from movierec.data.tables import RATINGS, MovieLens, cached
@@ -46,6 +47,7 @@ def star_step(name: str) -> float:
     return 1.0 if name in ("ml-100k", "ml-1m") else 0.5
 
 
+@check_keywords()
 def load(name: str = COURSE, folder: str | os.PathLike | None = None) -> MovieLens:
     """Return the cleaned tables of a MovieLens data set; fetch it first if it is not in the data folder.
 
@@ -74,6 +76,7 @@ def load(name: str = COURSE, folder: str | os.PathLike | None = None) -> MovieLe
     return MovieLens(**found)
 
 
+@check_keywords()
 def read(
     ratings: str | os.PathLike,
     movies: str | os.PathLike | None = None,

@@ -10,6 +10,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from movierec.calls import check_keywords
 from movierec.data.cleaning import check_columns, check_once, check_ratings
 from movierec.data.indices import PAIR, order_by_user_and_time, pair_repeats
 
@@ -137,6 +138,7 @@ def _floor(share: float, n):
     return np.floor(share * n + 1e-9).astype(int)  # 0.29 * 100 is 28.999…
 
 
+@check_keywords()
 def split_by_user_time(ratings: pd.DataFrame, validation: float = 0.1, test: float = 0.1) -> Split:
     """Split each user's ratings in time order: the oldest train, the next validation, the newest test.
 
@@ -162,6 +164,7 @@ def split_by_user_time(ratings: pd.DataFrame, validation: float = 0.1, test: flo
     return _cut(ratings, newer, n_validation, n_test, "user")
 
 
+@check_keywords()
 def split_by_time(ratings: pd.DataFrame, validation: float = 0.1, test: float = 0.1) -> Split:
     """Cut once in time for everybody: the oldest ratings train, the next validation, the newest test.
 
@@ -179,6 +182,7 @@ def split_by_time(ratings: pd.DataFrame, validation: float = 0.1, test: float = 
     return _cut(ratings, newer, _floor(validation, len(ratings)), _floor(test, len(ratings)), "everyone")
 
 
+@check_keywords()
 def split_leave_last(ratings: pd.DataFrame) -> Split:
     """Take each user's newest rating as test, the one before as validation, the rest as train: for sequence models.
 
@@ -191,6 +195,7 @@ def split_leave_last(ratings: pd.DataFrame) -> Split:
     return _cut(ratings, newer, n >= 3, (n >= 2).astype(int), "user")
 
 
+@check_keywords()
 def split_random5(ratings: pd.DataFrame) -> list[Split]:
     """Return five splits of 80 / 20, without validation: each rating is in the test part once.
 
@@ -203,6 +208,7 @@ def split_random5(ratings: pd.DataFrame) -> list[Split]:
     return [Split(ratings[~test], None, ratings[test]) for test in in_test]
 
 
+@check_keywords()
 def split_stratified(ratings: pd.DataFrame) -> Split:
     """Split as Microsoft Recommenders' benchmark: of each movie, a random 75 % of its ratings train, the rest test.
 

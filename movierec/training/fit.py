@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from movierec.baselines import Bias
+from movierec.calls import check_keywords
 from movierec.data import Split, features, make_indices, order_by_user_and_time
 from movierec.evaluation import LIKED_FROM_STARS, evaluate_ranks, held_out_ranks, metrics
 from movierec.files import sha256_of_arrays
@@ -40,6 +41,7 @@ MOST_VALIDATED = 20_000  # users whose lists are measured after an epoch; their 
 LISTS_FACTOR = 8  # times as many ratings in a step of the stars head, where histories are lists
 
 
+@check_keywords(*Settings.model_fields)
 @deterministic_ops()
 def fit_hybrid(
     split: Split, movies: pd.DataFrame | None = None, users: pd.DataFrame | None = None, *,
@@ -146,6 +148,7 @@ def fit_hybrid(
     return hybrid
 
 
+@check_keywords(*(name for name in fit_hybrid.keywords if name != "seed"))
 def fit_ensemble(split: Split, *tables, seeds: tuple = (0, 1, 2), checkpoint=None, **settings) -> Ensemble:
     """Fit hybrids that differ in their seed only; their mean is better, and as many times slower to fit and to ask.
 

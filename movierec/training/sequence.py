@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from movierec.baselines import Bias
+from movierec.calls import check_keywords
 from movierec.data import UNKNOWN, Indices, Split, features, make_indices
 from movierec.evaluation import evaluate_ranking
 from movierec.keras2 import tf
@@ -112,6 +113,7 @@ class SequenceRecommender:
         return chance / chance.sum()
 
 
+@check_keywords()
 @deterministic_ops()
 def fit_sequence(
     split: Split, movies: pd.DataFrame | None = None, *, seed: int = 0, loss: str = "softmax", length: int = 50,

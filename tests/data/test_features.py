@@ -7,7 +7,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from movierec.data import batches, make_weeks, movie_features, rating_rows, table_features, user_features
+from movierec.data import (
+    batches,
+    catalogue,
+    make_indices,
+    make_weeks,
+    movie_features,
+    rating_rows,
+    table_features,
+    user_features,
+)
 from movierec.data.features import Weeks
 from movierec.data.indices import Indices
 
@@ -232,3 +241,20 @@ def test_a_table_stands_beside_what_is_known_already(tiny, tiny_indices):
 def test_a_table_that_cannot_be_joined_is_refused(tiny, tiny_indices, mine, says):
     with pytest.raises(ValueError, match=says):
         movie_features(tiny.movies, tiny_indices, mine)
+
+
+def test_tables_by_an_index_and_genres_as_lists_are_the_same_tables(tiny, tiny_indices):
+    """What pandas users make: `set_index("movie_id")`, and a column of lists."""
+    lists = tiny.movies.assign(genres=[genres.split("|") if genres else [] for genres in tiny.movies["genres"]])
+    expected = movie_features(tiny.movies, tiny_indices)
+    by_index = lists.set_index("movie_id")
+    for movies in (lists, by_index, by_index.assign(genres=by_index["genres"].map(tuple))):
+        found = movie_features(movies, tiny_indices)
+        assert found.names == expected.names and (found.values == expected.values).all()
+        assert catalogue(movies, tiny_indices, 0)["genres"].tolist() == tiny.movies["genres"].tolist()
+    by_index = tiny.users.set_index("user_id")
+    assert (user_features(by_index, tiny_indices).values == user_features(tiny.users, tiny_indices).values).all()
+    about = pd.DataFrame({"movie_id": [10, 20], "minutes": [81, 90]})
+    assert make_indices(tiny.ratings, lists.set_index("movie_id")).movie_ids.tolist() == tiny_indices.movie_ids.tolist()
+    found = movie_features(None, tiny_indices, about.set_index("movie_id"))
+    assert found.values[:2, 0].tolist() == [-1, 1]  # (81 − 85.5) / 4.5

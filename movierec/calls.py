@@ -1,0 +1,139 @@
+"""Calls as people type them: a misspelt name is answered with the nearest one, an index named movie_id is a column."""
+
+import difflib
+import functools
+import inspect
+import numbers
+import os
+
+import numpy as np
+import pandas as pd
+
+ALSO_KNOWN_AS = {  # names in other libraries
+    "lr": "learning_rate",
+    "random_state": "seed",
+    "random_seed": "seed",
+    "verbose": "progress",
+    "test_size": "test",
+    "val": "validation",
+    "n": "k",
+    "num": "k",
+    "top_k": "k",
+    "items": "movies",
+    "item": "movie",
+    "film": "movie",
+    "reasons": "because",
+    "embedding_dim": "dim",
+}
+
+
+class WrongKeyword(TypeError, ValueError):
+    """A keyword that a function does not have: a TypeError, as Python's own, and a ValueError, as of wrong settings."""
+
+
+def check_keywords(*more: str):
+    """Return a decorator: a keyword that the function does not have is refused, and the nearest one is named.
+
+    Args:
+        more: names that the function takes beside those of its signature, by `**settings`.
+    """
+
+    def decorate(function):
+        kinds = inspect.signature(function).parameters.values()
+        names = [one.name for one in kinds if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
+        names = [name for name in (*names, *more) if name != "self"]
+        known = frozenset(names)
+
+        @functools.wraps(function)
+        def call(*arguments, **keywords):
+            if not known.issuperset(keywords):
+                wrong = next(name for name in keywords if name not in known)
+                raise WrongKeyword(_wrong_keyword(function.__name__, wrong, keywords[wrong], names))
+            return function(*arguments, **keywords)
+
+        call.keywords = names
+        return call
+
+    return decorate
+
+
+def _wrong_keyword(function: str, name: str, value, names: list[str]) -> str:
+    alias = ALSO_KNOWN_AS.get(name)
+    near = alias if alias in names else nearest(name, names)
+    if near is None:
+        return f"`{name}` is not a setting of {function}; it has {', '.join(names)}."
+    return f"`{name}` is not a setting of {function}. Did you mean {near}? Try {function}(…, {near}={_short(value)})."
+
+
+def nearest(name, names) -> str | None:
+    """Return the name that is spelt most like `name`, capitals aside; None if none is near."""
+    by_lower = {str(one).casefold(): one for one in reversed(list(names))}
+    found = difflib.get_close_matches(str(name).casefold(), by_lower, n=1)
+    return by_lower[found[0]] if found else None
+
+
+def _short(value) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 and "\n" not in text else "…"
+
+
+def whole_number(value, name: str, most: int | None = None, noun: str = "") -> int:
+    """Return `value` as an int from 1; one above `most` becomes `most`: there are no more.
+
+    Raises:
+        ValueError: if it is no whole number, or below 1. A float such as 10.0 is whole; True and "10" are no numbers.
+    """
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not is_number or value < 1 or value % 1 != 0:  # NaN and infinity leave no 0 either
+        upto = "1 or more" if most is None else f"1 to {most:,} ({noun})"
+        try:
+            example = max(1, round(float(value)))
+        except (TypeError, ValueError, OverflowError):
+            example = 10
+        raise ValueError(f"{name} must be a whole number, {upto}; got {value!r}. Try {name}={example}.")
+    return int(value) if most is None else min(int(value), most)
+
+
+def wrong_kind(value, name: str, must: str, tries: dict[str, str]) -> ValueError:
+    """Return the error for an argument of another kind; `tries` is {name of the kind, or "path": the right call}."""
+    kind = type(value).__name__
+    is_path = isinstance(value, str | os.PathLike)
+    advice = tries.get("path" if is_path else kind) or next(iter(tries.values()))
+    return ValueError(f"`{name}` must be {must}, got {kind}. Try {advice}.")
+
+
+def as_table(table, name: str, key: str) -> pd.DataFrame:
+    """Return a table that has the column `key`, which may also be its index, or be spelt in another way ("userId").
+
+    Raises:
+        ValueError: if `table` is no DataFrame, or no column can be the key.
+    """
+    if not isinstance(table, pd.DataFrame):
+        noun = name.removeprefix("about_")
+        tries = {"": f"{name}=pandas.DataFrame(…)", "MovieLens": f"{name}=data.{noun}"}
+        raise wrong_kind(table, name, "a DataFrame", tries | {"path": f"{name}=pandas.read_csv({str(table)!r})"})
+    if key in table:
+        return table
+    if key in table.index.names:
+        return table.reset_index(level=key)
+    alike = [column for column in table if _plain(column) == _plain(key)]
+    if len(alike) == 1:
+        return table.rename(columns={alike[0]: key})
+    columns = list(map(str, table.columns))
+    likely = [one for one in columns if _plain(one) in ("id", key.split("_")[0])]
+    other = likely[0] if likely else nearest(key, columns) or "…"
+    advice = f'{name}.rename(columns={{"{other}": "{key}"}})'
+    if {"user_id", "movie_id"} & set(columns) and not name.startswith("about"):  # the other table
+        advice = "fit_hybrid(split, movies, users), in this order"
+    raise ValueError(f"`{name}` needs {key}; it has {', '.join(columns)}. Try {advice}.")
+
+
+def genre_texts(genres: pd.Series) -> pd.Series:
+    """Return "Action|Crime" for such a text or for ["Action", "Crime"], "" for what is missing; Python objects."""
+    lists = list, tuple, set, frozenset, np.ndarray
+    texts = genres.astype(object).map(lambda one: "|".join(map(str, one)) if isinstance(one, lists) else one)
+    return texts.astype(object).fillna("")
+
+
+def _plain(name) -> str:
+    return "".join(filter(str.isalnum, str(name))).casefold()
