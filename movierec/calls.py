@@ -90,7 +90,7 @@ def whole_number(value, name: str, most: int | None = None, noun: str = "") -> i
             example = max(1, round(float(value)))
         except (TypeError, ValueError, OverflowError):
             example = 10
-        raise ValueError(f"{name} must be a whole number, {upto}; got {value!r}. Try {name}={example}.")
+        raise ValueError(f"{name} must be a whole number, {upto}; got {value!r}. Try {name.strip('`')}={example}.")
     return int(value) if most is None else min(int(value), most)
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from scipy import sparse
 from tqdm import tqdm
 
+from movierec.calls import whole_number
 from movierec.data import UNKNOWN, Indices
 
 Scorer = Callable[[np.ndarray], np.ndarray]
@@ -165,6 +166,8 @@ def seen_by(users: np.ndarray, seen: pd.DataFrame, indices: Indices) -> sparse.c
 
 
 def top_unseen(scores: np.ndarray, k: int) -> np.ndarray:
-    """Return `top_k`, with UNKNOWN (-1) where nothing but -inf is left."""
-    lists = top_k(scores, k)
-    return np.where(np.isneginf(np.take_along_axis(scores, lists, axis=1)), UNKNOWN, lists)
+    """Return `top_k`, with UNKNOWN (-1) where nothing but -inf is left, or the catalogue has fewer than k movies."""
+    k = whole_number(k, "k")
+    lists = top_k(scores, min(k, scores.shape[1]))
+    lists = np.where(np.isneginf(np.take_along_axis(scores, lists, axis=1)), UNKNOWN, lists)
+    return np.pad(lists, ((0, 0), (0, k - lists.shape[1])), constant_values=UNKNOWN)

@@ -5,6 +5,7 @@ Taught in notebooks/10_serving.
 
 import numpy as np
 
+from movierec.calls import whole_number
 from movierec.evaluation import top_k
 
 EXACT_UP_TO = 100_000  # vectors; below, looking at all of them is as fast and misses nothing
@@ -36,13 +37,13 @@ class Nearest:
     def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the indices of the k best, int64 `[Q, k]`, best first, and their products, float32 `[Q, k]`.
 
-        Where the graph finds fewer than k, as among many equal vectors, the index is -1 and the product -inf.
+        Of fewer than k vectors all come. Where the graph finds fewer than k, as among many equal vectors, the index is
+        -1 and the product -inf.
         """
         queries = np.ascontiguousarray(queries, np.float32)
         if queries.ndim != 2 or queries.shape[1] != self.vectors.shape[1]:
             raise ValueError(f"`queries` must be [Q, {self.vectors.shape[1]}] like the vectors; got {queries.shape}.")
-        if not 1 <= k <= len(self.vectors):
-            raise ValueError(f"k must be 1 to {len(self.vectors):,}, the number of vectors; got {k}.")
+        k = whole_number(k, "k", len(self.vectors), "the vectors")
         if not np.isfinite(queries).all():
             raise ValueError("`queries` must be finite numbers; there is a NaN or an infinity among them.")
         index = np.empty((len(queries), k), np.int64)

@@ -116,7 +116,7 @@ class Pipeline(Histories):
 
     def lists(self, people: People, k):
         """Return the k best of each: film int32 `[U, k]`, UNKNOWN where none is left; score and stars `[U, k]`."""
-        k = _holds((k > 0) & (k <= self.num_movies), tf.convert_to_tensor(k), f"k must be 1 to {self.num_movies}")
+        k = tf.minimum(_holds(k > 0, tf.convert_to_tensor(k), "k must be 1 or more"), self.num_movies)
         scores = self.retrieval(people)
         nothing = tf.size(people.entries.movie) + tf.size(people.genre) == 0  # the only one of whom nothing is known
         scores = tf.where(nothing, self.popular[None], scores)
@@ -172,7 +172,8 @@ class Pipeline(Histories):
         """Return the k films whose ranking vectors point the same way: movie_id, title, score (cosine) `[k]`."""
         index = self._films(movie_id[None])
         cosine = tf.linalg.matvec(self.directions, tf.gather(self.directions, index[0]))
-        score, movie = tf.math.top_k(tf.tensor_scatter_nd_update(cosine, index[:, None], [-np.inf]), k)
+        others = tf.tensor_scatter_nd_update(cosine, index[:, None], [-np.inf])
+        score, movie = tf.math.top_k(others, tf.minimum(k, self.num_movies))
         movie = tf.where(tf.math.is_inf(score), UNKNOWN, movie)
         named = self._named(movie, score, score)
         return {name: named[name] for name in ("movie_id", "title", "score")}

@@ -11,6 +11,7 @@ import numbers
 import numpy as np
 import pandas as pd
 
+from movierec.calls import nearest, whole_number
 from movierec.data import genre_flags
 from movierec.evaluation import metrics
 
@@ -46,7 +47,7 @@ def make_playlist(
         candidates: movie_id, title, score, genres ("Animation|Comedy" or ""), year (may be NA), popularity (ratings in
             train), perhaps minutes; best first.
         vectors: float32 `[num_candidates, dim]`, of the same rows.
-        count: Films, 1 to num_candidates; fewer come if the filters leave fewer. Or else:
+        count: Films, 1 or more; fewer come if there are fewer, or the filters leave fewer. Or else:
         minutes: Length of the evening. A film of unknown length, with MovieLens every film, takes `MINUTES_PER_FILM`.
         familiarity: 0..1, from hidden gems to well-known films, .5 for the scores alone; see `relevance`.
         diversity, calibration: λ and c of `gains`, 0..1; genre_shares: {genre: share} of the history, for c above 0.
@@ -199,7 +200,9 @@ def _allowed(candidates, genres, years, include, exclude) -> np.ndarray:
     for name, wanted in {"include": include, "exclude": exclude}.items():
         wanted = [wanted] if isinstance(wanted, str) else list(wanted)
         unknown = [genre for genre in wanted if genre not in genres]
-        _require(not unknown, f"every genre in `{name}` must be known", unknown, f"Known are {', '.join(genres)}.")
+        near = nearest(unknown[0], genres) if unknown else None
+        advice = f"Known are {', '.join(genres)}." + (f" Did you mean {name}=({near!r},)?" if near else "")
+        _require(not unknown, f"every genre in `{name}` must be known", unknown, advice)
         if wanted:
             passes[f"{name}={wanted}"] = genres[wanted].any(axis=1).to_numpy() == (name == "include")
     if years is not None:
@@ -221,10 +224,7 @@ def _checked_size(count, minutes, num_candidates: int) -> tuple[int, float]:
         holds = isinstance(minutes, numbers.Real) and 0 < minutes < math.inf
         _require(holds, "`minutes` must be a number above 0", repr(minutes), "Try minutes=240.")
         return num_candidates, float(minutes)
-    holds = isinstance(count, numbers.Integral) and 1 <= count <= num_candidates
-    must = f"`count` must be a whole number, 1 to {num_candidates} (the candidates)"
-    _require(holds, must, repr(count), f"Try count={min(7, num_candidates)}.")
-    return int(count), math.inf
+    return whole_number(count, "`count`", num_candidates, "the candidates"), math.inf
 
 
 def _checked_minutes(candidates: pd.DataFrame) -> pd.Series:

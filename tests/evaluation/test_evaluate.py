@@ -87,6 +87,15 @@ class Constant:
         return self.stars if isinstance(self.stars, list) else np.full(len(ratings), self.stars)
 
 
+def test_fewer_movies_than_places_are_a_shorter_list():
+    """The catalogue has five movies: the other places of ten stay empty, and hit nothing."""
+    five, ten = (evaluate_ranking(scorer, SPLIT, INDICES, k=k) for k in (5, 10))
+    np.testing.assert_array_equal(np.stack(ten["movie_index"])[:, :5], np.stack(five["movie_index"]))
+    assert (np.stack(ten["movie_index"])[:, 5:] == -1).all()
+    np.testing.assert_array_equal(ten["recall@10"], five["recall@5"])
+    np.testing.assert_array_equal(ten["precision@10"], five["precision@5"] / 2)
+
+
 LOW = Split(SPLIT.train, None, SPLIT.test.assign(rating=2.0))
 PAIR = table_of((1, 40, 3.0, 1), (2, 40, 3.0, 1))
 
@@ -100,7 +109,7 @@ PAIR = table_of((1, 40, 3.0, 1), (2, 40, 3.0, 1))
         ),
         (lambda: evaluate_ranking(scorer, LOW, INDICES, "validation"), "no validation part; `split_by_user_time"),
         (lambda: evaluate_ranking(scorer, SPLIT, INDICES, "train"), '"validation" or "test"; got \'train\''),
-        (lambda: evaluate_ranking(scorer, SPLIT, INDICES, k=6), "k must be 1 to 5, the number of movies; got 6"),
+        (lambda: evaluate_ranking(scorer, SPLIT, INDICES, k=0), "k must be a whole number, 1 or more; got 0"),
         (
             lambda: evaluate_ranks(np.ones(3), PAIR, INDICES),
             r"one number per row of `held_out`, .*\(2,\); got \(3,\)",

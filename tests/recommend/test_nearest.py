@@ -53,9 +53,10 @@ def test_equal_vectors_that_the_graph_does_not_find_are_said_to_be_missing():
 
 def test_what_cannot_be_searched_is_refused(vectors, queries):
     search = Nearest(vectors).search
-    for k in (0, 2001):
-        with pytest.raises(ValueError, match=f"k must be 1 to 2,000, the number of vectors; got {k}"):
+    for k in (0, 2.5, "3"):
+        with pytest.raises(ValueError, match=rf"k must be a whole number, 1 to 2,000 \(the vectors\); got {k!r}"):
             search(queries, k)
+    assert search(queries[:2], 2001)[0].shape == (2, 2000)  # all there are
     with pytest.raises(ValueError, match=r"`queries` must be \[Q, 9\] like the vectors; got \(50, 8\)"):
         search(queries[:, :8], 3)
     with pytest.raises(ValueError, match="`queries` must be finite numbers"):

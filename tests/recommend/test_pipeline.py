@@ -126,9 +126,14 @@ def test_a_title_or_an_id_and_published_titles_only(fitted, pipeline):
             ask(*wrong)
     with pytest.raises(tf.errors.InvalidArgumentError, match="every user_id must have ratings in train"):
         pipeline.recommend(tf.constant([100, 9999], tf.int64), 5)
-    for k in (0, -1, 31):
-        with pytest.raises(tf.errors.InvalidArgumentError, match="k must be 1 to 30"):
+    for k in (0, -1):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="k must be 1 or more"):
             pipeline.recommend(tf.constant([100], tf.int64), k)
+
+
+def test_of_fewer_films_than_were_asked_for_all_come(pipeline):
+    assert pipeline.recommend(tf.constant([100], tf.int64), 31)["movie_id"].shape == (1, 30)
+    assert pipeline.similar(tf.constant(10, tf.int64), 1000)["movie_id"].shape == (30,)
 
 
 def test_a_title_of_two_films_names_neither_and_seen_films_outside_the_catalogue_are_no_error(
