@@ -276,7 +276,7 @@ def test_the_order_of_many_films_is_never_worse_than_the_ranking_and_mostly_far_
         ({}, "exactly one of count and minutes must be given; got count=None, minutes=None"),
         ({"count": 3, "minutes": 100}, "exactly one of count and minutes must be given; got count=3, minutes=100"),
         ({"count": 0}, r"`count` must be a whole number, 1 to 6 \(the candidates\); got 0. Try count=1"),
-        ({"count": 2, "include": ("Dram",)}, r"Did you mean include=\('Drama',\)\?"),
+        ({"count": 2, "include": ("Crim",)}, r"Did you mean include=\('Crime',\)\?"),
         ({"minutes": math.nan}, "`minutes` must be a number above 0; got nan"),
         ({"minutes": 109}, "the evening must hold 110 minutes, the shortest of 6 films; got minutes=109"),
         ({"count": 2, "familiarity": 1.1}, "`familiarity` must be a number from 0 to 1; got 1.1. Try familiarity=0.5"),
