@@ -15,6 +15,7 @@ import pandas as pd
 
 from movierec.data.indices import PAIR, pair_repeats, published_ids
 from movierec.data.tables import RATINGS, MovieLens, check_has
+from movierec.data.units import is_seconds, seconds
 
 LOG = ["problem", "found", "decision", "removed"]  # columns
 NO_GENRE = {"unknown": "", "(no genres listed)": ""}
@@ -74,10 +75,11 @@ def _latest(ratings: pd.DataFrame) -> pd.Series:
     return ~in_time.duplicated(PAIR, keep="last").reindex(ratings.index)
 
 
-def check_ratings(ratings: pd.DataFrame) -> None:
-    """Raise ValueError unless these are ratings, each pair of user and movie once."""
-    check_columns(ratings, "ratings")
+def check_ratings(ratings: pd.DataFrame) -> pd.DataFrame:
+    """Return what `check_columns` does; raise ValueError if a pair of user and movie is there twice."""
+    ratings = check_columns(ratings, "ratings", is_part=False)
     check_once(ratings, "ratings")
+    return ratings
 
 
 def check_once(ratings: pd.DataFrame, name: str) -> None:
@@ -91,27 +93,40 @@ def check_once(ratings: pd.DataFrame, name: str) -> None:
         )
 
 
-def check_columns(ratings: pd.DataFrame, name: str) -> None:
-    """Raise ValueError unless `ratings` has rows of ids, see `published_ids`, and finite stars and times."""
+def check_columns(ratings: pd.DataFrame, name: str, is_part: bool = True) -> pd.DataFrame:
+    """Return the ratings with times in seconds and with all columns; the table itself if it is so already.
+
+    Times in any unit become seconds, see `units.seconds`. Without times every timestamp is 0, without stars every
+    rating 1. `is_part`: there are more ratings in another table. Raise ValueError unless there are rows of ids, see
+    `published_ids`, finite stars, and times that can be read.
+    """
     if not isinstance(ratings, pd.DataFrame):
         raise ValueError(
             f"`{name}` must be a DataFrame, got {type(ratings).__name__}. "
             '`movierec.load("ml-100k").ratings` is such a table.'
         )
-    check_has(ratings, name, RATINGS, 'movierec.load("ml-100k").ratings')
+    check_has(ratings, name, PAIR, 'movierec.load("ml-100k").ratings')
     if ratings.empty:
         raise ValueError(f"`{name}` has no row. A split needs ratings in train and in test.")
-    for column, unit in (("rating", "stars"), ("timestamp", "Unix seconds")):
-        values = ratings[column]
-        is_number = pd.api.types.is_numeric_dtype(values)
-        bad = ~np.isfinite(values.to_numpy(float, na_value=np.nan)) if is_number else np.ones(len(values), bool)
-        if bad.any():
-            raise ValueError(
-                f"every {column} in `{name}` must be a number ({unit}); {bad.sum():,} of {len(ratings):,} are not, "
-                f"e.g. {values[bad].head(3).tolist()}. Drop or mend them."
-            )
-    for column in PAIR:
-        published_ids(ratings[column], name)
+    if "rating" not in ratings:
+        ratings = ratings.assign(rating=np.float32(1))
+    if "timestamp" not in ratings:
+        ratings = ratings.assign(timestamp=0)
+    times = seconds(ratings["timestamp"], f"timestamp in `{name}`", is_part=is_part)
+    if not is_seconds(ratings["timestamp"]):
+        ratings = ratings.assign(timestamp=times)
+    values = ratings["rating"]
+    is_number = pd.api.types.is_numeric_dtype(values)
+    bad = ~np.isfinite(values.to_numpy(float, na_value=np.nan)) if is_number else np.ones(len(values), bool)
+    if bad.any():
+        raise ValueError(
+            f"every rating in `{name}` must be a number (stars); {bad.sum():,} of {len(ratings):,} are not, "
+            f"e.g. {values[bad].head(3).tolist()}. Drop or correct them."
+        )
+    given = {column: ratings[column] for column in PAIR}
+    ids = {column: published_ids(values, name) for column, values in given.items()}
+    changed = {column: ids[column] for column in PAIR if ids[column] is not given[column]}
+    return ratings.assign(**changed) if changed else ratings
 
 
 def natural_title(title: str) -> str:

@@ -3,8 +3,6 @@
 An id is a whole number or a text such as "U1" or "007"; one column has one kind. Taught in notebooks/02_preprocessing.
 """
 
-import sys
-import warnings
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,20 +12,11 @@ import numpy as np
 import pandas as pd
 
 from movierec.calls import as_table
+from movierec.data.units import say
 
 PAIR = ["user_id", "movie_id"]
 UNKNOWN = -1  # the index of an id that is not known
 LARGEST_EXACT = 2**53  # above, a float no longer holds every whole number
-INSIDE = {"movierec", "contextlib", "functools", "pandas"}  # whose lines a warning does not name
-
-
-def say(message: str) -> None:
-    """Warn of what was understood or changed, at the line outside this package that called it."""
-    frame, level = sys._getframe(1), 2
-    while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] in INSIDE:
-        frame, level = frame.f_back, level + 1
-    warnings.warn(message, stacklevel=level)
-
 
 # ---- columns of ids
 
