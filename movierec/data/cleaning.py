@@ -9,6 +9,7 @@ import difflib
 import functools
 import re
 import time
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -91,6 +92,22 @@ def check_once(ratings: pd.DataFrame, name: str) -> None:
             f"repeat one, e.g. {ratings[repeated][PAIR].head(3).to_numpy().tolist()}. "
             'Try ratings.drop_duplicates(["user_id", "movie_id"], keep="last").'
         )
+
+
+def check_disjoint(parts: dict[str, pd.DataFrame]) -> None:
+    """Raise ValueError if a user's rating of a movie is there twice, in one part or in two."""
+    if not pair_repeats(pd.concat([part[PAIR] for part in parts.values()])):
+        return
+    for name, part in parts.items():
+        check_once(part, name)
+    for first, second in combinations(parts, 2):
+        both = parts[first][PAIR].merge(parts[second][PAIR])["user_id"].unique()
+        if len(both):
+            raise ValueError(
+                f"{first} and {second} must be disjoint; {len(both):,} of {parts[first]['user_id'].nunique():,} users "
+                f"have a movie in both, e.g. user_id {both[:3].tolist()}. Use the `Split` as "
+                "`movierec.split_by_user_time` returns it."
+            )
 
 
 def check_columns(ratings: pd.DataFrame, name: str, is_part: bool = True) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """Ratings in, `Split(train, validation, test)` out: what a model may learn from, and what it is measured on.
 
 Every split is deterministic, and raises ValueError if a column is missing or malformed, or a share is out of range.
+Times may be in any unit, see `units.seconds`. Where they do not tell what is newer, the parts are drawn at random.
 Taught in notebooks/02_preprocessing and 03_baselines.
 """
 
@@ -11,11 +12,13 @@ import numpy as np
 import pandas as pd
 
 from movierec.calls import check_keywords
-from movierec.data.cleaning import check_columns, check_once, check_ratings
-from movierec.data.indices import PAIR, order_by_user_and_time, pair_repeats
+from movierec.data.cleaning import check_columns, check_disjoint, check_ratings
+from movierec.data.indices import PAIR, check_same_kind, order_by_user_and_time
+from movierec.data.units import has_time, say
 
 PARTS = ("train", "validation", "test")
 IN_TIME = ("user", "everyone", None)
+ONE_RATING_EACH = "Each user has one rating, and could only be trained or tested: more ratings of a user are needed."
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -24,7 +27,7 @@ class Split:
 
     Attributes:
         in_time: What the parts promise. "user": no rating of a user is newer than one of theirs in a later part;
-            "everyone": no rating at all is newer than one in a later part; None: no promise, as in a random split.
+            "everyone": no rating at all is newer than one in a later part; None: no promise, drawn at random.
 
     Raises:
         ValueError: A table lacks a column or is empty, a user's rating of a movie is there twice, or a rating of an
@@ -39,14 +42,16 @@ class Split:
     def __post_init__(self):
         if self.in_time not in IN_TIME:
             raise ValueError(f"`in_time` must be one of {IN_TIME}, got {self.in_time!r}.")
-        parts = self._parts()
+        parts = {name: check_columns(part, name) for name, part in self._parts().items()}
         for name, part in parts.items():
-            check_columns(part, name)
-        if pair_repeats(pd.concat([part[PAIR] for part in parts.values()])):  # find out which pair, and where
-            for name, part in parts.items():
-                check_once(part, name)
-            for first, second in combinations(parts, 2):
-                _refuse_overlap(parts[first], first, parts[second], second)
+            object.__setattr__(self, name, part)
+            for column in PAIR:
+                check_same_kind(part[column], name, self.train[column], "`train`")
+        times = [part["timestamp"] for part in parts.values()]
+        if self.in_time and min(part.min() for part in times) == max(part.max() for part in times):
+            say(f"in_time={self.in_time!r} became None: the ratings have no times, or all the same one.")
+            object.__setattr__(self, "in_time", None)
+        check_disjoint(parts)
         for first, second in combinations(parts, 2) if self.in_time else ():
             _refuse_leakage(parts[first], first, parts[second], second, self.in_time)
 
@@ -77,16 +82,6 @@ class Split:
         return {name: getattr(self, name) for name in PARTS if getattr(self, name) is not None}
 
 
-def _refuse_overlap(a: pd.DataFrame, a_name: str, b: pd.DataFrame, b_name: str) -> None:
-    both = a[PAIR].merge(b[PAIR])
-    if len(both):
-        users = both["user_id"].unique()
-        raise ValueError(
-            f"{a_name} and {b_name} must be disjoint; {len(users):,} of {a['user_id'].nunique():,} users have a movie "
-            f"in both, e.g. user_id {users[:3].tolist()}. Use the `Split` as `movierec.split_by_user_time` returns it."
-        )
-
-
 def _refuse_leakage(a: pd.DataFrame, a_name: str, b: pd.DataFrame, b_name: str, in_time: str) -> None:
     """Raise ValueError if `a` is newer than `b`. A tie is allowed: MovieLens stamps whole pages with one second."""
     first = b["timestamp"].min()
@@ -112,26 +107,48 @@ def _check_shares(validation: float, test: float) -> None:
         )
 
 
-def _place_in_history(ratings: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Return for each row how many ratings its user has, and how many of them are newer: int32 `[N]`; ties by row."""
+def _histories(ratings: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, str | None]:
+    """Return the ratings; for each how many its user has, and how many of them are newer, int32 `[N]`; and `in_time`.
+
+    Ties in time keep the order of the table. But where most users have one time for all of their ratings, ties are in
+    random order, and the table is put in order of user and movie: how the file was sorted makes no difference.
+    """
     user = ratings["user_id"].to_numpy()
     order = order_by_user_and_time(user, ratings["timestamp"].to_numpy())
-    user = user[order]
+    user, time = user[order], ratings["timestamp"].to_numpy()[order]
     starts = np.flatnonzero(np.append(True, user[1:] != user[:-1]))
     sizes = np.diff(starts, append=len(user))
-    n = np.empty(len(ratings), np.int32)
+    one_time = (time[starts] == time[starts + sizes - 1])[sizes > 1]
+    is_drawn = 2 * one_time.sum() > len(one_time)
+    if is_drawn:
+        found = f"{one_time.sum():,} of {len(one_time):,} users have one time for all of their ratings"
+        found = found if has_time(ratings) else "the ratings have no times, or all the same one"
+        say(f"{found}: nothing tells which are a user's newest, so the parts are drawn at random (in_time=None).")
+        ratings = ratings.iloc[order_by_user_and_time(*(ratings[column].to_numpy() for column in PAIR))]
+        ties = np.random.default_rng(0).permutation(len(user))
+        order = np.lexsort((ties, ratings["timestamp"].to_numpy(), np.repeat(np.arange(len(sizes)), sizes)))
+    n, newer = np.empty((2, len(ratings)), np.int32)
     n[order] = np.repeat(sizes, sizes)
-    newer = np.empty(len(ratings), np.int32)
     newer[order] = np.repeat(starts + sizes, sizes) - np.arange(1, len(user) + 1)
-    return n, newer
+    return ratings, n, newer, None if is_drawn else "user"
 
 
-def _cut(ratings: pd.DataFrame, newer: np.ndarray, n_validation, n_test, in_time: str) -> Split:
+def _cut(ratings: pd.DataFrame, newer: np.ndarray, n_validation, n_test, in_time: str | None) -> Split:
     """Split by the number of newer ratings: below `n_test` is test, the next `n_validation` are validation."""
     in_test = newer < n_test
     in_train = newer >= n_test + n_validation
     in_validation = ~in_test & ~in_train
-    return Split(ratings[in_train], ratings[in_validation] if in_validation.any() else None, ratings[in_test], in_time)
+    split = Split(ratings[in_train], ratings[in_validation] if in_validation.any() else None, ratings[in_test], in_time)
+    for name, part in list(split._parts().items())[1:]:
+        if not part["user_id"].isin(split.train["user_id"].unique()).any():
+            say(
+                f"{name} can measure stars, but no list: none of its {part['user_id'].nunique():,} users, who have "
+                f"{len(part):,} ratings there, has one in train. `split_by_user_time` puts some of each user's ratings "
+                "into train, where they have several."
+            )
+        elif name == "test" and len(part) == 1:
+            say(f"test is a single rating of {len(ratings):,}: what is measured on it means little. Raise `test`.")
+    return split
 
 
 def _floor(share: float, n):
@@ -149,19 +166,24 @@ def split_by_user_time(ratings: pd.DataFrame, validation: float = 0.1, test: flo
     Source: the protocol of most MovieLens papers since SASRec (Kang and McAuley 2018), with shares instead of one item.
     Taught in notebooks/02_preprocessing.
     """
-    check_ratings(ratings)
+    ratings = check_ratings(ratings)
     _check_shares(validation, test)
-    n, newer = _place_in_history(ratings)
+    ratings, n, newer, in_time = _histories(ratings)
     every_n = np.arange(n.max() + 1)
     n_test = _floor(test, every_n)[n]
     n_validation = _floor(validation, every_n)[n]
-    if not n_test.any():
+    tested, users = int((n_test[newer == 0] > 0).sum()), int((newer == 0).sum())
+    needs = f"a test share of {test} needs a user with {int(np.ceil(1 / test - 1e-9))} ratings"
+    if not tested:
+        advice = "Raise `test`, or use `split_leave_last`." if n.max() > 1 else ONE_RATING_EACH
         raise ValueError(
-            f"nobody can be tested: a test share of {test} needs a user with {int(np.ceil(1 / test - 1e-9))} ratings, "
-            f"and the {ratings['user_id'].nunique():,} users here have {n.max()} at most. Raise `test`, or use "
-            "`split_leave_last`."
+            f"nobody can be tested: {needs}, and the {users:,} users here have {n.max()} at most. {advice}"
         )
-    return _cut(ratings, newer, n_validation, n_test, "user")
+    if 10 * tested < users:
+        say(f"only {tested:,} of {users:,} users are tested: {needs}. `split_leave_last` tests all who have two.")
+    if validation and not n_validation.any():
+        say(f"validation is None: nobody has {int(np.ceil(1 / validation - 1e-9))} ratings. Raise `validation`.")
+    return _cut(ratings, newer, n_validation, n_test, in_time)
 
 
 @check_keywords()
@@ -175,8 +197,13 @@ def split_by_time(ratings: pd.DataFrame, validation: float = 0.1, test: float = 
 
     Source: Meng et al. (2020), *Exploring data splitting strategies for the evaluation of recommendation models*.
     """
-    check_ratings(ratings)
+    ratings = check_ratings(ratings)
     _check_shares(validation, test)
+    if not has_time(ratings):
+        raise ValueError(
+            f"`split_by_time` cuts at a moment, and the {len(ratings):,} ratings have no times, or all the same one. "
+            "Use movierec.split_by_user_time(ratings), which then draws some ratings of each user."
+        )
     newer = np.empty(len(ratings), int)
     newer[np.argsort(ratings["timestamp"].to_numpy(), kind="stable")] = np.arange(len(ratings))[::-1]
     return _cut(ratings, newer, _floor(validation, len(ratings)), _floor(test, len(ratings)), "everyone")
@@ -190,9 +217,12 @@ def split_leave_last(ratings: pd.DataFrame) -> Split:
 
     Source: Kang and McAuley (2018), SASRec; the ranking here is over the whole catalogue, not over 101 candidates.
     """
-    check_ratings(ratings)
-    n, newer = _place_in_history(ratings)
-    return _cut(ratings, newer, n >= 3, (n >= 2).astype(int), "user")
+    ratings, n, newer, in_time = _histories(check_ratings(ratings))
+    if n.max() < 2:
+        raise ValueError(f"nobody can be tested: `test` has no row. {ONE_RATING_EACH}")
+    if n.max() < 3:
+        say("validation is None: nobody has three ratings.")
+    return _cut(ratings, newer, n >= 3, (n >= 2).astype(int), in_time)
 
 
 @check_keywords()
@@ -202,7 +232,7 @@ def split_random5(ratings: pd.DataFrame) -> list[Split]:
     Rows in table order are permuted with `numpy.random.default_rng(0)` and cut into five. Random splits test on the
     past with the future in train: good for comparing star errors with the literature, not for choosing a recommender.
     """
-    check_ratings(ratings)
+    ratings = check_ratings(ratings)
     folds = np.array_split(np.random.default_rng(0).permutation(len(ratings)), 5)
     in_test = [np.isin(np.arange(len(ratings)), rows) for rows in folds]
     return [Split(ratings[~test], None, ratings[test]) for test in in_test]
@@ -217,7 +247,7 @@ def split_stratified(ratings: pd.DataFrame) -> Split:
 
     Source: the recommenders-team/recommenders benchmark notebook (`python_stratified_split`, seed 42).
     """
-    check_ratings(ratings)
+    ratings = check_ratings(ratings)
     order = np.argsort(np.random.RandomState(42).rand(len(ratings)), kind="stable")
     by_movie = ratings.iloc[order].groupby("movie_id")
     n = by_movie["user_id"].transform("size").to_numpy()

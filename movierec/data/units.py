@@ -99,7 +99,8 @@ def _in_one_unit(column: pd.Series, shown: pd.Series, name: str, row: str) -> pd
     values = column.to_numpy(float)
     kind = np.zeros(len(values), np.int8)  # a place in KINDS
     kind[np.abs(values) < FIRST] = 1
-    for place, factor in enumerate(UNITS.values(), 2):
+    units = UNITS if shown is column else {"seconds": 1}  # dates are seconds
+    for place, factor in enumerate(units.values(), 2):
         kind[(values >= FIRST * factor) & (values <= _newest() * factor)] = place
     if (kind == 1).any() and (kind == 2).any() and values[kind == 2].min() < 2 * values[kind == 1].max():
         kind[kind == 1] = 2  # made times that begin at 0, without a gap

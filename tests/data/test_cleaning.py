@@ -180,7 +180,6 @@ def test_a_movie_that_is_not_there_or_twice():
 # ---- what is refused
 
 GOOD = pd.DataFrame({"user_id": [1, 1, 2], "movie_id": [10, 20, 10], "rating": [4.0, 3, 5], "timestamp": [1, 2, 3]})
-DATES = pd.to_datetime(["1998-01-01"] * 3)  # read as nanoseconds, they would give nonsense weeks
 
 
 @pytest.mark.parametrize(
@@ -188,12 +187,11 @@ DATES = pd.to_datetime(["1998-01-01"] * 3)  # read as nanoseconds, they would gi
     [
         ([1, 2, 3], "`mine` must be a DataFrame, got list"),
         (GOOD.drop(columns="movie_id"), '`mine` needs user_id, .*`movie_id` is missing.*load."ml-100k"'),
-        (GOOD.drop(columns="timestamp"), "`timestamp` is missing"),
         (GOOD[:0], "`mine` has no row"),
         (GOOD.assign(rating=["four", "3", "5"]), "every rating in `mine` must be a number .stars.; 3 of 3"),
-        (GOOD.assign(timestamp=DATES), "every timestamp in `mine` must be a number .Unix seconds.; 3 of 3"),
         (GOOD.assign(rating=[1, np.nan, 2]), r"1 of 3 are not, e.g. \[nan\]"),
-        (GOOD.assign(timestamp=[1, -np.inf, 2]), r"1 of 3 are not, e.g. \[-inf\]"),
+        (GOOD.assign(timestamp=[1, -np.inf, 2]), "every timestamp in `mine` .* 1 of 3 are not: .* -inf in row 1"),
+        (GOOD.assign(timestamp=[1, None, 2]), "every timestamp in `mine` must be there, or none; 1 of 3 are missing"),
         (GOOD.assign(rating=pd.array([1, None, 2], "Float64")), r"1 of 3 are not, e.g. \[<NA>\]"),
         (GOOD.assign(user_id=["U1", None, "U2"]), "user_id in `mine` must be given .*; 1 of 3 are not"),
         (GOOD.assign(movie_id=[1.5, 2, 3]), "movie_id in `mine` must be a whole number.*; 1 of 3 are not"),
@@ -203,6 +201,13 @@ def test_ratings_that_are_no_ratings_are_refused_with_a_count_and_examples(bad, 
     check_ratings(GOOD)
     with pytest.raises(ValueError, match=says):
         check_columns(bad, "mine")
+
+
+def test_a_table_without_times_or_stars_gets_them_and_one_that_has_them_is_itself():
+    assert check_columns(GOOD, "mine") is GOOD
+    filled = check_columns(GOOD[["user_id", "movie_id"]], "mine")
+    assert filled["timestamp"].tolist() == [0, 0, 0] and filled["rating"].tolist() == [1, 1, 1]
+    assert filled["timestamp"].dtype == "int64" and list(GOOD) == list(filled)
 
 
 def test_a_rating_that_is_there_twice_is_refused_and_the_call_that_mends_it_mends_it():

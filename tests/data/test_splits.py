@@ -121,6 +121,112 @@ def test_types_of_ids_and_times_and_labels_of_rows_do_not_matter(how):
         np.testing.assert_array_equal(getattr(relabelled, part), getattr(expected, part))
 
 
+# ---- times in other units, and no times
+
+SECONDS = 1_387_670_400  # 2013-12-22 00:00:00 UTC
+
+
+def real_times(seed=0):
+    """25 users with 1 to 40 ratings, an hour apart, no two at once."""
+    ratings = random_table(seed)
+    return ratings.assign(timestamp=SECONDS + 3600 * np.arange(len(ratings)))
+
+
+def same_parts(one, other, columns=PAIR):
+    return all(getattr(one, part)[columns].equals(getattr(other, part)[columns]) for part in PARTS)
+
+
+@pytest.mark.parametrize("how", [split_by_user_time, split_by_time, split_leave_last])
+def test_every_unit_gives_the_split_of_seconds_with_seconds_in_it(how):
+    ratings = real_times()
+    expected = how(ratings)
+    time = ratings["timestamp"]
+    for factor in (10**3, 10**6, 10**9):
+        with pytest.warns(UserWarning, match="timestamp in `ratings` is in (milli|micro|nano)seconds") as said:
+            split = how(ratings.assign(timestamp=time * factor))
+        assert same_parts(split, expected, ["user_id", "movie_id", "timestamp"]) and said[0].filename == __file__
+    dates = pd.to_datetime(time, unit="s")
+    for other in (dates, dates.astype("datetime64[ms]"), dates.dt.tz_localize("UTC"), dates.astype(str)):
+        split = how(ratings.assign(timestamp=other))  # a date says itself what it is: no warning
+        assert same_parts(split, expected, ["user_id", "movie_id", "timestamp"])
+
+
+def test_a_table_that_is_right_is_not_copied():
+    ratings = real_times()
+    split = Split(ratings[:50], None, ratings[50:])
+    for column in ratings:
+        assert np.shares_memory(split.train[column].to_numpy(), ratings[column].to_numpy())
+
+
+def test_a_stray_unit_is_refused_by_row_and_value_by_the_split_and_by_its_parts():
+    ratings = real_times()
+    ratings.loc[17, "timestamp"] *= 1000
+    found = f"1 of {len(ratings)} are not: milliseconds, e.g. {ratings.loc[17, 'timestamp']} in row 17"
+    for ask in (lambda: split_by_user_time(ratings), lambda: Split(ratings, None, TEST)):
+        with pytest.raises(ValueError, match=found):
+            ask()
+
+
+@pytest.mark.parametrize("how", [split_by_user_time, split_leave_last])
+@pytest.mark.parametrize("times", ["no column", "empty", "all 0", "all the same", "one a user"])
+def test_without_times_the_parts_are_drawn_by_user_whatever_the_order_of_the_rows(how, times):
+    """Sorted by stars, the last rows are the best ratings: taken for the newest, they would all be tested."""
+    rng = np.random.default_rng(0)
+    ratings = table(
+        *[(user, movie, stars, 0) for user in range(20) for movie, stars in enumerate([1.0] * 20 + [5] * 20)]
+    )
+    filled = {"empty": np.nan, "all 0": 0, "all the same": SECONDS, "one a user": SECONDS + ratings["user_id"] * 3600}
+    ratings = ratings.assign(timestamp=filled.get(times))
+    ratings = ratings.drop(columns="timestamp") if times == "no column" else ratings
+    found = "20 of 20 users have one time" if times == "one a user" else "no times, or all the same one"
+    with pytest.warns(UserWarning, match=found + ".*drawn at random .in_time=None.") as said:
+        split = how(ratings)
+    assert said[0].filename == __file__ and len(said) == 1
+    assert split.in_time is None
+    sizes = (640, 80, 80) if how is split_by_user_time else (760, 20, 20)
+    assert tuple(len(getattr(split, part)) for part in PARTS) == sizes
+    assert split.test["user_id"].value_counts().eq(4 if how is split_by_user_time else 1).all()
+    assert abs(split.test["rating"].mean() - 3) < 1  # of 1 and 5; the last rows have 5
+    with pytest.warns(UserWarning):
+        shuffled = how(ratings.sample(frac=1, random_state=rng))
+    assert same_parts(shuffled, split)
+
+
+def test_without_times_no_cut_in_time_is_made_or_promised():
+    timeless = GOOD.drop(columns="timestamp")
+    with pytest.raises(ValueError, match="cuts at a moment, and the 3 ratings have no times.*split_by_user_time"):
+        split_by_time(timeless)
+    with pytest.warns(UserWarning, match="in_time='user' became None"):
+        assert Split(timeless, None, TEST.assign(timestamp=0), in_time="user").in_time is None
+    assert Split(timeless, None, TEST.drop(columns="timestamp")).train["timestamp"].tolist() == [0, 0, 0]
+
+
+# ---- what cannot be measured is said at the split
+
+
+def test_users_with_one_rating_each_are_counted_by_each_split():
+    ratings = table(*[(user, user % 7, 4.0, SECONDS + user) for user in range(200)])
+    with pytest.warns(UserWarning, match="none of its 20 users, who have 20 ratings there, has one in train") as said:
+        split = split_by_time(ratings)
+    assert [str(one.message).split()[0] for one in said] == ["validation", "test"]
+    assert len(split.test) == 20
+    for how in (split_by_user_time, split_leave_last):
+        with pytest.raises(ValueError, match="nobody can be tested.*[Ee]ach user has one rating"):
+            how(ratings)
+
+
+def test_parts_that_are_tiny_are_said():
+    with pytest.warns(UserWarning, match="test is a single rating of 10"):
+        split_by_time(one_user(range(10)), 0, 0.1)
+    few = pd.concat([one_user(range(20), 99), *(one_user(range(3), user) for user in range(20))])
+    with pytest.warns(UserWarning, match="only 1 of 21 users are tested: a test share of 0.1 needs a user with 10"):
+        split_by_user_time(few)
+    with pytest.warns(UserWarning, match="validation is None: nobody has 10 ratings"):
+        split_by_user_time(one_user(range(9)), 0.1, 0.4)
+    with pytest.warns(UserWarning, match="validation is None: nobody has three"):
+        assert split_leave_last(pd.concat([one_user([3, 1], 1), one_user([3, 1], 2)])).validation is None
+
+
 # ---- at random
 
 
@@ -175,7 +281,7 @@ def test_each_part_is_checked_and_named(part):
     """Every way in which ratings are refused: tests/data/test_cleaning.py."""
     tables = {"train": GOOD, "validation": OTHER, "test": TEST}
     for bad, says in [
-        (tables[part].drop(columns="rating"), f"`{part}` needs user_id.*`rating` is missing"),
+        (tables[part].drop(columns="user_id"), f"`{part}` needs user_id.*`user_id` is missing"),
         (pd.concat([tables[part]] * 2), f"`{part}` must hold each user's rating of a movie once"),
     ]:
         with pytest.raises(ValueError, match=says):
@@ -184,8 +290,8 @@ def test_each_part_is_checked_and_named(part):
 
 @pytest.mark.parametrize("how", [split_by_user_time, split_by_time, split_leave_last, split_random5, split_stratified])
 def test_every_split_refuses_what_are_no_ratings(how):
-    with pytest.raises(ValueError, match="`timestamp` is missing"):
-        how(GOOD.drop(columns="timestamp"))
+    with pytest.raises(ValueError, match="`movie_id` is missing"):
+        how(GOOD.drop(columns="movie_id"))
 
 
 def test_a_split_by_user_refuses_a_users_later_rating_in_train():
