@@ -14,7 +14,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from movierec.data.indices import PAIR, pair_repeats, published_ids
+from movierec.data.indices import PAIR, check_same_kind, pair_repeats, published_ids
 from movierec.data.tables import RATINGS, MovieLens, check_has
 from movierec.data.units import is_seconds, seconds
 
@@ -95,7 +95,10 @@ def check_once(ratings: pd.DataFrame, name: str) -> None:
 
 
 def check_disjoint(parts: dict[str, pd.DataFrame]) -> None:
-    """Raise ValueError if a user's rating of a movie is there twice, in one part or in two."""
+    """Raise ValueError if a user's rating of a movie is there twice, or if the parts have ids of two kinds."""
+    for name, part in parts.items():
+        for column in PAIR:
+            check_same_kind(part[column], name, parts["train"][column], "`train`")
     if not pair_repeats(pd.concat([part[PAIR] for part in parts.values()])):
         return
     for name, part in parts.items():

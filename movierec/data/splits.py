@@ -13,7 +13,7 @@ import pandas as pd
 
 from movierec.calls import check_keywords
 from movierec.data.cleaning import check_columns, check_disjoint, check_ratings
-from movierec.data.indices import PAIR, check_same_kind, order_by_user_and_time
+from movierec.data.indices import PAIR, order_by_user_and_time
 from movierec.data.units import has_time, say
 
 PARTS = ("train", "validation", "test")
@@ -45,8 +45,6 @@ class Split:
         parts = {name: check_columns(part, name) for name, part in self._parts().items()}
         for name, part in parts.items():
             object.__setattr__(self, name, part)
-            for column in PAIR:
-                check_same_kind(part[column], name, self.train[column], "`train`")
         times = [part["timestamp"] for part in parts.values()]
         if self.in_time and min(part.min() for part in times) == max(part.max() for part in times):
             say(f"in_time={self.in_time!r} became None: the ratings have no times, or all the same one.")
@@ -101,10 +99,8 @@ def _refuse_leakage(a: pd.DataFrame, a_name: str, b: pd.DataFrame, b_name: str, 
 
 def _check_shares(validation: float, test: float) -> None:
     if not (0 <= validation < 0.5 and 0 < test < 0.5):
-        raise ValueError(
-            f"`validation` and `test` are shares below 0.5, `test` above 0; got {validation} and {test}. "
-            "Try 0.1 and 0.1."
-        )
+        found = f"got {validation} and {test}. Try 0.1 and 0.1."
+        raise ValueError(f"`validation` and `test` are shares below 0.5, `test` above 0; {found}")
 
 
 def _histories(ratings: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, str | None]:
@@ -121,8 +117,8 @@ def _histories(ratings: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray, np.ndar
     one_time = (time[starts] == time[starts + sizes - 1])[sizes > 1]
     is_drawn = 2 * one_time.sum() > len(one_time)
     if is_drawn:
-        found = f"{one_time.sum():,} of {len(one_time):,} users have one time for all of their ratings"
-        found = found if has_time(ratings) else "the ratings have no times, or all the same one"
+        users = f"{one_time.sum():,} of {len(one_time):,} users have one time for all of their ratings"
+        found = users if has_time(ratings) else "the ratings have no times, or all the same one"
         say(f"{found}: nothing tells which are a user's newest, so the parts are drawn at random (in_time=None).")
         ratings = ratings.iloc[order_by_user_and_time(*(ratings[column].to_numpy() for column in PAIR))]
         ties = np.random.default_rng(0).permutation(len(user))
@@ -169,9 +165,7 @@ def split_by_user_time(ratings: pd.DataFrame, validation: float = 0.1, test: flo
     ratings = check_ratings(ratings)
     _check_shares(validation, test)
     ratings, n, newer, in_time = _histories(ratings)
-    every_n = np.arange(n.max() + 1)
-    n_test = _floor(test, every_n)[n]
-    n_validation = _floor(validation, every_n)[n]
+    n_test, n_validation = (_floor(share, np.arange(n.max() + 1))[n] for share in (test, validation))
     tested, users = int((n_test[newer == 0] > 0).sum()), int((newer == 0).sum())
     needs = f"a test share of {test} needs a user with {int(np.ceil(1 / test - 1e-9))} ratings"
     if not tested:
