@@ -1,8 +1,8 @@
 """Figures from tidy tables in one style: legible at the width of an IEEE column, and without colour.
 
-Every `plot_` function returns an open Matplotlib `Figure`; its `title` states the finding. `alt` closes the figure and
-describes it for readers who cannot see it. Colours are those of `petroff10`, made for colour-blind readers, that stand
-out from white by 3 to 1 (WCAG 2.1, 1.4.11); line style or marker is the second cue.
+Every `plot_` function returns an open Matplotlib `Figure`; its `title` states the finding. `show` displays it with a
+caption, which is also what a screen reader says. Colours are those of `petroff10`, made for colour-blind readers, that
+stand out from white by 3 to 1 (WCAG 2.1, 1.4.11); line style or marker is the second cue.
 """
 
 import base64
@@ -22,8 +22,8 @@ from matplotlib.figure import Figure
 
 COLUMN_WIDTH_IN = 3.5  # one column of the IEEE conference class, inches
 FIGURE_HEIGHT_IN = 2.2  # a figure takes about a quarter of a column
-SCREEN_DPI = 120  # pixels an inch in a notebook: 8 pt reads like the text around it ...
-PNG_DPI = 240  # ... stored at twice that, for dense screens
+SCREEN_DPI = 120  # pixels an inch in a notebook: 8 pt reads like the text around it
+PROJECTOR_DPI = 200  # 8 pt can be read from the back of a class room
 COLOURS = ["#3f90da", "#bd1f01", "#717581", "#a96b59", "#e76300", "#832db6"]  # the first two differ in grey, too
 DASHES = [(5, 1), (3, 1, 1, 1), (1, 1), (8, 2), (8, 2, 2, 2), (4, 4)]  # points on, points off, …
 LINE_STYLES = ["-", "--", "-.", ":", *((0, dashes) for dashes in DASHES)]
@@ -51,6 +51,7 @@ STYLE: dict[str, Any] = {
     **dict.fromkeys(["pdf.fonttype", "ps.fonttype"], 42),  # TrueType: IEEE refuses Type 3 fonts
     "savefig.bbox": None,  # "tight" would change the width, and with it the size of the type
 }
+SHOWN: dict[str, tuple[Figure, str]] = {}  # name -> figure and caption, for `Recorder.figures`
 TITLE_CHARS = 46  # characters of a title that fit in one line
 LOWER_IS_BETTER = ("loss", "rmse", "mae")
 
@@ -79,8 +80,10 @@ class Picture:
         return f'<img alt="{html.escape(self.text)}" width="{self.width}" src="data:image/png;base64,{data}">'
 
 
-def alt(fig: Figure, text: str) -> Picture:
+def alt(fig: Figure, text: str, dpi: int = SCREEN_DPI) -> Picture:
     """Close a figure and return it as a picture with alternative text; make it the last line of a cell.
+
+    It is stored at twice `dpi`, in pixels an inch, for dense screens.
 
     `text` says what the picture shows, in a sentence or two, without trained numbers: nbval compares it. An empty one
     is a ValueError. `Recorder.figure` still takes the figure afterwards.
@@ -90,9 +93,27 @@ def alt(fig: Figure, text: str) -> Picture:
         advice = 'Write e.g. plots.alt(fig, "A few movies have most of the ratings.")'
         raise ValueError(f"alt text must say what the figure shows; found none. {advice}")
     buffer = io.BytesIO()
-    fig.savefig(buffer, format="png", dpi=PNG_DPI)
+    fig.savefig(buffer, format="png", dpi=2 * dpi)
     plt.close(fig)
-    return Picture(buffer.getvalue(), text, round(fig.get_figwidth() * SCREEN_DPI))
+    return Picture(buffer.getvalue(), text, round(fig.get_figwidth() * dpi))
+
+
+def show(fig: Figure, caption: str, name: str = "") -> None:
+    """Display a figure as a PNG with its caption below, and close it.
+
+    Args:
+        caption: How to read the picture, in a sentence or two, without trained numbers: nbval compares it. It is also
+            the alternative text. An empty one is a ValueError.
+        name: If given, `Recorder.figures` hands the figure to the report under this name.
+    """
+    from IPython.display import Markdown, display
+
+    picture = alt(fig, caption, PROJECTOR_DPI)
+    about = {"image/png": {"alt": picture.text, "width": picture.width}}
+    display({"image/png": picture.png, "text/plain": repr(picture)}, raw=True, metadata=about)
+    display(Markdown(f"*{picture.text}*"))
+    if name:
+        SHOWN[name] = fig, picture.text
 
 
 def text_on(background) -> str:

@@ -14,6 +14,7 @@ import math
 import os
 import re
 import shutil
+import tomllib
 from collections.abc import Mapping
 from numbers import Integral, Real
 from pathlib import Path
@@ -27,6 +28,16 @@ from movierec.files import write_atomically
 from movierec.origin import ORIGIN, commit, origin_of, report_folder, running_cell
 
 RESERVED = {"numbers", "figures", "provenance"}  # names that files of the report have already
+
+
+def finding(sentence: str, holds: Any) -> None:
+    """Print a sentence with its numbers, and whether it holds in this run: "loss 1.26 (leak) < 1.39: yes".
+
+    One that does not hold raises nothing: the reader may have changed a setting or the data. A `holds` that is not one
+    truth value, of Python or NumPy, is a ValueError.
+    """
+    require(isinstance(holds, bool | np.bool_), f"finding {sentence!r} needs one truth value; found {holds!r}.")
+    print(f"{sentence}: {'yes' if holds else 'no'}")
 
 
 class Recorder:
@@ -51,18 +62,11 @@ class Recorder:
     def __repr__(self) -> str:
         return f"Recorder({self.notebook!r})"
 
-    def finding(self, sentence: str, holds: Any) -> None:
-        """Print whether a sentence of the text holds in this run: "more users, better lists: yes".
-
-        One that does not hold raises nothing: the reader may have changed a setting or the data. A `holds` that is not
-        one truth value, of Python or NumPy, is a ValueError.
-        """
-        require(isinstance(holds, bool | np.bool_), f"finding {sentence!r} needs one truth value; found {holds!r}.")
-        print(f"{sentence}: {'yes' if holds else 'no'}")
+    finding = staticmethod(finding)
 
     def number(
-        self, name: str, value: float, *, interval: tuple[float, float] | None = None, tolerance: float = 0.0,
-        unit: str = "", digits: int | None = None,
+        self, name: str, value: float, *, interval: tuple[float, float] | None = None, tolerance: float | None = None,
+        unit: str | None = None, digits: int | None = None,
     ) -> None:  # fmt: skip
         r"""Record a finite number, which LaTeX has as a macro: `hybrid_rmse` becomes `\HybridRmse`.
 
@@ -70,10 +74,16 @@ class Recorder:
             name: Two words or more: whose, and what.
             interval: Ends of its 95 % interval, which hold it, kept as `{name}_low` and `{name}_high`;
                 `\HybridRmseInterval` is then the number with both. None for what is counted, timed or set.
-            tolerance: How far a new run may be from the recorded one; `math.inf`, for seconds: never compared.
-            unit, digits: In LaTeX: "stars"; after the point, None: 0 for whole numbers, else 3.
+            tolerance: How far a new run may be from the recorded one; `math.inf`, for seconds: never compared. None:
+                as `report/tolerances.toml` says, or 0.
+            unit, digits: In LaTeX: "stars"; after the point. None: as that file says; or none, and 0 digits for whole
+                numbers, else 3.
         """
         _check_name(name, words=2)
+        said = _tolerances("numbers", name)
+        tolerance = said.get("tolerance", 0.0) if tolerance is None else tolerance
+        unit = said.get("unit", "") if unit is None else unit
+        digits = said.get("digits") if digits is None else digits
         require(isinstance(value, Real), f"number {name!r} must be one; found {value!r}. `record.table` takes text.")
         require(tolerance >= 0, f"the tolerance of {name!r} must be 0 or more; found {tolerance}.")
         values = {"value": value}
@@ -96,11 +106,13 @@ class Recorder:
 
         Args:
             table: Finite numbers and text; where nothing applies, the text "--". Its index must have no name.
-            tolerance: Column -> how far a new run may be; `math.inf`: never compared.
+            tolerance: Column -> how far a new run may be; `math.inf`: never compared. None: as
+                `report/tolerances.toml` says, or 0 everywhere.
             best: Column -> first cells of the rows that lead in it by a test (`evaluation.leaders`): bold in print.
         """
         _check_name(name)
-        unknown = [column for column in {**(tolerance or {}), **(best or {})} if column not in table]
+        tolerance = _tolerances("tables", name) if tolerance is None else tolerance
+        unknown = [column for column in {**tolerance, **(best or {})} if column not in table]
         require(not unknown, f"tolerances and leaders of {name!r} must name columns {list(table)}; found {unknown}.")
         require(
             table.index.name is None, f"the index of {name!r} has a name and would be lost. Record table.reset_index()."
@@ -109,9 +121,16 @@ class Recorder:
         lead = {column: _cells(dict(enumerate(rows)), f"{name!r}, leader") for column, rows in (best or {}).items()}
         absent = sorted({row for rows in lead.values() for row in rows} - set(cells.iloc[:, 0]))
         require(not absent, f"leaders of {name!r} must be among its first cells; found {absent}.")
-        header = {key: value for key, value in self._origin().items() if value} | {"tolerance": tolerance or {}}
+        header = {key: value for key, value in self._origin().items() if value} | {"tolerance": tolerance}
         header |= {"best": lead} if best else {}
         self._write(f"{name}.csv", f"# {json.dumps(header)}\n" + cells.to_csv(index=False, lineterminator="\n"))
+
+    def figures(self) -> None:
+        """Hand over every figure that `plots.show` showed under a name."""
+        from movierec import plots
+
+        for name, (fig, caption) in plots.SHOWN.items():
+            self.figure(name, fig, caption)
 
     def figure(self, name: str, fig, alt: str):
         """Close a Matplotlib figure and return it as a `Picture` for the notebook; make it the last line of a cell.
@@ -198,6 +217,13 @@ def require(holds: Any, message: str) -> None:
     """Raise ValueError with this message unless the condition holds."""
     if not holds:
         raise ValueError(message)
+
+
+def _tolerances(kind: str, name: str) -> dict[str, Any]:
+    """Return what report/tolerances.toml says of a number (tolerance, unit, digits) or of a table's columns."""
+    path = report_folder() / "tolerances.toml"
+    said = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return said.get(kind, {}).get(name, {})
 
 
 def _check_name(name: str, words: int = 1) -> None:

@@ -147,3 +147,16 @@ def test_alt_text_is_in_the_html_that_jupyter_shows_and_the_figure_is_closed():
     assert 'alt="Most ratings are &quot;4&quot; &amp; up." width="420"' in data["text/html"]
     assert re.fullmatch(r'<img [^>]*src="data:image/png;base64,[A-Za-z0-9+/=]+">', data["text/html"])
     assert struct.unpack(">II", picture.png[16:24]) == (840, 528)  # 3.5 x 2.2 in at 240 dots an inch
+
+
+def test_a_shown_figure_is_a_png_with_its_caption_below_and_waits_for_the_report_under_its_name(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda *objects, **more: shown.append((*objects, more)))
+    monkeypatch.setattr(plots, "SHOWN", {})
+    fig = plots.plot_rating_distribution(RATINGS)
+    assert plots.show(fig, "Most ratings\n are 4.", "stars") is None and not plt.fignum_exists(fig.number)
+    (picture, options), (caption, _) = shown
+    assert options == {"raw": True, "metadata": {"image/png": {"alt": "Most ratings are 4.", "width": 700}}}
+    assert struct.unpack(">II", picture["image/png"][16:24]) == (1400, 880)  # 3.5 x 2.2 in at 400 dots an inch
+    assert (picture["text/plain"], caption.data) == ("Figure: Most ratings are 4.", "*Most ratings are 4.*")
+    assert {"stars": (fig, "Most ratings are 4.")} == plots.SHOWN

@@ -87,6 +87,19 @@ def test_a_number_is_a_file_with_its_interval_its_form_and_its_origin(folder, ru
     assert fresh(folder, "hybrid_rmse.number.json") == own | form | {"digits": "2"} | where
 
 
+def test_tolerances_units_and_digits_are_read_from_the_file_unless_the_notebook_says_them(recorder, folder):
+    said = '[numbers.hybrid_rmse]\ntolerance = 0.003\nunit = "stars"\ndigits = 2\n[tables.models]\nrmse = 0.01\n'
+    (folder / "tolerances.toml").write_text(said)
+    recorder.number("hybrid_rmse", 0.95)
+    row = fresh(folder, "hybrid_rmse.number.json")
+    assert (row["tolerance"], row["unit"], row["digits"]) == ("0.003", "stars", "2")
+    recorder.number("hybrid_rmse", 0.95, tolerance=0.1, unit="", digits=4)
+    row = fresh(folder, "hybrid_rmse.number.json")
+    assert (row["tolerance"], row["unit"], row["digits"]) == ("0.1", "", "4")
+    recorder.table("models", RESULTS)
+    assert '"tolerance": {"rmse": 0.01}' in (folder / "generated/results/06_training/models.csv").read_text()
+
+
 def test_a_table_is_text_after_a_line_about_it(recorder, folder, running):
     running(CELL)
     table = RESULTS.assign(ndcg=[1 / 3, 0.05, np.float32(0.5)]).iloc[[2, 0]]

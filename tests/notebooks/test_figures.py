@@ -34,7 +34,10 @@ def pictures(notebook):
     for number, cell in enumerate(notebook["cells"]):
         for output in cell.get("outputs", []):
             page = "".join(output.get("data", {}).get("text/html", ""))
-            for words, data in re.findall(r'<img alt="([^"]*)"[^>]*src="data:image/png;base64,([^"]*)"', page):
+            found = re.findall(r'<img alt="([^"]*)"[^>]*src="data:image/png;base64,([^"]*)"', page)
+            if "image/png" in output.get("data", {}):
+                found.append((output["metadata"]["image/png"]["alt"], "".join(output["data"]["image/png"])))
+            for words, data in found:
                 image = Image.open(io.BytesIO(base64.b64decode(data))).convert("RGBA")
                 white = Image.new("RGBA", image.size, "white")
                 yield number, words, np.asarray(Image.alpha_composite(white, image).convert("RGB"))

@@ -99,7 +99,7 @@ def form_of_a_lesson(notebook):
     if titles[-2:] != ["Key points", "Exercises"]:
         yield f"the last sections must be Key points and Exercises; they are {titles[-2:]}"
     for number, cell, text in _cells(notebook, "code"):
-        if "record.finding(" in text and "nbval-ignore-output" in _tags(cell):
+        if "finding(" in text and "nbval-ignore-output" in _tags(cell):
             yield f"cell {number} prints a finding, which nbval is told to ignore"
 
 
@@ -143,16 +143,19 @@ def cells_are_short_and_python_and_not_empty(notebook):
 
 
 def pictures_have_words(notebook):
-    """Every <img> of an output or of the text has an alt; a bare PNG has no place for one."""
+    """Every <img> of an output or of the text has an alt; a PNG has one in its metadata, and as its caption below."""
     pages = [(number, "".join(output.get("data", {}).get("text/html", ""))) for number, _, output in _outputs(notebook)]
     pages += [(number, text) for number, _, text in _cells(notebook, "markdown")]
     for number, page in pages:
         images = re.findall(r"<img\b[^>]*>", page)
         if "![](" in page or not all(re.search(r"""\balt=(["'])\s*[^\s"'].*?\1""", image) for image in images):
             yield f"a picture of cell {number} has no alt text"
-    for number, _, output in _outputs(notebook):
+    shown = _outputs(notebook)
+    for (number, _, output), (_, _, below) in zip(shown, [*shown[1:], (None, None, {})], strict=True):
         if {"image/png", "image/jpeg", "image/svg+xml"} & set(output.get("data", {})):
-            yield f"cell {number} shows a bare picture; `plots.alt(fig, '…')` gives it words"
+            words = output.get("metadata", {}).get("image/png", {}).get("alt")
+            if not words or "".join(below.get("data", {}).get("text/markdown", "")) != f"*{words}*":
+                yield f"cell {number} shows a bare picture; `plots.show(fig, '…')` gives it words"
 
 
 def text_is_short_between_code_and_the_file_is_small(notebook):
@@ -222,6 +225,7 @@ def _without(text):
     return json.loads(json.dumps(GOOD).replace(text, ""))
 
 
+PNG = {"image/png": "iVBOR"}
 NOT_PORTABLE = ["!pip install movierec", "sys.path.append('..')", "warnings.filterwarnings('ignore')"]
 NOT_PORTABLE += ["open('/mnt/data.csv')", 'read("C:\\\\data")', "os.environ['A'] = '1'", 'load("~/data")']
 BAD = [
@@ -239,7 +243,8 @@ BAD = [
     (cells_are_short_and_python_and_not_empty, _with(" \n", "markdown")),
     (pictures_have_words, _shows(output_type="display_data", data={"text/html": "<img src='a'>"})),
     (pictures_have_words, _shows(output_type="display_data", data={"text/html": "<img alt='' src='a'>"})),
-    (pictures_have_words, _shows(output_type="display_data", data={"image/png": "iVBOR"})),
+    (pictures_have_words, _shows(output_type="display_data", data=PNG)),
+    (pictures_have_words, _shows(output_type="display_data", data=PNG, metadata={"image/png": {"alt": "a"}})),
     (pictures_have_words, _with("![](figure.png)", "markdown")),
     (text_is_short_between_code_and_the_file_is_small, _with("word " * 121, "markdown", 1)),
     (text_is_short_between_code_and_the_file_is_small, _with("x" * LARGEST_FILE, "markdown")),
