@@ -14,7 +14,10 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "Features", "Weeks", "batches", "catalogue", "genre_flags", "make_weeks", "movie_features", "rating_rows",
             "table_features", "user_features",
         ],
-        "indices": ["Indices", "UNKNOWN", "make_indices", "order_by_user_and_time"],
+        "indices": [
+            "Indices", "UNKNOWN", "check_same_kind", "is_text", "make_indices", "order_by_user_and_time",
+            "published_ids",
+        ],
         "movielens": ["COURSE", "chosen", "data_folder", "fingerprint", "load", "read"],
         "splits": [
             "Split", "split_by_time", "split_by_user_time", "split_leave_last", "split_random5", "split_stratified",

@@ -165,20 +165,20 @@ def _article_first(match: re.Match) -> str:
     return f"{start}{article}{space}{body or rare_body}"
 
 
-def find_movie(movies: pd.DataFrame, title: str) -> int:
+def find_movie(movies: pd.DataFrame, title: str) -> int | str:
     """Return the movie_id of a title: natural or as published, in any case, with or without year and translation.
 
     ValueError if no movie has it (the nearest titles are listed), or several have (all are listed).
     """
     exact = movies.movie_id[movies.title == title]
     if len(exact) == 1:  # the usual case, fifty times as fast
-        return int(exact.iloc[0])
+        return exact.tolist()[0]
     asked = _short_names.__wrapped__(title)  # not remembered: anybody may ask for anything
     names = movies.title.map(_short_names)
     for level in range(4):
         found = movies[names.str[level] == asked[0]]
         if len(found) == 1:
-            return int(found.movie_id.iloc[0])
+            return found.movie_id.tolist()[0]
         if len(found) > 1:
             raise ValueError(
                 f"`title` must be that of one movie; {len(found)} have {title!r}: "
@@ -199,4 +199,4 @@ def _short_names(title: str) -> tuple[str, ...]:
 
 
 def _listed(found: pd.DataFrame) -> str:
-    return ", ".join(f"{row.title!r} (movie_id {row.movie_id})" for row in found.head(5).itertuples())
+    return ", ".join(f"{row.title!r} (movie_id {row.movie_id!r})" for row in found.head(5).itertuples())

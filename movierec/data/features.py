@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from movierec.calls import as_table, genre_texts
-from movierec.data.indices import UNKNOWN, Indices
+from movierec.data.indices import UNKNOWN, Indices, check_same_kind, published_ids
 
 AGE_EDGES_YEARS = (18, 25, 35, 45, 50, 56)  # the age groups that MovieLens 1M publishes
 SECONDS_PER_WEEK = 7 * 24 * 3600
@@ -80,10 +80,11 @@ def table_features(table: pd.DataFrame, key: str, ids: np.ndarray, name: str = "
     """
     table = as_table(table, name, key)
     known = _rows_of(table, key, ids, name)
-    if not table[key].isin(ids).any():
+    if not published_ids(table[key], name).isin(ids).any():
         raise ValueError(
-            f"`{name}` must know some of the {len(ids):,} rows by their {key}; of its {len(table):,}, e.g. "
-            f"{table[key].head(3).tolist()}, none is one. Ids of another data set need its links first."
+            f"`{name}` must know some of the {len(ids):,} rows by their {key}, e.g. {ids[:3].tolist()}; of its "
+            f"{len(table):,}, e.g. {table[key].head(3).tolist()}, none is one. Ids of another data set need its links "
+            "first."
         )
     return _beside(ids, [_numbers_of(known[column], str(column), name) for column in known])
 
@@ -112,7 +113,8 @@ def _numbers_of(column: pd.Series, label: str, name: str) -> pd.DataFrame:
 def catalogue(movies: pd.DataFrame | None, indices: Indices, popularity: np.ndarray) -> pd.DataFrame:
     """Return movie_id, title, genres, year, popularity of every movie of `indices`; "movie 42" if it has no title."""
     known = pd.DataFrame(columns=["movie_id"]) if movies is None else as_table(movies, "movies", "movie_id")
-    known = known.set_index("movie_id").reindex(indices.movie_ids, columns=["title", "genres", "year"]).astype(object)
+    known = known.set_index(published_ids(known["movie_id"], "movies"))
+    known = known.reindex(indices.movie_ids, columns=["title", "genres", "year"]).astype(object)
     fallback = [f"movie {movie_id}" for movie_id in indices.movie_ids]
     return pd.DataFrame(
         {
@@ -129,13 +131,15 @@ def _rows_of(table: pd.DataFrame | None, key: str, ids: np.ndarray, name: str) -
     if table is None:
         return pd.DataFrame(index=ids)
     table = as_table(table, name, key)
-    twice = table[key][table[key].duplicated()]
+    found = published_ids(table[key], name)
+    check_same_kind(found, name, ids, "the ratings")
+    twice = found[found.duplicated()]
     if len(twice):
         raise ValueError(
             f"`{name}` must have one row for each {key}; {len(twice):,} of {len(table):,} rows repeat one, e.g. "
             f'{twice.head(3).tolist()}. Try {name}.drop_duplicates("{key}").'
         )
-    return table.set_index(key).reindex(ids)
+    return table.drop(columns=key).set_index(found).reindex(ids)
 
 
 def _shares(texts: pd.Series) -> pd.DataFrame:

@@ -195,10 +195,13 @@ def load_links(name: str, folder: str | os.PathLike | None = None) -> pd.DataFra
 def fingerprint(data: MovieLens) -> str:
     """Return 12 hex digits of the SHA-256 of the sorted ratings: the same from any source, format or row order."""
     ratings = data.ratings
-    order = np.lexsort([ratings[column] for column in ("rating", "timestamp", "movie_id", "user_id")])
+    columns = {name: ratings[name].to_numpy() for name in RATINGS}
+    places = {name: pd.factorize(ids, sort=True)[0] for name, ids in columns.items() if ids.dtype == "O"}  # of text
+    order = np.lexsort([(columns | places)[name] for name in ("rating", "timestamp", "movie_id", "user_id")])
     digest = hashlib.sha256()
-    for column, dtype in RATINGS.items():
-        digest.update(ratings[column].to_numpy()[order].astype(np.dtype(dtype).newbyteorder("<")).tobytes())
+    for name, dtype in RATINGS.items():
+        is_number, ordered = name not in places, columns[name][order]
+        digest.update(ordered.astype(np.dtype(dtype).newbyteorder("<")) if is_number else "\0".join(ordered).encode())
     return digest.hexdigest()[:12]
 
 

@@ -12,7 +12,7 @@ from movierec.recommend.pipeline import Pipeline
 MOST_NAMED = 2  # films of the history in a reason
 
 
-def explain(hybrid, pipeline: Pipeline, person: People, movie_id: int) -> pd.DataFrame:
+def explain(hybrid, pipeline: Pipeline, person: People, movie_id: int | str) -> pd.DataFrame:
     """Return the parts of one film's score for one user, as in `Pipeline.lists`; of an ensemble, the mean of each part.
 
     The dot product and the linear path are sums over the history, so each film of it has a share; the perceptron's part
@@ -25,7 +25,7 @@ def explain(hybrid, pipeline: Pipeline, person: People, movie_id: int) -> pd.Dat
         a user of whom nothing is known), because (the film or genre it comes from, or ""), contribution. The
         contributions sum to the score.
     """
-    movie = hybrid.indices.movie_index(np.array([movie_id]))
+    movie = hybrid.indices.movie_index([movie_id])
     if _is_unknown(person):
         contribution = float(pipeline.popular[movie[0]])
         return pd.DataFrame({"path": ["popularity"], "because": [""], "contribution": [contribution]})

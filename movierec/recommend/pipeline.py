@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from movierec.baselines import Bias
-from movierec.data import UNKNOWN, Indices
+from movierec.data import UNKNOWN, Indices, is_text
 from movierec.keras2 import tf
 from movierec.models import FewUsers, HybridModel
 from movierec.recommend.people import A_PERSON, Histories, People, genre_bonus, popular_lately
@@ -18,9 +18,7 @@ CANDIDATES = 100  # films that retrieval hands to ranking, or k if that is more
 STARS_WEIGHT = 0.75  # of the expected stars in the final score; chosen on validation (notebook 07)
 GENRE = "genre="
 
-# What a program outside Python sends
-USER, USERS = (tf.TensorSpec(shape, tf.int64, "user_id") for shape in ([], [None]))
-MOVIE, MOVIES = (tf.TensorSpec(shape, tf.int64, "movie_id") for shape in ([], [None]))
+# What a program outside Python sends, besides ids
 TITLES, GENRES = (tf.TensorSpec([None], tf.string, name) for name in ("title", "genre"))
 STARS = tf.TensorSpec([None], tf.float32, "stars")
 IS_SEEN = tf.TensorSpec([None], tf.bool, "is_seen")
@@ -57,24 +55,33 @@ class Pipeline(Histories):
         self._stars_heads = lambda: stars_heads
         self.weights = [weight for head in heads + stars_heads for weight in head.weights]  # tracked, so saved
         self.is_current = _change_detector(self.weights)
-        self.user_ids = tf.constant(indices.user_ids, tf.int64)
-        self.movie_ids = tf.constant(indices.movie_ids, tf.int64)
+        self.user_type, self.movie_type = (
+            tf.string if is_text(ids) else tf.int64 for ids in (indices.user_ids, indices.movie_ids)
+        )
+        self.movie_ids = tf.constant(indices.movie_ids, self.movie_type)
         self.titles = tf.constant(list(map(str, titles)), tf.string)
         self.popular = tf.constant(popular_lately(first.past, bias))
         names = [] if "features" in first.settings.without else first.movie_features.names
         self.genres = genres = [name.removeprefix(GENRE) for name in names if name.startswith(GENRE)]
         self.genre_bonus = tf.constant(genre_bonus(first.movie_features.values, first.past))
-        self.user_table, self.movie_table = _table(indices.user_ids), _table(indices.movie_ids)
+        self.user_table = _table(indices.user_ids, key_type=self.user_type)
+        self.movie_table = _table(indices.movie_ids, key_type=self.movie_type)
         once, first_row, count = np.unique(np.asarray(titles, str), return_index=True, return_counts=True)
         unique, row = once[count == 1].tolist(), first_row[count == 1].tolist()  # a title of two films names neither
-        self.title_table = _table(unique or [""], row or [UNKNOWN], tf.string)
+        self.title_table = _table(unique or [""], row or [UNKNOWN])
         rows = [names.index(GENRE + genre) for genre in genres]
-        self.genre_table = _table(genres or [""], rows or [UNKNOWN], tf.string)
+        self.genre_table = _table(genres or [""], rows or [UNKNOWN])
         self.genre_of = dict(zip(rows, genres, strict=True)).__getitem__  # row of the features -> name
         self.tables = [head.tables() for head in heads]
         self.stars_vectors = [tf.constant(head.movie(tf.range(self.num_movies))) for head in stars_heads]
         vectors = np.concatenate([head.movie_vectors().numpy() for head in heads], axis=1)
         self.directions = tf.constant(vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(1e-12))
+        user, users = (tf.TensorSpec(shape, self.user_type, "user_id") for shape in ([], [None]))
+        movie, movies = (tf.TensorSpec(shape, self.movie_type, "movie_id") for shape in ([], [None]))
+        self.recommend = graph(users, K)(self.recommend)
+        self.recommend_after = graph(user, movies, STARS, IS_SEEN, K)(self.recommend_after)
+        self.recommend_new = graph(movies, TITLES, STARS, GENRES, K)(self.recommend_new)
+        self.similar = graph(movie, K)(self.similar)
 
     def _with_saved_linear(self, head, number: int):
         """Return the head with B, or K, as a variable of ours: a SavedModel would write a constant into the program."""
@@ -145,29 +152,26 @@ class Pipeline(Histories):
         shares["stars"] = STARS_WEIGHT * stars if self._stars_heads() else tf.zeros_like(stars)
         return shares
 
-    # ---- raw ids and titles in and out
+    # ---- ids and titles as published, in and out; traced in `__init__`, which knows the type of the ids
 
-    @graph(USERS, K)
     def recommend(self, user_id, k):
         """Return the k best films of users of train: movie_id, title, score, predicted_stars, `[U, k]` each.
 
-        Where a user has no unseen film left, movie_id is UNKNOWN (-1) and the title empty.
+        Where a user has no unseen film left, the score is -inf; what stands beside it means nothing, since every
+        movie_id, -1 too, may be that of a film.
         """
         index = _known(self.user_table.lookup(user_id), "every user_id must have ratings in train")
         return self._named(*self.lists(self.known(index), k))
 
-    @graph(USER, MOVIES, STARS, IS_SEEN, K)
     def recommend_after(self, user_id, movie_id, stars, is_seen, k):
         """Return the same for one user, known or not, after new events; see `after`. `[1, k]` each."""
         person = self.after(self.user_table.lookup(user_id)[None], self._films(movie_id), stars, is_seen)
         return self._named(*self.lists(person, k))
 
-    @graph(MOVIES, TITLES, STARS, GENRES, K)
     def recommend_new(self, movie_id, title, stars, genre, k):
         """Return the same for a newcomer: `stars` first of the films named by id, then of those by title. `[1, k]`."""
         return self._named(*self.lists(self.new_person(movie_id, title, stars, genre), k))
 
-    @graph(MOVIE, K)
     def similar(self, movie_id, k):
         """Return the k films whose ranking vectors point the same way: movie_id, title, score (cosine) `[k]`."""
         index = self._films(movie_id[None])
@@ -189,8 +193,9 @@ class Pipeline(Histories):
 
     def _named(self, movie, score, stars) -> dict:
         there, row = movie != UNKNOWN, tf.maximum(movie, 0)
+        nobody = "" if self.movie_type == tf.string else np.int64(UNKNOWN)
         return {
-            "movie_id": tf.where(there, tf.gather(self.movie_ids, row), UNKNOWN),
+            "movie_id": tf.where(there, tf.gather(self.movie_ids, row), nobody),
             "title": tf.where(there, tf.gather(self.titles, row), ""),
             "score": score,
             "predicted_stars": stars,
@@ -209,7 +214,7 @@ def _change_detector(weights: list) -> Callable[[], bool]:
     return lambda: np.array_equal(before, fingerprints())
 
 
-def _table(keys, values=None, key_type=tf.int64):
+def _table(keys, values=None, key_type=tf.string):
     """Return a lookup from keys to int32 rows; UNKNOWN for other keys."""
     values = range(len(keys)) if values is None else values
     pairs = tf.lookup.KeyValueTensorInitializer(keys, tf.constant(list(values), tf.int32), key_dtype=key_type)

@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from movierec.baselines import Bias
-from movierec.data import UNKNOWN, Indices, features, find_movie
+from movierec.data import UNKNOWN, Indices, features, is_text
 from movierec.keras2 import tf
 from movierec.models import HybridModel, session_features
 from movierec.recommend.explain import explain, reasons
+from movierec.recommend.films import named_film
 from movierec.recommend.pipeline import Pipeline
 from movierec.recommend.storage import load_members, save_members
 
@@ -86,27 +87,27 @@ class Hybrid:
         """Return the k best films that each user has not seen: retrieval, then ranking, see `Pipeline`.
 
         Args:
-            user_ids: Ids as published, e.g. [1, 42]; all must have ratings in train.
+            user_ids: Ids as published, e.g. [1, 42], or ["U1", "U2"]; all must have ratings in train.
             k: 1 to the number of movies. A user who has seen nearly everything gets fewer rows.
             because: True adds a column of that name: what speaks for each film, in words.
 
         Returns:
             DataFrame user_id, rank (from 1), movie_id, title, score, predicted_stars; the users in the order given.
         """
-        user_ids, k = np.atleast_1d(np.asarray(user_ids)), self._checked_k(k)
-        if not user_ids.size:
+        index, k = np.atleast_1d(self.indices.user_index(user_ids)), self._checked_k(k)
+        if not index.size:
             raise ValueError("`user_ids` is empty; name at least one user, e.g. recommend([1, 42]).")
-        unknown = user_ids[self.indices.user_index(user_ids) == UNKNOWN]
+        unknown = np.atleast_1d(np.asarray(user_ids, object))[index == UNKNOWN]
         if unknown.size:
-            found = f"{len(unknown)} of {len(user_ids)} are unknown, e.g. user_id {unknown[:3].tolist()}"
+            found = f"{len(unknown)} of {index.size} are unknown, e.g. user_id {unknown[:3].tolist()}"
             advice = 'For somebody new: recommend_new({"Toy Story (1995)": 5.0}).'
             raise ValueError(f"every user must have ratings in train; {found}. {advice}")
         pipeline = self.pipeline
-        unique, order = np.unique(user_ids, return_inverse=True)
-        starts = range(0, len(unique), USERS_PER_BLOCK)
-        blocks = [pipeline.recommend(tf.constant(unique[at : at + USERS_PER_BLOCK], tf.int64), k) for at in starts]
+        unique, order = np.unique(index, return_inverse=True)
+        asked = np.split(self.indices.user_ids[unique], range(USERS_PER_BLOCK, len(unique), USERS_PER_BLOCK))
+        blocks = [pipeline.recommend(tf.constant(ids, pipeline.user_type), k) for ids in asked]
         columns = {name: np.concatenate([block[name].numpy() for block in blocks])[order] for name in blocks[0]}
-        table = _table(columns, np.repeat(user_ids, k))
+        table = _table(columns, np.repeat(self.indices.user_ids[index], k))
         if because:
             table["because"] = ""
             for user_id, rows in table.groupby("user_id").groups.items():
@@ -122,6 +123,7 @@ class Hybrid:
 
         Args:
             stars: {title or movie_id: stars}, e.g. {"Toy Story (1995)": 5.0, "Fargo": 2}, on the scale of the data.
+                Where ids are text, a text that is the id of one film and the title of another is refused.
             genres: Favourites, e.g. ("Comedy", "Sci-Fi").
 
         Returns:
@@ -130,7 +132,8 @@ class Hybrid:
         pipeline = self.pipeline
         newcomer, k = self._checked_newcomer(pipeline, stars, genres), self._checked_k(k)
         answer = pipeline.recommend_new(*newcomer, k)
-        table = _table({name: column.numpy() for name, column in answer.items()}, pd.array([pd.NA] * k, "Int64"))
+        nobody = pd.array([pd.NA] * k, "str" if is_text(self.indices.user_ids) else "Int64")
+        table = _table({name: column.numpy() for name, column in answer.items()}, nobody)
         parts = ["stars"] * bool(stars) + ["genres"] * bool(genres)
         table.attrs["based_on"] = " and ".join(parts) or "popularity"
         if because:
@@ -145,12 +148,12 @@ class Hybrid:
         answer = self.pipeline.similar(self._movie_id(movie), self._checked_k(k))
         return _table({name: column.numpy() for name, column in answer.items()}, None).drop(columns="user_id")
 
-    def explain(self, movie, user_id: int) -> pd.DataFrame:
+    def explain(self, movie, user_id: int | str) -> pd.DataFrame:
         """Return why this film is for this user: parts that add up to its score in `recommend`. See `explain`."""
-        index = self.indices.user_index(np.array([user_id]))
+        index = self.indices.user_index([user_id])
         if index[0] == UNKNOWN:
             advice = 'For somebody new: explain_new("Fargo", {"Toy Story (1995)": 5.0}).'
-            raise ValueError(f"user_id {user_id} must have ratings in train; it has none. {advice}")
+            raise ValueError(f"user_id {user_id!r} must have ratings in train; it has none. {advice}")
         pipeline = self.pipeline
         return explain(self, pipeline, pipeline.known(tf.constant(index)), self._movie_id(movie))
 
@@ -178,20 +181,16 @@ class Hybrid:
         if unknown:
             there = f"the genres here are {known}" if known else "this model was fitted without genres"
             raise ValueError(f"every genre must be known; {unknown} is not: {there}.")
-        given = (movie_ids, tf.int64), ([], tf.string), (list(stars.values()), tf.float32), (genres, tf.string)
-        return tuple(tf.constant(values, kind) for values, kind in given)
+        kinds = pipeline.movie_type, tf.string, tf.float32, tf.string
+        return tuple(map(tf.constant, (movie_ids, [], list(stars.values()), genres), kinds))
 
     def _require_trained(self, head: str) -> None:
         if getattr(self.model, head) is None:
             must = f"the {head} head must be trained for this; fit_hybrid was asked for {list(self.best_epochs)} only"
             raise ValueError(f'{must}. Fit again with heads=("stars", "ranking"), the default.')
 
-    def _movie_id(self, movie) -> int:
-        if isinstance(movie, str):
-            return find_movie(self.movies, movie)
-        if int(self.indices.movie_index(movie)) == UNKNOWN:
-            raise ValueError(f"movie_id {movie} is not in the catalogue of {self.indices.num_movies:,}; see `.movies`.")
-        return int(movie)
+    def _movie_id(self, movie) -> int | str:
+        return named_film(movie, self.movies, self.indices)
 
     def _checked_k(self, k) -> int:
         if not isinstance(k, numbers.Integral) or not 1 <= k <= self.indices.num_movies:
@@ -244,6 +243,7 @@ def _table(columns: dict, user_id) -> pd.DataFrame:
     """Return lists `[U, k]` (of `similar`, `[k]`) as rows, without the places where nothing is left."""
     k = columns["movie_id"].shape[-1]
     flat = {name: values.ravel() for name, values in columns.items()}
-    titles, rank = [title.decode() for title in flat["title"]], np.arange(flat["title"].size) % k + 1
-    table = pd.DataFrame(flat | {"user_id": user_id, "rank": rank, "title": titles})
-    return table[table["movie_id"] != UNKNOWN][[name for name in COLUMNS if name in table]].reset_index(drop=True)
+    rank = np.arange(flat["title"].size) % k + 1
+    texts = {name: pd.array([text.decode() for text in flat[name]], "str") for name in flat if flat[name].dtype == "O"}
+    table = pd.DataFrame(flat | texts | {"user_id": user_id, "rank": rank})
+    return table[~np.isneginf(flat["score"])][[name for name in COLUMNS if name in table]].reset_index(drop=True)

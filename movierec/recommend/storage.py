@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from movierec.baselines import Bias
-from movierec.data import Features, Indices, Weeks
+from movierec.data import Features, Indices, Weeks, is_text
 from movierec.files import flush_to_disk, sha256_of_arrays, sha256_of_file, write_atomically
 from movierec.keras2 import tf
 from movierec.models import HEADS, History, HybridModel, Settings
@@ -128,8 +128,8 @@ def _arrays(hybrid) -> dict[str, np.ndarray]:
         "titles": movies["title"].to_numpy(str),
         "genres": movies["genres"].to_numpy(str),
         "years": movies["year"].to_numpy(float, na_value=np.nan),
-        "seen_user_id": hybrid.seen["user_id"].to_numpy(),
-        "seen_movie_id": hybrid.seen["movie_id"].to_numpy(),
+        "seen_user_id": _plain(hybrid.seen["user_id"]),
+        "seen_movie_id": _plain(hybrid.seen["movie_id"]),
         **{f"past_{name}": getattr(model.past, name) for name in PAST},
         "user_features": model.user_features.values,
         "movie_features": model.movie_features.values,
@@ -139,6 +139,10 @@ def _arrays(hybrid) -> dict[str, np.ndarray]:
     for head in _heads(model):
         arrays |= {f"{head}_{n}": weight for n, weight in enumerate(getattr(model, head).get_weights())}
     return arrays
+
+
+def _plain(ids: pd.Series) -> np.ndarray:
+    return ids.to_numpy(str if is_text(ids) else ids.dtype)  # an array of Python objects could be read as a pickle only
 
 
 def _description(hybrid) -> dict:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from movierec.baselines import Bias
 from movierec.calls import check_keywords
@@ -190,8 +191,9 @@ def _digest(hybrid: Hybrid, split: Split) -> str:
     arrays += [bias.user, bias.movie, np.array(bias.mean), bias.levels]  # residuals are the same a star higher
     arrays += [model.user_features.values, model.movie_features.values]
     if split.validation is not None:
-        columns = ["user_id", "movie_id", "rating", "timestamp"]  # as float64: whatever the integers are kept in
-        arrays += [split.validation[column].to_numpy(np.float64, na_value=np.nan) for column in columns]
+        columns = [split.validation[name] for name in ("user_id", "movie_id", "rating", "timestamp")]
+        kinds = [np.float64 if is_numeric_dtype(column) else str for column in columns]  # however integers are kept
+        arrays += [column.to_numpy(kind) for column, kind in zip(columns, kinds, strict=True)]
     return sha256_of_arrays(*arrays)
 
 
