@@ -9,6 +9,7 @@ from scipy.sparse import csr_array
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import CountVectorizer
 
+from movierec.data.indices import PAIR, check_same_kind, published_ids
 from movierec.data.tables import TAGS, check_has
 
 FEWEST_MOVIES = 5  # with a word or a tag: of fewer a model learns nothing
@@ -42,6 +43,8 @@ def known_tags(tags: pd.DataFrame, train: pd.DataFrame) -> pd.DataFrame:
     in time let a model know of them. A random split promises no such thing, with tags or without.
     """
     check_has(tags, "tags", TAGS, 'movierec.load("ml-latest-small").tags')
+    for name in PAIR:
+        check_same_kind(published_ids(tags[name], "tags"), "tags", train[name], "train")
     last = train.groupby("user_id")["timestamp"].max()
     limit = tags["user_id"].map(last).fillna(train["timestamp"].max())
     return tags[(tags["timestamp"] <= limit).to_numpy()]

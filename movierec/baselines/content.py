@@ -8,7 +8,7 @@ import pandas as pd
 
 from movierec.baselines.about import known_tags
 from movierec.baselines.popularity_and_bias import Bias
-from movierec.data import UNKNOWN, Indices, genre_flags
+from movierec.data import UNKNOWN, Indices, check_same_kind, genre_flags, published_ids
 from movierec.evaluation import Scorer
 
 
@@ -134,7 +134,9 @@ def unit_rows(rows: np.ndarray) -> np.ndarray:
 def _described(movies: pd.DataFrame, indices: Indices, columns: list[str]) -> pd.DataFrame:
     """Return the rows of `movies` in the order of `indices`; NA for a movie that it lacks."""
     _check_columns(movies, "movies", ["movie_id", *columns])
-    return movies.drop_duplicates("movie_id").set_index("movie_id").reindex(indices.movie_ids)
+    ids = published_ids(movies["movie_id"], "movies")
+    check_same_kind(ids, "movies", indices.movie_ids, "train")
+    return movies[~ids.duplicated()].set_index(ids[~ids.duplicated()]).reindex(indices.movie_ids)
 
 
 def _check_columns(table: pd.DataFrame, name: str, columns: list[str]) -> None:

@@ -93,7 +93,9 @@ def held_out_ranks(
     both = pairs.multiply(all_seen)
     if both.nnz:
         user, movie = both.nonzero()
-        first = np.stack([indices.user_ids[user[:3]], indices.movie_ids[movie[:3]]], axis=1).tolist()
+        first = [
+            [indices.user_ids[u].item(), indices.movie_ids[i].item()] for u, i in zip(user[:3], movie[:3], strict=True)
+        ]
         raise ValueError(
             f"a held-out movie must not be among those its user has seen; {both.nnz:,} of {len(held_out):,} are, e.g. "
             f"[user_id, movie_id] {first}. `held_out` and `seen` are different parts of a `Split`, e.g. split.test and "

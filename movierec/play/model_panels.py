@@ -189,7 +189,7 @@ class AttentionPanel(Panel):
     def __init__(self, recommender, movies: pd.DataFrame, user_ids):
         self.recommender = recommender
         self.titles = movies.set_index("movie_id")["title"].reindex(recommender.indices.movie_ids).to_numpy(str)
-        self.user = widgets.Dropdown(options=[int(user_id) for user_id in user_ids], description="User", **FIELD)
+        self.user = widgets.Dropdown(options=np.asarray(user_ids).tolist(), description="User", **FIELD)
         self.films = widgets.IntSlider(1, 1, 1, description="Films so far", **FIELD)
         self.picture, self.list = widgets.HTML(), widgets.HTML()
         on_change(self._on_user, self.user)

@@ -28,7 +28,7 @@ BASED_ON = {
 class Visitor:
     """Somebody new: {movie_id: stars} for films they know, the newest last, and favourite genres."""
 
-    stars: dict[int, float] = field(default_factory=dict)
+    stars: dict[int | str, float] = field(default_factory=dict)
     genres: tuple[str, ...] = ()
 
 
@@ -90,20 +90,20 @@ class RecommendPanel(Panel):
         tabs = [widgets.VBox([self.length, self.list]), self.playlist]
         right = [third, self.message, widgets.Tab(tabs, titles=("Your list", "Your evening"))]
         super().__init__(columns(left, widgets.VBox(right, layout=GROWING)))
-        somebody = Visitor({int(model.movies["movie_id"][0]): model.bias.scale[1]})
+        somebody = Visitor({model.movies["movie_id"].tolist()[0]: model.bias.scale[1]})
         recommended(model, somebody, 1)  # TensorFlow traces its graphs now, so that no click waits for it
         self.refresh()
 
-    def rate(self, movie_id: int, stars: float) -> None:
+    def rate(self, movie_id: int | str, stars: float) -> None:
         """Give a film stars, as a click does; raise ValueError if it is not in the catalogue or has no such stars."""
         levels = self.model.bias.levels
-        if movie_id not in self.model.indices.movie_ids or stars not in levels:
+        if movie_id not in self.model.indices.movie_ids.tolist() or stars not in levels:
             raise ValueError(f"a film of the catalogue takes {levels.tolist()} stars; got {movie_id!r}: {stars!r}.")
         self.visitor.stars.pop(movie_id, None)
         self.visitor.stars[movie_id] = stars  # the newest
         self._show_rated()
 
-    def forget(self, movie_id: int) -> None:
+    def forget(self, movie_id: int | str) -> None:
         """Take a film's stars back."""
         self.visitor.stars.pop(movie_id, None)
         self._show_rated()
@@ -142,7 +142,7 @@ class RecommendPanel(Panel):
         self.rated.children = [self._rated_row(*rated) for rated in self.visitor.stars.items()]
         self.refresh()
 
-    def _rated_row(self, movie_id: int, stars: float) -> widgets.HBox:
+    def _rated_row(self, movie_id: int | str, stars: float) -> widgets.HBox:
         title = self.model.movies.set_index("movie_id")["title"][movie_id]
         options = [(f"{level:g} ★", float(level)) for level in self.model.bias.levels]
         choice = widgets.Dropdown(options=options, value=stars, layout={"width": "5em"})

@@ -23,7 +23,9 @@ MOST_TOGETHER = 1_000  # events that share a write to the disk
 SETTLE_SECONDS = 0.05, 1.0  # without a new event; at most: until the file is whole without its log of recent changes
 INSERT = "INSERT INTO event VALUES (NULL, :user_id, :movie_id, :kind, :stars, :time)"
 
-Id = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+WholeNumber = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+Text = Annotated[str, Field(min_length=1, max_length=300)]
+Id = WholeNumber | Text  # 7 is not "7": of which kind the ids are, the model says
 
 
 class Exact(BaseModel):
@@ -51,7 +53,7 @@ class Feedback(Exact):
 class Event(Feedback):
     """Feedback and when it came, `time` in Unix seconds (UTC)."""
 
-    time: Id
+    time: WholeNumber
 
 
 class EventStore(AbstractContextManager):
@@ -95,13 +97,13 @@ class EventStore(AbstractContextManager):
             self._waiting.put((event, done))
         return done
 
-    def of(self, user_id: int, newest: int = NEWEST) -> list[Event]:
+    def of(self, user_id: Id, newest: int = NEWEST) -> list[Event]:
         """Return the newest events of a user, at most `newest` of them, oldest first."""
         query = "SELECT user_id, movie_id, kind, stars, time FROM event WHERE user_id = ? ORDER BY id DESC LIMIT ?"
         rows = self.file.read(query, (user_id, newest))
         return [Event.model_construct(**dict(zip(Event.model_fields, row, strict=True))) for row in reversed(rows)]
 
-    def forget(self, user_id: int) -> int:
+    def forget(self, user_id: Id) -> int:
         """Delete all events of a user and overwrite their bytes; return how many there were."""
         count = self.file.write("DELETE FROM event WHERE user_id = ?", [(user_id,)])
         if not self.file.settle(wait=True):

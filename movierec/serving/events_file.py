@@ -16,10 +16,17 @@ APPLICATION_ID = 0x6D6F7672  # "movr", in the header of the file: SQLite's way t
 SCHEMA = f"""
     PRAGMA application_id = {APPLICATION_ID};
     CREATE TABLE IF NOT EXISTS event (
-        id INTEGER PRIMARY KEY, user_id INTEGER NOT NULL, movie_id INTEGER NOT NULL, kind TEXT NOT NULL, stars REAL,
+        id INTEGER PRIMARY KEY, user_id NOT NULL, movie_id NOT NULL, kind TEXT NOT NULL, stars REAL,
         time INTEGER NOT NULL
     );
     CREATE INDEX IF NOT EXISTS event_of_user ON event (user_id);
+"""  # the ids have no type: in a column of numbers, SQLite would make 7 of the text '007'
+WITHOUT_TYPES = f"""
+    ALTER TABLE event RENAME TO event_of_numbers;
+    DROP INDEX event_of_user;
+    {SCHEMA.split(";", 1)[1]}
+    INSERT INTO event SELECT * FROM event_of_numbers;
+    DROP TABLE event_of_numbers
 """
 
 
@@ -161,6 +168,7 @@ class EventsFile:
             for setting in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
                 self.database.execute(f"PRAGMA {setting}")
             self.database.executescript(SCHEMA)
+            _take_types_away(self.database)
             self.reader.execute("SELECT 1 FROM event LIMIT 1").fetchall()
             for path in (self.path, _log(self.path), _log(self.path, "-shm")):  # events are nobody else's business
                 with contextlib.suppress(PermissionError):
@@ -190,6 +198,27 @@ class EventsFile:
         failure = OSError(f"{self.path} could not be used; {says}")
         failure.__cause__ = error
         return failure
+
+
+def _take_types_away(database: sqlite3.Connection) -> None:
+    """Rebuild the table of an older file, whose ids had the type of numbers, once and in one transaction."""
+
+    def has_type() -> bool:
+        return bool(
+            database.execute("SELECT type FROM pragma_table_info('event') WHERE name = 'user_id'").fetchone()[0]
+        )
+
+    if not has_type():
+        return
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        for command in WITHOUT_TYPES.split(";") if has_type() else ():  # else another process was faster
+            database.execute(command)
+        database.execute("COMMIT")
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error):
+            database.execute("ROLLBACK")
+        raise
 
 
 def _log(path: Path, suffix: str = "-wal") -> Path:

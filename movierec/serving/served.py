@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from movierec.data import UNKNOWN, find_movie
+from movierec.data import find_movie
 from movierec.keras2 import tf
 from movierec.recommend import ARRAYS, UNREADABLE, checked
-from movierec.serving.events import Event
+from movierec.serving.events import Event, Id
 
 COLUMNS = ("movie_id", "title", "score", "predicted_stars")
 GENRE = "genre="
@@ -24,6 +24,7 @@ class Served:
     Attributes:
         manifest: Of the folder; movies: movie_id, title; num_users, num_movies: of train.
         genres: Those that a newcomer may name; scale: fewest and most stars.
+        user_type, movie_type: int or str, of ids.
         has_user, has_movie, find: Whether an id is known; the movie_id of a title, see `find_movie`.
     """
 
@@ -31,6 +32,7 @@ class Served:
         self.model, self.manifest = model, manifest
         self.movies = pd.DataFrame({"movie_id": arrays["movie_ids"], "title": arrays["titles"]})
         self.num_users, self.num_movies = len(arrays["user_ids"]), len(arrays["movie_ids"])
+        self.user_type, self.movie_type = (type(arrays[name][0].item()) for name in ("user_ids", "movie_ids"))
         self.has_user = frozenset(arrays["user_ids"].tolist()).__contains__
         self.has_movie = frozenset(arrays["movie_ids"].tolist()).__contains__
         self.find = functools.partial(find_movie, self.movies)
@@ -38,7 +40,7 @@ class Served:
         self.genres = [name.removeprefix(GENRE) for name in names if name.startswith(GENRE)]
         self.scale = manifest["levels"][0], manifest["levels"][-1]
 
-    def recommend(self, user_id: int, k: int, events: tuple[Event, ...] = ()) -> list[dict]:
+    def recommend(self, user_id: Id, k: int, events: tuple[Event, ...] = ()) -> list[dict]:
         """Return rank, movie_id, title, score, predicted_stars of the k best films after new events, oldest first.
 
         A film that was viewed or given stars is not recommended again; one that was only clicked may be.
@@ -48,12 +50,12 @@ class Served:
         movie_ids, is_seen = [event.movie_id for event in known], [event.kind != "click" for event in known]
         return self._rows("recommend_after", user_id=user_id, movie_id=movie_ids, stars=stars, is_seen=is_seen, k=k)
 
-    def recommend_new(self, stars: dict[int, float], genres: tuple[str, ...], k: int) -> list[dict]:
+    def recommend_new(self, stars: dict[Id, float], genres: tuple[str, ...], k: int) -> list[dict]:
         """Return the same for a newcomer: stars by movie_id, favourite genres, either of them or nothing."""
         given = {"movie_id": list(stars), "title": [], "stars": list(stars.values()), "genre": genres}
         return self._rows("recommend_new", **given, k=k)
 
-    def similar(self, movie_id: int, k: int) -> list[dict]:
+    def similar(self, movie_id: Id, k: int) -> list[dict]:
         """Return rank, movie_id, title, score (cosine) of the k films most like this one."""
         return self._rows("similar", movie_id=movie_id, k=k)
 
@@ -67,10 +69,10 @@ class Served:
         columns = {"rank": range(1, 1 + len(columns["title"]))} | columns
         rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
         for row in rows:
-            row["title"] = row["title"].decode()
+            row |= {name: value.decode() for name, value in row.items() if isinstance(value, bytes)}
             if not math.isfinite(row.get("predicted_stars", 0)):
                 row["predicted_stars"] = None
-        return [row for row in rows if row["movie_id"] != UNKNOWN]
+        return [row for row in rows if row["score"] != -math.inf]
 
 
 def load_served(folder: str | Path) -> Served:

@@ -7,6 +7,7 @@ import pytest
 import movierec
 from movierec.evaluation import evaluate_ranking
 from movierec.keras2 import tf
+from movierec.serving import Event, load_served
 
 NAMES = {"user_id": lambda ids: "U" + ids.astype(str), "movie_id": lambda ids: ids.map("{:05d}".format)}  # in one order
 
@@ -99,6 +100,12 @@ def test_text_ids_are_saved_and_loaded_without_a_pickle(by_text, tmp_path):
     pd.testing.assert_frame_equal(again.recommend(["U101"], k=30), model.recommend(["U101"], k=30))
     np.testing.assert_array_equal(again.predict(split.test), model.predict(split.test))
     pd.testing.assert_frame_equal(again.seen, model.seen, check_dtype=False)
+    served = load_served(tmp_path)
+    assert (served.user_type, served.movie_type) == (str, str) and served.has_user("U101") and not served.has_user(101)
+    assert [row["movie_id"] for row in served.recommend("U101", 3)] == model.recommend("U101", 3)["movie_id"].tolist()
+    assert [row["movie_id"] for row in served.similar("00020", 3)] == model.similar("00020", 3)["movie_id"].tolist()
+    viewed = Event(user_id="U101", movie_id="00020", kind="view", time=0)
+    assert "00020" not in [row["movie_id"] for row in served.recommend("U101", 30, (viewed,))]
     program = tf.saved_model.load(str(tmp_path / "1")).signatures["recommend"]
     answer = program(user_id=tf.constant(["U101"]), k=tf.constant(3))
     assert [one.decode() for one in answer["movie_id"][0].numpy()] == model.recommend("U101", 3)["movie_id"].tolist()

@@ -54,6 +54,30 @@ def test_any_tool_can_read_the_file_and_finds_a_user_by_an_index(path):
     assert [step[3] for step in plan] == ["SEARCH event USING INDEX event_of_user (user_id=?)"]  # and no sorting
 
 
+def test_text_and_numbers_are_different_users_in_old_files_too(path):
+    """SQLite turns '007' into 7 in a column that was declared as numbers, as those of older files were."""
+    path.parent.mkdir()
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.executescript(
+            """PRAGMA application_id = 0x6D6F7672;
+            CREATE TABLE event (
+                id INTEGER PRIMARY KEY, user_id INTEGER NOT NULL, movie_id INTEGER NOT NULL, kind TEXT NOT NULL,
+                stars REAL, time INTEGER NOT NULL
+            );
+            CREATE INDEX event_of_user ON event (user_id);
+            INSERT INTO event VALUES (5, 7, 50, 'view', NULL, 900000000);"""
+        )
+    by_number = VIEW.model_copy(update={"user_id": 7})
+    texts = [Event(user_id=name, movie_id="007", kind="view", time=0) for name in ("007", "7")]
+    with EventStore(path) as store:
+        assert store.of(7) == [by_number]
+        for event in texts:
+            store.append(event)
+    with EventStore(path) as store:
+        assert [store.of(name) for name in (7, "007", "7", "U1")] == [[by_number], [texts[0]], [texts[1]], []]
+        assert (store.forget("7"), store.of("7"), store.of(7)) == (1, [], [by_number])
+
+
 def test_a_list_reads_only_the_newest_events_and_the_file_keeps_the_older(path):
     with EventStore(path) as store:
         for number in range(5):
