@@ -9,6 +9,7 @@ import contextlib
 import faulthandler
 import importlib
 import os
+import pickle
 import sys
 import tempfile
 
@@ -64,6 +65,43 @@ def check_keras(tensorflow) -> None:
             "`tensorflow` was imported before `movierec`. Restart the kernel and put `import movierec` above "
             "`import tensorflow` (or set TF_USE_LEGACY_KERAS=1 before Python starts)."
         )
+
+
+# ---- processes
+
+
+class UsedAfterFork(AttributeError, RuntimeError):
+    """TensorFlow was asked in a process that was forked from one in which it ran: it would wait for ever."""
+
+
+class _Forked:
+    """What stands in the place of TensorFlow's context in a forked process: every operation is refused at once."""
+
+    def __getattr__(self, name: str):  # an AttributeError, too: TensorFlow's destructors are silent about those
+        raise UsedAfterFork(
+            "TensorFlow ran before this process was forked (os.fork, or multiprocessing's start method on Linux before "
+            'Python 3.14), and its threads are not here. Start processes by multiprocessing.get_context("spawn"), and '
+            "open the model in each: movierec.load_model(folder)."
+        )
+
+
+def _refuse_after_fork() -> None:
+    module = sys.modules.get("tensorflow.python.eager.context")  # private: nothing public says whether it has started
+    if getattr(getattr(module, "_context", None), "_context_handle", None) is not None:
+        module._context = _Forked()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_refuse_after_fork)
+
+
+def not_pickled(advice: str):
+    """Return a method for `__reduce__`, `__copy__` and `__deepcopy__` that says at once what to do instead."""
+
+    def refuse(self, *_):
+        raise pickle.PicklingError(f"a {type(self).__name__} can be neither pickled nor copied. {advice}")
+
+    return refuse
 
 
 def __getattr__(name: str):

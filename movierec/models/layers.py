@@ -9,7 +9,7 @@ import threading
 
 import numpy as np
 
-from movierec.keras2 import tf, tf_config, tfrs
+from movierec.keras2 import not_pickled, tf, tf_config, tfrs
 
 EMBEDDING_STDDEV = 0.05  # small: at the start every dot product is near 0 and the biases decide
 RANDOMNESS = threading.RLock()  # the switch of deterministic kernels is the process's: other threads wait
@@ -120,6 +120,11 @@ class SeededModel(tfrs.Model):
     `seed` is that of the initial weights and of everything that is drawn in training, through `draws`; `fitted_head` is
     the name of the part that is being trained, None before the first `fit`.
     """
+
+    __reduce__ = __copy__ = __deepcopy__ = not_pickled(
+        "Pickle what `fit_hybrid` returned; or write it with model.save(folder) and open it in the other process with "
+        "movierec.load_model(folder). A sequence model is fitted again: the same seed gives the same one."
+    )
 
     def __init__(self, seed: int = 0):
         super().__init__()

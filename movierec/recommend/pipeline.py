@@ -10,7 +10,7 @@ import numpy as np
 
 from movierec.baselines import Bias
 from movierec.data import UNKNOWN, Indices, is_text
-from movierec.keras2 import tf
+from movierec.keras2 import not_pickled, tf
 from movierec.models import FewUsers, HybridModel
 from movierec.recommend.people import A_PERSON, Histories, People, genre_bonus, popular_lately
 
@@ -44,6 +44,11 @@ class Pipeline(Histories):
         models: `HybridModel`s with a ranking head, fitted on the same train part.
         indices, titles, bias, seen: As of `Histories`; titles str `[num_movies]`.
     """
+
+    __reduce__ = __copy__ = __deepcopy__ = not_pickled(
+        "Pickle the model that it belongs to; or write that with model.save(folder), and open it in the other process "
+        "with movierec.load_model(folder)."
+    )
 
     def __init__(self, models: list[HybridModel], indices: Indices, titles: np.ndarray, bias: Bias, seen):
         first = models[0]

@@ -14,6 +14,7 @@ from movierec.keras2 import tf
 from movierec.models import HybridModel, session_features
 from movierec.recommend.explain import explain, reasons
 from movierec.recommend.films import named_film
+from movierec.recommend.pickling import packed, unpacked
 from movierec.recommend.pipeline import Pipeline
 from movierec.recommend.storage import load_members, save_members
 
@@ -43,6 +44,9 @@ class Hybrid:
 
     def __repr__(self) -> str:
         return f"Hybrid({self.indices.num_users:,} users, {self.indices.num_movies:,} movies)"
+
+    def __reduce__(self):
+        return unpacked, (packed(self),)
 
     @property
     def members(self) -> list["Hybrid"]:
@@ -228,10 +232,7 @@ class Ensemble(Hybrid):
 
 
 def load_model(folder) -> Hybrid:
-    """Return the `Hybrid` or `Ensemble` that `save` wrote, with the same predictions and lists.
-
-    Raise FileNotFoundError if there is none, ValueError if it has another format, or was cut short or changed.
-    """
+    """Return the `Hybrid` or `Ensemble` that `save` wrote, with the same lists; raise as `storage.checked`."""
     members = []
     for parts, attributes in load_members(folder):
         members.append(Hybrid(*parts))

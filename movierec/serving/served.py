@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from movierec.data import find_movie
-from movierec.keras2 import tf
+from movierec.keras2 import not_pickled, tf
 from movierec.recommend import ARRAYS, UNREADABLE, checked
 from movierec.serving.events import Event, Id
 
@@ -27,6 +27,8 @@ class Served:
         user_type, movie_type: int or str, of ids.
         has_user, has_movie, find: Whether an id is known; the movie_id of a title, see `find_movie`.
     """
+
+    __reduce__ = __copy__ = __deepcopy__ = not_pickled("Open its folder in the other process: load_served(folder).")
 
     def __init__(self, model, manifest: dict, arrays: dict):
         self.model, self.manifest = model, manifest
