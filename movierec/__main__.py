@@ -2,7 +2,7 @@
 
     python -m movierec doctor                                        what is installed, what is missing, how to get it
     python -m movierec train ml-20m my-model --checkpoint kept       from ratings to a saved model
-    python -m movierec train ratings.csv my-model --movies movies.csv --workers 2
+    python -m movierec train ratings.csv my-model --movies movies.csv --split leave_last --workers 2
 
 TensorFlow is loaded by the commands that need it, so that `--help` answers at once. Taught in notebooks/10_serving.
 """
@@ -10,31 +10,52 @@ TensorFlow is loaded by the commands that need it, so that `--help` answers at o
 import argparse
 import contextlib
 import os
+import shlex
+import signal
 import subprocess
 import sys
-import time
+import warnings
 from pathlib import Path
 
-import movierec
-from movierec.data import chosen, data_folder
 from movierec.training import workers
 
-MEASURED = ("ndcg@10", "recall@10", "hit_rate@10")
 LOCAL = "127.0.0.1"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command and return its exit code: 0; 1 if it failed, with the reason on stderr; 2 for a wrong call."""
+    """Run one command and return its exit code.
+
+    It is 0; 1 if the command failed, with the reason in one line on stderr; 2 for a wrong call; 130 or 143 if it was
+    ended by SIGINT (Ctrl-C) or SIGTERM. Warnings are lines on stderr, too.
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
-    options = _parser().parse_args(arguments)
     try:
-        return options.run(options, arguments)
-    except (OSError, ValueError, workers.WorkerLost) as error:
-        print(f"{type(error).__name__}:", *str(error).split(), file=sys.stderr)  # one line
+        with warnings.catch_warnings():
+            warnings.simplefilter("default")
+            warnings.showwarning = lambda message, *_, **__: _say("Note", message)
+            with workers.ended_by_signals():
+                options = _parser().parse_args(arguments)
+            with contextlib.nullcontext() if options.run is _serve else workers.ended_by_signals():  # it has its own
+                return options.run(options, arguments)
+    except (OSError, ValueError, MemoryError, workers.WorkerLost) as error:
+        _say(type(error).__name__, error)
         return 1
+    except workers.Ended as end:
+        print(f"Ended by {signal.Signals(end.code - 128).name}.", file=sys.stderr)
+        return end.code
+
+
+def _say(kind: str, message) -> None:
+    """Print a message on stderr in one line, with its advice in options of this command line."""
+    from movierec.training import command
+
+    if workers.is_first() or kind != "Note":
+        print(f"{kind}:", *command.in_options(str(message)).split(), file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
+    from movierec.data import chosen, data_folder  # takes long enough for a Ctrl-C
+
     parser = argparse.ArgumentParser(prog="python -m movierec", description="The movierec course: its commands.")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
@@ -47,20 +68,9 @@ def _parser() -> argparse.ArgumentParser:
     data = command("data", _data, "Fetch a MovieLens release, check it, and keep it in the data folder.")
     data.add_argument("name", nargs="?", default=chosen(), help="ml-100k … ml-32m; default: %(default)s")
 
-    train = command("train", _train, "Train a model from ratings, measure it on the test part, and save it.")
-    train.add_argument("data", help="ml-100k … ml-32m, or the path of a ratings.csv")
-    train.add_argument("folder", help="where the model is saved")
-    train.add_argument("--movies", help="the path of a movies.csv, beside a ratings.csv")
-    train.add_argument("--checkpoint", help="a folder; the same command resumes there after a crash")
-    train.add_argument("--workers", type=int, default=1, help="processes on this machine that share each batch")
-    train.add_argument(
-        "--trusted-network", action="store_true",
-        help="with --workers: let TensorFlow's server be reached from outside, without a password, where this machine "
-        "does not give the workers a network of their own (Linux does, to root or with user namespaces)",
-    )  # fmt: skip
-    train.add_argument("--epochs", type=int, default=80, help="at most this many for each head")
-    train.add_argument("--patience", type=int, default=5, help="epochs without a better validation before stopping")
-    train.add_argument("--seed", type=int, default=0)
+    _add_train_options(
+        command("train", _train, "Train a model from ratings, save it, and measure it on the test part.")
+    )
 
     serve = command("serve", _serve, "Serve a saved model over HTTP; the page /docs explains the requests.")
     serve.add_argument("--model", help="folder of a saved model; default: the course's model, trained first if need be")
@@ -74,6 +84,37 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_train_options(train: argparse.ArgumentParser) -> None:
+    add = train.add_argument
+    add("data", help="ml-100k … ml-32m, or the path of your own file of ratings, e.g. ratings.csv")
+    add("folder", help="where the model is saved")
+    for name in ("movies", "users", "tags"):
+        add(f"--{name}", help=f"the path of your own file of {name}, beside one of ratings")
+    scale = "the fewest and the most stars of your own ratings, e.g. 0 10; default: as they look"
+    add("--scale", type=float, nargs=2, metavar=("LOW", "HIGH"), help=scale)
+    splits = ("by_user_time", "by_time", "leave_last", "random")
+    split = "what is tested: each user's newest ratings, everybody's newest, each user's last one, or any; "
+    add("--split", choices=splits, default=splits[0], help=f"{split}default: %(default)s")
+    add("--validation", type=_share, default=0.1, help="share of the ratings by which epochs are judged")
+    add("--test", type=_share, default=0.1, help="share of the ratings that is measured at the end")
+    add("--liked-from", type=float, metavar="STARS", help="a film counts as liked from here on; default: 4 of 5 stars")
+    heads = "stars to predict ratings, ranking for lists; default: both"
+    add("--heads", nargs="+", choices=("stars", "ranking"), default=["stars", "ranking"], help=heads)
+    add("--checkpoint", metavar="FOLDER", help="a folder; the same command resumes there after a crash")
+    add("--workers", type=_whole(1), default=1, help="processes on this machine that share each batch")
+    trusted = (
+        "with --workers, where this machine has no network of their own for them (Linux has, for root or with user "
+        "namespaces): let anybody in your network reach TensorFlow's server, which asks for no password"
+    )
+    add("--trusted-network", action="store_true", help=trusted)
+    add("--epochs", type=_whole(1), default=80, help="at most this many for each head; default: %(default)s")
+    patience = "epochs without a better validation before stopping; default: %(default)s"
+    add("--patience", type=_whole(1), default=5, help=patience)
+    add("--learning-rate", type=_above_zero, help="of the stars head; default: .001")
+    add("--ranking-learning-rate", type=_above_zero, help="of the ranking head; default: .004")
+    add("--seed", type=_whole(0), default=0)
+
+
 def _doctor(options, arguments) -> int:
     from movierec.play import doctor
 
@@ -81,6 +122,8 @@ def _doctor(options, arguments) -> int:
 
 
 def _data(options, arguments) -> int:
+    import movierec
+
     print(movierec.load(options.name))
     return 0
 
@@ -109,76 +152,67 @@ def _model_folder(folder: str | None) -> Path:
         return Path(folder)
     from movierec.training import load_or_train, model_folder
 
-    load_or_train()
+    with workers.ended_by_signals():
+        load_or_train()
     return model_folder()
 
 
 def _train(options, arguments) -> int:
-    if options.workers > 1 and not workers.is_one_of_several():
-        command = [sys.executable, "-m", "movierec", *arguments]
-        return workers.launch(command, options.workers, options.trusted_network)
-    train(options, workers.strategy(options.trusted_network))
-    return 0
+    from movierec.training import command
 
-
-def train(options: argparse.Namespace, strategy) -> None:
-    """Read, split per user in time, fit, save and measure; print one line for each step.
-
-    Of several workers, the first one prints and saves.
-
-    Args:
-        options: data, folder, movies, checkpoint, epochs, patience, seed, as on the command line.
-        strategy: of `workers.strategy()`; it must be made before TensorFlow runs its first operation.
-    """
-    from movierec.evaluation import evaluate_ranking
-    from movierec.evaluation.metrics import rmse
-
-    log = _Log(workers.is_first())
-    own = options.data.endswith(".csv")
-    data = movierec.read(options.data, options.movies) if own else movierec.load(options.data)
-    log.line("read", data)
-    split = movierec.split_by_user_time(data.ratings)
-    movies, users = data.movies, data.users
-    del data  # the split has its own rows
-    log.line("split", split)
-    model = movierec.fit_hybrid(
-        split, movies, users, seed=options.seed, epochs=options.epochs, patience=options.patience,
-        checkpoint=options.checkpoint, strategy=strategy, progress=workers.is_first() and sys.stderr.isatty(),
-        on_epoch=lambda row: log.line("epoch", ", ".join(f"{name} {value:.4g}" for name, value in row.items())),
-    )  # fmt: skip
-    log.line("fitted", f"best epochs {model.best_epochs}")
-    if not workers.is_first():
-        return
-    model.save(options.folder)
-    log.line("saved", options.folder)
-    log.line("stars", f"test RMSE {rmse(model.predict(split.test), split.test['rating']):.4f}")
-    means = evaluate_ranking(model.score, split, model.indices)[list(MEASURED)].mean()
-    log.line("lists", ", ".join(f"test {name} {value:.4f}" for name, value in means.items()))
-
-
-class _Log:
-    """Lines with the seconds since the start (wall, and CPU of all threads) and the largest memory so far."""
-
-    def __init__(self, is_shown: bool):
-        self.is_shown = is_shown
-        self.start = time.perf_counter()
-
-    def line(self, step: str, text) -> None:
-        """Print one line, unless another worker prints."""
-        if self.is_shown:
-            wall = time.perf_counter() - self.start
-            used = f"{wall:7.1f} s  {time.process_time():7.1f} CPU s  {_peak_gb():5.2f} GB"
-            print(f"{used}  {step:6}  {text}", flush=True)
-
-
-def _peak_gb() -> float:
-    """Return the largest memory that this process has had, in GB; NaN on Windows, which has no `resource`."""
+    options.saved = False
+    launches = options.workers > 1 and not workers.is_one_of_several()
     try:
-        import resource
-    except ImportError:
-        return float("nan")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1e9 if sys.platform == "darwin" else 1e6)  # in bytes there, in kB elsewhere
+        if not launches:
+            return command.train(options, workers.strategy(options.trusted_network))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the first worker says them
+            command.prepare(options)  # here, where the internet can be reached, and errors are said once
+        return workers.launch(_this_command(arguments), options.workers, options.trusted_network)
+    except workers.Ended as end:
+        if not workers.is_one_of_several():  # else the launcher says it
+            print(_farewell(options, arguments, end.code), file=sys.stderr)
+        return end.code
+
+
+def _this_command(arguments: list[str]) -> list[str]:
+    return [sys.executable, "-m", "movierec", *arguments]
+
+
+def _farewell(options, arguments: list[str], code: int) -> str:
+    """Return what is kept of a training that was ended by a signal, and how to go on, in one line."""
+    by = f"Ended by {signal.Signals(code - 128).name}"
+    if options.saved:
+        return f"{by}; the model is saved in {options.folder}, only its measurement is missing."
+    if options.checkpoint:
+        again = shlex.join(_this_command(arguments))
+        return f"{by}; the same command resumes at the last checkpoint: {again}"
+    folder = f"{options.folder.rstrip('/')}-checkpoint"
+    again = shlex.join(_this_command([*arguments, "--checkpoint", folder]))
+    return f"{by}; nothing is kept. A training with --checkpoint can be resumed by the same command: {again}"
+
+
+def _whole(least: int):
+    """Return a reader of options that are whole numbers from `least` on."""
+
+    def whole_number(text: str) -> int:
+        if int(text) < least:
+            raise argparse.ArgumentTypeError(f"must be {least} or more, got {text}")
+        return int(text)
+
+    return whole_number
+
+
+def _share(text: str) -> float:
+    if not 0 <= float(text) < 0.5:
+        raise argparse.ArgumentTypeError(f"must be a share from 0 to below 0.5, got {text}")
+    return float(text)
+
+
+def _above_zero(text: str) -> float:
+    if not 0 < float(text) < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be a number above 0, got {text}")
+    return float(text)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,194 @@
+"""The command `python -m movierec train`: from ratings to a model that is saved and measured.
+
+What can be known is checked before anything is trained; the model is saved before it is measured. Taught in
+notebooks/10_serving.
+"""
+
+import argparse
+import os
+import re
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+import movierec
+from movierec import data, scale
+from movierec.files import check_writable
+from movierec.training import workers
+
+MEASURED = ("ndcg@10", "recall@10", "hit_rate@10")
+BATCHES = {"batch_size": 1024, "users_per_batch": 256}  # made a multiple of the workers
+RATES = ("learning_rate", "ranking_learning_rate")
+OWN_TABLES = ("movies", "users", "tags")
+
+
+def train(options: argparse.Namespace, strategy) -> int:
+    """Read, split, fit, save and measure; print one line for each step, and return the exit code.
+
+    Of several workers, the first one prints and saves. `options.saved` is set once the model is on disk.
+
+    Args:
+        options: as on the command line.
+        strategy: of `workers.strategy()`; it must be made before TensorFlow runs its first operation.
+    """
+    from movierec.evaluation import evaluate_ranking
+    from movierec.evaluation.metrics import rmse
+
+    log = _Log(workers.is_first())
+    split, movies, users = prepare(options, log)
+    rates = {name: getattr(options, name) for name in RATES if getattr(options, name)}
+    model = movierec.fit_hybrid(
+        split, movies, users, seed=options.seed, epochs=options.epochs, patience=options.patience,
+        scale=options.scale, liked_from=options.liked_from, heads=tuple(options.heads), **rates,
+        **{name: size // options.workers * options.workers for name, size in BATCHES.items()},
+        checkpoint=options.checkpoint, strategy=strategy, progress=workers.is_first() and sys.stderr.isatty(),
+        on_epoch=lambda row: log.line("epoch", ", ".join(f"{name} {value:.4g}" for name, value in row.items())),
+    )  # fmt: skip
+    log.line("fitted", f"best epochs {model.best_epochs}")
+    if not workers.is_first():
+        return 0
+    model.save(options.folder)
+    options.saved = True
+    log.line("saved", options.folder)
+    try:
+        if "stars" in model.best_epochs:
+            log.line("stars", f"test RMSE {rmse(model.predict(split.test), split.test['rating']):.4f}")
+        if "ranking" in model.best_epochs and _liked(split, "test", options.liked_from)[0]:
+            measured = evaluate_ranking(model.score, split, model.indices, liked_from=options.liked_from)
+            means = measured[list(MEASURED)].mean()
+            log.line("lists", ", ".join(f"test {name} {value:.4f}" for name, value in means.items()))
+    except Exception as error:  # whatever it is, the model is there
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        print(f"The model is saved in {options.folder}, but could not be measured. {reason}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def prepare(options: argparse.Namespace, log: "_Log | None" = None) -> tuple:
+    """Return the split, movies and users that the options name, once all that can be known before training holds.
+
+    Raises:
+        OSError: if a folder cannot be written, or the disk has no room for the model.
+        ValueError: if an option does not fit the others, or the data cannot be split or measured as asked.
+    """
+    log = log or _Log(False)
+    folder, checkpoint = Path(options.folder), Path(options.checkpoint) if options.checkpoint else None
+    if checkpoint and folder.absolute() == checkpoint.absolute():
+        raise ValueError(f"the model and the checkpoints need two folders; {folder} is named for both.")
+    for place in filter(None, (folder, checkpoint)):
+        check_writable(place)
+    tables = _tables(options)
+    log.line("read", tables)
+    split = SPLITS[options.split](tables.ratings, options)
+    log.line("split", split)
+    users, films = (split.train[name].nunique() for name in ("user_id", "movie_id"))
+    check_writable(folder, 4 * films * min(users, films) + 4 * len(split.train))  # the largest parts of a saved model
+    _check_measurable(split, options)
+    return split, tables.movies, tables.users
+
+
+def in_options(text: str) -> str:
+    """Return a message of the library with its advice in options of the command line instead of Python."""
+    for call, option in ADVICE:
+        text = re.sub(call, option, text)
+    return text
+
+
+def _tables(options) -> data.MovieLens:
+    """Return the tables of a file, if there is one or the name is like that of a file; else of a MovieLens release."""
+    path = Path(options.data).expanduser()
+    if path.is_file() or path.suffix or os.path.dirname(options.data):
+        own = {name: getattr(options, name) for name in OWN_TABLES}
+        return movierec.read(options.data, **own, scale=options.scale)
+    given = [f"--{name}" for name in (*OWN_TABLES, "scale") if getattr(options, name)]
+    if given:
+        raise ValueError(f"{', '.join(given)} is for files of your own; {options.data} brings its own. Leave it out.")
+    return movierec.load(options.data)
+
+
+def _random(ratings: pd.DataFrame, options) -> data.Split:
+    row = np.random.default_rng(0).permutation(len(ratings))
+    in_test = row < options.test * len(ratings)
+    in_validation = ~in_test & (row < (options.test + options.validation) * len(ratings))
+    validation = ratings[in_validation] if in_validation.any() else None
+    return data.Split(ratings[~in_test & ~in_validation], validation, ratings[in_test])
+
+
+SPLITS = {
+    "by_user_time": lambda ratings, options: data.split_by_user_time(ratings, options.validation, options.test),
+    "by_time": lambda ratings, options: data.split_by_time(ratings, options.validation, options.test),
+    "leave_last": lambda ratings, options: data.split_leave_last(ratings),
+    "random": _random,
+}
+OPTIONS = (
+    "movies", "users", "tags", "split", "test", "validation", "liked_from", "scale", "heads", "checkpoint", "workers",
+    "epochs", "patience", "seed", *RATES,
+)  # fmt: skip
+ADVICE = [
+    (rf"`?(?:movierec\.)?split_({'|'.join(SPLITS)})(?:\([^()]*\))?`?", r"--split \1"),
+    (r"`?(?:movierec\.)?split_random5(?:\([^()]*\))?`?", "--split random"),
+    (r"(?:(?:movierec\.)?(?:read|fit_hybrid)\(…, )?scale=\(([^,()]+), ([^,()]+)\)\)?", r"--scale \1 \2"),
+    (r"fit_hybrid\(…, checkpoint=folder\)", "--checkpoint FOLDER"),
+    (r'heads=\("stars", "ranking"\)', "--heads stars ranking"),
+    *((rf"`{name}`", f"--{name.replace('_', '-')}") for name in OPTIONS),
+]
+
+
+def _liked(split: data.Split, part: str, liked_from: float | None) -> tuple[int, float]:
+    """Return how many ratings of a part are liked, by users of train; and from which rating on that is."""
+    table = getattr(split, part)
+    least = scale.liked_from(split.train, table, given=liked_from)
+    liked = table[table["rating"] >= least]
+    return int(liked["user_id"].isin(split.train["user_id"].unique()).sum()), least
+
+
+def _check_measurable(split: data.Split, options) -> None:
+    """Raise ValueError if validation cannot judge lists; say it if test cannot, for the model is as good without."""
+    if "ranking" not in options.heads:
+        return
+    for part in ("validation", "test"):
+        table = getattr(split, part)
+        if table is None:
+            continue
+        count, least = _liked(split, part, options.liked_from)
+        if count:
+            continue
+        if (table["rating"] >= least).any():
+            reason = f"no user of {part} has a rating in train. --split by_user_time tests users on later ratings."
+        else:
+            highest = table["rating"].max()
+            reason = (
+                f"no film of {part} is liked: its {len(table):,} ratings are {highest:g} at most, and liked is "
+                f"{least:g} or more. Name another least rating, e.g. --liked-from {highest:g}."
+            )
+        if part == "validation":
+            raise ValueError(f"lists cannot be judged while training, {reason} Or train --heads stars.")
+        data.say(f"the lists will not be measured, {reason} The model is trained and saved all the same.")
+
+
+class _Log:
+    """Lines with the seconds since the start (wall, and CPU of all threads) and the largest memory so far."""
+
+    def __init__(self, is_shown: bool):
+        self.is_shown = is_shown
+        self.start = time.perf_counter()
+
+    def line(self, step: str, text) -> None:
+        """Print one line, unless another worker prints."""
+        if self.is_shown:
+            wall = time.perf_counter() - self.start
+            used = f"{wall:7.1f} s  {time.process_time():7.1f} CPU s  {_peak_gb():5.2f} GB"
+            print(f"{used}  {step:6}  {text}", flush=True)
+
+
+def _peak_gb() -> float:
+    """Return the largest memory that this process has had, in GB; NaN on Windows, which has no `resource`."""
+    try:
+        import resource
+    except ImportError:
+        return float("nan")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1e9 if sys.platform == "darwin" else 1e6)  # in bytes there, in kB elsewhere
