@@ -152,7 +152,7 @@ def fit_head(
     """
     stop, workers = stop or Stop(), model.distribute_strategy.num_replicas_in_sync
     num_rows = len(next(iter(rows.values())))
-    batch_size = min(batch_size, num_rows)
+    batch_size = min(batch_size, num_rows // workers * workers or num_rows)
     steps = passes * (num_rows // batch_size)
     if batch_size % workers:
         raise ValueError(
