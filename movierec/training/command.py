@@ -15,14 +15,15 @@ import numpy as np
 import pandas as pd
 
 import movierec
-from movierec import data, scale
+from movierec import data
+from movierec.evaluation import LIKED_FROM_STARS
 from movierec.files import check_writable
 from movierec.training import workers
 
 MEASURED = ("ndcg@10", "recall@10", "hit_rate@10")
 BATCHES = {"batch_size": 1024, "users_per_batch": 256}  # made a multiple of the workers
 RATES = ("learning_rate", "ranking_learning_rate")
-OWN_TABLES = ("movies", "users", "tags")
+OF_OWN_FILES = ("movies", "users", "tags", "scale")
 
 
 def train(options: argparse.Namespace, strategy) -> int:
@@ -39,10 +40,10 @@ def train(options: argparse.Namespace, strategy) -> int:
 
     log = _Log(workers.is_first())
     split, movies, users = prepare(options, log)
-    rates = {name: getattr(options, name) for name in RATES if getattr(options, name)}
+    given = {name: getattr(options, name) for name in (*RATES, "scale", "liked_from") if getattr(options, name)}
     model = movierec.fit_hybrid(
         split, movies, users, seed=options.seed, epochs=options.epochs, patience=options.patience,
-        scale=options.scale, liked_from=options.liked_from, heads=tuple(options.heads), **rates,
+        heads=tuple(options.heads), **given,
         **{name: size // options.workers * options.workers for name, size in BATCHES.items()},
         checkpoint=options.checkpoint, strategy=strategy, progress=workers.is_first() and sys.stderr.isatty(),
         on_epoch=lambda row: log.line("epoch", ", ".join(f"{name} {value:.4g}" for name, value in row.items())),
@@ -57,7 +58,8 @@ def train(options: argparse.Namespace, strategy) -> int:
         if "stars" in model.best_epochs:
             log.line("stars", f"test RMSE {rmse(model.predict(split.test), split.test['rating']):.4f}")
         if "ranking" in model.best_epochs and _liked(split, "test", options.liked_from)[0]:
-            measured = evaluate_ranking(model.score, split, model.indices, liked_from=options.liked_from)
+            least = _liked(split, "test", options.liked_from)[1]
+            measured = evaluate_ranking(model.score, split, model.indices, liked_from=least)
             means = measured[list(MEASURED)].mean()
             log.line("lists", ", ".join(f"test {name} {value:.4f}" for name, value in means.items()))
     except Exception as error:  # whatever it is, the model is there
@@ -99,13 +101,13 @@ def in_options(text: str) -> str:
 
 def _tables(options) -> data.MovieLens:
     """Return the tables of a file, if there is one or the name is like that of a file; else of a MovieLens release."""
+    given = {name: getattr(options, name) for name in OF_OWN_FILES if getattr(options, name)}
     path = Path(options.data).expanduser()
     if path.is_file() or path.suffix or os.path.dirname(options.data):
-        own = {name: getattr(options, name) for name in OWN_TABLES}
-        return movierec.read(options.data, **own, scale=options.scale)
-    given = [f"--{name}" for name in (*OWN_TABLES, "scale") if getattr(options, name)]
+        return movierec.read(options.data, **given)
     if given:
-        raise ValueError(f"{', '.join(given)} is for files of your own; {options.data} brings its own. Leave it out.")
+        names = ", ".join(f"--{name}" for name in given)
+        raise ValueError(f"{names} is for files of your own; {options.data} brings its own. Leave it out.")
     return movierec.load(options.data)
 
 
@@ -140,7 +142,7 @@ ADVICE = [
 def _liked(split: data.Split, part: str, liked_from: float | None) -> tuple[int, float]:
     """Return how many ratings of a part are liked, by users of train; and from which rating on that is."""
     table = getattr(split, part)
-    least = scale.liked_from(split.train, table, given=liked_from)
+    least = LIKED_FROM_STARS if liked_from is None else liked_from
     liked = table[table["rating"] >= least]
     return int(liked["user_id"].isin(split.train["user_id"].unique()).sum()), least
 
