@@ -179,7 +179,7 @@ def test_advice_is_given_in_options():
 def test_a_test_part_that_nobody_likes_is_said_before_and_the_model_is_saved(files, capsys):
     """And an error while measuring, of whatever kind, says that the model is there."""
     ratings = pd.read_csv(files / "ratings.csv").sort_values("timestamp", kind="stable")
-    place = ratings.groupby("user_id").cumcount(ascending=False)
+    place = ratings.groupby("userId").cumcount(ascending=False)
     ratings.loc[place == 0, "rating"] = 1
     ratings.to_csv(files / "ratings.csv", index=False)
     assert train(files, "--epochs", "1", "--split", "leave_last", "--heads", "ranking") == 0
@@ -217,7 +217,7 @@ def test_an_interrupted_training_says_in_one_line_how_to_resume(way, files):
         finally:
             running.kill()
         assert running.returncode == 128 + way
-        again = " ".join([*arguments, *(kept or ["--checkpoint", str(files / "model-checkpoint")])])
+        again = " ".join([*arguments, *([] if kept else ["--checkpoint", str(files / "model-checkpoint")])])
         assert error[-1].startswith(f"Ended by {way.name}; ") and error[-1].endswith(again)
         assert "Traceback" not in "".join(error) and not (files / "model").exists()
 
