@@ -185,7 +185,7 @@ def test_a_test_part_that_nobody_likes_is_said_before_and_the_model_is_saved(fil
     assert train(files, "--epochs", "1", "--split", "leave_last", "--heads", "ranking") == 0
     out, notes = capsys.readouterr()
     assert "the lists will not be measured, no film of test is liked" in notes and "--liked-from 1." in notes
-    assert [line.split()[6] for line in out.splitlines()][-1] == "saved"
+    assert [line.split()[7] for line in out.splitlines()][-1] == "saved"
     assert movierec.load_model(files / "model").best_epochs == {"ranking": 1}
 
 
