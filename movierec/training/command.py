@@ -40,11 +40,12 @@ def train(options: argparse.Namespace, strategy) -> int:
 
     log = _Log(workers.is_first())
     split, movies, users = prepare(options, log)
+    replicas = 1 if strategy is None else strategy.num_replicas_in_sync
     given = {name: getattr(options, name) for name in (*RATES, "scale", "liked_from") if getattr(options, name)}
     model = movierec.fit_hybrid(
         split, movies, users, seed=options.seed, epochs=options.epochs, patience=options.patience,
         heads=tuple(options.heads), **given,
-        **{name: size // options.workers * options.workers for name, size in BATCHES.items()},
+        **{name: size // replicas * replicas for name, size in BATCHES.items()},
         checkpoint=options.checkpoint, strategy=strategy, progress=workers.is_first() and sys.stderr.isatty(),
         on_epoch=lambda row: log.line("epoch", ", ".join(f"{name} {value:.4g}" for name, value in row.items())),
     )  # fmt: skip

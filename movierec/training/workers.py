@@ -18,7 +18,7 @@ import time
 
 from movierec.training import isolation
 
-GRACE_SECONDS = 5  # for a worker that is asked to end, before it is killed
+GRACE_SECONDS = 3  # for a worker that is asked to end, before it is killed
 LOOK_SECONDS = 0.2  # between two checks of the processes
 
 
