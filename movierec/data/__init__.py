@@ -9,7 +9,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "cleaning": ["clean", "find_movie", "natural_title"],
+        "cleaning": ["Titles", "clean", "find_movie", "natural_title"],
         "features": [
             "Features", "Weeks", "batches", "catalogue", "genre_flags", "make_weeks", "movie_features", "rating_rows",
             "table_features", "user_features",

@@ -1,13 +1,12 @@
 """A saved model in another program, without the Python of training. Taught in notebooks/10_serving."""
 
-import functools
 import math
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from movierec.data import find_movie
+from movierec.data import Titles
 from movierec.keras2 import not_pickled, tf
 from movierec.recommend import ARRAYS, UNREADABLE, checked
 from movierec.serving.events import Event, Id
@@ -37,7 +36,7 @@ class Served:
         self.user_type, self.movie_type = (type(arrays[name][0].item()) for name in ("user_ids", "movie_ids"))
         self.has_user = frozenset(arrays["user_ids"].tolist()).__contains__
         self.has_movie = frozenset(arrays["movie_ids"].tolist()).__contains__
-        self.find = functools.partial(find_movie, self.movies)
+        self.find = Titles(self.movies).find
         names = [] if "features" in manifest["settings"]["without"] else manifest["movie_feature_names"]
         self.genres = [name.removeprefix(GENRE) for name in names if name.startswith(GENRE)]
         self.scale = manifest["levels"][0], manifest["levels"][-1]

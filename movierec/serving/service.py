@@ -4,115 +4,74 @@
 notebooks/10_serving.
 """
 
-import functools
+import asyncio
 import gc
 import os
+import pathlib
 import socket
+import sys
 import time
 from collections import Counter
-from types import SimpleNamespace
-from typing import Annotated, Any, Literal
+from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated, Any
 
-import uvicorn
-from fastapi import FastAPI, Path, Query
+from fastapi import Depends, FastAPI, Path, Query
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field, create_model, model_validator
+from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 
-from movierec.serving.events import Event, EventStore, Exact, Feedback, Id
+from movierec.serving import connections
+from movierec.serving.events import Event, EventStore, Id
+from movierec.serving.gate import Gate
+from movierec.serving.questions import Films, Problem, Recommendations, questions_of
 
-MOST_FILMS = 100  # of a list: more than anybody looks at, in a few kilobytes
-MOST_RATED = 200  # films in one question: each title is looked up
-MOST_TITLE = 300  # characters; the longest title of MovieLens-32M has about 250
 MOST_BYTES = 65_536  # of a body; 200 films with long titles fit
-MOST_TITLES = 10_000  # that are remembered: looking one up takes 2 ms
 MOST_DETAIL = 1_000  # characters of a problem's text, which may quote the question
-
-
-class Film(BaseModel):
-    """A place in a list, from rank 1. Only the order of the scores has a meaning."""
-
-    rank: int
-    movie_id: int
-    title: str
-    score: float
-    predicted_stars: float | None = None
-
-
-class Films(BaseModel):
-    """A list, best first."""
-
-    movies: list[Film]
-
-
-class Recommendations(Films):
-    """A list, and what it was made from; "popularity" if nothing was known."""
-
-    based_on: Literal[
-        "history", "history and feedback", "feedback", "stars", "genres", "stars and genres", "popularity"
-    ]
-
-
-class Problem(BaseModel):
-    """Why there is no answer: what must hold, what was found, what to do."""
-
-    detail: str
-
-
 PROBLEM = {"model": Problem}
+PAGE_MAY = (  # the page of /docs needs no other host
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; img-src data:; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
 
 
-def questions_of(served) -> SimpleNamespace:
-    """Return the bodies and queries with this model's limits in them, so that /docs shows them."""
-    low, high = served.scale
-    most, usual = min(served.num_movies, MOST_FILMS), min(served.num_movies, 10)
-    Length = Annotated[int, Field(ge=1, le=most, description="films in the list")]
-    Stars = Annotated[float, Field(ge=low, le=high, allow_inf_nan=False)]
-    Genre = Literal[tuple(served.genres)] if served.genres else str
-
-    class Rated(Exact):
-        """A film by movie_id or by title, with or without the year."""
-
-        movie_id: Id | None = None
-        title: Annotated[str, Field(max_length=MOST_TITLE)] | None = None
-        stars: Stars
-
-        @model_validator(mode="after")
-        def _by_one_name(self):
-            if (self.movie_id is None) == (self.title is None):
-                raise ValueError("a film needs either movie_id or title")
-            return self
-
-    class Newcomer(Exact):
-        """What is known of a new user; every film and genre once."""
-
-        stars: list[Rated] = Field([], max_length=MOST_RATED)
-        genres: list[Genre] = Field([], max_length=len(served.genres))
-        k: Length = usual
-
-    page = create_model("Page", __config__={"extra": "forbid"}, k=(Length, usual))  # not strict: it is text
-    feedback = create_model("Feedback", __base__=Feedback, stars=(Stars | None, None))
-    return SimpleNamespace(Page=page, Newcomer=Newcomer, Feedback=feedback)
-
-
-def make_app(served, events: EventStore) -> FastAPI:
+def make_app(served, events: EventStore, names: tuple[str, ...] | None = None, token: str | None = None) -> FastAPI:
     """Return the service as an ASGI application: `make_app(load_served(folder), EventStore(path))`.
 
-    Feedback is in the event store before it is acknowledged, and lists read a user's newest events. The model answers
-    in about a millisecond, so it is asked in the event loop, and only the disk is waited for in threads.
+    Feedback is in the event store before it is acknowledged, and lists read a user's newest events. Whatever takes more
+    than a moment is waited for in threads, so that no answer holds up the others: the disk, the model, titles.
+
+    Args:
+        served, events: The model and the store.
+        names, token: See `Gate`: the hosts that may be asked for (None: any), and what those who ask must know.
     """
+    who = "Who knows the token may" if token else "Anybody who reaches this address may"
     app = FastAPI(
         title="movierec",
-        description=f"Recommends {served.num_movies:,} films to {served.num_users:,} users, and to anybody else.",
-        responses={422: PROBLEM, 500: PROBLEM},
+        description=f"Recommends {served.num_movies:,} films to {served.num_users:,} users, and to anybody else. "
+        f"{who} read, write and delete the events of every user; no page of another site may write from a browser.",
+        responses={422: PROBLEM, 500: PROBLEM} | ({401: PROBLEM} if token else {}),
+        dependencies=[Depends(HTTPBearer(auto_error=False))] if token else [],  # for the documentation; see Gate
         exception_handlers={RequestValidationError: _invalid, Exception: _broken},
         redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
     )
-    app.add_middleware(_limit_body)
+    app.add_middleware(Gate, names=names, token=token, most_bytes=lambda: MOST_BYTES)
+    page = pathlib.Path(__file__).with_name("docs.html").read_text(encoding="utf-8")
     questions = questions_of(served)
-    find = functools.lru_cache(maxsize=MOST_TITLES)(served.find)
+    lists = ThreadPoolExecutor(os.cpu_count(), "lists")
+    newcomers = ThreadPoolExecutor(1, "newcomers")  # a title that nobody knows takes 10 ms: not all threads for that
+
+    async def wait_for(what, *arguments, threads=None):
+        loop = asyncio.get_running_loop()
+        try:
+            return await (
+                loop.run_in_executor(threads, what, *arguments) if threads else run_in_threadpool(what, *arguments)
+            )
+        except OSError as error:
+            raise _unreachable(error) from error
 
     def known(movie_id: int) -> int:
         if not served.has_movie(movie_id):
@@ -121,31 +80,20 @@ def make_app(served, events: EventStore) -> FastAPI:
 
     def movie_of(rated) -> int:
         try:
-            return known(rated.movie_id) if rated.title is None else find(rated.title)
+            return known(rated.movie_id) if rated.title is None else served.find(rated.title)
         except ValueError as error:
             raise HTTPException(422, str(error)) from error
 
-    async def wait_for(what, *arguments):
-        try:
-            return await run_in_threadpool(what, *arguments)
-        except OSError as error:
-            reason = str(error.__cause__ or error.strerror)  # without the path of the file
-            raise HTTPException(503, f"the events cannot be reached ({reason}). Try again later.") from error
-
-    @app.get("/recommend/{user_id}", responses={404: PROBLEM, 503: PROBLEM})
-    async def recommend(user_id: Annotated[Id, Path()], page: Annotated[questions.Page, Query()]) -> Recommendations:
-        """The k best films that this user has neither rated nor viewed; films that were only clicked may be there."""
-        kept = [event for event in await wait_for(events.of, user_id) if served.has_movie(event.movie_id)]
+    def list_of(user_id: int, k: int) -> dict:
+        kept = [event for event in events.of(user_id) if served.has_movie(event.movie_id)]
         if not served.has_user(user_id) and not kept:
             unknown = f"user_id {user_id} is not one of the {served.num_users:,} users, and gave no feedback"
             advice = "POST /recommend answers newcomers, with the films or genres that they like."
             raise HTTPException(404, f"{unknown}. {advice}")
         parts = ["history"] * served.has_user(user_id) + ["feedback"] * bool(kept)
-        return {"based_on": " and ".join(parts), "movies": served.recommend(user_id, page.k, kept)}
+        return {"based_on": " and ".join(parts), "movies": served.recommend(user_id, k, kept)}
 
-    @app.post("/recommend", responses={400: PROBLEM, 404: PROBLEM, 413: PROBLEM})
-    async def recommend_new(newcomer: questions.Newcomer) -> Recommendations:
-        """The k best films for a new user, from a few films with stars, or genres, or nothing."""
+    def list_of_new(newcomer) -> dict:
         movie_ids = [movie_of(rated) for rated in newcomer.stars]
         _refuse_repeats("film", movie_ids)
         _refuse_repeats("genre", newcomer.genres)
@@ -154,17 +102,34 @@ def make_app(served, events: EventStore) -> FastAPI:
         movies = served.recommend_new(stars, tuple(newcomer.genres), newcomer.k)
         return {"based_on": " and ".join(parts) or "popularity", "movies": movies}
 
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        return HTMLResponse(page, headers={"content-security-policy": PAGE_MAY})
+
+    @app.get("/recommend/{user_id}", responses={404: PROBLEM, 503: PROBLEM})
+    async def recommend(user_id: Annotated[Id, Path()], page: Annotated[questions.Page, Query()]) -> Recommendations:
+        """The k best films that this user has neither rated nor viewed; films that were only clicked may be there."""
+        return await wait_for(list_of, user_id, page.k, threads=lists)
+
+    @app.post("/recommend", responses={400: PROBLEM, 404: PROBLEM, 413: PROBLEM})
+    async def recommend_new(newcomer: questions.Newcomer) -> Recommendations:
+        """The k best films for a new user, from a few films with stars, or genres, or nothing."""
+        return await wait_for(list_of_new, newcomer, threads=newcomers)
+
     @app.get("/similar/{movie_id}", responses={404: PROBLEM}, response_model_exclude_unset=True)
     async def similar(movie_id: Annotated[Id, Path()], page: Annotated[questions.Page, Query()]) -> Films:
         """The k films most like this one."""
-        return {"movies": served.similar(known(movie_id), page.k)}
+        return {"movies": await wait_for(served.similar, known(movie_id), page.k, threads=lists)}
 
     @app.post("/feedback", status_code=201, responses={400: PROBLEM, 404: PROBLEM, 413: PROBLEM, 503: PROBLEM})
     async def feedback(given: questions.Feedback) -> Event:
         """The event, once it is on disk; the user's next list knows it. The user may be new."""
         known(given.movie_id)
         event = Event(**given.model_dump(), time=int(time.time()))
-        await wait_for(events.append, event)
+        try:
+            await asyncio.wrap_future(events.submit(event))
+        except OSError as error:
+            raise _unreachable(error) from error
         return event
 
     @app.delete("/users/{user_id}/events", responses={503: PROBLEM})
@@ -179,7 +144,13 @@ def make_app(served, events: EventStore) -> FastAPI:
         counts = {"users": served.num_users, "movies": served.num_movies, "events": await wait_for(len, events)}
         return {"status": "ok", "model": model, **counts}
 
+    app.openapi()  # made now and kept: it takes longer than an answer
     return app
+
+
+def _unreachable(error: OSError) -> HTTPException:
+    reason = str(error.__cause__ or error.strerror)  # without the path of the file
+    return HTTPException(503, f"the events cannot be reached ({reason}). Try again later.")
 
 
 def _refuse_repeats(noun: str, values: list) -> None:
@@ -199,31 +170,22 @@ async def _broken(request, error) -> JSONResponse:
     return JSONResponse({"detail": "internal error"}, 500)  # the server logs what it was
 
 
-def _limit_body(app):
-    """Wrap an application so that the rest of a body that is too long is never read, let alone held in memory."""
-
-    async def limited_app(scope, receive, send) -> None:
-        length = 0
-
-        async def limited():
-            nonlocal length
-            message = await receive()
-            length += len(message.get("body", b""))
-            if length > MOST_BYTES:
-                raise HTTPException(413, f"a body must have at most {MOST_BYTES:,} bytes; this one is longer.")
-            return message
-
-        await app(scope, limited, send)
-
-    return limited_app
-
-
-def serve(model, events, *, port: int = 8000, host: str = "127.0.0.1") -> None:
-    """Print the address and answer until the process is interrupted, which raises KeyboardInterrupt.
+def serve(
+    model,
+    events,
+    *,
+    port: int = 8000,
+    host: str = "127.0.0.1",
+    names: tuple[str, ...] = (),
+    token: str | None = None,
+) -> None:
+    """Print the address and answer until the process is told to end (SIGINT, SIGTERM), which is a KeyboardInterrupt.
 
     Args:
         model, events: Folder of a saved model; path of the event store, created if it is missing.
-        port, host: 0 takes any free port; "0.0.0.0" lets other machines in, and there are no passwords.
+        port, host: 0 takes any free port; "0.0.0.0" lets other machines in.
+        names: Hosts by which it is asked, beside its address; a request for another one is refused.
+        token: What every request must bring as `Authorization: Bearer …`; None lets in whoever reaches it.
 
     Raises:
         OSError: If the port is taken, the model is missing or the event store cannot be written.
@@ -237,12 +199,16 @@ def serve(model, events, *, port: int = 8000, host: str = "127.0.0.1") -> None:
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or error
             raise OSError(f"port {port} of {host} must be free; {reason}. Name another, e.g. --port 8001.") from error
+        connections.most_connections()  # or an OSError
         with EventStore(events) as store:
             from movierec.serving.served import load_served  # here: it loads TensorFlow
 
-            app = make_app(load_served(model), store)
+            app = make_app(load_served(model), store, (*names, socket.gethostname()), token)
             gc.freeze()  # the model stays: looking through it for garbage would take tens of milliseconds
-            listener.listen()
+            listener.listen(connections.BACKLOG)
             address, port = listener.getsockname()[:2]
-            print(f"ready: http://{address}:{port}/docs", flush=True)
-            uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False)).run([listener])
+            if token is None and host not in ("127.0.0.1", "localhost", "::1"):
+                open_to = "anybody who reaches it may read, write and delete the events of every user"
+                print(f"note: {open_to}. A token closes it: MOVIEREC_TOKEN=… or --token.", file=sys.stderr)
+            print(f"ready: http://{f'[{address}]' if ':' in address else address}:{port}/docs", flush=True)
+            connections.run(app, listener)

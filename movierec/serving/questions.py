@@ -1,0 +1,75 @@
+"""What the service can be asked and what it answers: the bodies and queries, with their limits, as pydantic models."""
+
+from types import SimpleNamespace
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field, create_model, model_validator
+
+from movierec.serving.events import Exact, Feedback, Id
+
+MOST_FILMS = 100  # of a list: more than anybody looks at, in a few kilobytes
+MOST_RATED = 200  # films in one question
+MOST_TITLE = 300  # characters; the longest title of MovieLens-32M has about 250
+
+
+class Film(BaseModel):
+    """A place in a list, from rank 1. Only the order of the scores has a meaning."""
+
+    rank: int
+    movie_id: int
+    title: str
+    score: float
+    predicted_stars: float | None = None
+
+
+class Films(BaseModel):
+    """A list, best first."""
+
+    movies: list[Film]
+
+
+class Recommendations(Films):
+    """A list, and what it was made from; "popularity" if nothing was known."""
+
+    based_on: Literal[
+        "history", "history and feedback", "feedback", "stars", "genres", "stars and genres", "popularity"
+    ]
+
+
+class Problem(BaseModel):
+    """Why there is no answer: what must hold, what was found, what to do."""
+
+    detail: str
+
+
+def questions_of(served) -> SimpleNamespace:
+    """Return the bodies and queries with this model's limits in them, so that /docs shows them."""
+    low, high = served.scale
+    most, usual = min(served.num_movies, MOST_FILMS), min(served.num_movies, 10)
+    Length = Annotated[int, Field(ge=1, le=most, description="films in the list")]
+    Stars = Annotated[float, Field(ge=low, le=high, allow_inf_nan=False)]
+    Genre = Literal[tuple(served.genres)] if served.genres else str
+
+    class Rated(Exact):
+        """A film by movie_id or by title, with or without the year."""
+
+        movie_id: Id | None = None
+        title: Annotated[str, Field(max_length=MOST_TITLE)] | None = None
+        stars: Stars
+
+        @model_validator(mode="after")
+        def _by_one_name(self):
+            if (self.movie_id is None) == (self.title is None):
+                raise ValueError("a film needs either movie_id or title")
+            return self
+
+    class Newcomer(Exact):
+        """What is known of a new user; every film and genre once."""
+
+        stars: list[Rated] = Field([], max_length=MOST_RATED)
+        genres: list[Genre] = Field([], max_length=len(served.genres))
+        k: Length = usual
+
+    page = create_model("Page", __config__={"extra": "forbid"}, k=(Length, usual))  # not strict: it is text
+    feedback = create_model("Feedback", __base__=Feedback, stars=(Stars | None, None))
+    return SimpleNamespace(Page=page, Newcomer=Newcomer, Feedback=feedback)
