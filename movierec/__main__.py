@@ -77,7 +77,15 @@ def _parser() -> argparse.ArgumentParser:
     events = data_folder() / "cache" / "events.db"
     serve.add_argument("--events", type=Path, default=events, help="file of what users did; default: %(default)s")
     serve.add_argument("--port", type=int, default=8000, help="0 takes any free port; default: %(default)s")
-    serve.add_argument("--host", default=LOCAL, help="0.0.0.0 lets other machines in; there are no passwords")
+    serve.add_argument("--host", default=LOCAL, help="0.0.0.0 lets other machines in; give a token then")
+    named = "a host by which it is asked, beside its address; may be repeated"
+    serve.add_argument("--name", action="append", default=[], help=named)
+    secret = "what every request must bring; better set MOVIEREC_TOKEN, which nobody sees in the list of processes"
+    serve.add_argument("--token", help=secret)
+
+    forget = command("forget", _forget, "Delete everything that a user did from the event store, to the last byte.")
+    forget.add_argument("user_id")
+    forget.add_argument("--events", type=Path, default=events, help="file of what users did; default: %(default)s")
 
     app = command("app", _app, "Open the recommendation form in the browser.")
     app.add_argument("--port", type=int, default=8866, help="default: %(default)s")
@@ -135,15 +143,26 @@ def _serve(options, arguments) -> int:
 
     folder = _model_folder(options.model)
     with contextlib.suppress(KeyboardInterrupt):
-        serve(folder, options.events, host=options.host, port=options.port)
+        token = options.token or os.environ.get("MOVIEREC_TOKEN") or None
+        serve(folder, options.events, host=options.host, port=options.port, names=tuple(options.name), token=token)
+    return 0
+
+
+def _forget(options, arguments) -> int:
+    from movierec.serving import EventStore
+
+    if not options.events.exists():
+        raise FileNotFoundError(f"{options.events} must be an event store; there is none. Name yours: --events PATH.")
+    user_id = int(options.user_id) if options.user_id.lstrip("-").isdecimal() else options.user_id
+    with EventStore(options.events) as store:
+        print(f"{store.forget(user_id):,} events of user {user_id} were deleted, {len(store):,} of others are kept")
+    print("what a model has learned from them stays until it is trained again without them")
     return 0
 
 
 def _app(options, arguments) -> int:
     _model_folder(None)
-    page = Path(__file__).parent / "play" / "app.ipynb"
-    command = [sys.executable, "-m", "voila", str(page), f"--port={options.port}", f"--Voila.ip={LOCAL}"]
-    return subprocess.call(command)
+    return subprocess.call([sys.executable, "-m", "movierec.play.page", f"--port={options.port}"])
 
 
 def _model_folder(folder: str | None) -> Path:

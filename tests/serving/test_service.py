@@ -1,6 +1,7 @@
-"""The service over a model that can be counted out by hand.
+"""The service over a model that can be counted out by hand, with as many films as the course's.
 
-Protected: answers and refusals as documented, limits, feedback kept before it is acknowledged, no inside shown.
+Protected: answers and refusals as documented, limits, feedback kept before it is acknowledged, no inside shown; nothing
+that takes long in the event loop; who may ask. Connections and signals: test_connections.py.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ import pandas as pd
 import pytest
 
 from movierec.__main__ import main
-from movierec.data import find_movie
+from movierec.data import Titles
 from movierec.serving import service
 from movierec.serving.events import Event, EventStore
 from movierec.serving.service import make_app
@@ -26,26 +27,25 @@ HERE = Path(__file__).parent
 VIEW = Event(user_id=1, movie_id=10, kind="view", time=0)
 JSON = {"content-type": "application/json"}
 TITLES = ["Toy Story (1995)", "Aladdin (1992)", "Fargo (1996)", "Léon (1994)", "Hamlet (1948)", "Hamlet (1996)"]
+NUM_FILMS = 1_682  # as in MovieLens-100K: what is quick with six films need not be quick with these
 
 
 class Served:
-    """Six films 10 … 60, users 1 and 2, of whom 1 has seen film 10; a list is the rest in the order of movie_id."""
+    """Films 10, 20 … 16820, users 1 and 2, of whom 1 has seen film 10; a list is the rest in the order of movie_id."""
 
-    num_users, num_movies, scale, genres = 2, 6, (1.0, 5.0), ["Comedy", "Crime"]
-    manifest = {"data": "six films", "metrics": {"ndcg@10": 0.5}, "versions": {}, "seed": 0, "format": "not told"}
+    num_users, num_movies, scale, genres = 2, NUM_FILMS, (1.0, 5.0), ["Comedy", "Crime"]
+    manifest = {"data": "films", "metrics": {"ndcg@10": 0.5}, "versions": {}, "seed": 0, "format": "not told"}
 
     def __init__(self):
-        self.movies = pd.DataFrame({"movie_id": range(10, 70, 10), "title": TITLES})
-        self.asked = []
+        others = [f"The {number} Nights of Film {number % 97} (19{number % 100:02})" for number in range(NUM_FILMS - 6)]
+        self.movies = pd.DataFrame({"movie_id": range(10, 10 * NUM_FILMS + 10, 10), "title": TITLES + others})
+        self.asked, self.find = [], Titles(self.movies).find
 
     def has_user(self, user_id):
         return user_id in (1, 2)
 
     def has_movie(self, movie_id):
-        return movie_id in range(10, 70, 10)
-
-    def find(self, title):
-        return find_movie(self.movies, title)
+        return movie_id in range(10, 10 * NUM_FILMS + 10, 10)
 
     def recommend(self, user_id, k, events=()):
         self.asked.append((user_id, k, events))
@@ -96,7 +96,7 @@ class Client:
     def request(self, method, target, **options):
         async def ask():
             transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
-            async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+            async with httpx.AsyncClient(transport=transport, base_url="http://service", timeout=30) as client:
                 return await client.request(method, target, **options)
 
         return asyncio.run(ask())
@@ -132,11 +132,11 @@ def test_answers_are_what_the_model_says(client, events):
     other = {"rank": 2, "movie_id": 30, "title": "Fargo (1996)", "score": -2.0}
     no_stars = {"predicted_stars": None}
     events.append(VIEW)
-    model = {"data": "six films", "metrics": {"ndcg@10": 0.5}, "versions": {}, "seed": 0}
+    model = {"data": "films", "metrics": {"ndcg@10": 0.5}, "versions": {}, "seed": 0}
     for path, answer in {
         "/recommend/1?k=2": {"based_on": "history and feedback", "movies": [film | no_stars, other | no_stars]},
         "/similar/10?k=2": {"movies": [film, other]},
-        "/health": {"status": "ok", "users": 2, "movies": 6, "events": 1, "model": model},
+        "/health": {"status": "ok", "users": 2, "movies": NUM_FILMS, "events": 1, "model": model},
     }.items():
         assert client.get(path).json() == answer
 
@@ -144,13 +144,13 @@ def test_answers_are_what_the_model_says(client, events):
 @pytest.mark.parametrize(
     "body, based_on, asked",
     [
-        ({}, "popularity", ({}, (), 6)),
-        ({"stars": [{"movie_id": 10, "stars": 5}]}, "stars", ({10: 5.0}, (), 6)),
+        ({}, "popularity", ({}, (), 10)),
+        ({"stars": [{"movie_id": 10, "stars": 5}]}, "stars", ({10: 5.0}, (), 10)),
         ({"genres": ["Crime", "Comedy"], "k": 2}, "genres", ({}, ("Crime", "Comedy"), 2)),
         (
             {"stars": [{"title": "fargo", "stars": 1}, {"title": "Léon", "stars": 4.5}], "genres": ["Crime"]},
             "stars and genres",
-            ({30: 1.0, 40: 4.5}, ("Crime",), 6),
+            ({30: 1.0, 40: 4.5}, ("Crime",), 10),
         ),
     ],
 )
@@ -167,7 +167,7 @@ def test_ten_films_unless_another_number_is_asked_for(served, events, num_movies
     parameters = client.get("/openapi.json").json()["paths"]["/similar/{movie_id}"]["get"]["parameters"]
     schema = next(one["schema"] for one in parameters if one["name"] == "k")
     assert (schema["default"], schema["minimum"], schema["maximum"]) == (default, 1, most)
-    assert _films(client.get("/recommend/2")) == [10, 20, 30, 40, 50, 60]
+    assert _films(client.get("/recommend/2")) == list(range(10, 10 * default + 10, 10))
     assert _films(client.get("/recommend/2?k=3")) == [10, 20, 30]
     assert served.asked == [(2, default, []), (2, 3, [])]
 
@@ -214,19 +214,152 @@ def test_events_that_cannot_be_written_or_read_are_a_503_without_the_path(client
         _refused(answer, 503, "the events cannot be reached (Cannot operate on a closed database.). Try again later.")
 
 
-def test_the_disk_is_waited_for_in_threads(client, events, monkeypatch):
-    """An answer that waits for the disk does not hold up the others."""
-    loops = []
+@pytest.mark.parametrize(
+    "method, target, body",
+    [
+        ("GET", "/recommend/1", None),
+        ("GET", "/similar/10", None),
+        ("POST", "/recommend", {"stars": [{"title": "fargo", "stars": 5}]}),
+        ("POST", "/feedback", {"user_id": 1, "movie_id": 10, "kind": "view"}),
+        ("DELETE", "/users/1/events", None),
+        ("GET", "/health", None),
+    ],
+)
+def test_the_disk_the_model_and_titles_are_waited_for_in_threads(served, events, monkeypatch, method, target, body):
+    """An answer that takes long does not hold up the others: nothing of the model or the store runs in the loop."""
+    asked = []
 
-    def of(user_id):
-        try:
-            loops.append(asyncio.get_running_loop())
-        except RuntimeError:
-            loops.append(None)
-        return []
+    def watched(name, function):
+        def ask(*arguments):
+            with pytest.raises(RuntimeError):
+                asyncio.get_running_loop()
+            asked.append(name)
+            return function(*arguments)
 
-    monkeypatch.setattr(events, "of", of)
-    assert client.get("/recommend/1").status_code == 200 and loops == [None]
+        return ask
+
+    for name in ("recommend", "recommend_new", "similar", "find"):
+        monkeypatch.setattr(served, name, watched(name, getattr(served, name)))
+    for name in ("read", "write", "settle"):
+        monkeypatch.setattr(events.file, name, watched(name, getattr(events.file, name)))
+    answer = Client(make_app(served, events)).request(method, target, json=body)
+    assert answer.status_code in (200, 201) and asked
+
+
+def test_two_hundred_titles_in_a_new_spelling_do_not_hold_up_the_others(served, events):
+    """With a look-up in the loop every answer waited a second, those about other things too."""
+    titles = served.movies["title"].iloc[6:206].str.upper()
+    known = {"stars": [{"title": title, "stars": 5} for title in titles], "k": 1}
+    unknown = {"stars": [{"title": "The Nihgts of Flim", "stars": 5}]}
+    lags, done = [], []
+
+    async def watch():
+        while not done:
+            before = time.perf_counter()
+            await asyncio.sleep(0.001)
+            lags.append(time.perf_counter() - before - 0.001)
+
+    async def ask():
+        transport = httpx.ASGITransport(make_app(served, events))
+        async with httpx.AsyncClient(transport=transport, base_url="http://service", timeout=60) as client:
+            await client.post("/recommend", json={})
+            watching = asyncio.create_task(watch())
+            answers = await asyncio.gather(*(client.post("/recommend", json=body) for body in 20 * [known, unknown]))
+            done.append(True)
+            await watching
+        return Counter(answer.status_code for answer in answers)
+
+    assert asyncio.run(ask()) == {200: 20, 422: 20}
+    assert sorted(lags)[len(lags) // 2] < 0.02
+
+
+def test_a_store_whose_file_is_gone_is_a_503_with_what_to_do(client, events):
+    events.append(VIEW)
+    events.path.rename(elsewhere := events.path.with_name("elsewhere"))
+    for answer in (
+        client.post("/feedback", {"user_id": 1, "movie_id": 20, "kind": "view"}),
+        client.get("/recommend/1"),
+    ):
+        _refused(answer, 503, "the events cannot be reached (it was moved or deleted; put it back). Try again later.")
+    elsewhere.rename(events.path)
+    assert client.post("/feedback", {"user_id": 1, "movie_id": 20, "kind": "view"}).status_code == 201
+    assert len(events.of(1)) == 2
+
+
+# ---- who may ask
+
+
+@pytest.mark.parametrize(
+    "host, arrived, status",
+    [
+        ("127.0.0.1:8000", "127.0.0.1", 200),
+        ("LOCALHOST.", "127.0.0.1", 200),
+        ("[::1]:8000", "::1", 200),
+        ("192.168.1.5:8000", "192.168.1.5", 200),
+        ("192.168.1.5", "::ffff:192.168.1.5", 200),
+        ("movies.example:8000", "127.0.0.1", 200),  # was named
+        ("evil.example:8000", "127.0.0.1", 400),
+        ("127.0.0.1.evil.example", "127.0.0.1", 400),
+        ("127.0.0.1@evil.example", "127.0.0.1", 400),
+        ("localhost", "192.168.1.5", 400),
+        ("10.0.0.1", "127.0.0.1", 400),
+        ("[", "127.0.0.1", 400),
+        ("", "127.0.0.1", 400),
+    ],
+)
+def test_a_name_that_somebody_else_gave_this_machine_is_refused(served, events, host, arrived, status):
+    """DNS rebinding: a page of evil.example, which then points to 127.0.0.1, would be of this origin."""
+    app = make_app(served, events, names=("movies.example",))
+
+    async def at_an_address(scope, receive, send):
+        await app(scope | {"server": (arrived, 8000)}, receive, send)
+
+    for method, target in (("GET", "/recommend/1"), ("GET", "/docs"), ("DELETE", "/users/1/events")):
+        answer = Client(at_an_address).request(method, target, headers={"host": host})
+        assert answer.status_code == status, answer.text
+    assert status == 200 or "start it with --name" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "null", "http://service:8001", "https://service.evil.example"]
+)
+def test_a_page_of_another_site_writes_nothing(client, events, origin):
+    events.append(VIEW)
+    body = {"user_id": 1, "movie_id": 20, "kind": "view"}
+    for method, target in (("POST", "/feedback"), ("DELETE", "/users/1/events"), ("POST", "/recommend")):
+        _refused(
+            client.request(method, target, json=body, headers={"origin": origin}), 403, "of this service may write"
+        )
+    assert events.of(1) == [VIEW]
+    assert client.post("/feedback", body, headers={"origin": "http://service"}).status_code == 201
+
+
+def test_a_body_that_is_not_called_anything_is_not_read_as_json(client, events):
+    """A page of another site may send such a body without asking first, and an old browser names no origin."""
+    body = b'{"user_id": 1, "movie_id": 20, "kind": "view"}'
+    _refused(client.post("/feedback", content=body), 422, "body: ")
+    assert len(events) == 0
+
+
+def test_a_token_closes_everything_but_the_documentation(served, events):
+    client = Client(make_app(served, events, token="geheim é"))
+    right = {"authorization": b"Bearer " + "geheim é".encode()}
+    asked = [("GET", "/recommend/1"), ("POST", "/recommend"), ("GET", "/similar/10"), ("POST", "/feedback")]
+    for method, target in [*asked, ("DELETE", "/users/1/events"), ("GET", "/health"), ("GET", "/nothing")]:
+        for wrong in (
+            {},
+            {"authorization": "Bearer"},
+            {"authorization": "Bearer geheim"},
+            {"authorization": "Basic x"},
+        ):
+            answer = client.request(method, target, headers=wrong, json={})
+            _refused(answer, 401, "Authorization: Bearer TOKEN")
+            assert answer.headers["www-authenticate"] == "Bearer"
+        assert client.request(method, target, headers=right, json={}).status_code != 401
+    for target in ("/docs", "/openapi.json"):
+        assert client.get(target).status_code == 200
+    assert "token" in client.get("/openapi.json").json()["info"]["description"]
+    assert "Anybody" in Client(make_app(served, events)).get("/openapi.json").json()["info"]["description"]
 
 
 # ---- refusals
@@ -273,9 +406,15 @@ def test_films_of_a_newcomer_that_cannot_be_understood_are_refused(client, serve
         ("POST", "/recommend", {"genres": ["Comedy", "Comedy"]}, 422, "every genre must be named once; ['Comedy']"),
         ("POST", "/recommend", {"genres": ["Comedy", "Crime", "Comedy"]}, 422, "at most 2 items"),
         ("POST", "/recommend", {"stars": [{"movie_id": 11, "stars": 5}]}, 404, "movie_id 11 is not in the catalogue"),
-        ("POST", "/feedback", {"user_id": 1, "movie_id": 11, "kind": "view"}, 404, "not in the catalogue of 6 films"),
-        ("GET", "/similar/11", None, 404, "movie_id 11 is not in the catalogue of 6 films"),
-        *(("GET", f"/similar/10?k={k}", None, 422, "query.k: ") for k in ("0", "7", "", "1e1", "9" * 5_000)),
+        (
+            "POST",
+            "/feedback",
+            {"user_id": 1, "movie_id": 11, "kind": "view"},
+            404,
+            "not in the catalogue of 1,682 films",
+        ),
+        ("GET", "/similar/11", None, 404, "movie_id 11 is not in the catalogue of 1,682 films"),
+        *(("GET", f"/similar/10?k={k}", None, 422, "query.k: ") for k in ("0", "101", "", "1e1", "9" * 5_000)),
         *(("GET", f"/similar/{number}", None, 422, "path.movie_id: ") for number in (2**63, "9" * 5_000, "1.5", "%00")),
         *(("GET", f"/recommend/{number}", None, 404, str(number)) for number in (2**63 - 1, -(2**63))),
         ("GET", "/recommend/1?K=5", None, 422, "query.K: Extra inputs are not permitted"),
@@ -355,7 +494,14 @@ def test_every_refusal_is_documented_as_a_problem(client):
         codes[code]["content"]["application/json"]["schema"] for codes in documented for code in codes if code > "3"
     ]
     assert {schema["$ref"] for schema in refusals} == {"#/components/schemas/Problem"} and len(refusals) == 24
-    assert client.get("/docs").status_code == 200
+
+
+def test_the_page_of_the_documentation_needs_no_other_host(client):
+    page = client.get("/docs")
+    assert page.status_code == 200 and "https://" not in page.text and "http://" not in page.text
+    may = page.headers["content-security-policy"]
+    assert may.startswith("default-src 'none'") and "connect-src 'self'" in may and "http" not in may
+    _refused(client.get("/redoc"), 404)
 
 
 def test_requests_made_from_the_documentation_find_no_hole(served, events):
