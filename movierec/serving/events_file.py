@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from threading import RLock
 
-BUSY_SECONDS = 10  # to wait for another process that writes
+BUSY_SECONDS = 3  # to wait for another process that writes
 APPLICATION_ID = 0x6D6F7672  # "movr", in the header of the file: SQLite's way to tell whose file it is
 SCHEMA = f"""
     PRAGMA application_id = {APPLICATION_ID};
@@ -42,7 +42,7 @@ class EventsFile:
     """
 
     def __init__(self, path: Path):
-        self.path = path
+        self.path, self._real = path, Path(os.path.realpath(path))
         self.database = self.reader = None
         self._writing = RLock()  # held while `database` is used; taken before `_reading` where both are needed
         self._reading = RLock()  # held while `reader` is used
@@ -50,7 +50,7 @@ class EventsFile:
         self._newest = 0  # the largest id that was written or found
         self._left = self._refused = self._reason = None  # states, see `_state`; why the file of `_refused` is no good
         try:
-            if not path.exists() and not _size(_log(path)):
+            if not path.exists() and not _size(self._files()[1]):
                 os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
             self._connect("quick_check")
         except sqlite3.OperationalError as error:
@@ -96,9 +96,11 @@ class EventsFile:
         with self._writing:
             self._check()
             self._run(self.database, f"PRAGMA busy_timeout = {1_000 * BUSY_SECONDS * wait}")
-            ((is_busy, *_),) = self._run(self.database, "PRAGMA wal_checkpoint(TRUNCATE)")
-            self._run(self.database, f"PRAGMA busy_timeout = {1_000 * BUSY_SECONDS}")
-            self._left = self._state()
+            try:
+                ((is_busy, *_),) = self._run(self.database, "PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                self._run(self.database, f"PRAGMA busy_timeout = {1_000 * BUSY_SECONDS}")
+                self._left = self._state()
             return not is_busy
 
     def close(self) -> None:
@@ -111,9 +113,13 @@ class EventsFile:
 
     def _state(self) -> tuple:
         """Return what the operating system says: which files these are; size and time of change of the first."""
-        stats = [_stat(path) for path in (self.path, _log(self.path), _log(self.path, "-shm"))]
+        stats = [_stat(path) for path in self._files()]
         main = stats[0]
         return [stat and (stat.st_dev, stat.st_ino) for stat in stats], main and (main.st_size, main.st_mtime_ns)
+
+    def _files(self) -> list[Path]:
+        """Return the file, its log of recent changes and the index of the log, which SQLite keeps beside it."""
+        return [self.path, *(self._real.with_name(self._real.name + suffix) for suffix in ("-wal", "-shm"))]
 
     def _check(self) -> None:
         """Raise OSError unless the file is as this store left it, or as other programs did by way of SQLite."""
@@ -145,8 +151,10 @@ class EventsFile:
 
     def _connect(self, check: str) -> None:
         """Check the file and set it up; open both connections, which commit each command by themselves."""
-        if not _size(self.path) and _size(_log(self.path)):
-            raise ValueError(f"its log of recent changes, {_log(self.path).name}, is here without it; put it back")
+        self._real = Path(os.path.realpath(self.path))
+        log = self._files()[1]
+        if not _size(self.path) and _size(log):
+            raise ValueError(f"its log of recent changes, {log.name}, is here without it; put it back")
         if _stat(self.path) is None:
             raise ValueError("it was moved or deleted; put it back")
         try:
@@ -170,7 +178,7 @@ class EventsFile:
             self.database.executescript(SCHEMA)
             _take_types_away(self.database)
             self.reader.execute("SELECT 1 FROM event LIMIT 1").fetchall()
-            for path in (self.path, _log(self.path), _log(self.path, "-shm")):  # events are nobody else's business
+            for path in self._files():  # events are nobody else's business
                 with contextlib.suppress(PermissionError):
                     path.chmod(0o600)
             ((self._version,),) = self.database.execute("PRAGMA data_version")
@@ -219,10 +227,6 @@ def _take_types_away(database: sqlite3.Connection) -> None:
         with contextlib.suppress(sqlite3.Error):
             database.execute("ROLLBACK")
         raise
-
-
-def _log(path: Path, suffix: str = "-wal") -> Path:
-    return path.with_name(path.name + suffix)
 
 
 def _stat(path: Path) -> os.stat_result | None:

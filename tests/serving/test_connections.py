@@ -19,6 +19,7 @@ import pytest
 from movierec.__main__ import main
 from movierec.serving import connections
 from movierec.serving.events import Event, EventStore
+from tests.web import chromium
 
 HERE = Path(__file__).parent
 PROCESS = """
@@ -155,6 +156,28 @@ def test_the_process_answers_to_its_own_names_only_and_to_those_who_know_the_tok
         own = [f"127.0.0.1:{port}", f"localhost:{port}", "movies.example"]
         assert [status(host, **right) for host in own] == [200, 200, 200]
         assert (status("evil.example", **right), status(own[0])) == (400, 401)
+
+
+def test_the_documentation_works_in_a_browser_without_any_other_host(tmp_path):
+    """It lists every request, shows the limits, and sends what is typed."""
+    with started(tmp_path) as (_, port), chromium() as browser:
+        page, asked, errors = browser.new_page(), [], []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", errors.append)
+        page.goto(f"http://127.0.0.1:{port}/docs")
+        page.locator("summary", has_text="/feedback").click()
+        box = page.locator("details", has_text="/feedback")
+        assert box.get_by_text('kind: one of "view", "click", "stars"').first.is_visible()
+        box.locator("textarea").fill('{"user_id": 77, "movie_id": 10, "kind": "view"}')
+        box.get_by_role("button", name="Send").click()
+        page.get_by_text('"time": ').wait_for()
+        page.locator("summary", has_text="/recommend/{user_id}").click()
+        box = page.locator("details", has_text="/recommend/{user_id}")
+        box.locator("input").first.fill("77")
+        box.get_by_role("button", name="Send").click()
+        page.get_by_text('"based_on": "feedback"').wait_for()
+        assert page.locator("summary").count() == 6 and errors == []
+        assert {url.split("/")[2] for url in asked if url.startswith("http")} == {f"127.0.0.1:{port}"}
 
 
 def test_a_user_is_forgotten_by_a_command(tmp_path, capsys):

@@ -259,6 +259,22 @@ def test_the_files_beside_it_may_be_deleted(path, suffix):
         assert len(store) == _kept(path) == 2
 
 
+def test_a_link_to_the_file_is_the_file(path):
+    path.parent.mkdir()
+    other = path.parent.parent / "events of last year.db"
+    EventStore(other).close()
+    path.symlink_to(other)
+    with EventStore(path) as store:
+        store.append(VIEW)
+        assert _kept(other) == len(store) == 1
+        path.unlink()
+        with pytest.raises(OSError, match="it was moved or deleted"):
+            store.append(VIEW)
+        path.symlink_to(other)
+        store.append(VIEW)
+        assert _kept(other) == 2
+
+
 def test_only_the_owner_may_read_it_and_an_older_store_is_closed_to_others_too(path):
     def modes():
         return {oct(file.stat().st_mode & 0o777) for file in path.parent.iterdir()}
@@ -388,7 +404,7 @@ with EventStore({str(path)!r}) as store:
     assert _kept(path) == 30 + number
 
 
-def test_events_that_wait_together_share_one_write_to_the_disk(path):
+def test_events_that_wait_together_share_one_write_to_the_disk(path, monkeypatch):
     """Each is acknowledged once its own transaction is committed, and not before."""
     commands = []
     with EventStore(path) as store:
@@ -399,11 +415,16 @@ def test_events_that_wait_together_share_one_write_to_the_disk(path):
             assert not concurrent.futures.wait(futures, timeout=0.2).done
         concurrent.futures.wait(futures, timeout=20)
         assert commands.count("COMMIT") <= 2 and len(store) == 65  # one was taken alone, perhaps
+        monkeypatch.setattr("movierec.serving.events.MOST_TOGETHER", 10)
+        with store.file._writing:
+            futures = [store.submit(VIEW) for _ in range(64)]
+        concurrent.futures.wait(futures, timeout=20)
+        assert commands.count("COMMIT") >= 7 and len(store) == 129
         with store.file._writing:
             first, gone = store.submit(VIEW), store.submit(VIEW)
             is_gone = gone.cancel()  # its client went away before it was written
         first.result(timeout=20)
-        assert len(store) == 66 + (not is_gone)
+        assert len(store) == 130 + (not is_gone)
 
 
 def test_a_store_that_is_closed_keeps_what_waited(path):
