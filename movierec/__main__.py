@@ -153,9 +153,10 @@ def _forget(options, arguments) -> int:
 
     if not options.events.exists():
         raise FileNotFoundError(f"{options.events} must be an event store; there is none. Name yours: --events PATH.")
-    user_id = int(options.user_id) if options.user_id.lstrip("-").isdecimal() else options.user_id
+    kinds = {options.user_id, int(options.user_id) if options.user_id.lstrip("-").isdecimal() else options.user_id}
     with EventStore(options.events) as store:
-        print(f"{store.forget(user_id):,} events of user {user_id} were deleted, {len(store):,} of others are kept")
+        count = sum(map(store.forget, kinds))  # 42 and "42" are different users, of different models
+        print(f"{count:,} events of user {options.user_id} were deleted, {len(store):,} of others are kept")
     print("what a model has learned from them stays until it is trained again without them")
     return 0
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, create_model, model_validator
 
-from movierec.serving.events import Exact, Feedback, Id
+from movierec.serving.events import Exact, Feedback, Id, Text, WholeNumber
 
 MOST_FILMS = 100  # of a list: more than anybody looks at, in a few kilobytes
 MOST_RATED = 200  # films in one question
@@ -16,7 +16,7 @@ class Film(BaseModel):
     """A place in a list, from rank 1. Only the order of the scores has a meaning."""
 
     rank: int
-    movie_id: int
+    movie_id: Id
     title: str
     score: float
     predicted_stars: float | None = None
@@ -48,12 +48,13 @@ def questions_of(served) -> SimpleNamespace:
     most, usual = min(served.num_movies, MOST_FILMS), min(served.num_movies, 10)
     Length = Annotated[int, Field(ge=1, le=most, description="films in the list")]
     Stars = Annotated[float, Field(ge=low, le=high, allow_inf_nan=False)]
+    UserId, MovieId = (Text if kind is str else WholeNumber for kind in (served.user_type, served.movie_type))
     Genre = Literal[tuple(served.genres)] if served.genres else str
 
     class Rated(Exact):
         """A film by movie_id or by title, with or without the year."""
 
-        movie_id: Id | None = None
+        movie_id: MovieId | None = None
         title: Annotated[str, Field(max_length=MOST_TITLE)] | None = None
         stars: Stars
 
@@ -71,5 +72,6 @@ def questions_of(served) -> SimpleNamespace:
         k: Length = usual
 
     page = create_model("Page", __config__={"extra": "forbid"}, k=(Length, usual))  # not strict: it is text
-    feedback = create_model("Feedback", __base__=Feedback, stars=(Stars | None, None))
-    return SimpleNamespace(Page=page, Newcomer=Newcomer, Feedback=feedback)
+    ids = {"user_id": (UserId, ...), "movie_id": (MovieId, ...)}
+    feedback = create_model("Feedback", __base__=Feedback, stars=(Stars | None, None), **ids)
+    return SimpleNamespace(Page=page, Newcomer=Newcomer, Feedback=feedback, UserId=UserId, MovieId=MovieId)

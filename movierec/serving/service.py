@@ -73,21 +73,21 @@ def make_app(served, events: EventStore, names: tuple[str, ...] | None = None, t
         except OSError as error:
             raise _unreachable(error) from error
 
-    def known(movie_id: int) -> int:
+    def known(movie_id: Id) -> Id:
         if not served.has_movie(movie_id):
-            raise HTTPException(404, f"movie_id {movie_id} is not in the catalogue of {served.num_movies:,} films.")
+            raise HTTPException(404, f"movie_id {movie_id!r} is not in the catalogue of {served.num_movies:,} films.")
         return movie_id
 
-    def movie_of(rated) -> int:
+    def movie_of(rated) -> Id:
         try:
             return known(rated.movie_id) if rated.title is None else served.find(rated.title)
         except ValueError as error:
             raise HTTPException(422, str(error)) from error
 
-    def list_of(user_id: int, k: int) -> dict:
+    def list_of(user_id: Id, k: int) -> dict:
         kept = [event for event in events.of(user_id) if served.has_movie(event.movie_id)]
         if not served.has_user(user_id) and not kept:
-            unknown = f"user_id {user_id} is not one of the {served.num_users:,} users, and gave no feedback"
+            unknown = f"user_id {user_id!r} is not one of the {served.num_users:,} users, and gave no feedback"
             advice = "POST /recommend answers newcomers, with the films or genres that they like."
             raise HTTPException(404, f"{unknown}. {advice}")
         parts = ["history"] * served.has_user(user_id) + ["feedback"] * bool(kept)
@@ -107,7 +107,9 @@ def make_app(served, events: EventStore, names: tuple[str, ...] | None = None, t
         return HTMLResponse(page, headers={"content-security-policy": PAGE_MAY})
 
     @app.get("/recommend/{user_id}", responses={404: PROBLEM, 503: PROBLEM})
-    async def recommend(user_id: Annotated[Id, Path()], page: Annotated[questions.Page, Query()]) -> Recommendations:
+    async def recommend(
+        user_id: Annotated[questions.UserId, Path()], page: Annotated[questions.Page, Query()]
+    ) -> Recommendations:
         """The k best films that this user has neither rated nor viewed; films that were only clicked may be there."""
         return await wait_for(list_of, user_id, page.k, threads=lists)
 
@@ -117,7 +119,9 @@ def make_app(served, events: EventStore, names: tuple[str, ...] | None = None, t
         return await wait_for(list_of_new, newcomer, threads=newcomers)
 
     @app.get("/similar/{movie_id}", responses={404: PROBLEM}, response_model_exclude_unset=True)
-    async def similar(movie_id: Annotated[Id, Path()], page: Annotated[questions.Page, Query()]) -> Films:
+    async def similar(
+        movie_id: Annotated[questions.MovieId, Path()], page: Annotated[questions.Page, Query()]
+    ) -> Films:
         """The k films most like this one."""
         return {"movies": await wait_for(served.similar, known(movie_id), page.k, threads=lists)}
 
@@ -133,7 +137,7 @@ def make_app(served, events: EventStore, names: tuple[str, ...] | None = None, t
         return event
 
     @app.delete("/users/{user_id}/events", responses={503: PROBLEM})
-    async def forget(user_id: Annotated[Id, Path()]) -> dict[str, int]:
+    async def forget(user_id: Annotated[questions.UserId, Path()]) -> dict[str, Id]:
         """Delete all feedback of a user. What the model learned from train stays until it is trained again."""
         return {"user_id": user_id, "deleted": await wait_for(events.forget, user_id)}
 

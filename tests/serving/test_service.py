@@ -35,6 +35,7 @@ class Served:
     """Films 10, 20 … 16820, users 1 and 2, of whom 1 has seen film 10; a list is the rest in the order of movie_id."""
 
     num_users, num_movies, scale, genres = 2, NUM_FILMS, (1.0, 5.0), ["Comedy", "Crime"]
+    user_type = movie_type = int
     manifest = {"data": "films", "metrics": {"ndcg@10": 0.5}, "versions": {}, "seed": 0, "format": "not told"}
 
     def __init__(self):
@@ -511,6 +512,43 @@ def test_an_error_of_ours_is_not_shown(client, served, monkeypatch):
         monkeypatch.setattr(served, name, fail)
     for answer in (client.get("/recommend/1"), client.post("/recommend", {}), client.get("/similar/10")):
         assert (answer.status_code, answer.json()) == (500, {"detail": "internal error"})
+
+
+class OfText(Served):
+    """The same with ids that are text: users "1" and "2", films "10", "20" …; a number is another kind of id."""
+
+    user_type = movie_type = str
+
+    def __init__(self):
+        super().__init__()
+        self.movies["movie_id"] = self.movies["movie_id"].astype(str)
+        self.find = Titles(self.movies).find
+
+    def has_user(self, user_id):
+        return user_id in ("1", "2")
+
+    def has_movie(self, movie_id):
+        return isinstance(movie_id, str) and movie_id.isdecimal() and Served.has_movie(self, int(movie_id))
+
+
+def test_ids_are_text_if_those_of_the_model_are(events):
+    """A number is not understood as a text that looks like it: the model would answer about nobody."""
+    client = Client(make_app(OfText(), events))
+    event = {"user_id": "007", "movie_id": "20", "kind": "view"}
+    assert client.post("/feedback", event).status_code == 201 and events.of("007")[0].movie_id == "20"
+    assert events.of(7) == []
+    answer = client.get("/recommend/007?k=2")
+    assert (answer.json()["based_on"], _films(answer)) == ("feedback", ["10", "30"])
+    assert client.get("/similar/20?k=1").status_code == 200
+    assert client.post("/recommend", {"stars": [{"movie_id": "20", "stars": 5}, {"title": "Fargo", "stars": 5}]}).json()
+    for wrong in ({"user_id": 7}, {"movie_id": 20}, {"movie_id": ""}):
+        _refused(
+            client.post("/feedback", event | wrong),
+            422,
+            "tring should have at least" if "" in wrong.values() else "valid string",
+        )
+    _refused(client.get("/similar/21"), 404, "movie_id '21' is not in the catalogue")
+    assert client.request("DELETE", "/users/007/events").json() == {"user_id": "007", "deleted": 1}
 
 
 # ---- documentation
