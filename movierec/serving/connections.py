@@ -15,7 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 READ_SECONDS = 5  # for a whole request, and for a client that does not take its answer
 STOP_SECONDS = 3  # for answers that are under way when the service is stopped
 MOST_CONNECTIONS = 1_000
-BACKLOG = 64  # connections that may wait to be accepted; so many are accepted at once
+BACKLOG = 100  # connections that may wait to be accepted; so many are accepted at once
 SPARE = 64  # descriptors for the event store, the model and the libraries
 BUSY = b'HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n{"detail":"%s"}'
 SLOW = BUSY.replace(b"503 Service Unavailable", b"408 Request Timeout")
