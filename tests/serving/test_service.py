@@ -232,11 +232,11 @@ def test_the_disk_the_model_and_titles_are_waited_for_in_threads(served, events,
     asked = []
 
     def watched(name, function):
-        def ask(*arguments):
+        def ask(*arguments, **options):
             with pytest.raises(RuntimeError):
                 asyncio.get_running_loop()
             asked.append(name)
-            return function(*arguments)
+            return function(*arguments, **options)
 
         return ask
 
