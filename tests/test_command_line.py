@@ -171,7 +171,14 @@ def test_advice_is_given_in_options():
         ("`liked_from` says what counts as liked.", "--liked-from says what counts as liked."),
         ("another: fit_hybrid(…, checkpoint=folder).", "another: --checkpoint FOLDER."),
         ("Use a smaller `ranking_learning_rate`.", "Use a smaller --ranking-learning-rate."),
-        ("`name` must be one of ml-100k", "`name` must be one of ml-100k"),
+        (
+            '`name` must be one of ml-1m. Did you mean movierec.load("ml-1m")?',
+            "`name` must be one of ml-1m. Did you mean ml-1m?",
+        ),
+        (
+            'Call movierec.read("ratings.csv", "movies.csv") with',
+            "Call train ratings.csv my-model --movies movies.csv with",
+        ),
     ):
         assert command.in_options(python) == options
 

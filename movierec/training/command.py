@@ -135,6 +135,9 @@ ADVICE = [
     (r"`?(?:movierec\.)?split_random5(?:\([^()]*\))?`?", "--split random"),
     (r"(?:(?:movierec\.)?(?:read|fit_hybrid)\(…, )?scale=\(([^,()]+), ([^,()]+)\)\)?", r"--scale \1 \2"),
     (r"fit_hybrid\(…, checkpoint=folder\)", "--checkpoint FOLDER"),
+    (r'movierec\.load\("([^"]+)"\)\?', r"\1?"),
+    (r'movierec\.read\("ratings\.csv", "movies\.csv"\)', "train ratings.csv my-model --movies movies.csv"),
+    (r"Use the ranking head", "Use --heads ranking"),
     (r'heads=\("stars", "ranking"\)', "--heads stars ranking"),
     *((rf"`{name}`", f"--{name.replace('_', '-')}") for name in OPTIONS),
 ]
