@@ -9,6 +9,7 @@ from scipy.sparse import csr_array
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import CountVectorizer
 
+from movierec.data import has_time, seconds
 from movierec.data.indices import PAIR, check_same_kind, published_ids
 from movierec.data.tables import TAGS, check_has
 
@@ -40,14 +41,17 @@ def known_tags(tags: pd.DataFrame, train: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of `tags` that were given by the time of train: by each user, up to their last rating in it.
 
     For a user without a rating in train: up to the last one of all. So no tag of a user is newer than what the splits
-    in time let a model know of them. A random split promises no such thing, with tags or without.
+    in time let a model know of them. A random split promises no such thing, with tags or without. All of them if the
+    ratings have no times.
     """
     check_has(tags, "tags", TAGS, 'movierec.load("ml-latest-small").tags')
     for name in PAIR:
         check_same_kind(published_ids(tags[name], "tags"), "tags", train[name], "train")
+    if not has_time(train):
+        return tags
     last = train.groupby("user_id")["timestamp"].max()
     limit = tags["user_id"].map(last).fillna(train["timestamp"].max())
-    return tags[(tags["timestamp"] <= limit).to_numpy()]
+    return tags[(seconds(tags["timestamp"], "timestamp in `tags`", is_part=True) <= limit).to_numpy()]
 
 
 def tag_table(tags: pd.DataFrame, train: pd.DataFrame, fewest: int = FEWEST_MOVIES) -> pd.DataFrame:

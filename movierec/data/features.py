@@ -10,6 +10,7 @@ import pandas as pd
 
 from movierec.calls import as_table, genre_texts
 from movierec.data.indices import UNKNOWN, Indices, check_same_kind, published_ids
+from movierec.data.units import has_time
 
 AGE_EDGES_YEARS = (18, 25, 35, 45, 50, 56)  # the age groups that MovieLens 1M publishes
 SECONDS_PER_WEEK = 7 * 24 * 3600
@@ -171,11 +172,11 @@ class Weeks(NamedTuple):
     """Weeks since the first rating of train, from 0; later ones count as the last, and no timestamp as UNKNOWN (-1)."""
 
     first_timestamp: int
-    count: int
+    count: int  # 0 where train has no times: then no rating has a week
 
     def index(self, ratings: pd.DataFrame) -> np.ndarray:
         """Return int32 `[N]` for rows that may have a timestamp (Unix seconds)."""
-        if "timestamp" not in ratings:
+        if "timestamp" not in ratings or not self.count:
             return np.full(len(ratings), UNKNOWN, np.int32)
         seconds = ratings["timestamp"].to_numpy(np.float64, na_value=np.nan) - self.first_timestamp
         week = (seconds // SECONDS_PER_WEEK).clip(0, self.count - 1)
@@ -183,7 +184,9 @@ class Weeks(NamedTuple):
 
 
 def make_weeks(train: pd.DataFrame) -> Weeks:
-    """Return the weeks that `train` spans."""
+    """Return the weeks that `train` spans; none if its times are all the same."""
+    if not has_time(train):
+        return Weeks(0, 0)
     first = int(train["timestamp"].min())
     return Weeks(first, (int(train["timestamp"].max()) - first) // SECONDS_PER_WEEK + 1)
 

@@ -63,36 +63,36 @@ def seconds(column: pd.Series, name: str = "timestamp", row: str = "row", is_par
     Args:
         column: numbers, datetimes, dates, or text.
         name: what messages call it; row: what they call a label of its index, such as "line".
-        is_part: whether there are more rows elsewhere; then 1998, 1999 and 2000 may well be the order of events.
+        is_part: whether there are more rows elsewhere: 1998, 1999 may well be an order of events, and 0 a made time.
 
     Raises:
         ValueError: A time is missing while others are there, cannot be read, is of another unit than most, or is not
             from 1970 to a year from now; or all may be years, or the days of a spreadsheet.
     """
     if column.dtype.kind == "M":
-        return _in_one_unit(_of_datetimes(column, name, row), column, name, row)
+        return _in_one_unit(_of_datetimes(column, name, row), column, name, row, is_part)
     if column.dtype.kind not in "iuf":
         text = column.astype(object).map(str).str.strip()
         text = text.mask(text.str.lower().isin(EMPTY))
         number = pd.to_numeric(text, errors="coerce").astype(float)
         if not text.notna().any() or (number.isna() & text.notna()).any():
-            return _in_one_unit(_of_datetimes(_of_texts(text, name, row), name, row), column, name, row)
+            return _in_one_unit(_of_datetimes(_of_texts(text, name, row), name, row), column, name, row, is_part)
         column = number
     if not is_seconds(column) and _none_there(column, name, row):
         return pd.Series(0, column.index, "int64")
     if (dates := _of_digits(column)) is not None:
         say(f"{name} is read as dates in digits: {_plain(column.iloc[0])} is {dates.iloc[0]}.")
-        return _in_one_unit(_of_datetimes(dates, name, row), column, name, row)
+        return _in_one_unit(_of_datetimes(dates, name, row), column, name, row, is_part)
     if not is_part:
         _refuse_calendar(column, name)
-    return _in_one_unit(column, column, name, row)
+    return _in_one_unit(column, column, name, row, is_part)
 
 
 def _newest() -> float:
     return max(time.time(), A_LATE_DAY) + SECONDS_PER_YEAR
 
 
-def _in_one_unit(column: pd.Series, shown: pd.Series, name: str, row: str) -> pd.Series:
+def _in_one_unit(column: pd.Series, shown: pd.Series, name: str, row: str, is_part: bool) -> pd.Series:
     """Return seconds, int64, of numbers of which none is missing; messages show the times as they were given."""
     if is_seconds(column) or not len(column):
         return _divided(column, 1)
@@ -102,7 +102,8 @@ def _in_one_unit(column: pd.Series, shown: pd.Series, name: str, row: str) -> pd
     units = UNITS if shown is column else {"seconds": 1}  # dates are seconds
     for place, factor in enumerate(units.values(), 2):
         kind[(values >= FIRST * factor) & (values <= _newest() * factor)] = place
-    if (kind == 1).any() and (kind == 2).any() and values[kind == 2].min() < 2 * values[kind == 1].max():
+    has_both = (kind == 1).any() and (kind == 2).any()
+    if has_both and (is_part or values[kind == 2].min() < 2 * values[kind == 1].max()):
         kind[kind == 1] = 2  # made times that begin at 0, without a gap
     most = np.bincount(kind, minlength=len(KINDS))[1:].argmax() + 1
     strays = np.flatnonzero(kind != most)

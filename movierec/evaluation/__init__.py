@@ -20,7 +20,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "summarize",
             "tidy",
         ],
-        "evaluate": ["LIKED_FROM_STARS", "evaluate_ranking", "evaluate_ranks", "evaluate_stars"],
+        "evaluate": ["LIKED_FROM_STARS", "evaluate_ranking", "evaluate_ranks", "evaluate_stars", "relevant_users"],
         "metrics": ["rmse"],
         "ranking": ["Scorer", "held_out_ranks", "rated_pairs", "recommend_top_k", "top_k", "users_per_block_of"],
     },

@@ -36,7 +36,7 @@ def evaluate_ranking(
         ValueError: if nobody can be measured, `part` is not there, k is out of range, or the scores are unusable.
     """
     held_out, seen = _held_out_and_seen(split, part)
-    num_relevant = np.bincount(_relevant_user(held_out, indices, liked_from), minlength=indices.num_users)
+    num_relevant = np.bincount(relevant_users(held_out, indices, liked_from, part), minlength=indices.num_users)
     measured = np.flatnonzero(num_relevant)
     all_relevant = rated_pairs(held_out[held_out["rating"] >= liked_from], indices)
     all_watched = rated_pairs(split.train, indices)
@@ -72,10 +72,10 @@ def evaluate_ranks(
     """
     if np.shape(ranks) != (len(held_out),):
         raise ValueError(
-            f"`ranks` must have one number per row of `held_out`, shape ({len(held_out)},); got {np.shape(ranks)}. "
-            "`held_out_ranks(scorer, held_out, seen, indices)` returns them."
+            f"`ranks` must have one number per rating, shape ({len(held_out)},); got {np.shape(ranks)}. "
+            "`held_out_ranks(scorer, split.test, split.train, indices)` returns those of split.test."
         )
-    relevant_user = _relevant_user(held_out, indices, liked_from)
+    relevant_user = relevant_users(held_out, indices, liked_from)
     measured, row, num_relevant = np.unique(relevant_user, return_inverse=True, return_counts=True)
     is_relevant = (held_out["rating"] >= liked_from) & (indices.user_index(held_out["user_id"]) != UNKNOWN)
     rank = np.asarray(ranks)[is_relevant]
@@ -119,17 +119,30 @@ def _held_out_and_seen(split: Split, part: str) -> tuple[pd.DataFrame, pd.DataFr
     return held_out, pd.concat([earlier[["user_id", "movie_id"]] for earlier in (split.train, split.validation)])
 
 
-def _relevant_user(held_out: pd.DataFrame, indices: Indices, liked_from: float) -> np.ndarray:
-    """Return the user_index of each relevant rating by a known user, in row order."""
-    user = indices.user_index(held_out.loc[held_out["rating"] >= liked_from, "user_id"])
+def relevant_users(
+    ratings: pd.DataFrame, indices: Indices, liked_from: float, part: str = "the later part"
+) -> np.ndarray:
+    """Return the user_index of each relevant rating by a user of train, in row order; ValueError if there is none.
+
+    `part` is what the error calls `ratings`, which are not in train.
+    """
+    liked = ratings.loc[ratings["rating"] >= liked_from, "user_id"]
+    user = indices.user_index(liked)
     user = user[user != UNKNOWN]
-    if not len(user):
+    if len(user):
+        return user
+    users = ratings["user_id"].unique()
+    known = int((indices.user_index(users) != UNKNOWN).sum())
+    found = f"{len(users):,} users have {len(ratings):,} ratings in {part}, but "
+    if not known:
         raise ValueError(
-            f"a user must be known from train and have a held-out movie of at least {liked_from} stars; none of "
-            f"{held_out['user_id'].nunique():,} has, in {len(held_out):,} ratings of at most "
-            f"{held_out['rating'].max():g} stars. `liked_from` says what counts as liked."
+            f"no list can be measured: {found}none of the users has a rating in train. Use "
+            "movierec.split_by_user_time(ratings), which puts ratings of each user into train."
         )
-    return user
+    raise ValueError(
+        f"no user of {part} has a movie of at least {liked_from} stars there and a rating in train: {found}the highest "
+        f"rating is {ratings['rating'].max():g}, and {known:,} of them are in train. `liked_from` says what is liked."
+    )
 
 
 def _accuracy(hits: np.ndarray, num_relevant: np.ndarray) -> dict[str, np.ndarray]:

@@ -98,8 +98,8 @@ def held_out_ranks(
         ]
         raise ValueError(
             f"a held-out movie must not be among those its user has seen; {both.nnz:,} of {len(held_out):,} are, e.g. "
-            f"[user_id, movie_id] {first}. `held_out` and `seen` are different parts of a `Split`, e.g. split.test and "
-            "split.train."
+            f"[user_id, movie_id] {first}. Pass two parts of one `Split`: held_out_ranks(scorer, split.test, "
+            "split.train, indices)."
         )
     user, movie = indices.user_index(held_out["user_id"]), indices.movie_index(held_out["movie_id"])
     rows = np.flatnonzero((user != UNKNOWN) & (movie != UNKNOWN))

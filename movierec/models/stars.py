@@ -114,6 +114,7 @@ class StarsHead(tf.keras.layers.Layer):
         self.movie = Tower(movie_features, users, len(bias.user), dim, "movie", movie_id, is_explicit, draws)
         self.user_bias = self.add_weight("user_bias", bias.user.shape, initializer=start_at(bias.user))
         self.movie_bias = self.add_weight("movie_bias", bias.movie.shape, initializer=start_at(bias.movie))
+        num_weeks = max(num_weeks, 1)  # without times, a row that nobody reads
         self.week_bias = self.add_weight("week_bias", (num_weeks,), initializer="zeros")
         self.week = self.add_weight("week", (num_weeks, dim), initializer=small_random(draws))
         self.session = self.add_weight("session", (NUM_SESSION_FEATURES, 1), initializer="zeros")

@@ -73,6 +73,7 @@ class Hybrid:
             raise ValueError(f"`predict` needs user_id and movie_id; {', '.join(missing)} is missing. Try split.test.")
         rows, stars = features.rating_rows(ratings, self.indices, self.weeks), self.bias.predict(ratings)
         time = ratings.get("timestamp", pd.Series(np.nan, ratings.index)).to_numpy(float, na_value=np.nan)
+        time = np.where(rows["week_index"] == UNKNOWN, np.nan, time)  # where train has no times, sessions say nothing
         known = np.nonzero((rows["user_index"] != UNKNOWN) & (rows["movie_index"] != UNKNOWN))[0]
         known = known[np.argsort(rows["user_index"][known], kind="stable")]  # a user's history is summed once
         for start in range(0, len(known), ROWS_PER_BATCH):

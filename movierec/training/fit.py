@@ -15,7 +15,7 @@ from pandas.api.types import is_numeric_dtype
 from movierec.baselines import Bias
 from movierec.calls import check_keywords
 from movierec.data import Split, features, make_indices, order_by_user_and_time
-from movierec.evaluation import LIKED_FROM_STARS, evaluate_ranks, held_out_ranks, metrics
+from movierec.evaluation import LIKED_FROM_STARS, evaluate_ranks, held_out_ranks, metrics, relevant_users
 from movierec.files import sha256_of_arrays
 from movierec.keras2 import tf
 from movierec.models import (
@@ -204,13 +204,14 @@ def stars_recipe(hybrid: Hybrid, train: pd.DataFrame, batch_size: int) -> dict:
     """
     past, head = hybrid.model.past, hybrid.model.stars
     order = order_by_user_and_time(hybrid.indices.user_index(train["user_id"]), train["timestamp"].to_numpy())
+    session = session_features(past, dtype=np.float16)  # 16 bytes a rating instead of 32
     rows = {
         "user_index": past.user_index,
         "movie_index": past.movie_index,
         "week_index": hybrid.weeks.index(pd.DataFrame({"timestamp": past.timestamp})),
         "rating": train["rating"].to_numpy(np.float32)[order],
         "residual": past.residual,
-        "session": session_features(past, dtype=np.float16),  # 16 bytes a rating instead of 32
+        "session": session if hybrid.weeks.count else np.zeros_like(session),  # no times, no session
     }
     if head.in_movie_bag is not None:
         rows["in_movie_bag"] = head.in_movie_bag
@@ -235,12 +236,8 @@ def _quality(hybrid: Hybrid, head: str, split: Split, liked_from: float) -> Call
         return None
     if head == "stars":
         return lambda: ("rmse", metrics.rmse(hybrid.predict(validation), validation["rating"]), False)
+    relevant_users(validation, hybrid.indices, liked_from, "validation")
     liked = validation[validation["rating"] >= liked_from]
-    if not len(liked):
-        raise ValueError(
-            f"no user of validation has a movie of at least {liked_from} stars there; the highest of "
-            f"{len(validation):,} ratings is {validation['rating'].max():g}. `liked_from` says what counts as liked."
-        )
     users = liked["user_id"].unique()
     if len(users) > MOST_VALIDATED:
         liked = liked[liked["user_id"].isin(np.random.default_rng(0).choice(users, MOST_VALIDATED, replace=False))]

@@ -10,7 +10,7 @@ import pandas as pd
 
 from movierec.baselines import Bias
 from movierec.calls import check_keywords
-from movierec.data import UNKNOWN, Indices, Split, features, make_indices
+from movierec.data import UNKNOWN, Indices, Split, features, has_time, make_indices
 from movierec.evaluation import evaluate_ranking
 from movierec.keras2 import tf
 from movierec.models import (
@@ -27,6 +27,7 @@ from movierec.training.callbacks import Stop, fit_head
 
 USERS_PER_BLOCK = 128  # whose histories are read at once
 AVERAGED = 0.5  # see `BestEpoch`
+LEAVE_LAST = "Try movierec.split_leave_last(data.ratings)."
 
 
 class SequenceRecommender:
@@ -141,10 +142,9 @@ def fit_sequence(
     """
     if not isinstance(split, Split) or split.in_time is None:
         found = f"{split}, which is not" if isinstance(split, Split) else type(split).__name__
-        raise ValueError(
-            f"`split` must be a Split in time, or nothing says what comes next; got {found}. "
-            "Try movierec.split_leave_last(data.ratings)."
-        )
+        is_timeless = isinstance(split, Split) and not has_time(split.train)
+        advice = "Its ratings have no times: fit_hybrid(split) needs none." if is_timeless else LEAVE_LAST
+        raise ValueError(f"`split` must be a Split in time, or nothing says what comes next; got {found}. {advice}")
     if loss not in LOSSES:
         raise ValueError(f"`loss` must be one of {', '.join(LOSSES)}; got {loss!r}.")
     if not 0 <= dropout < 1:

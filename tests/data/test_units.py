@@ -136,6 +136,9 @@ def test_the_calls_that_errors_name_mend_the_column():
 
 def test_a_part_of_an_order_of_events_is_not_taken_for_years():
     assert seconds(pd.Series([1998, 2001]), is_part=True).tolist() == [1998, 2001]
+    assert seconds(pd.Series([0, A]), is_part=True).tolist() == [0, A]
+    with pytest.raises(ValueError, match="1 of 3 are not: milliseconds"):
+        seconds(pd.Series([A, A, A * 1000]), is_part=True)
 
 
 def test_labels_of_rows_are_those_of_the_index():

@@ -97,6 +97,7 @@ def test_fewer_movies_than_places_are_a_shorter_list():
 
 
 LOW = Split(SPLIT.train, None, SPLIT.test.assign(rating=2.0))
+NEW = Split(SPLIT.train, None, table_of((901, 40, 5.0, 99), (902, 40, 5.0, 99)))
 PAIR = table_of((1, 40, 3.0, 1), (2, 40, 3.0, 1))
 
 
@@ -105,19 +106,20 @@ PAIR = table_of((1, 40, 3.0, 1), (2, 40, 3.0, 1))
     [
         (
             lambda: evaluate_ranking(scorer, LOW, INDICES),
-            "none of 4 has, in 6 ratings of at most 2 stars. `liked",
+            "no user of test has a movie of at least 4.0 .*4 users have 6 ratings in test, .*rating is 2, and 3 of",
         ),
         (lambda: evaluate_ranking(scorer, LOW, INDICES, "validation"), "no validation part; `split_by_user_time"),
         (lambda: evaluate_ranking(scorer, SPLIT, INDICES, "train"), '"validation" or "test"; got \'train\''),
         (lambda: evaluate_ranking(scorer, SPLIT, INDICES, k=0), "k must be a whole number, 1 or more; got 0"),
         (
             lambda: evaluate_ranks(np.ones(3), PAIR, INDICES),
-            r"one number per row of `held_out`, .*\(2,\); got \(3,\)",
+            r"one number per rating, shape .*\(2,\); got \(3,\)",
         ),
         (
             lambda: evaluate_ranks(np.ones(2), PAIR, INDICES),
-            "4.0 stars; none of 2 has, in 2 ratings of at most 3",
+            "4.0 stars .*2 users have 2 ratings in the later part, but the highest rating is 3",
         ),
+        (lambda: evaluate_ranking(scorer, NEW, INDICES), "2 users have 2 ratings in test, but none of the users has"),
         (lambda: evaluate_stars(Constant(np.nan), SPLIT), r"one number per rating, .*; got shape \(6,\) with 6 NaN"),
         (lambda: evaluate_stars(Constant([3.0]), SPLIT), r"shape \(6,\); got shape \(1,\) with 0 NaN"),
     ],
