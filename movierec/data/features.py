@@ -10,7 +10,7 @@ import pandas as pd
 
 from movierec.calls import as_table, genre_texts
 from movierec.data.indices import UNKNOWN, Indices, check_same_kind, published_ids
-from movierec.data.units import has_time
+from movierec.data.units import has_time, seconds
 
 AGE_EDGES_YEARS = (18, 25, 35, 45, 50, 56)  # the age groups that MovieLens 1M publishes
 SECONDS_PER_WEEK = 7 * 24 * 3600
@@ -175,20 +175,23 @@ class Weeks(NamedTuple):
     count: int  # 0 where train has no times: then no rating has a week
 
     def index(self, ratings: pd.DataFrame) -> np.ndarray:
-        """Return int32 `[N]` for rows that may have a timestamp (Unix seconds)."""
-        if "timestamp" not in ratings or not self.count:
-            return np.full(len(ratings), UNKNOWN, np.int32)
-        seconds = ratings["timestamp"].to_numpy(np.float64, na_value=np.nan) - self.first_timestamp
-        week = (seconds // SECONDS_PER_WEEK).clip(0, self.count - 1)
+        """Return int32 `[N]` for rows that may have a timestamp, see `seconds`."""
+        week = ((self.seconds(ratings) - self.first_timestamp) // SECONDS_PER_WEEK).clip(0, max(self.count - 1, 0))
         return np.where(np.isnan(week), UNKNOWN, week).astype(np.int32)
+
+    def seconds(self, ratings: pd.DataFrame) -> np.ndarray:
+        """Return Unix seconds, float64 `[N]`, of times in any unit; NaN where there is none, or train has none."""
+        found = np.full(len(ratings), np.nan)
+        if "timestamp" in ratings and self.count:
+            there = ratings["timestamp"].notna().to_numpy()
+            found[there] = seconds(ratings["timestamp"][there], is_part=True)
+        return found
 
 
 def make_weeks(train: pd.DataFrame) -> Weeks:
     """Return the weeks that `train` spans; none if its times are all the same."""
-    if not has_time(train):
-        return Weeks(0, 0)
-    first = int(train["timestamp"].min())
-    return Weeks(first, (int(train["timestamp"].max()) - first) // SECONDS_PER_WEEK + 1)
+    first, last = int(train["timestamp"].min()), int(train["timestamp"].max())
+    return Weeks(first, (last - first) // SECONDS_PER_WEEK + 1) if has_time(train) else Weeks(0, 0)
 
 
 def rating_rows(ratings: pd.DataFrame, indices: Indices, weeks: Weeks, residual: np.ndarray | None = None) -> dict:

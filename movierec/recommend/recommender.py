@@ -64,7 +64,7 @@ class Hybrid:
     def predict(self, ratings: pd.DataFrame) -> np.ndarray:
         """Return the stars that the model expects for each row, clipped to train's scale. float32 `[N]`.
 
-        `ratings` has user_id, movie_id; and timestamp (Unix seconds) if known. A user without a rating in train, or a
+        `ratings` has user_id, movie_id; and timestamp (in any unit) if known. A user without a rating in train, or a
         movie neither in train nor in `movies`, gets the biases alone.
         """
         self._require_trained("stars")
@@ -72,8 +72,7 @@ class Hybrid:
         if missing:
             raise ValueError(f"`predict` needs user_id and movie_id; {', '.join(missing)} is missing. Try split.test.")
         rows, stars = features.rating_rows(ratings, self.indices, self.weeks), self.bias.predict(ratings)
-        time = ratings.get("timestamp", pd.Series(np.nan, ratings.index)).to_numpy(float, na_value=np.nan)
-        time = np.where(rows["week_index"] == UNKNOWN, np.nan, time)  # where train has no times, sessions say nothing
+        time = self.weeks.seconds(ratings)
         known = np.nonzero((rows["user_index"] != UNKNOWN) & (rows["movie_index"] != UNKNOWN))[0]
         known = known[np.argsort(rows["user_index"][known], kind="stable")]  # a user's history is summed once
         for start in range(0, len(known), ROWS_PER_BATCH):

@@ -124,6 +124,17 @@ def test_weeks_count_from_the_first_rating_and_stop_at_the_last():
         assert weeks.index(pd.DataFrame({"timestamp": times})).tolist() == [0, -1, 2]
 
 
+def test_weeks_of_times_in_other_forms_and_of_a_train_part_without_times():
+    weeks = Weeks(1_142_812_800, 9)  # 2006-03-20
+    times = pd.DataFrame({"timestamp": ["2006-03-20 22:55:35", None, "2006-03-27"]})
+    assert weeks.index(times).tolist() == [0, -1, 1]
+    assert weeks.seconds(times)[::2].tolist() == [1_142_895_335, 1_143_417_600]
+    with pytest.warns(UserWarning, match="milliseconds"):
+        assert weeks.index(pd.DataFrame({"timestamp": [1_143_417_600_000]})).tolist() == [1]
+    timeless = make_weeks(pd.DataFrame({"timestamp": [7, 7, 7]}))
+    assert timeless.count == 0 and timeless.index(pd.DataFrame({"timestamp": [7, 8, 9]})).tolist() == [-1, -1, -1]
+
+
 # ---- rows and batches
 
 
