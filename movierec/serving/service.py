@@ -209,6 +209,7 @@ def serve(
 
             app = make_app(load_served(model), store, (*names, socket.gethostname()), token)
             gc.freeze()  # the model stays: looking through it for garbage would take tens of milliseconds
+            sys.setswitchinterval(0.001)  # a thread that looks a title up lets the others answer after a millisecond
             listener.listen(connections.BACKLOG)
             address, port = listener.getsockname()[:2]
             if token is None and host not in ("127.0.0.1", "localhost", "::1"):
