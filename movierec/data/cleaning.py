@@ -180,7 +180,7 @@ class Titles:
     """`Titles(movies).find(title)` is `find_movie(movies, title)`, with the titles indexed for many questions."""
 
     def __init__(self, movies: pd.DataFrame):
-        self.movies = movies
+        self.movies, self._ids = movies, movies.movie_id.tolist()
         names = movies.title.map(_short_names).tolist()
         self._short = [name[1] for name in names]
         levels = [movies.title.tolist(), *zip(*names, strict=True)] if names else [[]]
@@ -196,7 +196,7 @@ class Titles:
         exact, *others = [rows.get(name, []) for rows, name in zip(self._rows, [title] + 4 * [asked[0]], strict=False)]
         for found in [exact if len(exact) == 1 else [], *others]:
             if len(found) == 1:
-                return self.movies.movie_id.iloc[found].tolist()[0]
+                return self._ids[found[0]]
             if found:
                 raise ValueError(
                     f"`title` must be that of one movie; {len(found)} have {title!r}: "
