@@ -153,7 +153,9 @@ def _forget(options, arguments) -> int:
 
     if not options.events.exists():
         raise FileNotFoundError(f"{options.events} must be an event store; there is none. Name yours: --events PATH.")
-    kinds = {options.user_id, int(options.user_id) if options.user_id.lstrip("-").isdecimal() else options.user_id}
+    kinds = {options.user_id}
+    with contextlib.suppress(ValueError):
+        kinds |= {int(options.user_id)} if -(2**63) <= int(options.user_id) < 2**63 else set()
     with EventStore(options.events) as store:
         count = sum(map(store.forget, kinds))  # 42 and "42" are different users, of different models
         print(f"{count:,} events of user {options.user_id} were deleted, {len(store):,} of others are kept")

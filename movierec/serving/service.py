@@ -102,11 +102,14 @@ def make_app(served, events: EventStore, names: tuple[str, ...] | None = None, t
         movies = served.recommend_new(stars, tuple(newcomer.genres), newcomer.k)
         return {"based_on": " and ".join(parts) or "popularity", "movies": movies}
 
+    kinds = {"user_id": served.user_type, "movie_id": served.movie_type}
+    user_id, movie_id = (f"{{{name}{':path' * (kind is str)}}}" for name, kind in kinds.items())  # a text may hold "/"
+
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
         return HTMLResponse(page, headers={"content-security-policy": PAGE_MAY})
 
-    @app.get("/recommend/{user_id}", responses={404: PROBLEM, 503: PROBLEM})
+    @app.get(f"/recommend/{user_id}", responses={404: PROBLEM, 503: PROBLEM})
     async def recommend(
         user_id: Annotated[questions.UserId, Path()], page: Annotated[questions.Page, Query()]
     ) -> Recommendations:
@@ -118,7 +121,7 @@ def make_app(served, events: EventStore, names: tuple[str, ...] | None = None, t
         """The k best films for a new user, from a few films with stars, or genres, or nothing."""
         return await wait_for(list_of_new, newcomer, threads=newcomers)
 
-    @app.get("/similar/{movie_id}", responses={404: PROBLEM}, response_model_exclude_unset=True)
+    @app.get(f"/similar/{movie_id}", responses={404: PROBLEM}, response_model_exclude_unset=True)
     async def similar(
         movie_id: Annotated[questions.MovieId, Path()], page: Annotated[questions.Page, Query()]
     ) -> Films:
@@ -136,7 +139,7 @@ def make_app(served, events: EventStore, names: tuple[str, ...] | None = None, t
             raise _unreachable(error) from error
         return event
 
-    @app.delete("/users/{user_id}/events", responses={503: PROBLEM})
+    @app.delete(f"/users/{user_id}/events", responses={503: PROBLEM})
     async def forget(user_id: Annotated[questions.UserId, Path()]) -> dict[str, Id]:
         """Delete all feedback of a user. What the model learned from train stays until it is trained again."""
         return {"user_id": user_id, "deleted": await wait_for(events.forget, user_id)}

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_numeric_dtype
 
 from movierec.baselines import Bias
 from movierec.calls import check_keywords
@@ -191,9 +190,8 @@ def _digest(hybrid: Hybrid, split: Split) -> str:
     arrays += [bias.user, bias.movie, np.array(bias.mean), bias.levels]  # residuals are the same a star higher
     arrays += [model.user_features.values, model.movie_features.values]
     if split.validation is not None:
-        columns = [split.validation[name] for name in ("user_id", "movie_id", "rating", "timestamp")]
-        kinds = [np.float64 if is_numeric_dtype(column) else str for column in columns]  # however integers are kept
-        arrays += [column.to_numpy(kind) for column, kind in zip(columns, kinds, strict=True)]
+        columns = map(split.validation.get, ("user_id", "movie_id", "rating", "timestamp"))  # in whatever integers
+        arrays += [column.to_numpy(str if column.dtype == "str" else np.float64) for column in columns]
     return sha256_of_arrays(*arrays)
 
 

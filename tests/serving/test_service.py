@@ -549,6 +549,10 @@ def test_ids_are_text_if_those_of_the_model_are(events):
         )
     _refused(client.get("/similar/21"), 404, "movie_id '21' is not in the catalogue")
     assert client.request("DELETE", "/users/007/events").json() == {"user_id": "007", "deleted": 1}
+    assert client.post("/feedback", event | {"user_id": "Zoë/1"}).status_code == 201
+    assert client.get("/recommend/Zo%C3%AB%2F1?k=1").json()["based_on"] == "feedback"
+    assert client.request("DELETE", "/users/Zo%C3%AB%2F1/events").json() == {"user_id": "Zoë/1", "deleted": 1}
+    assert "/recommend/{user_id}" in client.get("/openapi.json").json()["paths"]
 
 
 # ---- documentation
