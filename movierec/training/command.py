@@ -23,6 +23,7 @@ from movierec.training import workers
 MEASURED = ("ndcg@10", "recall@10", "hit_rate@10")
 BATCHES = {"batch_size": 1024, "users_per_batch": 256}  # made a multiple of the workers
 RATES = ("learning_rate", "ranking_learning_rate")
+GIVEN = (*RATES, "scale", "liked_from")  # to `fit_hybrid`, which has defaults
 OF_OWN_FILES = ("movies", "users", "tags", "scale")
 
 
@@ -41,7 +42,7 @@ def train(options: argparse.Namespace, strategy) -> int:
     log = _Log(workers.is_first())
     split, movies, users = prepare(options, log)
     replicas = 1 if strategy is None else strategy.num_replicas_in_sync
-    given = {name: getattr(options, name) for name in (*RATES, "scale", "liked_from") if getattr(options, name)}
+    given = {name: getattr(options, name) for name in GIVEN if getattr(options, name) is not None}
     model = movierec.fit_hybrid(
         split, movies, users, seed=options.seed, epochs=options.epochs, patience=options.patience,
         heads=tuple(options.heads), **given,
@@ -58,8 +59,8 @@ def train(options: argparse.Namespace, strategy) -> int:
     try:
         if "stars" in model.best_epochs:
             log.line("stars", f"test RMSE {rmse(model.predict(split.test), split.test['rating']):.4f}")
-        if "ranking" in model.best_epochs and _liked(split, "test", options.liked_from)[0]:
-            least = _liked(split, "test", options.liked_from)[1]
+        count, least = _liked(split, "test", options.liked_from)
+        if "ranking" in model.best_epochs and count:
             measured = evaluate_ranking(model.score, split, model.indices, liked_from=least)
             means = measured[list(MEASURED)].mean()
             log.line("lists", ", ".join(f"test {name} {value:.4f}" for name, value in means.items()))
