@@ -301,3 +301,32 @@ def test_relevance_on_validation_can_be_set_for_other_scales(split, short):
     with pytest.raises(ValueError, match="no user of validation"):
         movierec.fit_hybrid(low, **fit)
     assert movierec.fit_hybrid(low, liked_from=3, **fit).best_epochs == {"ranking": 1}
+
+
+# ---- ratings without times
+
+
+def test_without_times_the_order_of_the_rows_teaches_nothing(checkerboard, short):
+    """Sorted by stars, a file would say that what came last is liked best."""
+    ratings = checkerboard.ratings.drop(columns="timestamp")
+    models = []
+    for file in (ratings.sort_values("rating"), ratings.sample(frac=1, random_state=0)):
+        with pytest.warns(UserWarning, match="no times, or all the same one"):
+            split = movierec.split_by_user_time(file)
+        models.append(movierec.fit_hybrid(split, checkerboard.movies, **short | {"epochs": 1}))
+    asked = split.test.assign(timestamp=1_387_670_400)
+    one, other = (model.predict(asked) for model in models)
+    np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(one, models[0].predict(split.test[["user_id", "movie_id"]]))  # at any time
+    users = ratings["user_id"].unique()
+    one, other = (model.recommend(users)["movie_id"] for model in models)
+    assert one.tolist() == other.tolist()
+    assert not models[0].model.past.in_order and models[0].weeks.count == 0
+
+
+def test_a_validation_part_of_strangers_is_refused_before_training_with_counts(split, short):
+    strangers = split.validation.assign(user_id=split.validation["user_id"] + 1000)
+    users = strangers["user_id"].nunique()
+    fit = short | {"heads": ("ranking",)}
+    with pytest.raises(ValueError, match=f"{users} users have {len(strangers)} ratings in validation, but none"):
+        movierec.fit_hybrid(Split(split.train, strangers, split.test), on_epoch=pytest.fail, **fit)

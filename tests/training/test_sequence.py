@@ -123,3 +123,6 @@ def test_bad_settings_are_refused(rings):
     for bad in (movierec.Split(rings.train, None, rings.test), rings.train):
         with pytest.raises(ValueError, match="must be a Split in time.*split_leave_last"):
             movierec.fit_sequence(bad)
+    timeless = movierec.Split(*(part.drop(columns="timestamp") for part in (rings.train, rings.validation, rings.test)))
+    with pytest.raises(ValueError, match="Its ratings have no times: fit_hybrid.split. needs none"):
+        movierec.fit_sequence(timeless)
