@@ -27,7 +27,6 @@ except ImportError:  # Windows has no such locks: there, what dead processes lef
 PART = ".movierec-"  # the names of folders for unfinished files begin so
 SWEEP_AFTER = 3600  # seconds after which such a folder is left over, where no lock tells
 CHECKSUM = "sha256"  # the name, in a sealed JSON file, of the checksum of all the other names and values
-STORAGE_ERRORS = errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT
 
 
 def sha256_of_file(path: str | os.PathLike) -> str:
@@ -50,14 +49,10 @@ def sha256_of_arrays(*arrays: np.ndarray) -> str:
 
 def check_finite(arrays: dict[str, np.ndarray], what: str, advice: str) -> None:
     """Raise ValueError if an array of floats holds NaN or infinity: with such a weight, every list would be empty."""
-    counts = {}
-    for name, array in arrays.items():
-        array = np.asarray(array)
-        if array.dtype.kind == "f" and (count := array.size - int(np.isfinite(array).sum())):
-            counts[name] = f"{name} has {count:,} of {array.size:,}"
-    if counts:
-        found = "; ".join(list(counts.values())[:3])
-        raise ValueError(f"{what} must be finite numbers; NaN or infinity in {len(counts)} arrays: {found}. {advice}")
+    floats = {name: array for name, array in arrays.items() if np.asarray(array).dtype.kind == "f"}
+    counts = {name: np.size(array) - int(np.isfinite(array).sum()) for name, array in floats.items()}
+    if found := [f"{name} has {count:,} of {np.size(floats[name]):,}" for name, count in counts.items() if count]:
+        raise ValueError(f"{what} must be finite; NaN or infinity in {len(found)}: {'; '.join(found[:3])}. {advice}")
 
 
 # ---- files that appear whole
@@ -106,19 +101,16 @@ def unfinished(parent: Path) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        if lock is not None:
-            os.close(lock)
+        _unlock(lock)
 
 
 def _sweep(folder: Path, is_locked: bool) -> None:
     """Remove an unfinished folder whose process has ended. `is_locked`: no folder is being made meanwhile."""
     with contextlib.suppress(OSError):
-        if not is_locked:
-            if time.time() - folder.stat().st_mtime > SWEEP_AFTER:
-                shutil.rmtree(folder)
-        elif (lock := _lock(folder, wait=False)) is not None:
+        lock = _lock(folder, wait=False) if is_locked else None
+        if lock is not None or (not is_locked and time.time() - folder.stat().st_mtime > SWEEP_AFTER):
             shutil.rmtree(folder)
-            os.close(lock)
+        _unlock(lock)
 
 
 @contextlib.contextmanager
@@ -128,24 +120,25 @@ def locked(folder: Path) -> Iterator[bool]:
     try:
         yield lock is not None
     finally:
-        if lock is not None:
-            os.close(lock)
+        _unlock(lock)
+
+
+def _unlock(lock: int | None) -> None:
+    if lock is not None:
+        os.close(lock)
 
 
 def _lock(folder: Path, wait: bool = True) -> int | None:
     """Return a descriptor that holds the lock until it is closed or its process ends; None if there is no lock."""
     if fcntl is None:
         return None
+    descriptor = None
     try:
         descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return None
-    try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        return descriptor
     except OSError:
-        os.close(descriptor)
-        return None
-    return descriptor
+        return _unlock(descriptor)
 
 
 def flush_to_disk(path: str | os.PathLike) -> None:
@@ -173,7 +166,7 @@ def flush_all(folder: Path) -> None:
 def check_writable(folder: str | os.PathLike, num_bytes: int = 0) -> None:
     """Raise OSError unless `num_bytes` can be written into `folder`, which need not exist yet; leave nothing there.
 
-    The bytes are allocated for a moment, where the system can: quotas and limits are found so, too.
+    The bytes are allocated for a moment, where the system can: so quotas are found, too.
     """
     folder = Path(folder).expanduser().absolute()
     new = [path for path in [folder, *folder.parents] if not path.exists()]
@@ -203,7 +196,7 @@ def storage_error(error: Exception, folder: str | os.PathLike, num_bytes: float 
     """Return an OSError in plain words for a failure to write into `folder`, also for an error of TensorFlow's own."""
     number = getattr(error, "errno", None)
     if number is None:  # TensorFlow's errors have the system's words in their text
-        number = next((number for number in STORAGE_ERRORS if os.strerror(number) in str(error)), errno.EIO)
+        number = next((number for number in errno.errorcode if os.strerror(number) in str(error)), errno.EIO)
     cause = f"{folder} must be a writable folder; {os.strerror(number)}."
     existing = next(path for path in [Path(folder), *Path(folder).absolute().parents] if path.exists())
     if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
@@ -223,20 +216,26 @@ def sealed(values: dict) -> bytes:
 
 
 def read_sealed(path: str | os.PathLike) -> dict:
-    """Return the dict whose JSON `sealed` made.
+    """Return the dict whose JSON `sealed` made, without the checksum; raise as `read_json`, and if it was changed."""
+    values = read_json(path)
+    if not is_sealed(values):
+        raise ValueError(f"{path} was changed after it was written: its checksum is another")
+    return {name: value for name, value in values.items() if name != CHECKSUM}
 
-    Raises:
-        OSError: The file cannot be read.
-        ValueError: It is not JSON, a name is there twice, or it was changed since it was written.
-    """
+
+def is_sealed(values: dict) -> bool:
+    """Return whether the checksum under "sha256" is that of the other names and values."""
+    return values.get(CHECKSUM) == _checksum({name: value for name, value in values.items() if name != CHECKSUM})
+
+
+def read_json(path: str | os.PathLike) -> dict:
+    """Return the dict of a JSON file; OSError if it cannot be read, ValueError if it is another or a name repeats."""
     try:
         values = json.loads(Path(path).read_bytes().decode(), object_pairs_hook=_without_repeats)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not readable JSON ({error})") from error
     if not isinstance(values, dict):
-        raise ValueError(f"{path} must hold an object of JSON; it holds {type(values).__name__}")
-    if values.pop(CHECKSUM, None) != _checksum(values):
-        raise ValueError(f"{path} was changed after it was written: its checksum is another")
+        raise ValueError(f"{path} must hold names and values in JSON; it holds a {type(values).__name__}")
     return values
 
 

@@ -14,6 +14,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "pipeline": ["CANDIDATES", "STARS_WEIGHT"],
         "playlist": ["MINUTES_PER_FILM", "gains", "make_playlist", "relevance"],
         "recommender": ["Ensemble", "Hybrid", "load_model"],
-        "storage": ["ARRAYS", "UNREADABLE", "checked"],
+        "storage": ["UNREADABLE"],
+        "versions": ["ARRAYS", "checked", "read_saved"],
     },
 )

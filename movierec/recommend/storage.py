@@ -1,6 +1,6 @@
 """Saved models on disk: numbers, the program that serves them, and a manifest with a checksum of every file.
 
-    folder/manifest.json               format, versions, settings, data, metrics, checksums of all other files
+    folder/manifest.json               format, versions, settings, data, metrics, checksums of all files, its own too
     folder/1/saved_model.pb, variables TensorFlow's SavedModel of the `Pipeline`, as TensorFlow Serving wants it
     folder/1/assets.extra/arrays.npz   weights, ids, titles, history: numbers and text only; arrays-1.npz, … of the
                                        other members of an ensemble
@@ -11,10 +11,6 @@ movies², or what determines it (see `FewUsers`), is stored once, among the vari
 Taught in notebooks/07_recommendations and 10_serving.
 """
 
-import json
-import os
-import platform
-import shutil
 import zipfile
 from pathlib import Path
 
@@ -23,101 +19,77 @@ import pandas as pd
 
 from movierec.baselines import Bias
 from movierec.data import Features, Indices, Weeks, is_text
-from movierec.files import flush_to_disk, sha256_of_arrays, sha256_of_file, write_atomically
+from movierec.files import check_finite, flush_all, sha256_of_arrays, storage_error, unfinished
 from movierec.keras2 import tf
 from movierec.models import HEADS, History, HybridModel, Settings
+from movierec.recommend.versions import ARRAYS, publish, read_saved
 
-FORMAT = "movierec-hybrid-3"
-MANIFEST, ARRAYS = "manifest.json", "assets.extra/arrays.npz"
 LINEAR = "linear_{}/.ATTRIBUTES/VARIABLE_VALUE"  # where a SavedModel keeps the B of each member of the `Pipeline`
 OWN = "linear_own_{}/.ATTRIBUTES/VARIABLE_VALUE"  # and, of `FewUsers`, whose K is in the place of B
 PAST = ("user_index", "movie_index", "residual", "timestamp")
 TRAINED = ("history", "best_epochs", "fit_seconds", "seed")  # attributes of a `Hybrid` besides its parts
 SERVED = ("recommend", "recommend_after", "recommend_new", "similar")
-UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, OverflowError, zipfile.BadZipFile, tf.errors.OpError)
+UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, OverflowError, RuntimeError, MemoryError)
+UNREADABLE += (zipfile.BadZipFile, tf.errors.OpError)
+NOT_SAVED = "Nothing was saved; what was saved before is still there."
 
 
 def save_members(folder, members: list, pipeline) -> None:
     """Write a model as a new version that appears whole or not at all; then remove the older one.
 
     The manifest, which names the version that counts, is replaced last: if saving is interrupted, the previous version
-    stays valid. `members` are the `Hybrid`s, `pipeline` is that of all of them, or None without a ranking head.
+    stays valid. Of several processes that save at once, one after the other publishes its version. `members` are the
+    `Hybrid`s, `pipeline` is that of all of them, or None without a ranking head.
+
+    Raises:
+        ValueError: A weight is NaN or infinite.
+        OSError: The disk is full, or the folder cannot be written.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    older = [path for path in folder.iterdir() if path.name.isdigit()]
-    version = 1 + max([0, *(int(path.name) for path in older)])
-    temporary = folder / f".{version}.{os.getpid()}"
-    shutil.rmtree(temporary, ignore_errors=True)  # of a dead process that had our number
+    arrays, descriptions = [_arrays(member) for member in members], [_description(member) for member in members]
+    variables = [variable.numpy() for variable in getattr(pipeline, "variables", ())]
+    for columns, description in zip(arrays, descriptions, strict=True):
+        _check_finite(columns, variables, description, NOT_SAVED)
     try:
-        if pipeline is not None:
-            tf.saved_model.save(pipeline, str(temporary), {name: getattr(pipeline, name) for name in SERVED})
-        (temporary / ARRAYS).parent.mkdir(parents=True)
-        for number, member in enumerate(members):
-            np.savez_compressed(_arrays_file(temporary, number), **_arrays(member))
-        files = {}
-        for name in _names(temporary):
-            files[f"{version}/{name}"] = sha256_of_file(temporary / name)
-            flush_to_disk(temporary / name)
-        os.replace(temporary, folder / str(version))
-        flush_to_disk(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    versions = {"python": platform.python_version(), "tensorflow": tf.__version__, "numpy": np.__version__}
-    manifest = {"format": FORMAT, "version": version, "files": files, "versions": versions, **_description(members[0])}
-    if len(members) > 1:
-        manifest["other_members"] = [_description(member) for member in members[1:]]
-    try:
-        write_atomically(folder / MANIFEST, json.dumps(manifest, indent=1).encode())
-    except OSError:
-        shutil.rmtree(folder / str(version), ignore_errors=True)
-        raise
-    for path in older:
-        if (path / ARRAYS).exists():  # a version of ours, and not a folder of somebody's that is called 2024
-            shutil.rmtree(path, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        with unfinished(folder) as part:
+            place = part / "version"
+            if pipeline is not None:
+                tf.saved_model.save(pipeline, str(place), {name: getattr(pipeline, name) for name in SERVED})
+            (place / ARRAYS).parent.mkdir(parents=True)
+            for number, columns in enumerate(arrays):
+                np.savez_compressed(_arrays_file(place, number), **columns)
+            flush_all(place)
+            others = {"other_members": descriptions[1:]} if len(members) > 1 else {}
+            publish(folder, part, descriptions[0] | others)
+    except (OSError, tf.errors.OpError) as error:
+        num_bytes = sum(array.nbytes for columns in arrays for array in [*columns.values(), *variables])
+        raise storage_error(error, folder, num_bytes, f"{NOT_SAVED} Make room, or name another folder.") from error
 
 
 def load_members(folder) -> list[tuple[tuple, dict]]:
     """Return the parts of each member, as `Hybrid` takes them, and its `TRAINED` attributes; raise as `checked`."""
-    manifest, place = checked(folder)
+    return read_saved(folder, _read_members)
+
+
+def _read_members(manifest: dict, place: Path) -> list[tuple[tuple, dict]]:
     try:
         found = []
         for number, description in enumerate([manifest, *manifest.get("other_members", [])]):
             with np.load(_arrays_file(place, number), allow_pickle=False) as file:
-                found.append(_rebuild(description, dict(file), _linear(place, number)))
+                arrays, linear = dict(file), _linear(place, number)
+            others = linear if isinstance(linear, tuple) else [] if linear is None else [linear]
+            _check_finite(arrays, others, description, f"{place} is refused. Train and save the model again.")
+            found.append(_rebuild(description, arrays, linear))
         return found
     except (*UNREADABLE, FileNotFoundError) as error:
         raise ValueError(f"{place / ARRAYS} cannot be read ({error}). Save the model again.") from error
 
 
-def checked(folder) -> tuple[dict, Path]:
-    """Return the manifest and the folder of the version that it names, once each file has the checksum written there.
-
-    Raises:
-        FileNotFoundError: If `folder` has no saved model.
-        ValueError: If it has another format, or was cut short or changed.
-    """
-    folder = Path(folder)
-    if not (folder / MANIFEST).exists():
-        raise FileNotFoundError(f"{folder} must hold {MANIFEST}; it does not. `model.save(folder)` writes it.")
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{folder / MANIFEST} is not readable JSON ({error}). Save the model again.") from error
-    found = manifest.get("format") if isinstance(manifest, dict) else None
-    if found != FORMAT:
-        raise ValueError(f"{folder} must have the format {FORMAT}, found {found!r}. Save it again.")
-    try:
-        place, files = folder / str(int(manifest["version"])), dict(manifest["files"])
-    except (LookupError, TypeError, ValueError, OverflowError):
-        raise ValueError(f"{folder / MANIFEST} does not say which files are the model. Save the model again.") from None
-    there = {f"{place.name}/{name}": place / name for name in _names(place)} if place.is_dir() else {}
-    wrong = sorted(set(files) ^ set(there)) or [name for name in files if sha256_of_file(there[name]) != files[name]]
-    if wrong:
-        found = f"{', '.join(wrong[:3])} was cut short, changed, added or taken away"
-        advice = "Save the model again, or copy the whole folder again."
-        raise ValueError(f"{folder} is not as its manifest says: {found}. {advice}")
-    return manifest, place
+def _check_finite(arrays: dict, others, description: dict, advice: str) -> None:
+    numbers = {name: column for name, column in arrays.items() if name != "years"}  # a film may have none
+    numbers |= {f"variable {number}": array for number, array in enumerate(others)}
+    check_finite(numbers | {name: description[name] for name in ("mean", "levels")}, "the weights of a model", advice)
 
 
 def _arrays(hybrid) -> dict[str, np.ndarray]:
@@ -210,7 +182,3 @@ def _arrays_file(place: Path, number: int) -> Path:
 
 def _heads(model: HybridModel) -> list[str]:
     return [head for head in HEADS if getattr(model, head) is not None]
-
-
-def _names(folder: Path) -> list[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())

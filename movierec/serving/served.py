@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 
 from movierec.data import Titles
+from movierec.files import check_finite
 from movierec.keras2 import not_pickled, tf
-from movierec.recommend import ARRAYS, UNREADABLE, checked
+from movierec.recommend import ARRAYS, UNREADABLE, read_saved
 from movierec.serving.events import Event, Id
 
 COLUMNS = ("movie_id", "title", "score", "predicted_stars")
@@ -82,13 +83,20 @@ def load_served(folder: str | Path) -> Served:
     A SavedModel is a program: serve only your own. `load_model` reads numbers only. Raise as `load_model`, and
     ValueError if the model was fitted without a ranking head.
     """
-    manifest, place = checked(folder)
+    return read_saved(folder, _read)
+
+
+def _read(manifest: dict, place: Path) -> Served:
+    folder = place.parent
     heads = manifest.get("heads")
     if not isinstance(heads, list) or "ranking" not in heads:
         raise ValueError(f"{folder} must have a ranking head to be served; it has {heads}. Fit it with both.")
     try:
         with np.load(place / ARRAYS, allow_pickle=False) as file:
             arrays = {name: file[name] for name in ("user_ids", "movie_ids", "titles")}
+        variables = tf.train.load_checkpoint(str(place / "variables/variables"))
+        numbers = {name: variables.get_tensor(name) for name in variables.get_variable_to_dtype_map()}
+        check_finite(numbers, "the weights of a model", "Train and save the model again.")
         return Served(tf.saved_model.load(str(place)), manifest, arrays)
     except UNREADABLE as error:
         raise ValueError(f"{folder} cannot be served ({error}). Save the model again.") from error

@@ -1,21 +1,36 @@
 """Checkpoints of a training: after the process was killed, the same call resumes where the last checkpoint was written.
 
-`tf.train.CheckpointManager` writes them; a file beside them says which training they belong to. Taught in
-notebooks/10_serving.
+`tf.train.Checkpoint` writes the numbers; one file says which training they belong to, another one which checkpoint
+counts, with its checksums. Taught in notebooks/10_serving.
 """
 
+import contextlib
 import json
+import os
+import shutil
 import warnings
 from pathlib import Path
 
 import numpy as np
 
-from movierec.files import write_atomically
+from movierec.files import (
+    check_finite,
+    flush_all,
+    is_sealed,
+    locked,
+    read_json,
+    read_sealed,
+    sealed,
+    sha256_of_file,
+    storage_error,
+    write_atomically,
+)
 from movierec.keras2 import tf
 
-QUESTION = "question.json"
-FORMAT = "movierec-training-2"
+QUESTION, MANIFEST = "question.json", "checkpoint.json"
+FORMAT = "movierec-training-3"
 UNREADABLE = (tf.errors.OpError, ValueError, LookupError, TypeError, AttributeError, AssertionError, RuntimeError)
+UNREADABLE += (OSError, MemoryError)
 
 
 class Progress(tf.train.experimental.PythonState):
@@ -61,16 +76,16 @@ class Checkpoints:
         path = self.folder / QUESTION
         if path.exists():
             _compare(path, question)
-        elif any(self.folder.glob("*/checkpoint")):
+        elif any(self.folder.glob("*/checkpoint*")):
             raise _unreadable(path, "it is missing")
         if is_writer:
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
-                write_atomically(path, json.dumps(question, indent=1).encode())
+                write_atomically(path, sealed(question))
             except OSError as error:
                 raise OSError(
                     error.errno,
-                    f"{self.folder} must be a folder that can be written, for checkpoints; {error.strerror}. "
+                    f"{self.folder} must be a folder that can be written, for checkpoints; {os.strerror(error.errno)}. "
                     "Nothing has been trained yet. Make room, or name another: fit_hybrid(…, checkpoint=folder).",
                 ) from error
 
@@ -83,12 +98,13 @@ class HeadCheckpoint(tf.keras.callbacks.Callback):
     one warning says so.
 
     Raises:
-        ValueError: if the checkpoint in the folder is damaged.
+        ValueError: if the checkpoint in the folder is damaged; or, while training, if a weight is NaN or infinite.
     """
 
     def __init__(self, checkpoints: Checkpoints, model, best):
         super().__init__()
-        folder = checkpoints.folder / best.head
+        self.folder = checkpoints.folder / best.head
+        self.layer = best.layer
         self.progress = best.progress
         self.every = checkpoints.every
         self.is_writer = checkpoints.is_writer
@@ -96,17 +112,23 @@ class HeadCheckpoint(tf.keras.callbacks.Callback):
         self.checkpoint = tf.train.Checkpoint(
             layer=best.layer, optimizer=model.optimizer, average=best.average, best=best.best, progress=best.progress
         )
-        self.checkpoint.save_counter  # noqa: B018  made here: of several workers only one will write
-        try:
-            self.manager = tf.train.CheckpointManager(self.checkpoint, str(folder), max_to_keep=1)
-            if (folder / "checkpoint").exists():  # written after the files that it names
-                reader = tf.train.load_checkpoint(self.manager.latest_checkpoint)
-                for name in reader.get_variable_to_shape_map():  # every number is read, so that damage is found now
-                    reader.get_tensor(name)
-                restored = self.checkpoint.restore(self.manager.latest_checkpoint)
-                restored.assert_existing_objects_matched()  # those of the optimiser are made, and set, in `fit`
-        except UNREADABLE as error:
-            raise _unreadable(folder, error) from error
+        if (self.folder / MANIFEST).exists():
+            try:
+                self._restore()
+            except UNREADABLE as error:
+                raise _unreadable(self.folder, error) from error
+
+    def _restore(self) -> None:
+        kept = read_sealed(self.folder / MANIFEST)
+        for name, expected in kept["files"].items():  # before TensorFlow, which a damaged file can end, reads them
+            if sha256_of_file(self.folder / name) != expected:
+                raise ValueError(f"{name} has another checksum")
+        prefix = str(self.folder / f"ckpt-{kept['number']}")
+        reader = tf.train.load_checkpoint(prefix)
+        numbers = {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+        check_finite(numbers, "its weights", "The training went wrong before it was kept.")
+        restored = self.checkpoint.read(prefix)
+        restored.assert_existing_objects_matched()  # those of the optimiser are made, and set, in `fit`
 
     def on_epoch_begin(self, epoch, logs=None):
         self.saved_step = self.progress.step
@@ -124,21 +146,50 @@ class HeadCheckpoint(tf.keras.callbacks.Callback):
         self.saved_step = self.progress.step
         if not self.is_writer:
             return
+        weights = {f"weight {number}": weight for number, weight in enumerate(self.layer.get_weights())}
+        advice = "Use a smaller learning rate, or look for odd ratings in train. The older checkpoint is kept."
+        check_finite(weights, f"the weights of the {self.folder.name} head", advice)
         try:
-            self.manager.save()
+            self.folder.mkdir(exist_ok=True)
+            with locked(self.folder):  # another process may train the same
+                number = 1 + self._kept().get("number", 0)
+                try:
+                    self.checkpoint.write(str(self.folder / f"ckpt-{number}"))
+                    files = {path.name: sha256_of_file(path) for path in self.folder.glob(f"ckpt-{number}.*")}
+                    flush_all(self.folder)
+                    write_atomically(self.folder / MANIFEST, sealed({"number": number, "files": files}))
+                finally:
+                    self._sweep()
         except (tf.errors.OpError, OSError) as error:
             if not self.has_warned:
                 self.has_warned = True
+                reason = os.strerror(storage_error(error, self.folder).errno)
                 warnings.warn(
-                    f"the checkpoint in {self.manager.directory} could not be replaced ({error}); training goes on, "
-                    "and the older one is still there. Make room: the next one is tried as before.",
+                    f"the checkpoint in {self.folder} could not be replaced ({reason}); training goes on, and the "
+                    "older one is still there. Make room: the next one is tried as before.",
                     stacklevel=2,
                 )
+
+    def _kept(self) -> dict:
+        """Return the manifest; nothing if there is none."""
+        with contextlib.suppress(OSError, ValueError):
+            return read_sealed(self.folder / MANIFEST)
+        return {}
+
+    def _sweep(self) -> None:
+        """Remove the checkpoints that the manifest does not name: older ones, and those that were never finished."""
+        kept = self._kept().get("files", ())
+        for path in self.folder.glob("ckpt-*"):
+            if path.name not in kept:
+                with contextlib.suppress(OSError):
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _compare(path: Path, question: dict) -> None:
     try:
-        found = dict(json.loads(path.read_bytes()))
+        found = read_json(path)
+        if found.get("format") == FORMAT and not is_sealed(found):
+            raise ValueError("it was changed after it was written")
     except UNREADABLE as error:
         raise _unreadable(path, error) from error
     other = [name for name in question if found.get(name) != question[name]]

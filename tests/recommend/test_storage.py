@@ -7,10 +7,11 @@ fails leaves the previous version; a folder from somebody else runs no code of t
 import errno
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +20,12 @@ import pytest
 
 import movierec
 from movierec.baselines import Ease
+from movierec.files import PART, sealed, unfinished
 from movierec.keras2 import tf
-from movierec.recommend import Ensemble
+from movierec.recommend import Ensemble, checked, storage, versions
 from movierec.recommend.storage import LINEAR
 from movierec.serving import load_served
+from tests.little_room import disk_events, flips, little_room
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = ["1", "manifest.json"]  # a version, and the manifest that names it
@@ -47,10 +50,10 @@ def _files(folder):
 
 
 def _manifest(folder, **change):
-    """The manifest of a folder, after a change."""
+    """The manifest of a folder, after a change by somebody who knows how it is sealed."""
     path = folder / "manifest.json"
     manifest = json.loads(path.read_text(encoding="utf-8")) | change
-    path.write_text(json.dumps(manifest))
+    path.write_bytes(sealed({name: value for name, value in manifest.items() if name != "sha256"}))
     return manifest
 
 
@@ -226,18 +229,77 @@ def test_saving_again_replaces_the_version_and_leaves_the_readers_files_alone(pl
     assert_same(movierec.load_model(saved), plain, split.test)
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc"), reason="names of open files come from there")
 def test_everything_is_on_disk_before_the_manifest_names_it(plain, tmp_path, monkeypatch):
-    kept, real = [], os.fsync
-
-    def fsync(descriptor):
-        kept.append(os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}")))
-        real(descriptor)
-
-    monkeypatch.setattr(os, "fsync", fsync)
+    """Files, then the names in their folders, then the manifest; then both appear, and their names are flushed."""
+    events = disk_events(monkeypatch)
     plain.save(tmp_path)
-    manifest = next(place for place, name in enumerate(kept) if name.startswith(".manifest.json"))
-    assert {"saved_model.pb", "arrays.npz", "variables.index", tmp_path.name} <= set(kept[:manifest])
+    kinds = [(kind, path.split("/version")[-1] if "/version" in path else Path(path).name) for kind, path in events]
+    *content, manifest, version, folder, appears, again = kinds
+    files = ["/" + name.removeprefix("1/") for name in _manifest(tmp_path)["files"]]
+    folders = ["/assets", "/assets.extra", "/variables", ""]
+    assert sorted(content) == sorted([("flush", name) for name in files + folders])
+    order = [name for _, name in content]
+    assert all(order.index(name) < order.index(name.rpartition("/")[0]) for name in order if name)
+    assert [manifest, version] == [("flush", "manifest.json"), ("move", "1")]
+    assert [folder, appears, again] == [("flush", tmp_path.name), ("move", "manifest.json"), ("flush", tmp_path.name)]
+
+
+# ---- several processes at once
+
+
+def test_what_a_dead_process_left_is_swept_at_the_next_save_and_a_living_one_keeps_its_own(plain, saved):
+    (saved / f"{PART}dead").mkdir()
+    (saved / f"{PART}dead/half").write_text("20 MB")
+    with unfinished(saved) as living:
+        plain.save(saved)
+        assert _files(saved) == sorted([living.name, "2", "manifest.json"])
+
+
+def test_savers_at_once_all_publish_and_readers_always_find_a_whole_version(tmp_path, monkeypatch):
+    """Five threads with three versions each: without the lock, two would take the same number."""
+    real, threads = versions.names, []
+
+    def slowly(folder):
+        time.sleep(0.002)
+        return real(folder)
+
+    def save(seed):
+        for _ in range(3):
+            with unfinished(tmp_path) as part:
+                path = part / "version" / versions.ARRAYS
+                path.parent.mkdir(parents=True)
+                path.write_text(str(seed))
+                versions.publish(tmp_path, part, {"seed": seed})
+
+    def read(manifest, place):
+        return manifest["seed"], int((place / versions.ARRAYS).read_text())
+
+    monkeypatch.setattr(versions, "names", slowly)
+    save(9)
+    with ThreadPoolExecutor(6) as pool:
+        threads = [pool.submit(save, seed) for seed in range(5)]
+        while not all(thread.done() for thread in threads):
+            one, other = versions.read_saved(tmp_path, read)
+            assert one == other
+    assert [thread.result() for thread in threads] == [None] * 5
+    assert _files(tmp_path) == ["18", "manifest.json"]  # 3 + 5 · 3
+
+
+@pytest.mark.parametrize("load", [movierec.load_model, load_served])
+def test_a_version_that_is_replaced_while_it_is_read_is_read_anew(load, plain, saved, monkeypatch):
+    real, saves = np.load, iter([plain.save])
+
+    def replaced(*args, **kwargs):
+        next(saves, lambda folder: None)(saved)
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(np, "load", replaced)
+    found = load(saved)
+    assert _files(saved) == ["2", "manifest.json"]
+    if load is movierec.load_model:
+        assert found.fit_seconds == plain.fit_seconds
+    else:
+        assert found.manifest["version"] == 2
 
 
 # ---- what is refused
@@ -248,6 +310,30 @@ def test_a_folder_without_a_model_is_named_with_the_call_that_writes_it(saved):
     for folder in (saved, saved / "nowhere"):
         with pytest.raises(FileNotFoundError, match=f"{folder} must hold manifest.json.*`model.save"):
             movierec.load_model(folder)
+
+
+def test_a_flipped_bit_anywhere_is_refused(saved, split):
+    """Of each file: the first byte, the last one, and eight drawn at random; of the manifest, 100."""
+    rng = np.random.default_rng(0)
+    files = [saved / name for name in _manifest(saved)["files"] if (saved / name).stat().st_size]
+    for path in files:
+        whole = path.read_bytes()
+        for flipped in flips(whole, rng, count=8):
+            path.write_bytes(flipped)
+            with pytest.raises(ValueError, match=f"{path.name} was cut short, changed"):
+                checked(saved)
+        path.write_bytes(whole)
+    path = saved / "manifest.json"
+    whole, (manifest, _) = path.read_bytes(), checked(saved)
+    refused = 0
+    for flipped in flips(whole, rng, count=100):
+        path.write_bytes(flipped)
+        try:
+            assert checked(saved)[0] == manifest  # a space between names and values says nothing
+        except ValueError as error:
+            assert "again" in str(error)
+            refused += 1
+    assert refused > 70
 
 
 @pytest.mark.parametrize("name", [ARRAYS, "1/saved_model.pb"])
@@ -271,13 +357,24 @@ def test_files_that_were_cut_short_changed_taken_away_or_added_are_refused(saved
     [
         ({"files": None}, "does not say which files are the model"),
         ({"version": "../elsewhere"}, "does not say which files are the model"),
+        ({"version": True}, "does not say which files are the model"),
+        ({"version": 1.0}, "does not say which files are the model"),
+        ({"version": 10**400}, "does not say which files are the model"),
+        ({"version": 2}, "cut short, changed, added"),
+        ({"versions": ["2.18"]}, "does not say which files are the model"),
+        ({"files": [["1/saved_model.pb", "0"]]}, "does not say which files are the model"),
+        ({"files": {"../saved_model.pb": "0"}}, r"\.\./saved_model\.pb, 1/.* was cut short, changed, added"),
         ({"files": {}}, "cut short, changed, added"),
         ({"levels": None}, "cannot be read .*Save the model again"),
         ({"heads": ["summary"]}, "cannot be read .*Save the model again"),
         ({"other_members": [{}]}, "cannot be read .*Save the model again"),
-        ({"format": "keras-3"}, "must have the format movierec-hybrid-3, found 'keras-3'"),
+        ({"format": "keras-3"}, "must have the format movierec-hybrid-4, found 'keras-3'"),
+        ({"format": "movierec-hybrid-99"}, "Save it again with this version of movierec, or load it with the version"),
+        ({"mean": float("nan")}, "must be finite; NaN or infinity in 1: mean has 1 of 1"),
         ('{"format": ', "not readable JSON"),
-        ("[1, 2]", "must have the format .*, found None"),
+        ("[" * 100_000, "not readable JSON"),
+        ('{"version": 1, "version": 2}', "a name is there twice: version, version"),
+        ("[1, 2]", "must hold names and values in JSON; it holds a list"),
     ],
 )
 def test_a_manifest_that_was_written_by_hand_is_refused(saved, change, reason):
@@ -289,32 +386,79 @@ def test_a_manifest_that_was_written_by_hand_is_refused(saved, change, reason):
         movierec.load_model(saved)
 
 
-def test_pickled_objects_are_not_loaded(saved):
-    """A folder from somebody else runs no code of theirs."""
-    np.savez(saved / ARRAYS, user_ids=np.array([print], dtype=object))
+def test_a_value_that_was_changed_by_hand_is_refused(saved):
+    text = (saved / "manifest.json").read_text()
+    (saved / "manifest.json").write_text(text.replace('"seed": 0', '"seed": 1'))
+    with pytest.raises(ValueError, match="changed after it was written: its checksum is another.*Save the model again"):
+        movierec.load_model(saved)
+
+
+def test_another_tensorflow_is_said(saved):
+    _manifest(saved, versions={"tensorflow": "1.15.0"})
+    with pytest.warns(UserWarning, match=f"with TensorFlow 1.15.0, and is read with {tf.__version__}: ") as said:
+        movierec.load_model(saved)
+    assert said[0].filename == __file__
+
+
+def _rewrite(saved, **arrays):
+    """Write other arrays, and the manifest as somebody would who wants them to be loaded."""
+    with np.load(saved / ARRAYS) as file:
+        np.savez(saved / ARRAYS, **dict(file) | arrays)
     files = _manifest(saved)["files"]
     _manifest(saved, files=files | {ARRAYS.as_posix(): hashlib.sha256((saved / ARRAYS).read_bytes()).hexdigest()})
-    with pytest.raises(ValueError, match="cannot be read.*allow_pickle=False"):
+
+
+@pytest.mark.parametrize("load", [movierec.load_model, load_served])
+def test_pickled_objects_are_not_loaded(saved, load):
+    """A folder from somebody else runs no code of theirs."""
+    _rewrite(saved, titles=np.array([print], dtype=object))
+    with pytest.raises(ValueError, match="cannot be .*allow_pickle=False"):
+        load(saved)
+
+
+def test_weights_that_are_not_finite_are_neither_saved_nor_loaded(saved, monkeypatch):
+    """With them every list is empty, and nobody is told why."""
+    model = movierec.load_model(saved)
+    weights = model.model.ranking.get_weights()
+    weights[0].flat[:3] = np.nan, np.inf, -np.inf
+    model.model.ranking.set_weights(weights)
+    before = _files(saved)
+    wrong = rf"must be finite; NaN or infinity in \d+: ranking_0 has 3 of {weights[0].size:,}"
+    with pytest.raises(ValueError, match=f"{wrong}.*Nothing was saved; what was saved before is still there"):
+        model.save(saved)
+    assert _files(saved) == before
+    with monkeypatch.context() as patch:
+        patch.setattr(storage, "_check_finite", lambda *_: None)
+        model.save(saved)
+    with pytest.raises(ValueError, match=f"{wrong}.* is refused. Train and save"):
         movierec.load_model(saved)
+    with pytest.raises(ValueError, match="must be finite; NaN or infinity in .* has 3 of"):
+        load_served(saved)
 
 
 # ---- when the disk is full
 
 
-@pytest.mark.parametrize("place", ["numpy.savez_compressed", "movierec.recommend.storage.write_atomically"])
-def test_a_write_that_fails_leaves_what_was_there(fitted, saved, tmp_path, monkeypatch, place):
-    def no_space(path, *_, **arrays):
-        if arrays:
-            Path(path).write_bytes(b"PK half of it")
-        raise OSError(errno.ENOSPC, "No space left on device")
+@pytest.mark.parametrize("share", [0.01, 0.3, 0.6, 0.9])
+def test_a_full_disk_leaves_what_was_there(fitted, saved, tmp_path, share):
+    """There is room for a share of the model only: it is refused in our words, wherever writing stopped."""
 
     def contents(folder):
         return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
     before = contents(saved)
-    monkeypatch.setattr(place, no_space)
-    for folder in (saved, tmp_path / "new"):
-        with pytest.raises(OSError, match="No space left"):
-            fitted.save(folder)
-    assert contents(saved) == before and _files(saved) == FILES
-    assert _files(tmp_path / "new") == []
+    room = int(share * sum(map(len, before.values())))
+    said = r"must be a writable folder; .*about \d+ MB are needed, 0 MB are free\. Nothing was saved; what was saved"
+    with little_room(tmp_path / "disk", room, content=saved) as disk:
+        for folder in (disk, disk / "new"):
+            with pytest.raises(OSError, match=said) as error:
+                fitted.save(folder)
+            assert error.value.errno in (errno.ENOSPC, errno.EFBIG)
+        assert _files(disk / "new") == []
+        (disk / "new").rmdir()
+        assert contents(disk) == before and _files(disk) == FILES
+
+
+def test_a_folder_that_cannot_be_made_is_said(plain, saved):
+    with pytest.raises(OSError, match="manifest.json must be a writable folder; .*Nothing was saved"):
+        plain.save(saved / "manifest.json")

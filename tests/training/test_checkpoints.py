@@ -1,5 +1,6 @@
 """A training that is killed and asked for again is the uninterrupted one to the bit; damage and other questions."""
 
+import contextlib
 import json
 import os
 import pickle
@@ -18,7 +19,9 @@ import pytest
 import movierec
 from movierec.data import Split
 from movierec.keras2 import tf
+from movierec.training import checkpoints
 from movierec.training.checkpoints import QUESTION, Checkpoints
+from tests.little_room import disk_events, flips, little_room
 from tests.training.one_weight import fit as fit_line
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -215,19 +218,42 @@ def kept(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "name", [QUESTION, "slope/checkpoint", "slope/ckpt-2.index", "slope/ckpt-2.data-00000-of-00001"]
+    "name", [QUESTION, "slope/checkpoint.json", "slope/ckpt-2.index", "slope/ckpt-2.data-00000-of-00001"]
 )
 def test_a_damaged_file_is_refused_before_training_and_left_there(kept, tmp_path, name):
-    """It was cut in its middle, or one byte there is another, or it is empty."""
+    """It is empty, cut in its middle, or a bit is another, in its first and last byte and at five places between."""
     shutil.copytree(kept, tmp_path / "copy")
     path = tmp_path / "copy" / name
     content = path.read_bytes()
-    first, last = content[: len(content) // 2], content[len(content) // 2 :]
-    for damaged in (first, first + bytes([last[0] ^ 255]) + last[1:], b""):
+    flipped = flips(content.rstrip(), np.random.default_rng(0), count=5)
+    for damaged in (b"", content[: len(content) // 2], *flipped):
         path.write_bytes(damaged)
         with pytest.raises(ValueError, match=r"is no checkpoint of movierec \(.*\)\. Delete it to start anew"):
             fit_line(checkpoints=Checkpoints(tmp_path / "copy", {}), callbacks=[Kills()])
         assert path.read_bytes() == damaged
+
+
+def test_a_weight_that_is_not_finite_is_neither_kept_nor_restored(kept, tmp_path, monkeypatch):
+    shutil.copytree(kept, tmp_path, dirs_exist_ok=True)
+
+    class Spoils(tf.keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.model.slope.w.assign(np.nan)
+
+    def fit(*callbacks):
+        fit_line(checkpoints=Checkpoints(tmp_path, {}), callbacks=callbacks)
+
+    spoils = Spoils()
+    monkeypatch.setattr("movierec.training.callbacks.BestEpoch.on_train_batch_end", lambda *_: None)
+    before = sorted(os.listdir(tmp_path / "slope"))
+    with pytest.raises(ValueError, match="of the slope head must be finite; .*: weight 0 has 1 of 1.*older checkpoint"):
+        fit(spoils)
+    assert sorted(os.listdir(tmp_path / "slope")) == before
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "check_finite", lambda *_: None)
+        fit(spoils)
+    with pytest.raises(ValueError, match=r"no checkpoint of movierec \(its weights must be finite; NaN"):
+        fit()
 
 
 # ---- a folder that cannot be written
@@ -240,27 +266,43 @@ def test_a_folder_that_cannot_be_written_is_said_before_there_is_something_to_lo
     assert (tmp_path / "file").read_text() == "mine"
 
 
-@pytest.mark.skipif(os.name == "nt", reason="no limit for files")
 def test_a_disk_that_is_full_is_one_warning_and_training_goes_on(tmp_path):
-    """No file may grow beyond 100 bytes in the second epoch; the checkpoints of the first and the third are written."""
-    import resource
+    """Somebody else fills the disk in the second epoch; the checkpoints of the first and the third are written."""
 
-    def limit(row):
-        most = 100 if row["epoch"] == 1 else unlimited
-        resource.setrlimit(resource.RLIMIT_FSIZE, (most, unlimited))
+    def fill(row):
+        if row["epoch"] == 1:
+            with contextlib.suppress(OSError), open(tmp_path / "disk/more", "wb", buffering=0) as file:
+                while True:
+                    file.write(bytes(4096))
+        else:
+            (tmp_path / "disk/more").unlink(missing_ok=True)
 
-    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
-        try:
-            model, _, _ = fit_line(checkpoints=Checkpoints(tmp_path, {}, every=2), on_epoch=limit)
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (unlimited, unlimited))
-    [warning] = [str(of.message) for of in said if of.category is UserWarning]
-    assert re.search(r"the checkpoint in .* could not be replaced .*; training goes on, and the older", warning)
-    assert model.slope.w.numpy() == fit_line()[0].slope.w.numpy()
-    again, _, _ = fit_line(checkpoints=Checkpoints(tmp_path, {}, every=2), callbacks=[Kills()])
-    assert again.slope.w.numpy() == model.slope.w.numpy()
+    with little_room(tmp_path / "disk", 100_000) as disk:
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            model, _, _ = fit_line(checkpoints=Checkpoints(disk, {}, every=2), on_epoch=fill)
+        [warning] = [str(of.message) for of in said if of.category is UserWarning]
+        assert re.search(
+            r"in .*/slope could not be replaced \(No space left .*\); training goes on, and the o", warning
+        )
+        assert model.slope.w.numpy() == fit_line()[0].slope.w.numpy()
+        again, _, _ = fit_line(checkpoints=Checkpoints(disk, {}, every=2), callbacks=[Kills()])
+        assert again.slope.w.numpy() == model.slope.w.numpy()
+        assert not list((disk / "slope").glob("*temp*"))
+
+
+def test_a_checkpoint_is_on_disk_before_it_is_named_and_the_older_one_is_there_until_then(tmp_path, monkeypatch):
+    events = disk_events(monkeypatch)
+    there = []
+    real = checkpoints.write_atomically
+    monkeypatch.setattr(checkpoints, "write_atomically", lambda *a: (there.append(os.listdir(a[0].parent)), real(*a)))
+    fit_line(checkpoints=Checkpoints(tmp_path, {}), epochs=2)
+    names = [(kind, Path(path).name) for kind, path in events if "/slope" in path]
+    second = names[names.index(("move", "checkpoint.json")) + 2 :]
+    content, named = second[:-3], second[-3:]
+    assert {("flush", "ckpt-2.index"), ("flush", "ckpt-2.data-00000-of-00001"), ("flush", "slope")} <= set(content)
+    assert named == [("flush", "checkpoint.json"), ("move", "checkpoint.json"), ("flush", "slope")]
+    assert {"ckpt-1.index", "ckpt-2.index"} <= set(there[-1])
 
 
 # ---- how often, and who writes
@@ -269,12 +311,12 @@ def test_a_disk_that_is_full_is_one_warning_and_training_goes_on(tmp_path):
 @pytest.mark.parametrize(("every", "kept"), [(1, 15), (2, 9), (5, 3), (99, 3)])
 def test_there_is_a_checkpoint_after_so_many_steps_and_after_each_epoch(tmp_path, monkeypatch, every, kept):
     """Three epochs of 5 steps: every step; 2, 4 and the last one; the last one."""
-    saved, save = [], tf.train.CheckpointManager.save
-    monkeypatch.setattr(tf.train.CheckpointManager, "save", lambda self: (saved.append(1), save(self)))
+    saved, write = [], tf.train.Checkpoint.write
+    monkeypatch.setattr(tf.train.Checkpoint, "write", lambda *given: (saved.append(1), write(*given))[1])
     fit_line(checkpoints=Checkpoints(tmp_path, {}, every=every))
     assert len(saved) == kept
     files = sorted(path.name for path in (tmp_path / "slope").iterdir())
-    assert files == ["checkpoint", f"ckpt-{kept}.data-00000-of-00001", f"ckpt-{kept}.index"]
+    assert files == ["checkpoint.json", f"ckpt-{kept}.data-00000-of-00001", f"ckpt-{kept}.index"]
 
 
 def test_of_several_workers_only_one_writes_and_all_read(kept, tmp_path):
