@@ -1,7 +1,10 @@
 """`movierec.files`: checksums are those of hashlib, and a file is the old one or the new one, whole, whatever fails."""
 
+import errno
 import hashlib
+import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -10,6 +13,7 @@ import numpy as np
 import pytest
 
 from movierec import files
+from tests.little_room import disk_events, little_room
 
 
 def test_a_files_checksum_is_that_of_its_bytes(tmp_path):
@@ -53,6 +57,150 @@ def test_writers_at_once_leave_one_whole_file(tmp_path):
     for thread in threads:
         thread.join()
     assert (tmp_path / "a").read_bytes() in contents and os.listdir(tmp_path) == ["a"]
+
+
+def test_the_content_is_on_disk_before_it_gets_its_name_and_then_the_name(tmp_path, monkeypatch):
+    events = disk_events(monkeypatch)
+    files.write_atomically(tmp_path / "a", b"new")
+    (_, written), *others = events
+    assert os.path.basename(written) == "a" and f"/{files.PART}" in written
+    assert others == [("move", str(tmp_path / "a")), ("flush", str(tmp_path))]
+    (tmp_path / "deep/er").mkdir(parents=True)
+    (tmp_path / "deep/er/b").touch()
+    events.clear()
+    files.flush_all(tmp_path / "deep")
+    assert events == [("flush", str(tmp_path / name)) for name in ("deep/er/b", "deep/er", "deep")]
+
+
+def test_a_full_disk_keeps_the_old_file_and_says_what_is_needed(tmp_path):
+    with little_room(tmp_path / "disk", 100_000) as disk:
+        files.write_atomically(disk / "a", b"old")
+        with pytest.raises(OSError, match=r"disk must be a writable folder; .*about 3 MB are needed, 0 MB are free"):
+            files.write_atomically(disk / "a", bytes(3_000_000))
+        assert (disk / "a").read_bytes() == b"old" and os.listdir(disk) == ["a"]
+        files.check_writable(disk / "new/er", 50_000)
+        with pytest.raises(
+            OSError, match=r"about 2 MB are needed, 0 MB are free\. What was there is unchanged"
+        ) as error:
+            files.check_writable(disk / "new/er", 2_000_000)
+        assert error.value.errno in (errno.ENOSPC, errno.EFBIG)
+        assert os.listdir(disk) == ["a"]  # nothing is left of the trial
+
+
+@pytest.mark.parametrize("place", ["file", "file/in it", "/proc/nope"])
+def test_a_place_that_is_no_folder_is_said(place, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(OSError, match=f"{place} must be a writable folder; "):
+        files.check_writable(tmp_path / place)
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_errors_of_other_libraries_are_told_by_the_words_of_the_system(tmp_path):
+    error = files.storage_error(RuntimeError("saved_model.pb; Read-only file system [Op:SaveV2]"), tmp_path)
+    assert (error.errno, files.storage_error(RuntimeError("?"), tmp_path).errno) == (errno.EROFS, errno.EIO)
+    assert "must be a writable folder; Read-only file system. What was there" in str(error)
+
+
+# ---- folders for unfinished files
+
+UNFINISHED = """
+import os, sys
+from pathlib import Path
+from movierec.files import unfinished
+with unfinished(Path(sys.argv[1])) as folder:
+    (folder / "half").write_text("20 MB")
+    print(folder.name, flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="without locks, an hour decides")
+def test_the_folders_of_the_dead_are_swept_and_those_of_the_living_are_not(tmp_path):
+    command = [sys.executable, "-c", UNFINISHED, str(tmp_path)]
+    pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    killed, living = (subprocess.Popen(command, **pipes) for _ in range(2))
+    names = [process.stdout.readline().strip() for process in (killed, living)]
+    assert sorted(os.listdir(tmp_path)) == sorted(names)
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    os.utime(tmp_path / names[1], (0, 0))  # its age says nothing
+    with files.unfinished(tmp_path) as mine:
+        assert sorted(os.listdir(tmp_path)) == sorted([names[1], mine.name])
+    living.communicate("")
+    assert living.returncode == 0 and os.listdir(tmp_path) == []
+
+
+def test_where_there_are_no_locks_an_hour_decides(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "fcntl", None)
+    for name in ("old", "new"):
+        (tmp_path / f"{files.PART}{name}").mkdir()
+    os.utime(tmp_path / f"{files.PART}old", (0, 0))
+    with files.unfinished(tmp_path), files.locked(tmp_path) as is_locked:
+        assert not is_locked and (tmp_path / f"{files.PART}new").exists()
+        assert not (tmp_path / f"{files.PART}old").exists()
+
+
+def test_a_lock_is_waited_for(tmp_path):
+    order = []
+    with files.locked(tmp_path):
+        thread = threading.Thread(target=_enter, args=(tmp_path, order))
+        thread.start()
+        thread.join(0.1)
+        order.append("first")
+    thread.join()
+    assert order == ["first", "second"]
+
+
+def _enter(folder, order):
+    with files.locked(folder):
+        order.append("second")
+
+
+# ---- JSON with its own checksum, and numbers that are none
+
+
+def test_sealed_json_is_read_as_it_was_written_and_no_flipped_bit_passes(tmp_path):
+    """Every bit of the file: what can still be read has the same values, for instance with another space."""
+    values = {"name": "é", "mean": 3.5, "files": {"a": [1, None, True]}, "best": float("-inf")}
+    whole = files.sealed(values)
+    refused = 0
+    for place in range(8 * len(whole)):
+        flipped = bytearray(whole)
+        flipped[place // 8] ^= 1 << place % 8
+        (tmp_path / "a").write_bytes(flipped)
+        try:
+            assert files.read_sealed(tmp_path / "a") == values
+        except ValueError:
+            refused += 1
+    assert refused > 6 * len(whole)
+    (tmp_path / "a").write_bytes(whole)
+    assert files.read_sealed(tmp_path / "a") == values
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "is not readable JSON"),
+        ("[1]", "must hold names and values in JSON; it holds a list"),
+        ('{"a": 1, "a": 1}', "a name is there twice: a, a"),
+        ('{"b": {"a": 1, "a": 2}}', "a name is there twice"),
+        ("[" * 100_000, "is not readable JSON"),
+        ('{"a": ' + "1" * 5000 + "}", "is not readable JSON"),
+        (json.dumps({"a": 1}), "was changed after it was written"),
+        (json.dumps({"a": 1, "sha256": 5}), "was changed after it was written"),
+    ],
+)
+def test_json_that_is_another_is_refused(text, reason, tmp_path):
+    (tmp_path / "a").write_text(text)
+    with pytest.raises(ValueError, match=reason):
+        files.read_sealed(tmp_path / "a")
+
+
+def test_numbers_that_are_not_finite_are_counted():
+    arrays = {"ids": np.arange(3), "titles": np.array(["a"]), "w": np.array([1, np.nan, np.inf]), "v": np.float32(1)}
+    with pytest.raises(ValueError, match=r"x must be finite; NaN or infinity in 1: w has 2 of 3\. Do that\."):
+        files.check_finite(arrays, "x", "Do that.")
+    files.check_finite(arrays | {"w": np.zeros(2)}, "x", "Do that.")
 
 
 def test_it_is_a_leaf():

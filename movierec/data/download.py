@@ -47,7 +47,7 @@ class Archive(NamedTuple):
     num_users: int | None = None
     num_movies: int | None = None
     num_tags: int | None = None
-    fingerprint: str | None = None  # `movielens.fingerprint` of the ratings, from any source
+    members: dict[str, str] = {}  # SHA-256 of files, for a folder that was unpacked already
 
     @property
     def most_bytes(self) -> int:
@@ -55,8 +55,13 @@ class Archive(NamedTuple):
         return 1_000_000 * (self.megabytes + 2 if self.md5 else 4 * self.megabytes)
 
 
+MEMBERS_100K = {
+    "u.data": "06416e597f82b7342361e41163890c81036900f418ad91315590814211dca490",
+    "u.item": "553841ebc7de3a0fd0d6b62a204ea30c1e651aacfb2814c7a6584ac52f2c5701",
+    "u.user": "f120e114da2e8cf314fd28f99417c94ae9ddf1cb6db8ce0e4b5995d40e90e62c",
+}
 ARCHIVES = {
-    "ml-100k": Archive(5, "0e33842e24a9c977be4e0107933c0723", 100_000, 943, 1_682, 0, "f40682aea0f2"),
+    "ml-100k": Archive(5, "0e33842e24a9c977be4e0107933c0723", 100_000, 943, 1_682, 0, MEMBERS_100K),
     "ml-1m": Archive(6, "c4d9eecfca2ab87c1945afe126590906", 1_000_209, 6_040, 3_706, 0),
     "ml-10m": Archive(66, "ce571fd55effeba0271552578f2648bd", 10_000_054, 69_878, 10_681, 95_580),
     "ml-20m": Archive(199, "cd245b17a1ae2cc31bb14903e1204af3", 20_000_263, 138_493, 27_278, 465_564),
@@ -97,7 +102,7 @@ def obtain(name: str, raw: Path) -> Path:
     for label, source in sources.items():
         try:
             return _fetch(source, name, raw)
-        except (DataUnavailable, requests.RequestException) as error:
+        except (DataUnavailable, requests.RequestException, urllib3.exceptions.HTTPError) as error:
             tried.append(f"{label}: {_reason(error)}")
             if source is not list(sources.values())[-1] and sys.stderr.isatty():  # a notebook cell is not a terminal
                 print(f"{tried[-1]}. Next: {list(sources)[-1]}", file=sys.stderr)
@@ -131,13 +136,13 @@ def _checksum(path: Path, size: int, time_ns: int) -> str:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
-def check_atomic(root: Path, advice: str) -> None:
-    """Raise DataUnavailable unless RecBole's files of ML-100K in `root` are the known ones."""
-    for member, expected in ATOMIC_SHA256.items():
-        if (root / member).exists():  # a missing member is reported by the reader
-            found = hashlib.sha256((root / member).read_bytes()).hexdigest()
-            if found != expected:
-                raise DataUnavailable(f"{root / member} must have SHA-256 {expected}; it has {found}. {advice}")
+def check_members(root: Path, known: dict[str, str], advice: str) -> None:
+    """Raise DataUnavailable unless the files in `root` have their known SHA-256."""
+    for member in filter(lambda member: (root / member).exists(), known):  # a missing one is reported by the reader
+        found = hashlib.sha256((root / member).read_bytes()).hexdigest()
+        if found != known[member]:
+            own = "Data of your own are read by movierec.read(ratings, movies)."
+            raise DataUnavailable(f"{root / member} must have SHA-256 {known[member]}; it has {found}. {advice} {own}")
 
 
 def _checked(path: Path, name: str) -> Path:
@@ -185,7 +190,7 @@ def _published_md5(url: str) -> str:
 def _download(url: str, file: IO[bytes], most: int, has_bar: bool = False) -> None:
     """Write what a server sends, at most `most` bytes, into an open file.
 
-    Raise DataUnavailable as soon as it has sent or announced more, or is too slow; requests' errors if it fails.
+    Raise DataUnavailable as soon as it has sent or announced more, or is too slow; requests' or urllib3's if it fails.
     """
     started, seconds = time.monotonic(), PATIENCE + most / SLOWEST
     identity = {"Accept-Encoding": "identity"}  # what is compressed once more may be larger than it says
@@ -197,21 +202,11 @@ def _download(url: str, file: IO[bytes], most: int, has_bar: bool = False) -> No
         while max(declared, file.tell()) <= most:
             if time.monotonic() - started > seconds:
                 raise DataUnavailable(f"sent only {file.tell():,} bytes in {seconds:,.0f} s and was given up")
-            if not (chunk := _some_bytes(answer)):
+            if not (chunk := answer.raw.read1(1 << 18, decode_content=False)):
                 return bar.close()
             file.write(chunk)
             bar.update(len(chunk))
     raise DataUnavailable(f"sends {max(declared, most + 1):,} bytes or more, of at most {most:,}; it was cut off")
-
-
-def _some_bytes(answer: requests.Response) -> bytes:
-    """Return the next bytes, as many as have arrived; nothing at the end."""
-    try:
-        return answer.raw.read1(1 << 18, decode_content=False)
-    except urllib3.exceptions.ReadTimeoutError as error:
-        raise requests.exceptions.ReadTimeout(error) from error
-    except urllib3.exceptions.HTTPError as error:
-        raise requests.exceptions.ChunkedEncodingError(error) from error
 
 
 def _from_pip(name: str, folder: Path) -> Path:
@@ -241,9 +236,9 @@ def _reason(error: Exception) -> str:
         return "its certificate was refused (expired there, or replaced by a proxy here)"
     if isinstance(error, known.ConnectTimeout):
         return f"no answer within {TIMEOUT[0]} s"
-    if isinstance(error, known.ReadTimeout):
+    if isinstance(error, known.ReadTimeout | urllib3.exceptions.ReadTimeoutError):
         return f"no byte within {TIMEOUT[1]} s"
-    if isinstance(error, known.ChunkedEncodingError):
+    if isinstance(error, known.ChunkedEncodingError | urllib3.exceptions.HTTPError):
         return "the connection broke off before the last byte"
     if isinstance(error, known.ConnectionError):
         return "no connection"

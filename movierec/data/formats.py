@@ -66,6 +66,8 @@ OWN_USERS = dict.fromkeys(USERS, "str") | {"user_id": "int64"}  # text, because 
 OWN = {"ratings": RATINGS, "movies": MOVIES | {"year": "str"}, "users": OWN_USERS, "tags": TAGS}
 OPTIONAL = ("year", "age", "gender", "occupation", "zip_code")
 SPELLINGS = {"userId": "user_id", "movieId": "movie_id"}
+MOST_TIMES, MOST_MEMBERS = 20, 1000  # MovieLens unpacks to 3 to 5 times its size; RecBole's wheel has 261 members
+FEW_BYTES = 10_000_000  # that a small archive may unpack to
 WITH_GENOME = ("ml-20m", "ml-25m", "ml-latest")
 WITH_LINKS = ("ml-20m", "ml-25m", "ml-32m", "ml-latest", "ml-latest-small")
 
@@ -79,22 +81,37 @@ def read_tables(path: Path, name: str, described: dict[str, Table] | None = None
     advice = download.again(path, name)
     with _opened(path, name, advice) as root:
         if _is_atomic(path, root):
-            download.check_atomic(root, advice)
+            download.check_members(root, download.ATOMIC_SHA256, advice)
+        elif path.is_dir():
+            download.check_members(root, download.ARCHIVES[name].members, advice)
         wanted = described or _tables_of(path, name, root)
         tables = {noun: _read_table(root, table, advice) for noun, table in wanted.items()}
     if described is not None:
         return tables
-    expected = download.ARCHIVES[name].num_ratings
-    found = len(tables["ratings"])
-    if path.is_dir() and expected not in (None, found):  # an archive has had its checksum compared
-        raise download.DataUnavailable(
-            f"{path} must hold the {expected:,} ratings of {name}; it holds {found:,}. {advice}"
-        )
+    if path.is_dir():  # an archive has had its checksum compared
+        _check_counts(tables, name, path, advice)
     if name == "ml-1m":
         users = tables["users"]
         occupation = users.occupation.astype("int64").map(dict(enumerate(OCCUPATIONS))).astype("str")
         tables["users"] = users.assign(occupation=occupation)[list(USERS)]
     return tables | {"movies": _as_movies(tables["movies"])}
+
+
+def _check_counts(tables: dict[str, pd.DataFrame], name: str, path: Path, advice: str) -> None:
+    archive = download.ARCHIVES[name]
+    ratings = tables["ratings"]
+    rated = ratings.movie_id.nunique()  # ml-1m is published with the number of these
+    counts = {
+        "ratings": (archive.num_ratings, len(ratings)),
+        "users": (archive.num_users, ratings.user_id.nunique()),
+        "movies": (archive.num_movies, rated if rated == archive.num_movies else len(tables["movies"])),
+        "tags": (archive.num_tags, len(tables.get("tags", ()))),
+    }
+    for noun, (expected, found) in counts.items():
+        if expected not in (None, found):
+            raise download.DataUnavailable(
+                f"{path} must hold the {expected:,} {noun} of {name}; it holds {found:,}. {advice}"
+            )
 
 
 def files(path: Path, name: str, described: dict[str, Table] | None = None) -> list[Path]:
@@ -123,12 +140,24 @@ def _opened(path: Path, name: str, advice: str) -> Iterator[Path | zipfile.Path]
         return
     try:
         with zipfile.ZipFile(path) as archive:
+            _check_bounds(archive, path.stat().st_size)
             prefix = "recbole/dataset_example/" if path.suffix == ".whl" else ""
             yield zipfile.Path(archive, f"{prefix}{inner}/")
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:  # RuntimeError: it has a password
         raise download.DataUnavailable(
             f"{path} must be a whole zip archive; it is damaged or cut short ({error}). {advice}"
         ) from error
+
+
+def _check_bounds(archive: zipfile.ZipFile, size: int) -> None:
+    """Raise BadZipFile if the members, of which no more is read than they say, say that they hold far too much."""
+    members = archive.infolist()
+    declared, packed = (sum(getattr(one, name) for one in members) for name in ("file_size", "compress_size"))
+    if declared > max(FEW_BYTES, MOST_TIMES * size) or packed > size or len(members) > MOST_MEMBERS:
+        raise zipfile.BadZipFile(
+            f"its {len(members):,} members unpack to {declared:,} bytes, of {size:,}; at most {MOST_TIMES} times as "
+            f"many are read, from {MOST_MEMBERS:,} members that do not overlap"
+        )
 
 
 def _read_table(root: Path | zipfile.Path, table: Table, advice: str) -> pd.DataFrame:

@@ -8,12 +8,14 @@ import sys
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from movierec.data import formats, tables
 from movierec.data.movielens import clean, fingerprint, load, read_raw
-from movierec.files import PART
+from movierec.files import PART, sealed
 from tests.data.conftest import SMALL, assert_same, rows, write_small
+from tests.little_room import disk_events, flips, little_room
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "ml-latest-small"
@@ -117,21 +119,43 @@ def test_an_unpacked_folder_is_cached_by_its_files(tmp_path, reads):
 
 
 @pytest.mark.parametrize("file", ["ratings.feather", "log.feather", "manifest.json"])
-@pytest.mark.parametrize("harm", ["cut", "flip", "empty", "gone"])
-def test_a_damaged_cache_is_made_again_with_one_warning(file, harm, archive, tmp_path, reads):
+def test_a_damaged_cache_is_made_again_with_one_warning(file, archive, tmp_path, reads):
+    """A file is cut, empty or gone, or a bit is flipped, in its header or in its data: a miss, and never other rows."""
     expected = load(NAME, tmp_path)
     path = kept(tmp_path) / file
     whole = path.read_bytes()
-    flipped = bytearray(whole)
-    flipped[len(whole) // 2] ^= 0x01
-    path.unlink() if harm == "gone" else path.write_bytes({"cut": whole[:-3], "flip": flipped, "empty": b""}[harm])
-    with pytest.warns(UserWarning, match="are damaged .*: they are made again") as caught:
-        assert_same(load(NAME, tmp_path), expected)
-    assert [warning.filename for warning in caught] == [__file__]
+    harms = [None, b"", whole[:-3], *flips(whole, np.random.default_rng(0), count=8)]
+    if file == "manifest.json":
+        harms += [b"{}", b"[]", b"[" * 100_000, sealed({}), sealed({"../ratings": "0" * 64}), sealed({"log": 1})]
+    for count, harm in enumerate(harms, 2):
+        path.unlink() if harm is None else path.write_bytes(harm)
+        with pytest.warns(UserWarning, match="are damaged .*: they are made again") as caught:
+            assert_same(load(NAME, tmp_path), expected)
+        assert [warning.filename for warning in caught] == [__file__]
+        assert len(reads) == count and path.read_bytes() == whole
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert_same(load(NAME, tmp_path), expected)
-    assert len(reads) == 2 and kept(tmp_path)
+    assert kept(tmp_path)
+
+
+def test_tables_are_on_disk_before_their_folder_gets_its_name(archive, tmp_path, monkeypatch):
+    events = disk_events(monkeypatch)
+    load(NAME, tmp_path)
+    entry = kept(tmp_path)
+    *content, named, flushed = events
+    assert named == ("move", str(entry)) and flushed == ("flush", str(entry.parent))
+    names = {"manifest.json", "ratings.feather", "movies.feather", "tags.feather", "log.feather", entry.name}
+    assert {Path(path).name for kind, path in content if kind == "flush"} == names
+    assert content[-1][1].endswith(entry.name)  # the names in the folder come after the files
+
+
+def test_a_disk_that_is_full_is_one_warning(archive, tmp_path):
+    """The tables need about 20 kB here."""
+    with little_room(tmp_path / "disk", 8_192, content=archive.parent.parent) as disk:
+        with pytest.warns(UserWarning, match="could not be cached, .*: (No space left|File too large)") as caught:
+            assert len(load(NAME, disk).ratings) == 2
+        assert len(caught) == 1 and list((disk / "cache/tables" / NAME).iterdir()) == []
 
 
 @pytest.mark.parametrize("place", ["mkdir", "fsync", "rename"])

@@ -3,11 +3,13 @@
 The server is on 127.0.0.1, pip is replaced; nothing here needs the internet.
 """
 
+import contextlib
 import errno
 import hashlib
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,20 +22,27 @@ from tests.little_room import little_room
 
 BODY = b"the bytes of an archive " * 100_000  # 2.4 MB: large enough for a progress bar
 NAME = "ml-1m"
+RUN = subprocess.run
 
 
 @pytest.fixture
 def server(monkeypatch):
-    """A GroupLens of our own; `server["/ml-1m.zip"] = (status, declared length, body)` publishes."""
+    """A GroupLens of our own; `server["/ml-1m.zip"] = (status, declared length, body)` publishes.
+
+    The length may be None, and the body an endless iterator: the server goes on until nobody listens.
+    """
     pages = {}
 
     class Answers(BaseHTTPRequestHandler):
         def do_GET(self):
             status, length, body = pages.get(self.path, (404, 0, b""))
             self.send_response(status)
-            self.send_header("Content-Length", str(length))
+            if length is not None:
+                self.send_header("Content-Length", str(length))
             self.end_headers()
-            self.wfile.write(body)
+            with contextlib.suppress(OSError):
+                for piece in [body] if isinstance(body, bytes) else body:
+                    self.wfile.write(piece)
 
         def log_message(self, *_):
             pass
@@ -133,6 +142,64 @@ def test_a_bad_answer_is_told_and_leaves_nothing(server, monkeypatch, tmp_path, 
     assert reason in str(error.value)
     assert f"put it, as it is, at {tmp_path / 'ml-1m.zip'}" in str(error.value)
     assert left_in(tmp_path) == []
+
+
+def drops(wait: float):
+    while True:
+        time.sleep(wait)
+        yield b"." if wait else bytes(1 << 20)
+
+
+@pytest.mark.parametrize(
+    ("page", "reason"),
+    [
+        ((200, None, drops(0)), r"sends 8,000,001 bytes or more, of at most 8,000,000; it was cut off"),
+        ((200, 10**12, drops(0)), r"sends 1,000,000,000,000 bytes or more, of at most 8,000,000; it was cut off"),
+        ((200, len(BODY), drops(0.02)), r"sent only \d+ bytes in 0 s and was given up"),
+        ((200, None, drops(0.02)), r"sent only \d+ bytes in 0 s and was given up"),
+        ((200, 1000, BODY), "sent another file"),
+    ],
+    ids=["endless", "announced", "slow", "slow and endless", "longer than announced"],
+)
+def test_a_download_has_an_end(server, monkeypatch, tmp_path, page, reason):
+    """An archive of 6 MB has at most 8; it is refused when one byte more is there, and when it takes too long."""
+    publish(monkeypatch, server)
+    server["/ml-1m.zip"] = page
+    if "sent only" in reason:
+        monkeypatch.setattr(download, "PATIENCE", 0.2)
+        monkeypatch.setattr(download, "SLOWEST", 1e9)
+    with pytest.raises(download.DataUnavailable, match=reason):
+        download.obtain(NAME, tmp_path)
+    assert left_in(tmp_path) == []
+
+
+def test_a_checksum_has_an_end_too(server, tmp_path):
+    server["/ml-latest.zip.md5"] = (200, None, drops(0))
+    with pytest.raises(download.DataUnavailable, match="10,001 bytes or more, of at most 10,000"):
+        download.obtain("ml-latest", tmp_path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit for files")
+def test_pip_writes_no_file_that_is_larger_than_the_wheel(offline, monkeypatch, tmp_path):
+
+    def endless(command, **how):
+        """A process with the same limits that writes a wheel of 20 MB, as pip does from an index that is not ours."""
+        place = Path(command[command.index("--dest") + 1], download.WHEEL)
+        return RUN([sys.executable, "-c", f"open({str(place)!r}, 'wb').write(bytes(20_000_000))"], **how)
+
+    monkeypatch.setattr(subprocess, "run", endless)
+    with pytest.raises(download.DataUnavailable, match="pip download recbole==1.2.1: .*(File too large|SHA-256)"):
+        download.obtain("ml-100k", tmp_path)
+    assert left_in(tmp_path) == []
+
+
+def test_an_interrupt_from_the_keyboard_leaves_nothing(server, monkeypatch, tmp_path):
+    publish(monkeypatch, server)
+    (tmp_path / "mine.zip").write_bytes(b"mine")
+    monkeypatch.setattr(download.tqdm.tqdm, "update", failing(KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        download.obtain(NAME, tmp_path)
+    assert left_in(tmp_path) == ["mine.zip"]
 
 
 def test_offline_lists_every_source_and_the_way_by_hand(offline, tmp_path):

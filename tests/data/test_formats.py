@@ -7,7 +7,7 @@ import pytest
 
 from movierec.data import clean, download, fingerprint, load
 from movierec.data.movielens import load_genome, load_links, read_raw
-from tests.data.conftest import assert_same, rows
+from tests.data.conftest import assert_same, rows, write_zip
 
 ATOMIC = "recbole/dataset_example/ml-100k/"
 NO_FLAGS = "|0" * 18
@@ -223,6 +223,85 @@ def test_a_damaged_archive_without_a_checksum_is_reported(archive, tmp_path):
         path.write_bytes(damaged)
         with pytest.raises(FileNotFoundError, match="must be a whole zip archive; it is damaged or cut"):
             load("ml-latest", tmp_path)
+
+
+def test_an_archive_that_unpacks_to_far_more_than_it_has_is_not_read(tmp_path):
+    """40 MB of zeros in 40 kB; a thousand and one members; members that share their bytes; a password."""
+    path = tmp_path / "raw/ml-latest.zip"
+    members = csv_family("ml-latest")
+    for more, reason in [
+        ({"zeros": "0" * 40_000_000}, r"6 members unpack to 40,000,\d+ bytes, of [34]\d,\d+; at most 20 times as many"),
+        ({f"{number}": "" for number in range(1000)}, "its 1,005 members unpack to"),
+    ]:
+        write_zip(path, members | more)
+        with pytest.raises(FileNotFoundError, match=reason):
+            load("ml-latest", tmp_path)
+    write_zip(path, members)
+    whole = path.read_bytes()
+    with zipfile.ZipFile(path) as opened:
+        directory = opened.start_dir
+        entry = whole[directory : whole.index(b"PK\1\2", directory + 4)]  # of the first member, ratings.csv
+    end = bytearray(whole[whole.index(b"PK\5\6") :])
+    again = whole[directory : whole.index(b"PK\5\6")] + 50 * entry
+    end[8:10] = end[10:12] = (len(members) + 50).to_bytes(2, "little")
+    end[12:16] = len(again).to_bytes(4, "little")
+    path.write_bytes(whole[:directory] + again + bytes(end))
+    with pytest.raises(FileNotFoundError, match="its 55 members unpack to .*that do not overlap"):
+        load("ml-latest", tmp_path)
+    locked = bytearray(whole)
+    for start in (0, directory):
+        locked[start + (6 if start == 0 else 8)] |= 1  # the flag of a password
+    path.write_bytes(locked)
+    with pytest.raises(FileNotFoundError, match="damaged or cut short .*(encrypted|password)"):
+        load("ml-latest", tmp_path)
+
+
+def test_a_member_that_says_it_is_shorter_than_it_is_is_refused(tmp_path):
+    """zipfile reads as many bytes as a member declares; then the CRC-32 is another."""
+    path = write_zip(tmp_path / "raw/ml-latest.zip", csv_family("ml-latest"))
+    whole = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as opened:
+        size, place = opened.getinfo("ml-latest/ratings.csv").file_size, opened.start_dir + 24
+    assert whole[place : place + 4] == size.to_bytes(4, "little")
+    whole[place : place + 4] = (size - 25).to_bytes(4, "little")  # without the last row
+    path.write_bytes(whole)
+    with pytest.raises(FileNotFoundError, match="damaged or cut short .*CRC-32"):
+        load("ml-latest", tmp_path)
+
+
+def test_a_made_up_folder_does_not_pass_as_ml_100k(ml100k, tmp_path):
+    """It has 100,000 rows, users and films as published, and one star is another."""
+    folder = tmp_path / "raw/ml-100k"
+    folder.mkdir(parents=True)
+    ratings = ml100k.ratings.astype({"rating": "int64"})
+    ratings.loc[7, "rating"] = 6 - ratings.loc[7, "rating"]
+    ratings.to_csv(folder / "u.data", sep="\t", header=False, index=False)
+    for name in ("u.item", "u.user"):
+        (folder / name).write_text("")
+    with pytest.raises(
+        FileNotFoundError, match=r"u\.data must have SHA-256 06416e597f82b734.*it has \w{64}\. Delete .*own"
+    ):
+        load("ml-100k", tmp_path)
+
+
+def test_the_known_checksums_are_those_of_the_published_ratings(ml100k):
+    """u.data is the table in the order of the file; others publish the same checksum."""
+    text = ml100k.ratings.astype({"rating": "int64"}).to_csv(sep="\t", header=False, index=False, lineterminator="\n")
+    assert sha256(text.encode()).hexdigest() == download.MEMBERS_100K["u.data"]
+
+
+@pytest.mark.parametrize(
+    ("counts", "wrong"),
+    [((2, 9), "9 users of ml-1m; it holds 2"), ((2, 2, 9), "9 movies of ml-1m; it holds 2"), ((2, 2, 2, 1), "1 tags")],
+)
+def test_a_folder_must_have_as_many_users_films_and_tags_as_was_published(counts, wrong, tmp_path, monkeypatch):
+    monkeypatch.setitem(download.ARCHIVES, "ml-1m", download.Archive(1, None, *counts))
+    for member, text in ML_1M.items():
+        path = tmp_path / "raw" / member
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="latin-1")
+    with pytest.raises(FileNotFoundError, match=f"must hold the {wrong}"):
+        load("ml-1m", tmp_path)
 
 
 def test_a_shortened_folder_is_refused(tmp_path):
