@@ -151,7 +151,7 @@ class HeadCheckpoint(tf.keras.callbacks.Callback):
         check_finite(weights, f"the weights of the {self.folder.name} head", advice)
         try:
             self.folder.mkdir(exist_ok=True)
-            with locked(self.folder):  # another process may train the same
+            with locked(self.folder.parent):  # another process may train the same; not `folder`, which is locked below
                 number = 1 + self._kept().get("number", 0)
                 try:
                     self.checkpoint.write(str(self.folder / f"ckpt-{number}"))
