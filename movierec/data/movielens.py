@@ -9,7 +9,6 @@ import difflib
 import hashlib
 import json
 import os
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ import pandas as pd
 import platformdirs
 
 from movierec.calls import check_keywords
-from movierec.data import download, formats
+from movierec.data import download, formats, units
 from movierec.data.cleaning import clean
 from movierec.data.tables import RATINGS, MovieLens, cached
 
@@ -229,4 +228,4 @@ def _counts(log: pd.DataFrame) -> str:
 
 def _warn_of_removed(log: pd.DataFrame, name: str, advice: str) -> None:
     if counts := _counts(log):
-        warnings.warn(f"Cleaning {name} removed rows: {counts}. {advice}", stacklevel=3)
+        units.say(f"Cleaning {name} removed rows: {counts}. {advice}")

@@ -9,7 +9,6 @@ import io
 import json
 import os
 import shutil
-import warnings
 import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -19,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from movierec.data.download import checksum
+from movierec.data.units import say
 from movierec.files import flush_all, flush_to_disk, read_sealed, sealed, sha256_of_file, unfinished, write_to_disk
 
 RATINGS = {"user_id": "int64", "movie_id": "int64", "rating": "float32", "timestamp": "int64"}
@@ -196,7 +196,7 @@ def cached(folder: Path, sources: list[Path], build: Callable[[], dict[str, pd.D
         return {name: pd.read_feather(entry / f"{name}.feather") for name in files}
     except (OSError, ValueError, TypeError, LookupError, RuntimeError, MemoryError) as error:
         if entry.exists():
-            warnings.warn(f"The tables in {entry} are damaged ({error}): they are made again.", stacklevel=3)
+            say(f"The tables in {entry} are damaged ({error}): they are made again.")
             shutil.rmtree(entry, ignore_errors=True)
     tables = build()
     if entry.name != _key(sources):  # a source changed while it was read
@@ -205,11 +205,10 @@ def cached(folder: Path, sources: list[Path], build: Callable[[], dict[str, pd.D
         _keep(entry, tables)
     except OSError as error:
         megabytes = sum(table.memory_usage().sum() for table in tables.values()) / 1e6
-        warnings.warn(
+        say(
             f"The tables could not be cached, about {megabytes:,.0f} MB in {folder}: {error.strerror or error}. They "
             "are whole, but will be read from their source again next time. Make room, or set the environment "
-            "variable MOVIEREC_DATA to a folder that can be written.",
-            stacklevel=3,
+            "variable MOVIEREC_DATA to a folder that can be written."
         )
     return tables
 
