@@ -31,7 +31,8 @@ def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("default")
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("default", UserWarning)
             warnings.showwarning = lambda message, *_, **__: _say("Note", message)
             with workers.ended_by_signals():
                 options = _parser().parse_args(arguments)
