@@ -30,13 +30,13 @@ def named_film(movie, movies: pd.DataFrame, indices: Indices) -> int | str:
             if movie.strip().isdecimal() and int(movie) in ids:
                 raise ValueError(f"{error} As a movie_id it is a whole number: write {int(movie)}.") from None
             raise
-    if isinstance(movie, str):
+    if isinstance(movie, str) and titles.iloc[index] != movie:
         rest = titles[titles.str.startswith(movie)].str[len(movie) :]
         others = rest.index[rest.str.fullmatch(r"( \(\d{4}\))?") & (movies.index[index] != rest.index)]
         if len(others):
-            own, other = titles.iloc[index], movies.loc[others[0]]
+            own, (other_id, other) = titles.iloc[index], movies.loc[others[0], ["movie_id", "title"]]
             raise ValueError(
-                f"a film must be named in one way; {movie!r} is the movie_id of {own!r} and the title of "
-                f"{other['title']!r}. Take {own!r} for the one, or {other['movie_id']!r}, its movie_id, for the other."
+                f"a film must be named in one way; {movie!r} is the movie_id of {own!r} and the title of {other!r} "
+                f"(movie_id {other_id!r}). Write {own!r} or {(other if other != movie else other_id)!r}."
             )
     return ids[index].item()
