@@ -35,6 +35,10 @@ def clean(data: MovieLens, step: float | None = None) -> tuple[MovieLens, pd.Dat
     """
     for noun, columns in [("ratings", RATINGS), ("movies", ["movie_id", "title", "year", "genres"])]:
         check_has(getattr(data, noun), noun, columns, f'movierec.load("ml-100k").{noun}')
+    for noun, key in (("movies", "movie_id"), ("users", "user_id"), ("tags", "user_id"), ("tags", "movie_id")):
+        if (table := getattr(data, noun)) is not None:
+            ids = published_ids(data.ratings[key], "ratings")
+            check_same_kind(published_ids(table[key], noun), noun, ids, "`ratings`")
     log = []
 
     def keep(rows: pd.DataFrame, wanted: pd.Series, problem: str) -> pd.DataFrame:

@@ -78,6 +78,16 @@ def test_clean_names_a_missing_column():
         clean(data._replace(movies=data.movies[["movie_id", "title"]]))
 
 
+def test_tables_with_ids_of_two_kinds_are_refused_instead_of_losing_every_row():
+    data = dirty()
+    for noun, key in (("movies", "movie_id"), ("users", "user_id"), ("tags", "user_id")):
+        other = getattr(data, noun).astype({key: str})
+        with pytest.raises(
+            ValueError, match=f"{key} must be of one kind .* text, .* in `{noun}`, but whole numbers, e.g."
+        ):
+            clean(data._replace(**{noun: other}))
+
+
 @pytest.mark.parametrize("large", [0, 2**31 - 9, 2**57])
 @pytest.mark.parametrize("step", [None, 0.5, 1.0])
 def test_ratings_stay_as_in_a_slow_loop(large, step):
