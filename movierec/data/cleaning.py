@@ -17,7 +17,8 @@ import pandas as pd
 
 from movierec.data.indices import PAIR, check_same_kind, pair_repeats, published_ids
 from movierec.data.tables import RATINGS, MovieLens, check_has
-from movierec.data.units import is_seconds, seconds
+from movierec.data.units import is_seconds, say, seconds
+from movierec.scale import Scale, checked_scale, find_scale, has_stars, on_scale
 
 LOG = ["problem", "found", "decision", "removed"]  # columns
 NO_GENRE = {"unknown": "", "(no genres listed)": ""}
@@ -31,7 +32,9 @@ MOVED = rf"(^|\((?:a\.k\.a\. )?)(?:([^()]+), ({ARTICLES})|([^(),]+), ({RARE_ARTI
 def clean(data: MovieLens, step: float | None = None) -> tuple[MovieLens, pd.DataFrame]:
     """Return the tables after cleaning, and the log: problem, found, decision, removed (rows). Twice is as once.
 
-    `step` is 1.0 for whole stars 1 … 5, 0.5 for halves 0.5 … 5; None accepts any number from 0.5 to 5.
+    `step` is 1.0 for whole stars 1 … 5, 0.5 for halves 0.5 … 5; None is for other tables: their scale is that in
+    `ratings.attrs["scale"]`, or found from the ratings (see `scale.find_scale`) and kept there. ValueError if more than
+    one in a hundred ratings is off the scale.
     """
     for noun, columns in [("ratings", RATINGS), ("movies", ["movie_id", "title", "year", "genres"])]:
         check_has(getattr(data, noun), noun, columns, f'movierec.load("ml-100k").{noun}')
@@ -56,10 +59,10 @@ def clean(data: MovieLens, step: float | None = None) -> tuple[MovieLens, pd.Dat
         ("movies without genres", int((movies.genres == "").sum()), 'kept, genres is ""', 0),
     ]
     ratings = data.ratings.reset_index(drop=True)
-    on_scale = ratings.rating.between(step or 0.5, 5)
-    if step:
-        on_scale &= ratings.rating % step == 0
+    on_scale, scale = _on_scale(ratings, step)
     ratings = keep(ratings, on_scale, "ratings off the scale")
+    if scale is not None:
+        ratings.attrs["scale"] = tuple(scale)
     ratings = keep(ratings, ratings.movie_id.isin(movies.movie_id), "ratings of unknown movies")
     ratings = keep(ratings, _latest(ratings), "ratings by a user who rated the movie again later")
     strangers = 0 if data.users is None else int((~ratings.user_id.isin(data.users.user_id)).sum())
@@ -72,6 +75,19 @@ def clean(data: MovieLens, step: float | None = None) -> tuple[MovieLens, pd.Dat
     if tags is not None:
         tags = keep(tags, tags.movie_id.isin(movies.movie_id), "tags of unknown movies")
     return MovieLens(ratings, movies, data.users, tags), pd.DataFrame(log, columns=LOG)
+
+
+def _on_scale(ratings: pd.DataFrame, step: float | None) -> tuple[pd.Series, Scale | None]:
+    """Return whether each rating is on the scale, and the scale; None where all are equal: what was watched."""
+    if step:
+        return ratings.rating.between(step, 5) & (ratings.rating % step == 0), Scale(step, 5.0)
+    if not has_stars(ratings):
+        return ratings.rating.notna(), None
+    given = ratings.attrs.get("scale")
+    scale = checked_scale(given) if given else find_scale(ratings.rating.to_numpy(float, na_value=np.nan))
+    if not given and not scale.is_identity:
+        say(f"The ratings are read as stars on the scale {scale}; movierec.read(…, scale=(low, high)) names another.")
+    return pd.Series(on_scale(ratings.rating, scale), ratings.index), scale
 
 
 def _latest(ratings: pd.DataFrame) -> pd.Series:

@@ -6,11 +6,12 @@ Taught in notebooks/03_baselines. `comparison` turns the tables into intervals a
 import numpy as np
 import pandas as pd
 
+from movierec import scale
 from movierec.data import UNKNOWN, Indices, Split
 from movierec.evaluation import metrics
 from movierec.evaluation.ranking import Scorer, rated_pairs, scored_blocks, seen_by, top_unseen
 
-LIKED_FROM_STARS = 4.0  # a held-out movie counts as relevant from here on: the two upper levels of five
+LIKED_FROM_STARS = 4.0  # of 5; a held-out movie counts as relevant from here on
 
 RANKING_METRICS = {"ndcg": metrics.ndcg, "recall": metrics.recall, "precision": metrics.precision}
 RANKING_METRICS |= {"map": metrics.average_precision, "mrr": metrics.reciprocal_rank, "hit_rate": metrics.hit_rate}
@@ -18,12 +19,13 @@ RANKING_METRICS |= {"map": metrics.average_precision, "mrr": metrics.reciprocal_
 
 def evaluate_ranking(
     scorer: Scorer, split: Split, indices: Indices, part: str = "test", k: int = 10,
-    liked_from: float = LIKED_FROM_STARS, genres: np.ndarray | None = None,
+    liked_from: float | None = None, genres: np.ndarray | None = None,
 ) -> pd.DataFrame:  # fmt: skip
     """Return one row per user with a relevant movie: the metrics of the user's top k among all unseen movies.
 
     Movies of the earlier parts (train; and validation, when `part` is "test") are seen. A movie is relevant if its
-    rating in `part`, "test" or "validation", has at least `liked_from` stars; with `liked_from=0` every movie is.
+    rating in `part`, "test" or "validation", has at least `liked_from` stars; with `liked_from=0` every movie is. The
+    default is 4 of 5 stars, on another scale as much (8 of 10); where all ratings are equal every watched movie is.
 
     Returns:
         DataFrame, index user_id, columns "ndcg@10", "recall@10", …, "auc", "novelty@10", "popularity_lift@10"; with
@@ -36,6 +38,7 @@ def evaluate_ranking(
         ValueError: if nobody can be measured, `part` is not there, k is out of range, or the scores are unusable.
     """
     held_out, seen = _held_out_and_seen(split, part)
+    liked_from = scale.liked_from(split.train, held_out, given=liked_from)
     num_relevant = np.bincount(relevant_users(held_out, indices, liked_from, part), minlength=indices.num_users)
     measured = np.flatnonzero(num_relevant)
     all_relevant = rated_pairs(held_out[held_out["rating"] >= liked_from], indices)
@@ -63,7 +66,7 @@ def evaluate_ranking(
 
 
 def evaluate_ranks(
-    ranks: np.ndarray, held_out: pd.DataFrame, indices: Indices, k: int = 10, liked_from: float = LIKED_FROM_STARS
+    ranks: np.ndarray, held_out: pd.DataFrame, indices: Indices, k: int = 10, liked_from: float | None = None
 ) -> pd.DataFrame:
     """Return the accuracy columns of `evaluate_ranking` from ranks alone, with the same index and counts in `attrs`.
 
@@ -75,6 +78,7 @@ def evaluate_ranks(
             f"`ranks` must have one number per rating, shape ({len(held_out)},); got {np.shape(ranks)}. "
             "`held_out_ranks(scorer, split.test, split.train, indices)` returns those of split.test."
         )
+    liked_from = scale.liked_from(held_out, given=liked_from)
     relevant_user = relevant_users(held_out, indices, liked_from)
     measured, row, num_relevant = np.unique(relevant_user, return_inverse=True, return_counts=True)
     is_relevant = (held_out["rating"] >= liked_from) & (indices.user_index(held_out["user_id"]) != UNKNOWN)

@@ -14,7 +14,7 @@ from sklearn.preprocessing import normalize
 
 from movierec.data import UNKNOWN, Indices, Split
 from movierec.evaluation.comparison import bootstrap_interval, bootstrap_means, holm, share_as_far
-from movierec.evaluation.evaluate import LIKED_FROM_STARS, evaluate_ranking
+from movierec.evaluation.evaluate import evaluate_ranking
 from movierec.evaluation.ranking import Scorer
 
 FEWEST_USERS = 20  # of a group: the bootstrap of fewer says more about them than about the group
@@ -145,7 +145,7 @@ def hide_movies(split: Split, share: float = 0.1, seed: int = 0, fewest: int = F
 
 
 def evaluate_hidden(
-    scorer: Scorer, hidden: Hidden, indices: Indices, k: int = 10, liked_from: float = LIKED_FROM_STARS
+    scorer: Scorer, hidden: Hidden, indices: Indices, k: int = 10, liked_from: float | None = None
 ) -> pd.DataFrame:
     """Return `evaluate_ranking` among the hidden movies and no others; random order has an AUC of 0.5."""
     others = ~np.isin(indices.movie_ids, hidden.movie_ids)

@@ -15,6 +15,7 @@ from movierec.models.settings import Settings
 SESSION_SECONDS = (5.0, 60.0, 300.0, 3600.0)  # a page of films, a minute, five minutes, an hour
 SESSION_DAMPINGS = (1.0, 4.0)  # ratings' worth of pull towards 0
 NUM_SESSION_FEATURES = len(SESSION_SECONDS) * len(SESSION_DAMPINGS)
+MOST_LEVELS = 101  # different stars of which each has a threshold; with more of them, as many in equal steps
 FORGOTTEN = 800.0  # exp(−800) is 0 in float64
 
 
@@ -119,7 +120,8 @@ class StarsHead(tf.keras.layers.Layer):
         self.week = self.add_weight("week", (num_weeks, dim), initializer=small_random(draws))
         self.session = self.add_weight("session", (NUM_SESSION_FEATURES, 1), initializer="zeros")
         self.deep = multilayer_perceptron(3 * dim + NUM_SESSION_FEATURES, settings.hidden, 1, settings.dropout, draws)
-        self.thresholds = Thresholds(bias.levels) if settings.ordinal else None
+        levels = bias.levels if len(bias.levels) <= MOST_LEVELS else np.linspace(*bias.scale, MOST_LEVELS)
+        self.thresholds = Thresholds(levels) if settings.ordinal else None
 
     def vectors(self, batch, training=False):
         """Return x and y of each row, float32 `[batch, dim]` each; in training without the rating to be predicted."""

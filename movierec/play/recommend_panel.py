@@ -73,7 +73,7 @@ class RecommendPanel(Panel):
         self.model, self.visitor = model, Visitor()
         self.films = FilmSearch(model.movies)
         self.search, self.matches = self.films.text, self.films.matches
-        self.star_buttons = [self._star_button(float(stars)) for stars in model.bias.levels]
+        self.star_buttons = [self._star_button(float(stars)) for stars in model.levels]
         self.rated = widgets.VBox()
         self.genres = widgets.SelectMultiple(description="Genres", options=model.pipeline.genres, rows=6, **FIELD)
         most = min(20, model.indices.num_movies)
@@ -90,13 +90,13 @@ class RecommendPanel(Panel):
         tabs = [widgets.VBox([self.length, self.list]), self.playlist]
         right = [third, self.message, widgets.Tab(tabs, titles=("Your list", "Your evening"))]
         super().__init__(columns(left, widgets.VBox(right, layout=GROWING)))
-        somebody = Visitor({model.movies["movie_id"].tolist()[0]: model.bias.scale[1]})
+        somebody = Visitor({model.movies["movie_id"].tolist()[0]: model.levels[-1]})
         recommended(model, somebody, 1)  # TensorFlow traces its graphs now, so that no click waits for it
         self.refresh()
 
     def rate(self, movie_id: int | str, stars: float) -> None:
         """Give a film stars, as a click does; raise ValueError if it is not in the catalogue or has no such stars."""
-        levels = self.model.bias.levels
+        levels = self.model.levels
         if movie_id not in self.model.indices.movie_ids.tolist() or stars not in levels:
             raise ValueError(f"a film of the catalogue takes {levels.tolist()} stars; got {movie_id!r}: {stars!r}.")
         self.visitor.stars.pop(movie_id, None)
@@ -144,7 +144,7 @@ class RecommendPanel(Panel):
 
     def _rated_row(self, movie_id: int | str, stars: float) -> widgets.HBox:
         title = self.model.movies.set_index("movie_id")["title"][movie_id]
-        options = [(f"{level:g} ★", float(level)) for level in self.model.bias.levels]
+        options = [(f"{level:g} ★", float(level)) for level in self.model.levels]
         choice = widgets.Dropdown(options=options, value=stars, layout={"width": "5em"})
         choice.observe(lambda change: self.rate(movie_id, change["new"]), "value")
         remove = widgets.Button(description="×", tooltip=f"forget {title}", layout={"width": "2.4em"})

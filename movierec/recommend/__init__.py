@@ -9,11 +9,12 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "ensemble": ["Ensemble", "load_model"],
         "nearest": ["EFFORT", "Nearest"],
         "people": ["GENRE_WEIGHT", "genre_shares"],
         "pipeline": ["CANDIDATES", "STARS_WEIGHT"],
         "playlist": ["MINUTES_PER_FILM", "gains", "make_playlist", "relevance"],
-        "recommender": ["Ensemble", "Hybrid", "load_model"],
+        "recommender": ["Hybrid"],
         "storage": ["UNREADABLE"],
         "versions": ["ARRAYS", "checked", "read_saved"],
     },

@@ -10,6 +10,7 @@ from movierec.recommend.people import People
 from movierec.recommend.pipeline import Pipeline
 
 MOST_NAMED = 2  # films of the history in a reason
+CLOSE = 1e-3  # stars; equal ones may differ by rounding
 
 
 def explain(hybrid, pipeline: Pipeline, person: People, movie_id: int | str) -> pd.DataFrame:
@@ -40,17 +41,22 @@ def reasons(hybrid, pipeline: Pipeline, person: People, movie_ids) -> list[str]:
     """Return what speaks for each film, in words: "because you liked Toy Story (1995) and Aladdin (1992)".
 
     Named is the favourite genre if it brings more than any film of the history; else the films with the largest
-    shares, at most MOST_NAMED, liked ones before others; else that many people liked the film.
+    shares, at most MOST_NAMED, liked ones before others; else that many people liked the film. Liked are those with
+    stars above the mean of all, and not below the middle of the user's own.
     """
     movie_ids = np.asarray(movie_ids)
+    verb = "liked" if len(hybrid.bias.levels) > 1 else "watched"
+    times = hybrid.model.past.timestamp
+    lately = " lately" if times.min() < times.max() else ""
     if _is_unknown(person) or not movie_ids.size:
-        return ["because many liked it lately"] * len(movie_ids)
+        return [f"because many {verb} it{lately}"] * len(movie_ids)
     shares = pipeline.shares(person, hybrid.indices.movie_index(movie_ids))
     from_films = (shares["dot"] + shares["linear"]).numpy().T  # [N, entries]
     from_genres = shares["bonus"].numpy().T  # [N, g]
     titles, genres = (_names(hybrid, pipeline, person, path) for path in ("dot", "genre"))
     bias = hybrid.bias.movie[person.entries.movie.numpy()] + float(person.bias[0])
-    liked = person.entries.residual.numpy() + bias > 0  # stars above the mean of all
+    above = person.entries.residual.numpy() + bias  # stars above the mean of all
+    liked = (above > 0) & (above > np.percentile(above, 50, method="lower") - CLOSE) if len(above) else above > 0
     found = []
     for film, genre in zip(from_films, from_genres, strict=True):
         speak_for_it = [row for row in np.argsort(-film, kind="stable") if film[row] > 0]
@@ -58,10 +64,10 @@ def reasons(hybrid, pipeline: Pipeline, person: People, movie_ids) -> list[str]:
         if (genre > 0).any() and genre.max() > max(film, default=0):
             found.append(f"because you like {genres[int(genre.argmax())]}")
         elif best:
-            verb = "liked" if liked[best].all() else "watched"
-            found.append(f"because you {verb} {' and '.join(titles[row] for row in best)}")
+            did = "liked" if liked[best].all() else "watched"
+            found.append(f"because you {did} {' and '.join(titles[row] for row in best)}")
         else:
-            found.append("because many liked it")
+            found.append(f"because many {verb} it")
     return found
 
 

@@ -13,6 +13,7 @@ from movierec.baselines import Bias
 from movierec.data import UNKNOWN, Indices, genre_flags
 from movierec.keras2 import tf
 from movierec.models import Entries, History
+from movierec.scale import Scale
 
 GENRE_WEIGHT = 0.5  # of log(1 / share) of a favourite genre in the score; chosen on validation (notebook 07)
 POPULAR_DAYS = 14.0  # after which a rating counts 1/e as much, where nothing else is known; chosen on `by_time`
@@ -42,18 +43,19 @@ class Histories(tf.Module):
     """The histories of users, as a `Pipeline` reads them.
 
     Args:
-        indices, bias: As fitted on train.
+        indices, bias: As fitted on train; scale: That of the stars that are given and predicted.
         seen: user_id, movie_id, not to be recommended to that user.
         entries: Returns the `Entries` of users of train, int32 `[U]`.
     """
 
-    def __init__(self, indices: Indices, bias: Bias, seen, entries: Callable):
+    def __init__(self, indices: Indices, bias: Bias, seen, entries: Callable, scale: Scale):
         super().__init__()
         self._entries = entries
         self.num_movies = indices.num_movies
         self.mean = bias.mean
         self.damping = float(bias.damping_user)
-        self.scale = bias.scale
+        self.limits = bias.scale
+        self.scale = scale
         self.user_bias = tf.constant(bias.user, tf.float32)
         self.movie_bias = tf.constant(bias.movie, tf.float32)
         seen_user, seen_movie = indices.user_index(seen["user_id"]), indices.movie_index(seen["movie_id"])
@@ -82,7 +84,10 @@ class Histories(tf.Module):
 
         A film that comes twice has the place of its last event and the stars that were given last. The new stars move
         b_u = Σ (r − μ − b_i) / (damping + n). `is_seen` `[n]`: whether the film is not recommended from now on.
+        Where no ratings of train differ, stars say only that the film was watched.
         """
+        low, high = self.limits
+        stars = self.scale.mapped(stars) if low < high else 0 * stars + low
         past, is_known = self.known(tf.maximum(user_index, 0)), user_index[0] != UNKNOWN
         was_here = tf.fill([tf.size(past.entries.movie)], is_known)
         old_movie = tf.boolean_mask(past.entries.movie, was_here)
@@ -108,10 +113,13 @@ class Histories(tf.Module):
 
 
 def popular_lately(history: History, bias: Bias) -> np.ndarray:
-    """Return Σ exp(−(T − t) / POPULAR_DAYS) over ratings above the mean, T the end of train; float32 `[num_movies]`."""
+    """Return Σ exp(−(T − t) / POPULAR_DAYS) over ratings above the mean, T the end of train; float32 `[num_movies]`.
+
+    Where no ratings differ, the sum is over all of them.
+    """
     stars = history.residual + bias.mean + bias.user[history.user_index] + bias.movie[history.movie_index]
     days = (history.timestamp.max() - history.timestamp) / SECONDS_PER_DAY
-    weight = np.where(stars > bias.mean, np.exp(-days / POPULAR_DAYS), 0)
+    weight = np.where((stars > bias.mean) | (len(bias.levels) == 1), np.exp(-days / POPULAR_DAYS), 0)
     return np.bincount(history.movie_index, weight, minlength=history.num_movies).astype(np.float32)
 
 

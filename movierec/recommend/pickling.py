@@ -18,7 +18,7 @@ def packed(model) -> bytes:
 
 def unpacked(content: bytes):
     """Return the model of `packed` bytes, with the same predictions and lists."""
-    from movierec.recommend.recommender import load_model
+    from movierec.recommend.ensemble import load_model
 
     with tempfile.TemporaryDirectory() as folder:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:

@@ -13,6 +13,7 @@ from movierec.data import UNKNOWN, Indices, is_text
 from movierec.keras2 import not_pickled, tf
 from movierec.models import FewUsers, HybridModel
 from movierec.recommend.people import A_PERSON, Histories, People, genre_bonus, popular_lately
+from movierec.scale import Scale
 
 CANDIDATES = 100  # films that retrieval hands to ranking, or k if that is more
 STARS_WEIGHT = 0.75  # of the expected stars in the final score; chosen on validation (notebook 07)
@@ -42,7 +43,7 @@ class Pipeline(Histories):
 
     Args:
         models: `HybridModel`s with a ranking head, fitted on the same train part.
-        indices, titles, bias, seen: As of `Histories`; titles str `[num_movies]`.
+        indices, titles, bias, seen, scale: As of `Histories`; titles str `[num_movies]`.
     """
 
     __reduce__ = __copy__ = __deepcopy__ = not_pickled(
@@ -50,9 +51,9 @@ class Pipeline(Histories):
         "with movierec.load_model(folder)."
     )
 
-    def __init__(self, models: list[HybridModel], indices: Indices, titles: np.ndarray, bias: Bias, seen):
+    def __init__(self, models: list[HybridModel], indices: Indices, titles: np.ndarray, bias: Bias, seen, scale: Scale):
         first = models[0]
-        super().__init__(indices, bias, seen, first.ranking.entries)
+        super().__init__(indices, bias, seen, first.ranking.entries, scale)
         heads = [self._with_saved_linear(model.ranking, number) for number, model in enumerate(models)]
         stars_heads = [model.stars for model in models if model.stars is not None]
         # The layers stay in closures: Keras layers among the attributes would be saved in Keras's own, longer way.
@@ -114,7 +115,7 @@ class Pipeline(Histories):
         return tf.add_n(scores) / len(scores) + tf.maximum(favourite, 0.0)
 
     def stars(self, people: People, movie):
-        """Return the expected stars of films `[U, N]`, float32 `[U, N]`, on train's scale; NaN without that head."""
+        """Return the expected stars of films `[U, N]`, `[U, N]`, on the models' scale; NaN without that head."""
         heads = self._stars_heads()
         if not heads:
             return tf.fill(tf.shape(movie), np.float32(np.nan))
@@ -124,7 +125,7 @@ class Pipeline(Histories):
             learned = tf.gather(head.user_bias, row) - tf.gather(self.user_bias, row)  # since the closed form
             bias = people.bias + tf.where(is_known, learned, 0.0)
             expected.append(head.stars_of_people(people.entries, people.user_index, bias, movie, vectors))
-        return tf.clip_by_value(tf.add_n(expected) / len(expected), *self.scale)
+        return tf.clip_by_value(tf.add_n(expected) / len(expected), *self.limits)
 
     def lists(self, people: People, k):
         """Return the k best of each: film int32 `[U, k]`, UNKNOWN where none is left; score and stars `[U, k]`."""
@@ -203,7 +204,7 @@ class Pipeline(Histories):
             "movie_id": tf.where(there, tf.gather(self.movie_ids, row), nobody),
             "title": tf.where(there, tf.gather(self.titles, row), ""),
             "score": score,
-            "predicted_stars": stars,
+            "predicted_stars": self.scale.outside(stars),
         }
 
 

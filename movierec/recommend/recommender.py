@@ -1,4 +1,4 @@
-"""A trained model, or several as one, and what it is asked: stars, lists, films like a film, reasons.
+"""A trained model, and what it is asked: stars, lists, films like a film, reasons.
 
 Taught in notebooks/06_training and 07_recommendations.
 """
@@ -16,7 +16,8 @@ from movierec.recommend.explain import explain, reasons
 from movierec.recommend.films import named_film
 from movierec.recommend.pickling import packed, unpacked
 from movierec.recommend.pipeline import Pipeline
-from movierec.recommend.storage import load_members, save_members
+from movierec.recommend.storage import save_members
+from movierec.scale import FIVE_STARS
 
 COLUMNS = ["user_id", "rank", "movie_id", "title", "score", "predicted_stars"]
 USERS_PER_BLOCK = 256  # whose lists are made at once: bounds memory at about 256 x num_movies x 20 bytes
@@ -28,17 +29,21 @@ class Hybrid:
 
     Attributes:
         model, indices: The `tfrs.Model`; the order of its users and movies; weeks, bias: as fitted on train.
+        scale: The unit of stars in and out; `model` and `bias` know another one, see `Scale`.
         movies: movie_id, title, genres, year, popularity (ratings in train); one row per movie of `indices`.
         seen: user_id, movie_id of train and validation; never recommended to their user.
         history: One row an epoch: losses and validation metrics; saved and loaded with the model.
         best_epochs, fit_seconds, seed: Of `fit_hybrid`, e.g. {"stars": 12, "ranking": 30}; wall time.
     """
 
-    def __init__(self, model: HybridModel, indices: Indices, movies, weeks, bias: Bias, seen: pd.DataFrame):
+    def __init__(
+        self, model: HybridModel, indices: Indices, movies, weeks, bias: Bias, seen: pd.DataFrame, scale=FIVE_STARS
+    ):
         popularity = np.bincount(model.past.movie_index, minlength=indices.num_movies)
         self.model, self.indices, self.weeks, self.bias = model, indices, weeks, bias
         self.movies = features.catalogue(movies, indices, popularity)
         self.seen = seen[["user_id", "movie_id"]]
+        self.scale = scale
         self.history, self.best_epochs, self.fit_seconds, self.seed = None, {}, None, None
         self._pipeline = None
 
@@ -58,8 +63,13 @@ class Hybrid:
         self._require_trained("ranking")
         if self._pipeline is None or not self._pipeline.is_current():
             models, titles = [member.model for member in self.members], self.movies["title"].to_numpy()
-            self._pipeline = Pipeline(models, self.indices, titles, self.bias, self.seen)
+            self._pipeline = Pipeline(models, self.indices, titles, self.bias, self.seen, self.scale)
         return self._pipeline
+
+    @property
+    def levels(self) -> np.ndarray:
+        """The different stars in train, ascending `[K]`; a single one if they say only what was watched."""
+        return np.round(self.scale.outside(self.bias.levels), 5)
 
     def predict(self, ratings: pd.DataFrame) -> np.ndarray:
         """Return the stars that the model expects for each row, clipped to train's scale. float32 `[N]`.
@@ -67,6 +77,10 @@ class Hybrid:
         `ratings` has user_id, movie_id; and timestamp (in any unit) if known. A user without a rating in train, or a
         movie neither in train nor in `movies`, gets the biases alone.
         """
+        return self.scale.outside(self.predict_inside(ratings).astype(float)).astype(np.float32)
+
+    def predict_inside(self, ratings: pd.DataFrame) -> np.ndarray:
+        """Return the same on the scale of the models, see `Scale`."""
         self._require_trained("stars")
         missing = [column for column in ("user_id", "movie_id") if column not in ratings]
         if missing:
@@ -176,9 +190,10 @@ class Hybrid:
         movie_ids = [self._movie_id(movie) for movie in stars]
         if len(set(movie_ids)) < len(movie_ids):
             raise ValueError(f"each film is rated once; {list(stars)} names one twice. Keep one of them.")
-        low, high = self.bias.scale
+        low, high = self.levels[[0, -1]]
         for movie, value in stars.items():
-            if not isinstance(value, numbers.Real) or not low <= value <= high:
+            is_number = isinstance(value, numbers.Real) and np.isfinite(value)
+            if not is_number or not (low <= value <= high or low == high):  # if equal, they only say: watched
                 scale = f"{low:g} to {high:g}, the scale of this data set"
                 raise ValueError(f"stars must be {scale}; {movie!r} has {value!r}.")
         unknown, known = [genre for genre in genres if genre not in pipeline.genres], ", ".join(pipeline.genres)
@@ -190,6 +205,10 @@ class Hybrid:
 
     def _require_trained(self, head: str) -> None:
         if getattr(self.model, head) is None:
+            if head == "stars" and len(self.bias.levels) == 1:
+                found = f"all {len(self.model.past.residual):,} of train are {self.levels[0]:g}"
+                what = "they say what was watched, and not how it was liked"
+                raise ValueError(f"stars can be predicted only if ratings differ; {found}: {what}. Use `recommend`.")
             must = f"the {head} head must be trained for this; fit_hybrid was asked for {list(self.best_epochs)} only"
             raise ValueError(f'{must}. Fit again with heads=("stars", "ranking"), the default.')
 
@@ -200,44 +219,6 @@ class Hybrid:
         if not isinstance(k, numbers.Integral) or not 1 <= k <= self.indices.num_movies:
             raise ValueError(f"k must be a whole number, 1 to {self.indices.num_movies:,} (the movies); got {k!r}.")
         return int(k)
-
-
-class Ensemble(Hybrid):
-    """The mean stars and scores of hybrids that differ in their seed: what one learned by chance cancels out."""
-
-    members: list[Hybrid] = ()  # an attribute here
-
-    def __init__(self, members: list[Hybrid]):
-        if not members:
-            raise ValueError("an Ensemble needs at least one member; fit_ensemble(split, seeds=(0, 1, 2)) makes three.")
-        first = members[0]
-        for ids in ("user_ids", "movie_ids"):
-            if not all(np.array_equal(getattr(m.indices, ids), getattr(first.indices, ids)) for m in members):
-                raise ValueError("all members must be fitted on the same users and movies; fit_ensemble takes care.")
-        super().__init__(first.model, first.indices, first.movies, first.weeks, first.bias, first.seen)
-        self.members = list(members)
-        self.best_epochs = first.best_epochs
-        self.fit_seconds = sum(member.fit_seconds or 0 for member in members)
-
-    def __repr__(self) -> str:
-        return f"Ensemble of {len(self.members)}: {self.members[0]!r}"
-
-    def predict(self, ratings: pd.DataFrame) -> np.ndarray:
-        """Return the mean of the members' stars; see `Hybrid.predict`."""
-        return np.mean([member.predict(ratings) for member in self.members], axis=0)
-
-    def score(self, user_index: np.ndarray) -> np.ndarray:
-        """Return the mean of the members' scores; see `Hybrid.score`."""
-        return np.mean([member.score(user_index) for member in self.members], axis=0)
-
-
-def load_model(folder) -> Hybrid:
-    """Return the `Hybrid` or `Ensemble` that `save` wrote, with the same lists; raise as `storage.checked`."""
-    members = []
-    for parts, attributes in load_members(folder):
-        members.append(Hybrid(*parts))
-        vars(members[-1]).update(attributes)
-    return members[0] if len(members) == 1 else Ensemble(members)
 
 
 def _table(columns: dict, user_id) -> pd.DataFrame:

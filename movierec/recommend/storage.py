@@ -23,6 +23,7 @@ from movierec.files import check_finite, flush_all, sha256_of_arrays, storage_er
 from movierec.keras2 import tf
 from movierec.models import HEADS, History, HybridModel, Settings
 from movierec.recommend.versions import ARRAYS, publish, read_saved
+from movierec.scale import Scale
 
 LINEAR = "linear_{}/.ATTRIBUTES/VARIABLE_VALUE"  # where a SavedModel keeps the B of each member of the `Pipeline`
 OWN = "linear_own_{}/.ATTRIBUTES/VARIABLE_VALUE"  # and, of `FewUsers`, whose K is in the place of B
@@ -136,6 +137,7 @@ def _description(hybrid) -> dict:
         "weeks": list(hybrid.weeks),
         "mean": hybrid.bias.mean,
         "levels": hybrid.bias.levels.tolist(),
+        "scale": hybrid.scale,
         "damping_user": hybrid.bias.damping_user,
         "best_epochs": hybrid.best_epochs,
         "fit_seconds": hybrid.fit_seconds,
@@ -163,7 +165,7 @@ def _rebuild(description: dict, arrays: dict, linear: np.ndarray | tuple | None)
     attributes = {name: description[name] for name in TRAINED}
     if attributes["history"] is not None:
         attributes["history"] = pd.DataFrame(attributes["history"])
-    return (model, indices, movies, weeks, bias, seen), attributes
+    return (model, indices, movies, weeks, bias, seen, Scale(*description.get("scale", (1, 5)))), attributes
 
 
 def _linear(place: Path, number: int) -> np.ndarray | tuple | None:

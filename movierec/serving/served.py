@@ -10,6 +10,7 @@ from movierec.data import Titles
 from movierec.files import check_finite
 from movierec.keras2 import not_pickled, tf
 from movierec.recommend import ARRAYS, UNREADABLE, read_saved
+from movierec.scale import Scale
 from movierec.serving.events import Event, Id
 
 COLUMNS = ("movie_id", "title", "score", "predicted_stars")
@@ -40,7 +41,8 @@ class Served:
         self.find = Titles(self.movies).find
         names = [] if "features" in manifest["settings"]["without"] else manifest["movie_feature_names"]
         self.genres = [name.removeprefix(GENRE) for name in names if name.startswith(GENRE)]
-        self.scale = manifest["levels"][0], manifest["levels"][-1]
+        scale = Scale(*manifest.get("scale", (1, 5)))
+        self.scale = tuple(round(scale.outside(manifest["levels"][end]), 5) for end in (0, -1))
 
     def recommend(self, user_id: Id, k: int, events: tuple[Event, ...] = ()) -> list[dict]:
         """Return rank, movie_id, title, score, predicted_stars of the k best films after new events, oldest first.

@@ -12,8 +12,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "callbacks": ["Stop", "Stopped", "fit_head"],
         "course_model": ["load_or_train", "model_folder", "save_course_model"],
-        "fit": ["MOST_PASSES", "fit_ensemble", "fit_hybrid", "stars_recipe"],
+        "fit": ["fit_ensemble", "fit_hybrid"],
         "optimizers": ["LazyAdam", "OPTIMIZERS"],
+        "recipes": ["MOST_PASSES", "stars_recipe"],
         "sequence": ["SequenceRecommender", "fit_sequence"],
         "workers": ["WorkerLost", "free_ports"],
     },

@@ -15,8 +15,7 @@ import numpy as np
 import pandas as pd
 
 import movierec
-from movierec import data
-from movierec.evaluation import LIKED_FROM_STARS
+from movierec import data, scale
 from movierec.files import check_writable
 from movierec.training import workers
 
@@ -147,7 +146,7 @@ ADVICE = [
 def _liked(split: data.Split, part: str, liked_from: float | None) -> tuple[int, float]:
     """Return how many ratings of a part are liked, by users of train; and from which rating on that is."""
     table = getattr(split, part)
-    least = LIKED_FROM_STARS if liked_from is None else liked_from
+    least = scale.liked_from(split.train, table, given=liked_from)
     liked = table[table["rating"] >= least]
     return int(liked["user_id"].isin(split.train["user_id"].unique()).sum()), least
 

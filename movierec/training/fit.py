@@ -5,6 +5,7 @@ Taught in notebooks/06_training and, for large data, notebooks/10_serving.
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -13,32 +14,28 @@ import pandas as pd
 
 from movierec.baselines import Bias
 from movierec.calls import check_keywords
-from movierec.data import Split, features, make_indices, order_by_user_and_time
-from movierec.evaluation import LIKED_FROM_STARS, evaluate_ranks, held_out_ranks, metrics, relevant_users
+from movierec.data import Split, features, make_indices
+from movierec.data.units import say
+from movierec.evaluation import LIKED_FROM_STARS
 from movierec.files import sha256_of_arrays
 from movierec.keras2 import tf
 from movierec.models import (
     HEADS,
     HybridModel,
-    Lists,
     Settings,
     check_above_zero,
     deterministic_ops,
     make_history,
-    session_features,
 )
 from movierec.recommend import Ensemble, Hybrid
+from movierec.scale import FIVE_STARS, Scale, has_stars, scale_of
 from movierec.training.callbacks import Stop, fit_head
 from movierec.training.checkpoints import Checkpoints
 from movierec.training.optimizers import OPTIMIZERS
+from movierec.training.recipes import quality_of, ranking_recipe, stars_recipe
 
 STARS_EPOCHS = 6  # chosen on validation (notebook 06), for splits without a validation part
 RANKING_EPOCHS = 16
-AVERAGED = 0.5  # of the ranking head, see `BestEpoch`
-USERS_PER_EPOCH = 10_000  # of the ranking head: more passes over the users if they are fewer; each hides other films
-MOST_PASSES = 10
-MOST_VALIDATED = 20_000  # users whose lists are measured after an epoch; their mean is off by less than seeds differ
-LISTS_FACTOR = 8  # times as many ratings in a step of the stars head, where histories are lists
 
 
 @check_keywords(*Settings.model_fields)
@@ -47,8 +44,9 @@ def fit_hybrid(
     split: Split, movies: pd.DataFrame | None = None, users: pd.DataFrame | None = None, *,
     about_movies: pd.DataFrame | None = None, about_users: pd.DataFrame | None = None, seed: int = 0,
     heads: tuple = HEADS, epochs: int = 80, patience: int = 5, batch_size: int = 1024, learning_rate: float = 0.001,
-    users_per_batch: int = 256, ranking_learning_rate: float = 0.004, liked_from: float = LIKED_FROM_STARS,
-    stars_epochs: int = STARS_EPOCHS, ranking_epochs: int = RANKING_EPOCHS, optimizer: str = "lazy_adam",
+    users_per_batch: int = 256, ranking_learning_rate: float = 0.004, scale: tuple | None = None,
+    liked_from: float | None = None, stars_epochs: int = STARS_EPOCHS, ranking_epochs: int = RANKING_EPOCHS,
+    optimizer: str = "lazy_adam",
     on_epoch: Callable[[dict], None] | None = None, stop: Stop | None = None, progress: bool = False,
     callbacks: Sequence = (), checkpoint=None, checkpoint_steps: int = 500,
     strategy: "tf.distribute.Strategy | None" = None, **settings,
@@ -73,7 +71,8 @@ def fit_hybrid(
             a pass over the ratings; one of the ranking head is a pass over the users, or ten if they are few.
         batch_size, users_per_batch: ratings in a step of the stars head (eight times as many if histories are lists),
             users in one of the ranking head; learning_rate and ranking_learning_rate are the rates of their optimiser.
-        liked_from: stars from which a validation movie is relevant. Lower it where the scale is not 1 to 5.
+        scale: the fewest and the most stars, e.g. (0, 10); None: that of the table, or as the ratings look.
+        liked_from: stars from which a validation movie is relevant; None: 4 of 5, 8 of 10, all if no ratings differ.
         stars_epochs, ranking_epochs: epochs of each head if there is no validation part.
         optimizer: "lazy_adam", "adam" or "adagrad".
         on_epoch: called after each epoch with its row of `history`.
@@ -111,8 +110,10 @@ def fit_hybrid(
     }  # fmt: skip
     check_above_zero(**numbers, checkpoint_steps=checkpoint_steps)
     started = time.perf_counter()
+    split, heads, scale = _inside(split, heads, scale)
+    liked_from = LIKED_FROM_STARS if liked_from is None else float(scale.inside(liked_from))
 
-    build = partial(_untrained, split, movies, users, about_movies, about_users, heads, settings, seed)
+    build = partial(_untrained, split, movies, users, about_movies, about_users, heads, settings, seed, scale)
     with tf.distribute.get_strategy().scope() if strategy is None else strategy.scope():
         hybrid = build()
     model, checkpoints = hybrid.model, None
@@ -133,7 +134,7 @@ def fit_hybrid(
         table, best_epochs[head] = fit_head(
             model, head, **recipes[head](), optimizer=optimizer, patience=patience,
             epochs=fixed_epochs[head] if split.validation is None else epochs,
-            quality=_quality(hybrid, head, split, liked_from),
+            quality=quality_of(hybrid, head, split, liked_from),
             on_epoch=on_epoch, stop=stop, progress=progress, checkpoints=checkpoints, callbacks=callbacks,
         )  # fmt: skip
         tables.append(table)
@@ -165,7 +166,7 @@ def fit_ensemble(split: Split, *tables, seeds: tuple = (0, 1, 2), checkpoint=Non
 
 
 def _untrained(
-    split: Split, movies, users, about_movies, about_users, heads: tuple, settings: Settings, seed: int
+    split: Split, movies, users, about_movies, about_users, heads: tuple, settings: Settings, seed: int, scale
 ) -> Hybrid:
     train = split.train
     indices = make_indices(train, movies)
@@ -176,9 +177,28 @@ def _untrained(
     model = HybridModel(past, *known, bias, weeks.count, heads, settings, seed)
     parts = [train] if split.validation is None else [train, split.validation]
     seen = pd.concat([part[["user_id", "movie_id"]] for part in parts], ignore_index=True)
-    hybrid = Hybrid(model, indices, movies, weeks, bias, seen)
+    hybrid = Hybrid(model, indices, movies, weeks, bias, seen, scale)
     hybrid.seed = seed
     return hybrid
+
+
+def _inside(split: Split, heads: tuple, scale: tuple | None) -> tuple[Split, tuple, Scale]:
+    """Return the split in the stars of the models, the heads that can be trained, and the scale."""
+    if not has_stars(split.train):
+        if heads == ("stars",):
+            raise ValueError("the stars head needs ratings that differ; all of train are equal. Use the ranking head.")
+        if "stars" in heads:
+            say("All ratings are equal, so they say what was watched: only the ranking head is trained, for lists.")
+        return split, ("ranking",), FIVE_STARS
+    parts = {name: part for name, part in vars(split).items() if name in ("train", "validation") and part is not None}
+    is_said = scale is not None or split.train.attrs.get("scale") is not None
+    scale = scale_of(*parts.values(), given=scale)
+    if scale.is_identity:
+        return split, heads, scale
+    if not is_said:
+        say(f"The ratings are taken for stars on the scale {scale}; fit_hybrid(…, scale=(low, high)) names another.")
+    mapped = {name: part.assign(rating=scale.inside(part["rating"])) for name, part in parts.items()}
+    return replace(split, **mapped), heads, scale
 
 
 def _digest(hybrid: Hybrid, split: Split) -> str:
@@ -193,55 +213,3 @@ def _digest(hybrid: Hybrid, split: Split) -> str:
         columns = map(split.validation.get, ("user_id", "movie_id", "rating", "timestamp"))  # in whatever integers
         arrays += [column.to_numpy(str if column.dtype == "str" else np.float64) for column in columns]
     return sha256_of_arrays(*arrays)
-
-
-def stars_recipe(hybrid: Hybrid, train: pd.DataFrame, batch_size: int) -> dict:
-    """Return what `fit_head` needs of the stars head: all ratings in the order of the history, and batches of them.
-
-    If histories are lists, whole users are shuffled, and the columns of the history are not copied again.
-    """
-    past, head = hybrid.model.past, hybrid.model.stars
-    order = order_by_user_and_time(hybrid.indices.user_index(train["user_id"]), train["timestamp"].to_numpy())
-    session = session_features(past, dtype=np.float16)  # 16 bytes a rating instead of 32
-    rows = {
-        "user_index": past.user_index,
-        "movie_index": past.movie_index,
-        "week_index": hybrid.weeks.index(pd.DataFrame({"timestamp": past.timestamp})),
-        "rating": train["rating"].to_numpy(np.float32)[order],
-        "residual": past.residual,
-        "session": session if hybrid.weeks.count else np.zeros_like(session),  # no times, no session
-    }
-    if head.in_movie_bag is not None:
-        rows["in_movie_bag"] = head.in_movie_bag
-    if not isinstance(head.user.rated, Lists):
-        return {"rows": rows, "batch_size": batch_size}
-    rows |= {"movie_index": head.user.rated.other, "residual": head.user.rated.residual}
-    return {"rows": rows, "batch_size": LISTS_FACTOR * batch_size, "groups": past.starts}
-
-
-def ranking_recipe(hybrid: Hybrid, users_per_batch: int) -> dict:
-    """Return what `fit_head` needs of the ranking head: the users, and ten passes an epoch if they are few."""
-    num_users = hybrid.indices.num_users
-    passes = max(1, min(MOST_PASSES, USERS_PER_EPOCH // num_users))
-    users = {"rows": {"user_index": np.arange(num_users, dtype=np.int32)}, "batch_size": users_per_batch}
-    return users | {"passes": passes, "averaged": AVERAGED, "rate": "ranking_learning_rate"}
-
-
-def _quality(hybrid: Hybrid, head: str, split: Split, liked_from: float) -> Callable | None:
-    """Return the function that judges the head on validation, by RMSE or NDCG@10; None without validation."""
-    validation = split.validation
-    if validation is None:
-        return None
-    if head == "stars":
-        return lambda: ("rmse", metrics.rmse(hybrid.predict(validation), validation["rating"]), False)
-    relevant_users(validation, hybrid.indices, liked_from, "validation")
-    liked = validation[validation["rating"] >= liked_from]
-    users = liked["user_id"].unique()
-    if len(users) > MOST_VALIDATED:
-        liked = liked[liked["user_id"].isin(np.random.default_rng(0).choice(users, MOST_VALIDATED, replace=False))]
-
-    def ndcg():
-        ranks = held_out_ranks(hybrid.score, liked, split.train, hybrid.indices)
-        return "ndcg@10", evaluate_ranks(ranks, liked, hybrid.indices, liked_from=liked_from)["ndcg@10"].mean(), True
-
-    return ndcg

@@ -40,7 +40,7 @@ def dirty() -> MovieLens:
 
 def test_clean_counts_decides_and_leaves_its_argument_alone_and_twice_is_once():
     tables = dirty()
-    data, log = clean(tables)
+    data, log = clean(tables, 0.5)
     assert_same(tables, dirty())
     assert rows(data.ratings) == [
         (1, 10, 5.0, 900_000_300),
@@ -64,10 +64,36 @@ def test_clean_counts_decides_and_leaves_its_argument_alone_and_twice_is_once():
         ("times before 1995 or in the future", 2, 0),
         ("tags of unknown movies", 1, 1),
     ]
-    twice, log = clean(data)
+    twice, log = clean(data, 0.5)
     assert_same(twice, data)
     assert log.removed.sum() == 0
     assert log.found[log.problem == "titles with the article moved"].item() == 0
+
+
+def of_ten(*more) -> MovieLens:
+    """Thirty users who give films 1 to 7 the stars 10, 9, 8, 7, 5, 4, 2; and more ratings by user 0."""
+    rows = [(user, film, star, 0) for user in range(30) for film, star in enumerate((10, 9, 8, 7, 5, 4, 2), start=1)]
+    rows += [(99 + place, 1, star, 0) for place, star in enumerate(more)]
+    ratings = pd.DataFrame(rows, columns=["user_id", "movie_id", "rating", "timestamp"]).astype({"rating": "float32"})
+    table = pd.DataFrame({"movie_id": range(1, 8), "title": "Pi", "year": pd.array([None] * 7, "Int64"), "genres": ""})
+    return MovieLens(ratings, table)
+
+
+def test_stars_on_another_scale_are_all_kept_and_the_scale_is_said_and_remembered():
+    with pytest.warns(UserWarning, match="The ratings are read as stars on the scale 1 to 10; .*scale="):
+        data, log = clean(of_ten())
+    assert (len(data.ratings), log.removed.sum()) == (210, 0)
+    assert data.ratings.attrs["scale"] == (1, 10)
+    given = of_ten(99, 99)  # 2 of 212 are less than one in a hundred
+    given.ratings.attrs["scale"] = (0, 10)
+    data, log = clean(given)
+    assert log.removed[log.problem == "ratings off the scale"].item() == 2
+    assert data.ratings.attrs["scale"] == (0, 10)
+    given.ratings.attrs["scale"] = (1, 5)
+    with pytest.raises(ValueError, match=r"on the scale 1 to 5; 122 of 212 are not, e.g. \[7.0, 8.0, 9.0\]"):
+        clean(given)  # 4 of 7 films by 30 users, and 2
+    data, log = clean(of_ten()._replace(ratings=of_ten().ratings.assign(rating=1.0)))
+    assert (len(data.ratings), "scale" in data.ratings.attrs) == (210, False)  # all equal: what was watched
 
 
 def test_clean_names_a_missing_column():
@@ -94,7 +120,8 @@ def test_ratings_stay_as_in_a_slow_loop(large, step):
     """A row stays if it is on the scale, of a known movie, and none by the same user on the same movie is later."""
     rng = np.random.default_rng(0)
     pairs = rng.integers(0, [6, 8], (60, 2)) + large
-    stars = rng.choice([0, 0.5, 0.7, 1, 2.5, 4, 5, 5.5, np.nan], 60).astype(np.float32)
+    off = [0, 0.7, 5.5] if step else [0.7]  # without a step, decimals are on the scale
+    stars = rng.choice([*off, 0.5, 1, 2.5, 4, 5, np.nan], 60).astype(np.float32)
     ratings = pd.DataFrame(pairs, columns=["user_id", "movie_id"]).assign(rating=stars)
     ratings["timestamp"] = 900_000_000 + rng.integers(0, 4, 60)  # many ties: the later row counts
     known = [movie + large for movie in (0, 1, 2, 3, 5, 7)]
@@ -103,7 +130,7 @@ def test_ratings_stay_as_in_a_slow_loop(large, step):
         if (step or 0.5) <= star <= 5 and (not step or star / step % 1 == 0) and movie in known:
             later[user, movie] = max(later.get((user, movie), (seconds, place)), (seconds, place))
     expected = ratings.iloc[sorted(place for _, place in later.values())].reset_index(drop=True)
-    assert 5 < len(expected) < 40
+    assert 5 < len(expected) < 45
     table = pd.DataFrame({"movie_id": known, "title": "Pi", "year": pd.array([None] * 6, "Int64"), "genres": ""})
     data, log = clean(MovieLens(ratings.set_axis([5] * 60), table), step)
     pd.testing.assert_frame_equal(data.ratings, expected)
