@@ -452,7 +452,7 @@ def test_each_event_waits_for_the_disk(path, monkeypatch):
 
     def careless(*arguments, **options):  # as SQLite is built for some systems
         database = connect(*arguments, **options)
-        database.execute("PRAGMA synchronous = OFF")
+        database.executescript("PRAGMA synchronous = OFF; PRAGMA secure_delete = OFF")
         return database
 
     monkeypatch.setattr(sqlite3, "connect", careless)
