@@ -47,7 +47,8 @@ def questions_of(served) -> SimpleNamespace:
     low, high = served.scale
     most, usual = min(served.num_movies, MOST_FILMS), min(served.num_movies, 10)
     Length = Annotated[int, Field(ge=1, le=most, description="films in the list")]
-    Stars = Annotated[float, Field(ge=low, le=high, allow_inf_nan=False)]
+    limits = {"ge": low, "le": high} if low < high else {}  # if all are equal they only say what was watched
+    Stars = Annotated[float, Field(**limits, allow_inf_nan=False)]
     UserId, MovieId = (Text if kind is str else WholeNumber for kind in (served.user_type, served.movie_type))
     Genre = Literal[tuple(served.genres)] if served.genres else str
 
