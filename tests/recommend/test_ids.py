@@ -8,6 +8,7 @@ import movierec
 from movierec.data import Indices
 from movierec.evaluation import evaluate_ranking
 from movierec.keras2 import tf
+from movierec.play.recommend_panel import RecommendPanel
 from movierec.recommend.films import named_film
 from movierec.serving import Event, load_served
 
@@ -112,6 +113,15 @@ def test_text_ids_are_saved_and_loaded_without_a_pickle(by_text, tmp_path):
     program = tf.saved_model.load(str(tmp_path / "1")).signatures["recommend"]
     answer = program(user_id=tf.constant(["U101"]), k=tf.constant(3))
     assert [one.decode() for one in answer["movie_id"][0].numpy()] == model.recommend("U101", 3)["movie_id"].tolist()
+
+
+def test_the_form_takes_text_ids(by_text):
+    panel = RecommendPanel(by_text[1])
+    panel.films.text.value = "Film 0"
+    panel.rate(panel.matches.value, 5.0)
+    assert panel.visitor.stars == {"00010": 5.0} and "00010" not in panel.table["movie_id"].tolist()
+    with pytest.raises(ValueError, match="got 10: 5.0"):
+        panel.rate(10, 5.0)
 
 
 FAR = {  # users -1, 0, … 37, 2⁶²; movies -1, 0, … 27, 2⁶²
