@@ -15,7 +15,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from movierec.data.indices import PAIR, check_same_kind, pair_repeats, published_ids
+from movierec.data.indices import PAIR, check_same_kind, check_tables, pair_repeats, published_ids
 from movierec.data.tables import RATINGS, MovieLens, check_has
 from movierec.data.units import is_seconds, say, seconds
 from movierec.scale import Scale, checked_scale, find_scale, has_stars, on_scale
@@ -38,10 +38,7 @@ def clean(data: MovieLens, step: float | None = None) -> tuple[MovieLens, pd.Dat
     """
     for noun, columns in [("ratings", RATINGS), ("movies", ["movie_id", "title", "year", "genres"])]:
         check_has(getattr(data, noun), noun, columns, f'movierec.load("ml-100k").{noun}')
-    for noun, key in (("movies", "movie_id"), ("users", "user_id"), ("tags", "user_id"), ("tags", "movie_id")):
-        if (table := getattr(data, noun)) is not None:
-            ids = published_ids(data.ratings[key], "ratings")
-            check_same_kind(published_ids(table[key], noun), noun, ids, "`ratings`")
+    check_tables(data.ratings, movies=data.movies, users=data.users, tags=data.tags)
     log = []
 
     def keep(rows: pd.DataFrame, wanted: pd.Series, problem: str) -> pd.DataFrame:

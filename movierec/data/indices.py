@@ -86,6 +86,15 @@ def check_same_kind(column: pd.Series, table: str, ids, other: str) -> None:
         )
 
 
+def check_tables(ratings: pd.DataFrame, **tables: pd.DataFrame | None) -> None:
+    """Raise ValueError unless the ids of each table, {name: table}, are of the kind that `ratings` has."""
+    for name, table in tables.items():
+        for key in PAIR:
+            if table is not None and key in table:
+                ids = published_ids(ratings[key], "ratings")
+                check_same_kind(published_ids(table[key], name), name, ids, "`ratings`")
+
+
 def _first(ids):
     return np.asarray(ids[:1]).tolist()[0]
 
