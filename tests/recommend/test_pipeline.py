@@ -4,6 +4,8 @@ Protected: what new events change (against users whose history is the same in an
 add, and that the saved functions answer to the bit as the model does.
 """
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,7 +13,8 @@ import pytest
 import movierec
 from movierec.data import UNKNOWN
 from movierec.keras2 import tf
-from movierec.recommend.people import GENRE_WEIGHT
+from movierec.models import History
+from movierec.recommend.people import GENRE_WEIGHT, popular_lately
 
 NAN = float("nan")
 
@@ -183,3 +186,12 @@ def test_the_saved_functions_answer_to_the_bit_as_the_model_does(fitted, pipelin
         np.testing.assert_array_equal(again.signatures["recommend"](user_id=users, k=tf.constant(7))[name], column)
         np.testing.assert_array_equal(again.recommend(users, tf.constant(7))[name], column)
     assert set(again.signatures) == {"recommend", "recommend_after", "recommend_new", "similar"}
+
+
+def test_what_is_popular_lately_is_of_all_time_where_no_times_are_known():
+    """Films 0, 1, 2 have 1, 2 and 0 ratings above the mean; with times, one of 14 days ago counts 1/e of a new one."""
+    movie, above = np.array([0, 1, 1, 2], np.int32), np.array([1, 1, 1, -1], np.float32)
+    bias = SimpleNamespace(mean=3.0, user=np.zeros(1), movie=np.zeros(3))
+    for times, expected in ([[0] * 4, [1, 2, 0]], [[1_209_600, 0, 0, 0], [1, 2 / np.e, 0]]):
+        history = History(np.zeros(4, np.int32), movie, above, np.array(times), 1, 3, False)
+        assert popular_lately(history, bias).tolist() == pytest.approx(expected)
