@@ -127,6 +127,7 @@ def fit_hybrid(
         "stars": lambda: stars_recipe(hybrid, split.train, batch_size) | {"learning_rate": learning_rate},
         "ranking": lambda: ranking_recipe(hybrid, users_per_batch) | {"learning_rate": ranking_learning_rate},
     }
+    qualities = {head: quality_of(hybrid, head, split, liked_from) for head in heads}  # refused before training
     fixed_epochs = {"stars": stars_epochs, "ranking": ranking_epochs}
     tables, best_epochs = [], {}
     for head in heads:
@@ -134,7 +135,7 @@ def fit_hybrid(
         table, best_epochs[head] = fit_head(
             model, head, **recipes[head](), optimizer=optimizer, patience=patience,
             epochs=fixed_epochs[head] if split.validation is None else epochs,
-            quality=quality_of(hybrid, head, split, liked_from),
+            quality=qualities[head],
             on_epoch=on_epoch, stop=stop, progress=progress, checkpoints=checkpoints, callbacks=callbacks,
         )  # fmt: skip
         tables.append(table)

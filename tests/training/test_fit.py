@@ -300,6 +300,10 @@ def test_relevance_on_validation_can_be_set_for_other_scales(split, short):
     fit = short | {"heads": ("ranking",), "epochs": 1}
     with pytest.raises(ValueError, match="no user of validation"):
         movierec.fit_hybrid(low, **fit)
+    epochs = []
+    with pytest.raises(ValueError, match="validation"):  # and before the other head is trained
+        movierec.fit_hybrid(low, liked_from=5, on_epoch=epochs.append, **short)
+    assert not epochs
     assert movierec.fit_hybrid(low, liked_from=3, **fit).best_epochs == {"ranking": 1}
 
 
