@@ -4,7 +4,7 @@
     python -m movierec train ml-20m my-model --checkpoint kept       from ratings to a saved model
     python -m movierec train ratings.csv my-model --movies movies.csv --split leave_last --workers 2
 
-TensorFlow is loaded by the commands that need it, so that `--help` answers at once. Taught in notebooks/10_serving.
+TensorFlow is loaded by the commands that need it, so that `--help` answers at once. Taught in notebooks/12_serving.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """More that is known of films, as tables with movie_id for `fit_hybrid(…, about_movies=…)`: title words, tags, genome.
 
-Taught in notebooks/11_people_and_films.
+Taught in notebooks/09_people_and_films.
 """
 
 import numpy as np

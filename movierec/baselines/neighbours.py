@@ -1,6 +1,6 @@
 """Recommend by neighbours: similar movies, similar users, and the movies that followed the last one (a Markov chain).
 
-The user's side is the movie's side of the transposed table. Taught in notebooks/03_baselines and 08_self_attention.
+The user's side is the movie's side of the transposed table. Taught in notebooks/03_baselines and 10_self_attention.
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
 """Tables in, arrays and batches out: what is known of every user and movie, and the rows that a model trains on.
 
-Taught in notebooks/02_preprocessing (tf.data), 05_hybrid_model (features) and 11_people_and_films (your own tables).
+Taught in notebooks/02_preprocessing (tf.data), 05_hybrid_model (features) and 09_people_and_films (your own tables).
 """
 
 from typing import NamedTuple

@@ -1,7 +1,7 @@
 """Measure a metric by group of users, and for movies without ratings: which of them are served how well.
 
 Some movies are hidden from train on purpose, and ranked by what is known about them (`baselines.FromContent`). Taught
-in notebooks/11_people_and_films.
+in notebooks/09_people_and_films.
 """
 
 from typing import NamedTuple

@@ -1,7 +1,7 @@
 """Learn from clicks while choosing what to show: use what is known now, or explore what could be learned?
 
 Every policy has `slate`, which chooses the rows to show, and `learn`, which takes the clicks (`simulator.World.play`).
-Taught in notebooks/09_learning_from_feedback.
+Taught in notebooks/11_learning_from_feedback.
 """
 
 import numpy as np

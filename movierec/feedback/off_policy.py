@@ -1,7 +1,7 @@
 """Estimate what another policy would have earned, from the log of the one that was there; and improve a policy by it.
 
 Each estimator takes what was logged, one value a round `[N]`, and gives an `Estimate` of the mean reward that the other
-policy would have had. Taught in notebooks/09_learning_from_feedback.
+policy would have had. Taught in notebooks/11_learning_from_feedback.
 """
 
 from typing import NamedTuple

@@ -1,6 +1,6 @@
 """Simulate users who click: a world made of stars that the recommender has not seen, so that the truth is known.
 
-Taught in notebooks/09_learning_from_feedback.
+Taught in notebooks/11_learning_from_feedback.
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
 """Self-attention over a history: the vector of each film is mixed with those before it, to predict the next one.
 
-Built piece by piece in notebooks/08_self_attention.
+Built piece by piece in notebooks/10_self_attention.
 """
 
 import math

@@ -15,7 +15,7 @@ from movierec.models.layers import Draws, Dropout, multilayer_perceptron, small_
 from movierec.models.linear import make_linear
 from movierec.models.settings import MOST_LINEAR_MOVIES, Settings
 
-ATTENTION = {"length": 50, "blocks": 2, "dropout": 0.3}  # of the encoder, as in notebook 08
+ATTENTION = {"length": 50, "blocks": 2, "dropout": 0.3}  # of the encoder, as in notebook 10
 
 
 class Tables(NamedTuple):

@@ -59,7 +59,7 @@ class Settings(pydantic.BaseModel):
     most_pairs: NonNegativeInt = 50_000_000  # users x movies of a history in matrices, 16 bytes each; then it is lists
     most_raters: NonNegativeInt = 64  # users in the bag of a movie, if it is lists; a movie with more has an id instead
     # Share of the movies that each step of the ranking head knows by their features only. Above 0, movies without a
-    # rating are not trained as wrong answers, and are ranked by their features. Notebook 11.
+    # rating are not trained as wrong answers, and are ranked by their features. Notebook 09.
     content_share: Share = 0.0
     without: Parts = ()  # names of `PARTS` to leave out
 

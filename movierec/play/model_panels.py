@@ -1,6 +1,6 @@
 """Panels that look into a trained network: films as points on a map, and the attention of a history.
 
-Each is a view on plain functions that stand before it. Taught in notebooks/07_recommendations and 08_self_attention.
+Each is a view on plain functions that stand before it. Taught in notebooks/07_recommendations and 10_self_attention.
 """
 
 import ipywidgets as widgets

@@ -1,6 +1,6 @@
 """The k vectors with the largest products: exact, in blocks; among very many vectors, by an approximate index.
 
-Taught in notebooks/10_serving.
+Taught in notebooks/12_serving.
 """
 
 import numpy as np

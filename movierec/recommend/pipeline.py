@@ -1,6 +1,6 @@
 """From ids, titles and stars to the k best films, in one graph: what `Hybrid` asks is what `save` writes for servers.
 
-Taught in notebooks/07_recommendations and 10_serving.
+Taught in notebooks/07_recommendations and 12_serving.
 """
 
 import copy

@@ -8,7 +8,7 @@
 Loading reads numbers only, so a folder from somebody else runs no code of theirs. EASE's item-item matrix B, 4 bytes x
 movies², or what determines it (see `FewUsers`), is stored once, among the variables of the SavedModel.
 
-Taught in notebooks/07_recommendations and 10_serving.
+Taught in notebooks/07_recommendations and 12_serving.
 """
 
 import zipfile

@@ -1,7 +1,7 @@
 """The event store: what users viewed, clicked and rated since the model was trained, in a SQLite file.
 
 `EventStore(path).append(event)` returns when the event is on disk: a crash, `kill -9` or a power cut loses no
-acknowledged event. Any SQLite tool reads the file. Taught in notebooks/10_serving.
+acknowledged event. Any SQLite tool reads the file. Taught in notebooks/12_serving.
 """
 
 import contextlib

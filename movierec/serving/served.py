@@ -1,4 +1,4 @@
-"""A saved model in another program, without the Python of training. Taught in notebooks/10_serving."""
+"""A saved model in another program, without the Python of training. Taught in notebooks/12_serving."""
 
 import math
 from pathlib import Path

@@ -1,7 +1,7 @@
 """A trained model over HTTP: lists for users and newcomers, films like a film, and feedback that lists react to.
 
 `python -m movierec serve` answers on this machine and documents itself at http://127.0.0.1:8000/docs. Taught in
-notebooks/10_serving.
+notebooks/12_serving.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """Train self-attention on a split in time to recommend the next film, as the hybrid is trained.
 
-Taught in notebooks/08_self_attention.
+Taught in notebooks/10_self_attention.
 """
 
 from collections.abc import Callable, Sequence

@@ -37,7 +37,7 @@ def test_ease_is_a_ridge_regression_of_each_movie_on_all_others(tiny, tiny_indic
 def test_ease_of_any_table_is_the_closed_form_in_double_and_in_single_precision(monkeypatch, kind, rows):
     """float32 is for catalogues too large for float64; with fewer rows than movies, another matrix is inverted."""
     rng = np.random.default_rng(0)
-    x = (rng.random((rows, 25)) < 0.2) * rng.random((rows, 1))  # weighted, as in notebook 11
+    x = (rng.random((rows, 25)) < 0.2) * rng.random((rows, 1))  # weighted, as in notebook 09
     table = kind(x)
     p = np.linalg.inv(x.T @ x + 0.5 * np.eye(25))
     expected = np.where(np.eye(25), 0, -p / p.diagonal())

@@ -2,7 +2,7 @@
 
     python tests/benchmarks/people_and_films.py [people] [films]
 
-A quarter of an hour on two cores; notebook 11 has a part of it, which `repeats.py` records user by user. Writes
+A quarter of an hour on two cores; notebook 09 has a part of it, which `repeats.py` records user by user. Writes
 people.csv and hidden_films.csv to report/generated/results, to be kept by `make record`. Nothing is chosen here: λ and
 `content_share` were chosen on the hidden sets 100 and 101, which are not among these, and everything else before.
 """
@@ -23,7 +23,7 @@ SEEDS = (0, 1, 2)
 SETS = (0, 1, 2, 3, 4)  # seeds of `hide_movies`
 CONTENT_SHARE = 0.3
 REGULARISATION = 10  # movies
-EPOCHS = {"stars": 6, "ranking": 8}  # of notebook 11: near each head's best
+EPOCHS = {"stars": 6, "ranking": 8}  # of notebook 09: near each head's best
 METRICS = {"stars": ("rmse", None), "ranking": ("ndcg", 10)}
 PEOPLE = {
     "all": ["age", "gender", "occupation"],
@@ -43,7 +43,7 @@ def judge(data, split, head: str, users: pd.DataFrame | None, seed: int, **setti
 
 
 def people_of(data, split) -> pd.DataFrame:
-    """Return the users; where a data set says nothing of them, invented ones, as in notebook 11."""
+    """Return the users; where a data set says nothing of them, invented ones, as in notebook 09."""
     if data.users is not None:
         return data.users
     rng, ids = np.random.default_rng(0), make_indices(split.train, data.movies).user_ids
@@ -106,7 +106,7 @@ def measure(scorer, hidden: groups.Hidden, indices) -> pd.DataFrame:
 
 
 def film_users(data) -> dict[tuple[str, int], pd.DataFrame]:
-    """Return {(model, hidden set): `measure`} of the hybrids of notebook 11."""
+    """Return {(model, hidden set): `measure`} of the hybrids of notebook 09."""
     split = movierec.split_by_user_time(data.ratings)
     found = {}
     for seed in SETS[:3]:

@@ -1,4 +1,4 @@
-"""The long experiments of notebooks 03, 06, 07, 08, 10 and 11: every seed and variant, recorded user by user.
+"""The long experiments of notebooks 03, 06, 07, 10, 12 and 09: every seed and variant, recorded user by user.
 
     python tests/benchmarks/repeats.py [ladder] [hybrid] [folds] [stratified] [newcomers] [sequences] [people] [films]
                                        [optimizers]
@@ -134,7 +134,7 @@ def newcomers(data) -> dict[str, pd.DataFrame]:
 
 
 def sequences(data) -> dict[str, pd.DataFrame]:
-    """Measure everything that notebook 08 trains: NDCG@10 of each user's last film; and the epochs of both losses."""
+    """Measure everything that notebook 10 trains: NDCG@10 of each user's last film; and the epochs of both losses."""
     split = movierec.split_leave_last(data.ratings)
     known = pd.concat([split.train, split.validation])
     last = movierec.Split(known, None, split.test, split.in_time)
@@ -169,17 +169,17 @@ def sequences(data) -> dict[str, pd.DataFrame]:
 
 
 def people(data) -> dict[str, pd.DataFrame]:
-    """Measure both heads of notebook 11 with and without what is known of people."""
+    """Measure both heads of notebook 09 with and without what is known of people."""
     return {"people_users": wide(people_users(data))}
 
 
 def films(data) -> dict[str, pd.DataFrame]:
-    """Measure the hybrids of notebook 11 among films that were hidden from them."""
+    """Measure the hybrids of notebook 09 among films that were hidden from them."""
     return {"hidden_users": long(film_users(data))}
 
 
 def optimizers(data) -> dict[str, pd.DataFrame]:
-    """Measure the stars head of notebook 10 on validation, by each optimiser, and with histories as lists."""
+    """Measure the stars head of notebook 12 on validation, by each optimiser, and with histories as lists."""
     split = movierec.split_by_user_time(data.ratings)
     settings = {name: {"optimizer": name} for name in OPTIMIZERS} | {"lists": {"most_pairs": 0}}
     settings["adagrad"]["learning_rate"] = 0.05

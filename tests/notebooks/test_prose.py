@@ -66,6 +66,7 @@ NOT_PROSE = [
     (r"^\s*\d+\.\s", ""),  # 1. of a list
     (r"\b[Ee]xercise \d\d\.\d\b", ""),  # exercise 06.5
     (r"(?<![\d.,])0\d(?![\d%]|\.\d)", ""),  # notebook 06
+    (r"\[1[0-3]\]|\b[Nn]otebooks?(?:(?:,| and)? 1[0-3]\b)+|^# 1[0-3] ·", ""),  # [12](12_serving.ipynb)
     (r"\b(?:19|20)\d\d(?=[);\]])", ""),  # (Steck, 2019; …), or [2019] as a link
 ]
 
@@ -250,7 +251,7 @@ def page(tmp_path):
 
 TIED = [".57", "0.573", "57 %", "57.3 %", "1,352", "43 %", "42.7 %", "k = 25", "twice, 2 times or 10"]
 TIED += ["0.125", ".0784", "28.95 %", "26.9 %", "95 %", "1.6 times", "$w = 0.573$", "−.57", "`fade=0.99`"]
-TIED += ["Steck (2019), and (Koren 2008; in short), [2020]", "Notebook 03, [07](07_x.ipynb) and exercise 06.5"]
+TIED += ["Steck (2019), and (Koren 2008; in short), [2020]", "Notebook 03, [12](12_x.ipynb), notebooks 11 and 13, exercise 06.5"]
 TIED += ["<code>DIM = 64</code>", "NDCG@20 of ML-100K", "<details><summary>Hint</summary>So.</details>"]
 TIED += ["11. Do it.", "```\ncurl -p 8501\n```"]
 UNTIED = [".58", "58 %", "2.5e-3", "1,353"]  # in nothing; whole numbers are not rounded

@@ -1,8 +1,8 @@
 # %% [markdown]
-# # 09 · Exercises: learning from feedback
+# # 11 · Exercises: learning from feedback
 #
 # Write your answer where you find `...`; the cell after it says whether it is right, and if not, why perhaps. Run from top to bottom first:
-# nothing is attempted yet, and nothing breaks. Back to [09](../09_learning_from_feedback.ipynb); the [solutions](../solutions/09_learning_from_feedback.ipynb).
+# nothing is attempted yet, and nothing breaks. Back to [11](../11_learning_from_feedback.ipynb); the [solutions](../solutions/11_learning_from_feedback.ipynb).
 
 # %%
 import numpy as np
@@ -16,7 +16,7 @@ from movierec.play import Quiz, attempt, check
 # Click an answer: each has its reason, the wrong ones too.
 
 # %%
-quiz = Quiz("../exercises/questions/09.toml")
+quiz = Quiz("../exercises/questions/11.toml")
 # BEGIN SOLUTION
 print(quiz.answers())
 # END SOLUTION

@@ -1,8 +1,8 @@
 # %% [markdown]
-# # 11 · Exercises: people and films
+# # 09 · Exercises: people and films
 #
 # Write your answer where you find `...`; the cell after it says whether it is right, and if not, why perhaps. Run from top to bottom first:
-# nothing is attempted yet, and nothing breaks. Back to [11](../11_people_and_films.ipynb); the [solutions](../solutions/11_people_and_films.ipynb).
+# nothing is attempted yet, and nothing breaks. Back to [09](../09_people_and_films.ipynb); the [solutions](../solutions/09_people_and_films.ipynb).
 
 # %%
 import numpy as np
@@ -24,7 +24,7 @@ split = movierec.split_by_user_time(data.ratings)
 # Click an answer: each has its reason, the wrong ones too.
 
 # %%
-quiz = Quiz("../exercises/questions/11.toml")
+quiz = Quiz("../exercises/questions/09.toml")
 # BEGIN SOLUTION
 print(quiz.answers())
 # END SOLUTION

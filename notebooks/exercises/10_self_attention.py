@@ -1,8 +1,8 @@
 # %% [markdown]
-# # 08 · Exercises: self-attention
+# # 10 · Exercises: self-attention
 #
 # Write your answer where you find `...`; the cell after it says whether it is right, and if not, why perhaps. Run from top to bottom first:
-# nothing is attempted yet, and nothing breaks. Back to [08](../08_self_attention.ipynb); the [solutions](../solutions/08_self_attention.ipynb).
+# nothing is attempted yet, and nothing breaks. Back to [10](../10_self_attention.ipynb); the [solutions](../solutions/10_self_attention.ipynb).
 
 # %%
 import numpy as np
@@ -22,7 +22,7 @@ split = movierec.split_leave_last(data.ratings)
 # Click an answer: each has its reason, the wrong ones too.
 
 # %%
-quiz = Quiz("../exercises/questions/08.toml")
+quiz = Quiz("../exercises/questions/10.toml")
 # BEGIN SOLUTION
 print(quiz.answers())
 # END SOLUTION

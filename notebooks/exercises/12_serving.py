@@ -1,8 +1,8 @@
 # %% [markdown]
-# # 10 · Exercises: serving
+# # 12 · Exercises: serving
 #
 # Write your answer where you find `...`; the cell after it says whether it is right, and if not, why perhaps. Run from top to bottom first:
-# nothing is attempted yet, and nothing breaks. Back to [10](../10_serving.ipynb); the [solutions](../solutions/10_serving.ipynb).
+# nothing is attempted yet, and nothing breaks. Back to [12](../12_serving.ipynb); the [solutions](../solutions/12_serving.ipynb).
 
 # %%
 import tempfile
@@ -24,7 +24,7 @@ rng = np.random.default_rng(0)
 # Click an answer: each has its reason, the wrong ones too.
 
 # %%
-quiz = Quiz("../exercises/questions/10.toml")
+quiz = Quiz("../exercises/questions/12.toml")
 # BEGIN SOLUTION
 print(quiz.answers())
 # END SOLUTION
