@@ -251,7 +251,8 @@ def page(tmp_path):
 
 TIED = [".57", "0.573", "57 %", "57.3 %", "1,352", "43 %", "42.7 %", "k = 25", "twice, 2 times or 10"]
 TIED += ["0.125", ".0784", "28.95 %", "26.9 %", "95 %", "1.6 times", "$w = 0.573$", "−.57", "`fade=0.99`"]
-TIED += ["Steck (2019), and (Koren 2008; in short), [2020]", "Notebook 03, [12](12_x.ipynb), notebooks 11 and 13, exercise 06.5"]
+TIED += ["Steck (2019), and (Koren 2008; in short), [2020]", "Notebook 03, [07](07_x.ipynb), exercise 06.5"]
+TIED += ["[12](12_x.ipynb), notebooks 11 and 13"]
 TIED += ["<code>DIM = 64</code>", "NDCG@20 of ML-100K", "<details><summary>Hint</summary>So.</details>"]
 TIED += ["11. Do it.", "```\ncurl -p 8501\n```"]
 UNTIED = [".58", "58 %", "2.5e-3", "1,353"]  # in nothing; whole numbers are not rounded
