@@ -1,7 +1,7 @@
 """Models: the networks of the course, in TensorFlow, without their training.
 
-`HybridModel` has two heads on one history, one for stars and one for ranking. NeuMF and self-attention, which the
-hybrid is compared with, are here too.
+`FirstHybrid` is the one that students type, `HybridModel` the package's own: two heads on one history, one for stars
+and one for ranking. NeuMF and self-attention, which the hybrid is compared with, are here too.
 """
 
 import lazy_loader
@@ -10,6 +10,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "attention": ["CausalSelfAttention", "LOSSES", "SequenceModel"],
+        "first_hybrid": ["FirstHybrid", "MatrixFactorisation", "TwoTowers", "WithBag", "WithFeatures", "WithMLP"],
         "history": ["Entries", "GAP_EDGES_SECONDS", "History", "Lists", "Matrix", "make_history", "newest", "windows"],
         "hybrid": ["HEADS", "HybridModel"],
         "layers": ["Draws", "SeededModel", "check_above_zero", "deterministic_ops"],

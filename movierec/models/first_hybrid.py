@@ -1,0 +1,211 @@
+"""The student's hybrid: six small models, each of which adds one part to the one before.
+
+They are typed in notebooks/05_hybrid_model, and a test holds the classes there equal to these. `HybridModel`, the
+package's own, starts from the same parts and adds five more: notebooks/06_training.
+"""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+
+from movierec.data import Indices, Split, features
+from movierec.evaluation import metrics
+from movierec.keras2 import tf, tfrs
+
+DIM = 32  # numbers in a vector
+BATCH_SIZE = 1024  # ratings a step
+LEARNING_RATE = 0.005  # of Adam, as in notebook 04
+PENALTY = 0.1  # on the squared lengths of the vectors, as there
+
+
+def table(rows: int, columns: int) -> tf.keras.layers.Embedding:
+    """Return an embedding of small random numbers."""
+    return tf.keras.layers.Embedding(rows, columns, tf.keras.initializers.RandomNormal(stddev=0.1))
+
+
+class MatrixFactorisation(tfrs.Model):
+    """Step 1. Stars are the mean, two biases and the dot product of two vectors."""
+
+    def __init__(self, known, dim=DIM, penalty=PENALTY):
+        super().__init__()
+        self.known, self.dim, self.penalty = known, dim, penalty
+        self.user, self.movie = table(known.num_users, dim), table(known.num_movies, dim)
+        self.user_bias = tf.keras.layers.Embedding(known.num_users, 1, "zeros")
+        self.movie_bias = tf.keras.layers.Embedding(known.num_movies, 1, "zeros")
+        self.stars_task = tfrs.tasks.Ranking(loss=tf.keras.losses.MeanSquaredError())
+
+    def user_vector(self, batch):
+        return self.user(batch["user_index"])  # [batch, dim]
+
+    def movie_vector(self, movie_index):
+        return self.movie(movie_index)  # [batch, dim]
+
+    def stars(self, batch, x, y, training=False):
+        bias = self.user_bias(batch["user_index"]) + self.movie_bias(batch["movie_index"])
+        return self.known.mean + bias + tf.reduce_sum(x * y, axis=1, keepdims=True)
+
+    def call(self, batch, training=False):
+        x, y = self.user_vector(batch), self.movie_vector(batch["movie_index"])
+        return self.stars(batch, x, y, training)  # [batch, 1]
+
+    def task_loss(self, batch, x, y, training):
+        stars = self.stars(batch, x, y, training)
+        return self.stars_task(labels=batch["rating"][:, None], predictions=stars)
+
+    def compute_loss(self, batch, training=False):
+        x, y = self.user_vector(batch), self.movie_vector(batch["movie_index"])
+        length = tf.reduce_mean(tf.reduce_sum(x**2 + y**2, axis=1))
+        return self.task_loss(batch, x, y, training) + self.penalty * length
+
+
+class WithFeatures(MatrixFactorisation):
+    """Step 2. Both vectors also get what is known: genres, year; age, gender, occupation."""
+
+    def __init__(self, known, **settings):
+        super().__init__(known, **settings)
+        self.about_user = tf.keras.layers.Dense(self.dim, use_bias=False)
+        self.about_movie = tf.keras.layers.Dense(self.dim, use_bias=False)
+
+    def user_vector(self, batch):
+        about = tf.gather(self.known.user_features, batch["user_index"])
+        return super().user_vector(batch) + self.about_user(about)
+
+    def movie_vector(self, movie_index):
+        about = tf.gather(self.known.movie_features, movie_index)
+        return super().movie_vector(movie_index) + self.about_movie(about)
+
+
+class WithBag(WithFeatures):
+    """Step 3. The user's vector also gets the bag: what they rated before this rating."""
+
+    def __init__(self, known, **settings):
+        super().__init__(known, **settings)
+        self.watched = tf.keras.layers.Dense(self.dim, use_bias=False)
+
+    def bag(self, batch):
+        place = tf.gather(self.known.place, batch["user_index"])  # [batch, num_movies]
+        return tf.cast((place > 0) & (place < batch["place"][:, None]), tf.float32)
+
+    def user_vector(self, batch):
+        bag = self.bag(batch)
+        count = tf.maximum(tf.reduce_sum(bag, axis=1, keepdims=True), 1)
+        return super().user_vector(batch) + self.watched(bag / tf.sqrt(count))
+
+
+class WithMLP(WithBag):
+    """Step 4. Stars also get a small network (MLP) on both vectors and their product."""
+
+    def __init__(self, known, hidden=64, dropout=0.5, **settings):
+        super().__init__(known, **settings)
+        self.mlp = tf.keras.Sequential()
+        self.mlp.add(tf.keras.layers.Dropout(dropout))
+        self.mlp.add(tf.keras.layers.Dense(hidden, activation="relu"))
+        self.mlp.add(tf.keras.layers.Dense(1, kernel_initializer="zeros"))
+
+    def stars(self, batch, x, y, training=False):
+        deep = self.mlp(tf.concat([x, y, x * y], axis=1), training=training)
+        return super().stars(batch, x, y, training) + deep
+
+
+class TwoTowers(WithBag):
+    """Step 5. A list: among the films of the batch, which one did this user rate?"""
+
+    def __init__(self, known, logq=True, sharpness=1.0, **settings):
+        super().__init__(known, **settings)
+        self.logq, self.sharpness = logq, sharpness
+        self.popularity = tf.keras.layers.Embedding(known.num_movies, 1, "zeros")
+        cross_entropy = tf.keras.losses.CategoricalCrossentropy(from_logits=True)
+        self.list_task = tfrs.tasks.Retrieval(loss=cross_entropy, remove_accidental_hits=True)
+
+    def query(self, x):
+        return tf.concat([self.sharpness * x, tf.ones_like(x[:, :1])], axis=1)  # [batch, dim + 1]
+
+    def candidate(self, movie_index, y):
+        return tf.concat([y, self.popularity(movie_index)], axis=1)
+
+    def task_loss(self, batch, x, y, training):
+        movie = batch["movie_index"]
+        share = tf.gather(self.known.share, movie) if self.logq else None
+        return self.list_task(
+            self.query(x), self.candidate(movie, y), candidate_ids=movie,
+            candidate_sampling_probability=share, compute_metrics=False,
+        )  # fmt: skip
+
+
+class FirstHybrid(TwoTowers, WithMLP):
+    """Step 6. Both tasks on the same vectors: loss = stars + weight × list."""
+
+    def __init__(self, known, weight=0.5, sharpness=4.0, **settings):
+        super().__init__(known, sharpness=sharpness, **settings)
+        self.weight = weight
+
+    def task_loss(self, batch, x, y, training):
+        stars = WithMLP.task_loss(self, batch, x, y, training)
+        return stars + self.weight * TwoTowers.task_loss(self, batch, x, y, training)
+
+
+# ---- what they read, and how they are trained and measured
+
+
+def make_known(split: Split, indices: Indices, movies, users) -> SimpleNamespace:
+    """Return what every model above may read, from train and from the tables of movies and users.
+
+    `place` is float32 `[num_users, num_movies]`: 0 where a user has not rated a movie, else 1, 2, 3, … in the order of
+    time; ratings of one second share a place. `share` is each movie's part of all ratings.
+    """
+    user, movie = indices.user_index(split.train["user_id"]), indices.movie_index(split.train["movie_id"])
+    place = np.zeros((indices.num_users, indices.num_movies), np.float32)
+    place[user, movie] = places(split.train)
+    count = np.bincount(movie, minlength=indices.num_movies)
+    return SimpleNamespace(
+        num_users=indices.num_users,
+        num_movies=indices.num_movies,
+        mean=np.float32(split.train["rating"].mean()),
+        user_features=tf.constant(features.user_features(users, indices).values),
+        movie_features=tf.constant(features.movie_features(movies, indices).values),
+        place=tf.constant(place),
+        share=tf.constant((count / count.sum()).astype(np.float32)),
+    )
+
+
+def places(ratings: pd.DataFrame) -> np.ndarray:
+    """Return the place of each rating among its user's, from 1, float32 `[N]`; equal times share one."""
+    return ratings.groupby("user_id")["timestamp"].rank("min").to_numpy(np.float32)
+
+
+def make_rows(ratings: pd.DataFrame, indices: Indices, place: np.ndarray | None = None) -> dict:
+    """Return the columns that a batch has; `place` is by default later than everything in train."""
+    later = np.full(len(ratings), np.inf, np.float32)
+    rows = {
+        "user_index": indices.user_index(ratings["user_id"]),
+        "movie_index": indices.movie_index(ratings["movie_id"]),
+        "rating": ratings["rating"].to_numpy(np.float32),
+    }
+    return rows | {"place": later if place is None else place}
+
+
+def train(model, rows: dict, epochs: int, seed: int = 0, callbacks: tuple = ()) -> pd.DataFrame:
+    """Train with dense Adam on shuffled batches; return Keras's history, one row an epoch."""
+    model.compile(optimizer=tf.keras.optimizers.legacy.Adam(LEARNING_RATE))
+    stream = features.batches(rows, BATCH_SIZE, seed)
+    steps = max(1, len(rows["rating"]) // BATCH_SIZE)
+    fitted = model.fit(stream, epochs=epochs, steps_per_epoch=steps, verbose=0, callbacks=list(callbacks))
+    return pd.DataFrame(fitted.history).assign(epoch=range(1, epochs + 1))
+
+
+def rmse(model, ratings: pd.DataFrame, indices: Indices) -> float:
+    """Return the error of the predicted stars on later ratings."""
+    rows = make_rows(ratings, indices)
+    return float(
+        metrics.rmse(model({name: tf.constant(column) for name, column in rows.items()})[:, 0], rows["rating"])
+    )
+
+
+def score(model: TwoTowers, user_index: np.ndarray) -> np.ndarray:
+    """Return how well each movie fits on each user's list now, float32 `[U, num_movies]`."""
+    later = tf.fill([len(user_index)], np.float32(np.inf))
+    x = model.user_vector({"user_index": tf.constant(user_index), "place": later})
+    movie = tf.range(model.known.num_movies)
+    candidates = model.candidate(movie, model.movie_vector(movie))
+    return tf.matmul(model.query(x), candidates, transpose_b=True).numpy()
