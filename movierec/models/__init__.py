@@ -10,7 +10,16 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "attention": ["CausalSelfAttention", "LOSSES", "SequenceModel"],
-        "first_hybrid": ["FirstHybrid", "MatrixFactorisation", "TwoTowers", "WithBag", "WithFeatures", "WithMLP"],
+        "first_hybrid": [
+            "FirstHybrid",
+            "MatrixFactorisation",
+            "Step",
+            "TwoTowers",
+            "WithBag",
+            "WithFeatures",
+            "WithMLP",
+            "WithPopularity",
+        ],
         "history": ["Entries", "GAP_EDGES_SECONDS", "History", "Lists", "Matrix", "make_history", "newest", "windows"],
         "hybrid": ["HEADS", "HybridModel"],
         "layers": ["Draws", "SeededModel", "check_above_zero", "deterministic_ops"],

@@ -1,4 +1,4 @@
-"""The student's hybrid: six small models, each of which adds one part to the one before.
+"""The student's hybrid: small models, each of which adds one part to the one before.
 
 They are typed in notebooks/05_hybrid_model, and a test holds the classes there equal to these. `HybridModel`, the
 package's own, starts from the same parts and adds five more: notebooks/06_training.
@@ -24,43 +24,64 @@ def table(rows: int, columns: int) -> tf.keras.layers.Embedding:
     return tf.keras.layers.Embedding(rows, columns, tf.keras.initializers.RandomNormal(stddev=0.1))
 
 
-class MatrixFactorisation(tfrs.Model):
-    """Step 1. Stars are the mean, two biases and the dot product of two vectors."""
+def zeros(rows: int) -> tf.keras.layers.Embedding:
+    """Return an embedding of one number a row, from 0: a bias."""
+    return tf.keras.layers.Embedding(rows, 1, "zeros")
+
+
+class Step(tfrs.Model):
+    """What all steps do: two vectors, the loss of a task, a penalty on long vectors."""
 
     def __init__(self, known, dim=DIM, penalty=PENALTY):
         super().__init__()
         self.known, self.dim, self.penalty = known, dim, penalty
-        self.user, self.movie = table(known.num_users, dim), table(known.num_movies, dim)
-        self.user_bias = tf.keras.layers.Embedding(known.num_users, 1, "zeros")
-        self.movie_bias = tf.keras.layers.Embedding(known.num_movies, 1, "zeros")
-        self.stars_task = tfrs.tasks.Ranking(loss=tf.keras.losses.MeanSquaredError())
 
-    def user_vector(self, batch):
-        return self.user(batch["user_index"])  # [batch, dim]
-
-    def movie_vector(self, movie_index):
-        return self.movie(movie_index)  # [batch, dim]
-
-    def stars(self, batch, x, y, training=False):
-        bias = self.user_bias(batch["user_index"]) + self.movie_bias(batch["movie_index"])
-        return self.known.mean + bias + tf.reduce_sum(x * y, axis=1, keepdims=True)
+    def vectors(self, batch):
+        """Return x and y, vectors of the users and the movies, [batch, dim] each."""
+        return self.user_vector(batch), self.movie_vector(batch["movie_index"])
 
     def call(self, batch, training=False):
-        x, y = self.user_vector(batch), self.movie_vector(batch["movie_index"])
-        return self.stars(batch, x, y, training)  # [batch, 1]
-
-    def task_loss(self, batch, x, y, training):
-        stars = self.stars(batch, x, y, training)
-        return self.stars_task(labels=batch["rating"][:, None], predictions=stars)
+        """Predict stars, [batch, 1]."""
+        return self.stars(batch, *self.vectors(batch), training)
 
     def compute_loss(self, batch, training=False):
-        x, y = self.user_vector(batch), self.movie_vector(batch["movie_index"])
+        """Add a penalty on long vectors to the loss of the task."""
+        x, y = self.vectors(batch)
         length = tf.reduce_mean(tf.reduce_sum(x**2 + y**2, axis=1))
         return self.task_loss(batch, x, y, training) + self.penalty * length
 
 
+class MatrixFactorisation(Step):
+    """Step 1. Stars are the mean, two biases and the dot product of two vectors."""
+
+    def __init__(self, known, **settings):
+        super().__init__(known, **settings)
+        users, movies = known.num_users, known.num_movies
+        self.user, self.movie = table(users, self.dim), table(movies, self.dim)
+        self.user_bias, self.movie_bias = zeros(users), zeros(movies)
+        self.stars_task = tfrs.tasks.Ranking(loss=tf.keras.losses.MeanSquaredError())
+
+    def user_vector(self, batch):
+        """Look up the row of each user, [batch, dim]."""
+        return self.user(batch["user_index"])
+
+    def movie_vector(self, movie_index):
+        """Look up the row of each movie, [batch, dim]."""
+        return self.movie(movie_index)
+
+    def stars(self, batch, x, y, training=False):
+        """Add up mean, biases and dot product, [batch, 1]."""
+        bias = self.user_bias(batch["user_index"]) + self.movie_bias(batch["movie_index"])
+        return self.known.mean + bias + tf.reduce_sum(x * y, axis=1, keepdims=True)
+
+    def task_loss(self, batch, x, y, training):
+        """Compare the predicted stars with those given."""
+        stars = self.stars(batch, x, y, training)
+        return self.stars_task(labels=batch["rating"][:, None], predictions=stars)
+
+
 class WithFeatures(MatrixFactorisation):
-    """Step 2. Both vectors also get what is known: genres, year; age, gender, occupation."""
+    """Step 2. Both vectors also get what is known of the movie and of the user."""
 
     def __init__(self, known, **settings):
         super().__init__(known, **settings)
@@ -68,10 +89,12 @@ class WithFeatures(MatrixFactorisation):
         self.about_movie = tf.keras.layers.Dense(self.dim, use_bias=False)
 
     def user_vector(self, batch):
+        """Add the vectors of age group, gender and occupation."""
         about = tf.gather(self.known.user_features, batch["user_index"])
         return super().user_vector(batch) + self.about_user(about)
 
     def movie_vector(self, movie_index):
+        """Add the vectors of genres and year."""
         about = tf.gather(self.known.movie_features, movie_index)
         return super().movie_vector(movie_index) + self.about_movie(about)
 
@@ -84,10 +107,12 @@ class WithBag(WithFeatures):
         self.watched = tf.keras.layers.Dense(self.dim, use_bias=False)
 
     def bag(self, batch):
-        place = tf.gather(self.known.place, batch["user_index"])  # [batch, num_movies]
+        """Mark with 1 what each user rated before this row, [batch, num_movies]."""
+        place = tf.gather(self.known.place, batch["user_index"])
         return tf.cast((place > 0) & (place < batch["place"][:, None]), tf.float32)
 
     def user_vector(self, batch):
+        """Add the vectors of the watched movies, over the root of how many they are."""
         bag = self.bag(batch)
         count = tf.maximum(tf.reduce_sum(bag, axis=1, keepdims=True), 1)
         return super().user_vector(batch) + self.watched(bag / tf.sqrt(count))
@@ -104,33 +129,44 @@ class WithMLP(WithBag):
         self.mlp.add(tf.keras.layers.Dense(1, kernel_initializer="zeros"))
 
     def stars(self, batch, x, y, training=False):
+        """Add what the network says of x, y and x ⊙ y."""
         deep = self.mlp(tf.concat([x, y, x * y], axis=1), training=training)
         return super().stars(batch, x, y, training) + deep
 
 
-class TwoTowers(WithBag):
-    """Step 5. A list: among the films of the batch, which one did this user rate?"""
+class WithPopularity(WithBag):
+    """Step 5, the scores. One product is sharpness × ⟨x, y⟩ + the movie's popularity."""
 
-    def __init__(self, known, logq=True, sharpness=1.0, **settings):
+    def __init__(self, known, sharpness=1.0, **settings):
         super().__init__(known, **settings)
-        self.logq, self.sharpness = logq, sharpness
-        self.popularity = tf.keras.layers.Embedding(known.num_movies, 1, "zeros")
-        cross_entropy = tf.keras.losses.CategoricalCrossentropy(from_logits=True)
-        self.list_task = tfrs.tasks.Retrieval(loss=cross_entropy, remove_accidental_hits=True)
+        self.sharpness = sharpness
+        self.popularity = zeros(known.num_movies)
 
     def query(self, x):
-        return tf.concat([self.sharpness * x, tf.ones_like(x[:, :1])], axis=1)  # [batch, dim + 1]
+        """Put a 1 behind the user's vector, [batch, dim + 1]."""
+        return tf.concat([self.sharpness * x, tf.ones_like(x[:, :1])], axis=1)
 
     def candidate(self, movie_index, y):
+        """Put the popularity behind the movie's vector, [batch, dim + 1]."""
         return tf.concat([y, self.popularity(movie_index)], axis=1)
 
+
+class TwoTowers(WithPopularity):
+    """Step 5, the task. Which movie of the batch did this user rate?"""
+
+    def __init__(self, known, logq=True, **settings):
+        super().__init__(known, **settings)
+        self.logq = logq
+        softmax = tf.keras.losses.CategoricalCrossentropy(from_logits=True)  # its mean
+        self.list_task = tfrs.tasks.Retrieval(loss=softmax, remove_accidental_hits=True)
+
     def task_loss(self, batch, x, y, training):
+        """Ask for each row's own movie among all movies of the batch."""
         movie = batch["movie_index"]
         share = tf.gather(self.known.share, movie) if self.logq else None
-        return self.list_task(
-            self.query(x), self.candidate(movie, y), candidate_ids=movie,
-            candidate_sampling_probability=share, compute_metrics=False,
-        )  # fmt: skip
+        given = {"candidate_ids": movie, "candidate_sampling_probability": share}
+        query, candidate = self.query(x), self.candidate(movie, y)
+        return self.list_task(query, candidate, compute_metrics=False, **given)
 
 
 class FirstHybrid(TwoTowers, WithMLP):
@@ -141,6 +177,7 @@ class FirstHybrid(TwoTowers, WithMLP):
         self.weight = weight
 
     def task_loss(self, batch, x, y, training):
+        """Add the losses of both tasks."""
         stars = WithMLP.task_loss(self, batch, x, y, training)
         return stars + self.weight * TwoTowers.task_loss(self, batch, x, y, training)
 
