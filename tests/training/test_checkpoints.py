@@ -233,6 +233,17 @@ def test_a_damaged_file_is_refused_before_training_and_left_there(kept, tmp_path
         assert path.read_bytes() == damaged
 
 
+def test_whole_files_of_another_training_are_refused(kept, tmp_path):
+    """TensorFlow would read them: they have nothing wrong but that they are not those that the manifest names."""
+    shutil.copytree(kept, tmp_path / "copy")
+    with pytest.raises(Killed):
+        fit_line(checkpoints=Checkpoints(tmp_path / "other", {}), callbacks=[Kills(epoch=2)], learning_rate=0.2)
+    for path in (tmp_path / "other/slope").glob("ckpt-2.*"):
+        shutil.copy(path, tmp_path / "copy/slope")
+    with pytest.raises(ValueError, match="is no checkpoint of movierec .*ckpt-2.* has another checksum"):
+        fit_line(checkpoints=Checkpoints(tmp_path / "copy", {}))
+
+
 def test_a_weight_that_is_not_finite_is_neither_kept_nor_restored(kept, tmp_path, monkeypatch):
     shutil.copytree(kept, tmp_path, dirs_exist_ok=True)
 
