@@ -275,12 +275,15 @@ def test_a_link_to_the_file_is_the_file(path):
         assert _kept(other) == 2
 
 
-def test_only_the_owner_may_read_it_and_an_older_store_is_closed_to_others_too(path):
+def test_only_the_owner_may_read_it_and_an_older_store_is_closed_to_others_too(path, monkeypatch):
     def modes():
         return {oct(file.stat().st_mode & 0o777) for file in path.parent.iterdir()}
 
+    opened, real = [], os.open
+    monkeypatch.setattr(os, "open", lambda *arguments: opened.append(arguments[2:]) or real(*arguments))
     with EventStore(path) as store:
         store.append(VIEW)
+        assert opened == [(0o600,)]  # from its first moment
         assert modes() == {"0o600"} and len(list(path.parent.iterdir())) == 3
     path.chmod(0o644)
     with EventStore(path) as store:
@@ -402,6 +405,27 @@ with EventStore({str(path)!r}) as store:
         assert other.returncode == 0 and len(store) == 30 + number
         assert len(store.of(2)) == 30 and store.of(3) == []
     assert _kept(path) == 30 + number
+
+
+def test_a_commit_of_another_program_is_not_taken_for_damage(path):
+    """Otherwise each of its commits would cost a look at the whole file."""
+    with EventStore(path) as store, EventStore(path) as other:
+        store.append(VIEW)
+        other.append(CLICK)
+        other.file.settle()
+        connect, store.file._connect = store.file._connect, None
+        store.append(VIEW)
+        assert len(store) == len(other) == 3
+        store.file._connect = connect
+
+
+def test_a_group_is_written_whole_or_not_at_all(path):
+    with EventStore(path) as store:
+        for _ in range(2):
+            with pytest.raises(OSError, match="NOT NULL constraint failed"):
+                store.file.write("INSERT INTO event VALUES (NULL, ?, 1, 'view', NULL, 0)", [(1,), (None,)])
+        store.append(VIEW)
+        assert len(store) == 1
 
 
 def test_events_that_wait_together_share_one_write_to_the_disk(path, monkeypatch):
