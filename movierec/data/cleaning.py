@@ -15,6 +15,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from movierec.calls import INSTEAD_OF_RATINGS, keyed, wrong_kind
 from movierec.data.indices import PAIR, check_same_kind, check_tables, pair_repeats, published_ids
 from movierec.data.tables import RATINGS, MovieLens, check_has
 from movierec.data.units import is_seconds, say, seconds
@@ -140,10 +141,9 @@ def check_columns(ratings: pd.DataFrame, name: str, is_part: bool = True) -> pd.
     `published_ids`, finite stars, and times that can be read.
     """
     if not isinstance(ratings, pd.DataFrame):
-        raise ValueError(
-            f"`{name}` must be a DataFrame, got {type(ratings).__name__}. "
-            '`movierec.load("ml-100k").ratings` is such a table.'
-        )
+        raise wrong_kind(ratings, name, "a DataFrame", INSTEAD_OF_RATINGS)
+    for column in PAIR:
+        ratings = keyed(ratings, column)
     check_has(ratings, name, PAIR, 'movierec.load("ml-100k").ratings')
     if ratings.empty:
         raise ValueError(f"`{name}` has no row. A split needs ratings in train and in test.")
