@@ -183,7 +183,9 @@ class Weeks(NamedTuple):
         """Return Unix seconds, float64 `[N]`, of times in any unit; NaN where there is none, or train has none."""
         found = np.full(len(ratings), np.nan)
         if "timestamp" in ratings and self.count:
-            there = (ratings["timestamp"].notna() & (ratings["timestamp"] != 0)).to_numpy(bool)  # 0: not known
+            is_zero = (ratings["timestamp"] == 0).fillna(False).to_numpy(bool)  # not known, whatever the unit
+            there = ratings["timestamp"].notna().to_numpy() & ~is_zero
+            found[is_zero] = 0
             found[there] = seconds(ratings["timestamp"][there], is_part=True)
         return found
 
