@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import json
 import re
 import time
 from collections import defaultdict
@@ -18,7 +19,7 @@ import pandas as pd
 from movierec.calls import INSTEAD_OF_RATINGS, keyed, wrong_kind
 from movierec.data.indices import PAIR, check_same_kind, check_tables, pair_repeats, published_ids
 from movierec.data.tables import RATINGS, MovieLens, check_has
-from movierec.data.units import is_seconds, say, seconds
+from movierec.data.units import has_time, is_seconds, say, seconds
 from movierec.scale import Scale, checked_scale, find_scale, has_stars, on_scale
 
 LOG = ["problem", "found", "decision", "removed"]  # columns
@@ -107,10 +108,11 @@ def check_once(ratings: pd.DataFrame, name: str) -> None:
     """Raise ValueError if a user's rating of a movie is there twice."""
     if pair_repeats(ratings):
         repeated = ratings.duplicated(PAIR).to_numpy()
+        in_time = '.sort_values("timestamp", kind="stable")' if has_time(ratings) else ""
         raise ValueError(
             f"`{name}` must hold each user's rating of a movie once; {repeated.sum():,} of {len(ratings):,} rows "
             f"repeat one, e.g. {ratings[repeated][PAIR].head(3).to_numpy().tolist()}. "
-            'Try ratings.drop_duplicates(["user_id", "movie_id"], keep="last").'
+            f'Keep the newest: ratings{in_time}.drop_duplicates({json.dumps(PAIR)}, keep="last").'
         )
 
 
