@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import difflib
 import functools
-import json
 import re
 import time
 from collections import defaultdict
@@ -111,8 +110,8 @@ def check_once(ratings: pd.DataFrame, name: str) -> None:
         in_time = '.sort_values("timestamp", kind="stable")' if has_time(ratings) else ""
         raise ValueError(
             f"`{name}` must hold each user's rating of a movie once; {repeated.sum():,} of {len(ratings):,} rows "
-            f"repeat one, e.g. {ratings[repeated][PAIR].head(3).to_numpy().tolist()}. "
-            f'Keep the newest: ratings{in_time}.drop_duplicates({json.dumps(PAIR)}, keep="last").'
+            f"repeat one, e.g. {ratings[repeated][PAIR].head(3).to_numpy().tolist()}. Keep the newest: "
+            f'ratings{in_time}.drop_duplicates(["user_id", "movie_id"], keep="last").'
         )
 
 
