@@ -92,7 +92,7 @@ def test_files_are_cached_by_path_and_by_content(own, tmp_path, monkeypatch):
         ("r.csv", RATINGS.replace("\n", "\r\n"), ""),
         ("r.csv", "\ufeff" + RATINGS, ""),
         ("r.csv", RATINGS.encode("utf-16"), ""),
-        ("r.csv.gz", gzip.compress(RATINGS.encode(, mtime=0)), ""),
+        ("r.csv.gz", gzip.compress(RATINGS.encode(), mtime=0), ""),
         ("r.csv", "sep=;\n" + RATINGS.replace(",", ";"), "semicolons"),
         ("r.csv", RATINGS.replace("\n", ",,,\n") + "\n,,,,\n", "1 rows with nothing in their fields are left out"),
         ("r.csv", re.sub(r"(\d+),(\d)", r'"\1","\2"', RATINGS, count=1), ""),
