@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from movierec.data import download
-from movierec.data.tables import MOVIES, RATINGS, TAGS, USERS, Table, Unreadable, movie_table, read_rows
+from movierec.data.tables import MOVIES, RATINGS, TAGS, USERS, Table, find_fault, movie_table, read_rows
 
 # In the order of ML-100K's flags.
 GENRES = [
@@ -162,12 +162,14 @@ def _read_table(root: Path | zipfile.Path, table: Table, advice: str) -> pd.Data
         raise download.DataUnavailable(f"{file} is missing; found: {', '.join(there) or 'nothing'}. {advice}")
     try:
         return read_rows(file, table)
-    except Unreadable as error:
-        if error.fault is None:
+    except ValueError as error:
+        fault = find_fault(file, table)
+        if fault is None:
             raise ValueError(f"{file}: {error}. {advice}") from error
+        line, text = fault
         raise ValueError(
-            f"{file}: every line must be {table.separator.join(table.columns)!r}; line {error.fault.line} is "
-            f"{error.fault.text[:80]!r}. Mend that line, or: {advice}"
+            f"{file}: every line must be {table.separator.join(table.columns)!r}; line {line} is {text[:80]!r}. "
+            f"Mend that line, or: {advice}"
         ) from error
 
 

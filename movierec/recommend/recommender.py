@@ -12,10 +12,9 @@ from movierec.data import UNKNOWN, Indices, features, is_text
 from movierec.keras2 import tf
 from movierec.models import HybridModel, session_features
 from movierec.recommend.explain import explain, reasons
-from movierec.recommend.pickling import packed, unpacked
 from movierec.recommend.pipeline import Pipeline
 from movierec.recommend.questions import movie_of, newcomer_of, rows_of, rows_of_users, user_of, users_of
-from movierec.recommend.storage import save_members
+from movierec.recommend.storage import packed, save_members, unpacked
 from movierec.scale import FIVE_STARS
 
 COLUMNS = ["user_id", "rank", "movie_id", "title", "score", "predicted_stars"]

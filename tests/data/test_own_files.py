@@ -339,7 +339,11 @@ def test_movies_need_neither_genres_nor_titles(own):
     "name, text, said",
     [
         ("movies", MOVIES + "8,Again,\n", "have one row for each movie_id; 1 rows repeat one, e.g. [8]. Keep one"),
-        ("movies", "movie_id,title,genres,year\n7,A,,1999.5\n", "year must be a whole number or empty; 1 are neither"),
+        (
+            "movies",
+            "movie_id,title,genres,year\n7,A,,1999.5\n",
+            "year must be a whole number or empty; 1 of 1 are neither",
+        ),
         ("movies", "movie_id,title,genres\n6,A,\n7,Good, Bad,War\n", "line 3, '7,Good, Bad,War': it must have 3"),
         (
             "users",

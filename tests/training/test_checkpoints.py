@@ -183,6 +183,7 @@ def begun(split, checkerboard, small, tmp_path_factory):
     return fit
 
 
+@pytest.mark.filterwarnings("ignore:The ratings are taken for stars on the scale")  # a star higher is of ten
 def test_other_settings_and_other_data_are_another_training(begun, split, checkerboard):
     """Whatever the model learns from, or is judged by; the test part is neither."""
     settings = {"seed": 4, "epochs": 2, "heads": ("ranking",), "batch_size": 65, "optimizer": "adam", "dim": 5}
@@ -272,7 +273,7 @@ def test_a_weight_that_is_not_finite_is_neither_kept_nor_restored(kept, tmp_path
 
 def test_a_folder_that_cannot_be_written_is_said_before_there_is_something_to_lose(tmp_path):
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(OSError, match="must be a folder that can be written, for checkpoints; .*Nothing has been tr"):
+    with pytest.raises(OSError, match="folder must be a writable folder; .*Nothing has been tr"):
         Checkpoints(tmp_path / "file" / "folder", {})
     assert (tmp_path / "file").read_text() == "mine"
 

@@ -1,11 +1,12 @@
 """Your own files and tables in, the four tables of the course out, not yet cleaned.
 
-`look` sees how a text file is written, `text_files` reads it, `columns` knows what columns are called, `values` what
-stands in them. Described in data/README.md, "Your own tables".
+`columns` sees how a text file is written and what its columns are called, `text_files` reads it, `values` knows what
+stands in it. Described in data/README.md, "Your own tables".
 """
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -20,11 +21,6 @@ from movierec.data.own_tables.values import understand
 from movierec.data.tables import MovieLens, movie_table
 
 KEYS = {"movies": "movie_id", "users": "user_id"}  # one row each
-COLUMNS = {
-    "ratings": ["user_id", "movie_id", "rating", "timestamp"],
-    "users": ["user_id", "age", "gender", "occupation", "zip_code"],
-    "tags": ["user_id", "movie_id", "tag", "timestamp"],
-}
 
 
 def read_own(sources: dict[str, Path | pd.DataFrame]) -> MovieLens:
@@ -33,28 +29,23 @@ def read_own(sources: dict[str, Path | pd.DataFrame]) -> MovieLens:
     Ids are whole numbers if they are in every table, else text in every table. Warn of what is understood and not
     written as in the course; ValueError as `movielens.read`.
     """
-    found = {noun: _read(noun, source) for noun, source in sources.items()}
+    names = {noun: f"`{noun}`" if isinstance(source, pd.DataFrame) else str(source) for noun, source in sources.items()}
+    found = {noun: _read(noun, source, names[noun]) for noun, source in sources.items()}
     for key in ("user_id", "movie_id"):
         _agree_on_ids(found, key)
-    source = sources["ratings"]
-    rated = _with_stars_and_times(
-        found["ratings"], _name("ratings", source), "row" if isinstance(source, pd.DataFrame) else "line"
-    )
-    if "movies" in found:
-        movies = found["movies"]
-        _refuse_other_ids(rated, movies)
-    else:
-        movies = _movies_of(rated)
-    tables = {"ratings": rated, "users": found.get("users"), "tags": found.get("tags")}
+    row = "row" if isinstance(sources["ratings"], pd.DataFrame) else "line"
+    rated = found["ratings"] = _with_stars_and_times(found["ratings"], names["ratings"], row)
     if "tags" in found and "timestamp" not in found["tags"]:
-        tables["tags"] = found["tags"].assign(timestamp=np.int64(0))
-        units.say(
-            f"{_name('tags', sources['tags'])}: there are no times, so that each tag counts as known from the start."
-        )
+        found["tags"] = found["tags"].assign(timestamp=np.int64(0))
+        units.say(f"{names['tags']}: there are no times, so that each tag counts as known from the start.")
+    movies = found.pop("movies", None)
+    if movies is None:
+        movies = _movies_of(rated)
+    else:
+        _refuse_other_ids(rated, movies)
     shown = {
-        noun: table[[name for name in COLUMNS[noun] if name in table]].reset_index(drop=True)
-        for noun, table in tables.items()
-        if table is not None
+        noun: table[[name for name in columns.USUAL[noun] if name in table]].reset_index(drop=True)
+        for noun, table in found.items()
     }
     return MovieLens(**shown, movies=_as_movies(movies.reset_index(drop=True)))
 
@@ -67,42 +58,29 @@ def recorded(function: Callable, *arguments) -> tuple[object, list[str]]:
     return result, [str(warning.message) for warning in caught]
 
 
-def _name(noun: str, source: Path | pd.DataFrame) -> str:
-    return f"`{noun}`" if isinstance(source, pd.DataFrame) else str(source)
-
-
-def _read(noun: str, source: Path | pd.DataFrame) -> pd.DataFrame:
-    name = _name(noun, source)
-    if isinstance(source, pd.DataFrame):
-        raw, said = _columns_of(source, noun)
-        table, more = _understood(noun, raw, name, "row", None)
-    else:
-        file = TextFile(source, noun)
-        said = file.said
-        raw = file.typed()
-        try:
-            if raw is None:
-                raise ValueError
-            table, more = _understood(noun, raw, name, "line", None)
-        except ValueError:  # now slowly: what is wrong, and in which line
-            del raw
-            table, more = _understood(noun, None, name, "line", file)
-    for line in [*([f"{name}: {'; '.join(said)}."] if said else []), *more]:
-        units.say(line)
-    return _one_row_each(table, noun, name)
-
-
-def _understood(
-    noun: str, raw: pd.DataFrame | None, name: str, row: str, file: TextFile | None
-) -> tuple[pd.DataFrame, list[str]]:
+def _read(noun: str, source: Path | pd.DataFrame, name: str) -> pd.DataFrame:
+    file = table = None
     try:
-        table, said = recorded(understand, noun, file.as_text() if file else raw, row)
+        if isinstance(source, pd.DataFrame):
+            raw, said = _columns_of(source, noun)
+            table, more = recorded(understand, noun, raw, "row")
+        else:
+            file = TextFile(source, noun)
+            said = file.said
+            with contextlib.suppress(ValueError):
+                table, more = recorded(understand, noun, file.typed(), "line")
+            if table is None:  # now slowly: what is wrong, and in which line
+                table, more = recorded(understand, noun, file.as_text(), "line")
     except Misfit as fault:
         where = f"line {fault.label}, {file.line(fault.label)[:80]!r}" if file else f"row {fault.label!r}"
         raise ValueError(f"{name}, {where}: {fault}") from fault
     except ValueError as error:
+        if str(error).startswith(name):
+            raise
         raise ValueError(f"{name}: {error}") from error
-    return table, [f"{name}: {line}" for line in said]
+    for line in [*(["; ".join(said) + "."] if said else []), *more]:
+        units.say(f"{name}: {line}")
+    return _one_row_each(table, noun, name)
 
 
 def _columns_of(frame: pd.DataFrame, noun: str) -> tuple[pd.DataFrame, list[str]]:

@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from movierec.data.own_tables.look import HEAD, look_at, strip, type_of
-from movierec.data.tables import ROWS, UNIT, Table, read_rows
+from movierec.data.own_tables.columns import HEAD, look_at, strip, type_of
+from movierec.data.tables import UNIT, Table, read_rows
 
 MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+ROWS = 1 << 18  # that are made a table at once
 OTHER_KINDS = {
     b"PAR1": ("a Parquet file", "read_parquet({!r})"),
     b"ARROW1": ("a Feather file", "read_feather({!r})"),
@@ -52,22 +53,19 @@ class TextFile:
         self.look = look_at(head, path, noun)
         self.said = list(self.look.said)
 
-    def typed(self) -> pd.DataFrame | None:
-        """Return the columns as numbers and text, as fast as pandas parses; None if that needs a slower look."""
+    def typed(self) -> pd.DataFrame:
+        """Return the columns as numbers and text, as fast as pandas parses; ValueError if that needs a slower look."""
         is_plain = self.encoding == "utf-8" or (self.encoding == "utf-8-sig" and self.look.header > 0)
         if not is_plain or b'"' in self.content or self.path.stat().st_size != len(self.content):
-            return None
+            raise ValueError("it must be read field by field")
         names = self.look.names
         fields = {place: [row[place] for row in self.look.rows if place < len(row)] for place in range(len(names))}
         types = {name or f"skip {place}": type_of(name, fields[place]) for place, name in enumerate(names)}
         ids = [name for name in types if name.endswith("_id") and types[name] == "int64"]
         if ids and _has_leading_zero(self.content):
             types |= dict.fromkeys(ids, "str")
-        try:
-            rows = read_rows(self.path, Table(self.path.name, types, self.look.separator, header=self.look.header))
-            return rows.set_axis(rows.index + self.look.header + 1)  # the lines, unless some are empty
-        except (ValueError, OverflowError, csv.Error):
-            return None
+        rows = read_rows(self.path, Table(self.path.name, types, self.look.separator, header=self.look.header))
+        return rows.set_axis(rows.index + self.look.header + 1)  # the lines, unless some are empty
 
     def as_text(self) -> pd.DataFrame:
         """Return the columns as text, the index being the line; raise Misfit for a row that does not fit."""

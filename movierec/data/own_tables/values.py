@@ -54,7 +54,7 @@ def understand(noun: str, raw: pd.DataFrame, row: str) -> pd.DataFrame:
             'then ask for this one as somebody new: see data/README.md, "Your own tables".'
         )
     if "rating" in raw:
-        found["rating"] = _numbers(raw["rating"], "rating")
+        found["rating"] = _numbers(raw["rating"])
     if "timestamp" in raw:
         times = raw["timestamp"]
         found["timestamp"] = units.seconds(times, "timestamp", row) if len(raw) else times.astype("int64")
@@ -70,11 +70,11 @@ def _text(column: pd.Series) -> pd.Series:
 def _ids(column: pd.Series, row: str) -> pd.Series:
     """Return whole numbers, int32 or int64, if all ids are; else text without spaces around it."""
     name = str(column.name)
+    must_whole = "whole numbers or text", "have a fraction"
+    letter = f'If they are names, put a letter in front: "u" + table.{name}.astype(str).'
     if pd.api.types.is_float_dtype(column.dtype):
         _refuse_no_ids(column, column.isna().to_numpy(), row)
-        fraction = (column % 1 != 0).to_numpy(bool)
-        if fraction.any():
-            raise _fraction(column, fraction)
+        _refuse(column, (column % 1 != 0).to_numpy(bool), *must_whole, letter)
         return column.astype("int64")
     if pd.api.types.is_integer_dtype(column.dtype) and not column.hasnans and column.dtype != "uint64":
         return column if column.dtype in ("int32", "int64") else column.astype("int64")
@@ -87,8 +87,8 @@ def _ids(column: pd.Series, row: str) -> pd.Series:
     if is_whole.all() and all(-(2**63) <= number < 2**63 for number in numbers):
         values = pd.Series(np.array(numbers, np.int64)[codes], column.index)
         return values.astype("int32") if values.between(-(2**31), 2**31 - 1).all() else values
-    if names.str.fullmatch(NUMBER.pattern).all() and names.str.contains(r"\.\d*[1-9]").any():
-        raise _fraction(column, names.str.contains(r"\.\d*[1-9]").to_numpy(bool)[codes])
+    if names.str.fullmatch(NUMBER.pattern).all():
+        _refuse(column, names.str.contains(r"\.\d*[1-9]").to_numpy(bool)[codes], *must_whole, letter)
     if (~is_whole).sum() * 10 < is_whole.sum() and not names[~is_whole].str.isdigit().any():
         stray = np.flatnonzero(~is_whole[codes])
         units.say(
@@ -115,16 +115,15 @@ def _refuse_no_ids(column: pd.Series, missing: np.ndarray, row: str) -> None:
         )
 
 
-def _fraction(column: pd.Series, wrong: np.ndarray) -> Misfit:
+def _refuse(column: pd.Series, wrong: np.ndarray, must: str, are: str, advice: str) -> None:
+    """Raise Misfit if any value is wrong, for instance "must be a number or empty; 2 of 9 are neither, e.g. …"."""
     found = column[wrong]
-    return Misfit(
-        found.index[0],
-        f"{column.name} must be whole numbers or text; {len(found):,} of {len(column):,} have a fraction, e.g. "
-        f'{found.head(3).tolist()}. If they are names, put a letter in front: "u" + table.{column.name}.astype(str).',
-    )
+    if len(found):
+        counted = f"{len(found):,} of {len(column):,} {are}, e.g. {found.head(3).tolist()}"
+        raise Misfit(found.index[0], f"{column.name} must be {must}; {counted}. {advice}")
 
 
-def _numbers(column: pd.Series, name: str) -> pd.Series:
+def _numbers(column: pd.Series) -> pd.Series:
     """Return finite numbers, NaN where a field is empty; "4,5" is 4.5."""
     if pd.api.types.is_numeric_dtype(column.dtype):
         values = column if column.dtype == "float32" else column.astype("float64")
@@ -135,32 +134,22 @@ def _numbers(column: pd.Series, name: str) -> pd.Series:
         values = pd.to_numeric(text, errors="coerce").astype("float64")
         rest = text[values.isna() & text.notna()]
         if rest.str.fullmatch(r"[+-]?\d*,\d+").any():
-            units.say(f"{name} has decimal commas: {rest.iloc[0]!r} is read as {rest.iloc[0].replace(',', '.')}.")
+            units.say(
+                f"{column.name} has decimal commas: {rest.iloc[0]!r} is read as {rest.iloc[0].replace(',', '.')}."
+            )
             values = pd.to_numeric(text.str.replace(",", "."), errors="coerce").astype("float64")
         wrong = ((values.isna() & text.notna()) | np.isinf(values)).to_numpy(bool)
-    if wrong.any():
-        found = column[wrong]
-        raise Misfit(
-            found.index[0],
-            f"{name} must be a number or empty; {len(found):,} of {len(column):,} are neither, e.g. "
-            f"{found.head(3).tolist()}. Correct them, or leave these rows out.",
-        )
+    _refuse(column, wrong, "a number or empty", "are neither", "Correct them, or leave these rows out.")
     return values.astype("float32")
 
 
 def _whole_numbers(column: pd.Series) -> pd.Series:
     """Return float64, whole or NaN; of a date such as 1995-12-22, the year."""
-    name = str(column.name)
-    if name == "year" and not pd.api.types.is_numeric_dtype(column.dtype):
-        column = _text(column).str.replace(r"^(\d{4})[-/]\d.*", r"\1", regex=True).rename(name)
-    values = _numbers(column, name).astype("float64")
-    wrong = (values % 1 != 0) & values.notna()
-    if wrong.any():
-        raise Misfit(
-            values.index[wrong][0],
-            f"{name} must be a whole number or empty; {wrong.sum():,} are neither, e.g. "
-            f"{column[wrong].head(3).tolist()}. Correct these, or leave the column out.",
-        )
+    if column.name == "year" and not pd.api.types.is_numeric_dtype(column.dtype):
+        column = _text(column).str.replace(r"^(\d{4})[-/]\d.*", r"\1", regex=True)
+    values = _numbers(column).astype("float64")
+    wrong = ((values % 1 != 0) & values.notna()).to_numpy(bool)
+    _refuse(column, wrong, "a whole number or empty", "are neither", "Correct these, or leave the column out.")
     return values
 
 
@@ -184,16 +173,12 @@ def _genres(column: pd.Series) -> pd.Series:
     marks = others or (["/"] if slash.any() else [])
     if marks and marks != ["|"]:
         units.say(f"genres are separated by {' or '.join(map(repr, marks))}: they are written with | between them.")
-    known = {}
-    result = []
-    for value in values:
-        if isinstance(value, str):
-            if value not in known:
-                known[value] = _joined(_genre_list(value, marks))
-            result.append(known[value])
-        else:
-            result.append(_joined(_genre_list(value, marks)))
-    return pd.Series(pd.array(result, dtype="str"), column.index)
+    known = {
+        text: _joined(_genre_list(text, marks))
+        for text in values[values.map(lambda value: isinstance(value, str))].unique()
+    }
+    joined = [known[value] if isinstance(value, str) else _joined(_genre_list(value, marks)) for value in values]
+    return pd.Series(pd.array(joined, dtype="str"), column.index)
 
 
 def _genre_list(value: object, marks: list[str]) -> list:
