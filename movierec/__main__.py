@@ -95,6 +95,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_train_options(train: argparse.ArgumentParser) -> None:
     add = train.add_argument
+    count = _number(int, "1 or more", lambda number: number >= 1)
+    share = _number(float, "a share from 0 to below 0.5", lambda number: 0 <= number < 0.5)
+    rate = _number(float, "a number above 0", lambda number: 0 < number < float("inf"))
     add("data", help="ml-100k … ml-32m, or the path of your own file of ratings, e.g. ratings.csv")
     add("folder", help="where the model is saved")
     for name in ("movies", "users", "tags"):
@@ -104,24 +107,24 @@ def _add_train_options(train: argparse.ArgumentParser) -> None:
     splits = ("by_user_time", "by_time", "leave_last", "random")
     split = "what is tested: each user's newest ratings, everybody's newest, each user's last one, or any; "
     add("--split", choices=splits, default=splits[0], help=f"{split}default: %(default)s")
-    add("--validation", type=_share, default=0.1, help="share of the ratings by which epochs are judged")
-    add("--test", type=_share, default=0.1, help="share of the ratings that is measured at the end")
+    add("--validation", type=share, default=0.1, help="share of the ratings by which epochs are judged")
+    add("--test", type=share, default=0.1, help="share of the ratings that is measured at the end")
     add("--liked-from", type=float, metavar="STARS", help="a film counts as liked from here on; default: 4 of 5 stars")
     heads = "stars to predict ratings, ranking for lists; default: both"
     add("--heads", nargs="+", choices=("stars", "ranking"), default=["stars", "ranking"], help=heads)
     add("--checkpoint", metavar="FOLDER", help="a folder; the same command resumes there after a crash")
-    add("--workers", type=_whole(1), default=1, help="processes on this machine that share each batch")
+    add("--workers", type=count, default=1, help="processes on this machine that share each batch")
     trusted = (
         "with --workers, where this machine has no network of their own for them (Linux has, for root or with user "
         "namespaces): let anybody in your network reach TensorFlow's server, which asks for no password"
     )
     add("--trusted-network", action="store_true", help=trusted)
-    add("--epochs", type=_whole(1), default=80, help="at most this many for each head; default: %(default)s")
+    add("--epochs", type=count, default=80, help="at most this many for each head; default: %(default)s")
     patience = "epochs without a better validation before stopping; default: %(default)s"
-    add("--patience", type=_whole(1), default=5, help=patience)
-    add("--learning-rate", type=_above_zero, help="of the stars head; default: .001")
-    add("--ranking-learning-rate", type=_above_zero, help="of the ranking head; default: .004")
-    add("--seed", type=_whole(0), default=0)
+    add("--patience", type=count, default=5, help=patience)
+    add("--learning-rate", type=rate, help="of the stars head; default: .001")
+    add("--ranking-learning-rate", type=rate, help="of the ranking head; default: .004")
+    add("--seed", type=_number(int, "0 or more", lambda number: number >= 0), default=0)
 
 
 def _doctor(options, arguments) -> int:
@@ -215,27 +218,15 @@ def _farewell(options, arguments: list[str], code: int) -> str:
     return f"{by}; nothing is kept. A training with --checkpoint can be resumed by the same command: {again}"
 
 
-def _whole(least: int):
-    """Return a reader of options that are whole numbers from `least` on."""
+def _number(kind, must: str, holds):
+    """Return a reader of options that are numbers of a kind, int or float, for which `holds` holds."""
 
-    def whole_number(text: str) -> int:
-        if int(text) < least:
-            raise argparse.ArgumentTypeError(f"must be {least} or more, got {text}")
-        return int(text)
+    def number(text: str):
+        if not holds(value := kind(text)):
+            raise argparse.ArgumentTypeError(f"must be {must}, got {text}")
+        return value
 
-    return whole_number
-
-
-def _share(text: str) -> float:
-    if not 0 <= float(text) < 0.5:
-        raise argparse.ArgumentTypeError(f"must be a share from 0 to below 0.5, got {text}")
-    return float(text)
-
-
-def _above_zero(text: str) -> float:
-    if not 0 < float(text) < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be a number above 0, got {text}")
-    return float(text)
+    return number
 
 
 if __name__ == "__main__":

@@ -26,6 +26,21 @@ ALSO_KNOWN_AS = {  # names in other libraries
     "embedding_dim": "dim",
 }
 
+INSTEAD_OF_A_SPLIT = {  # kind of argument -> what to call
+    "": "movierec.split_by_user_time(data.ratings)",
+    "DataFrame": "movierec.split_by_user_time(ratings), and fit_hybrid(split)",
+    "MovieLens": "movierec.split_by_user_time(data.ratings), and fit_hybrid(split, data.movies, data.users)",
+    "path": 'movierec.split_by_user_time(movierec.read("ratings.csv").ratings), and fit_hybrid(split)',
+    "list": "one of them, such as fit_hybrid(splits[0])",
+    "tuple": "fit_hybrid(movierec.Split(train, validation, test))",
+}
+INSTEAD_OF_RATINGS = {  # kind of argument -> what to call
+    "": 'movierec.load("ml-100k").ratings',
+    "MovieLens": "data.ratings",
+    "Split": "fit_hybrid(split): it is split already",
+    "path": 'movierec.read("ratings.csv").ratings',
+}
+
 
 class WrongKeyword(TypeError, ValueError):
     """A keyword that a function does not have: a TypeError, as Python's own, and a ValueError, as of wrong settings."""
@@ -112,18 +127,14 @@ def as_table(table, name: str, key: str) -> pd.DataFrame:
         noun = name.removeprefix("about_")
         tries = {"": f"{name}=pandas.DataFrame(…)", "MovieLens": f"{name}=data.{noun}"}
         raise wrong_kind(table, name, "a DataFrame", tries | {"path": f"{name}=pandas.read_csv({str(table)!r})"})
+    table = keyed(table, key)
     if key in table:
         return table
-    if key in table.index.names:
-        return table.reset_index(level=key)
-    alike = [column for column in table if _plain(column) == _plain(key)]
-    if len(alike) == 1:
-        return table.rename(columns={alike[0]: key})
     columns = list(map(str, table.columns))
     likely = [one for one in columns if _plain(one) in ("id", key.split("_")[0])]
     other = likely[0] if likely else nearest(key, columns) or "…"
     advice = f'{name}.rename(columns={{"{other}": "{key}"}})'
-    if {"user_id", "movie_id"} & set(columns) and not name.startswith("about"):  # the other table
+    if name in ("movies", "users") and {"user_id", "movie_id"} & set(columns):  # the other table
         advice = "fit_hybrid(split, movies, users), in this order"
     raise ValueError(f"`{name}` needs {key}; it has {', '.join(columns)}. Try {advice}.")
 
@@ -133,6 +144,14 @@ def genre_texts(genres: pd.Series) -> pd.Series:
     lists = list, tuple, set, frozenset, np.ndarray
     texts = genres.astype(object).map(lambda one: "|".join(map(str, one)) if isinstance(one, lists) else one)
     return texts.astype(object).fillna("")
+
+
+def keyed(table: pd.DataFrame, key: str) -> pd.DataFrame:
+    """Return the table with the column `key`, if it is its index or spelt in another way; else as it is."""
+    if key not in table and key in table.index.names:
+        return table.reset_index(level=key)
+    alike = [] if key in table else [column for column in table if _plain(column) == _plain(key)]
+    return table.rename(columns={alike[0]: key}) if len(alike) == 1 else table
 
 
 def _plain(name) -> str:

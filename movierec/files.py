@@ -13,6 +13,7 @@ import math
 import os
 import secrets
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -170,26 +171,22 @@ def check_writable(folder: str | os.PathLike, num_bytes: int = 0) -> None:
     """
     folder = Path(folder).expanduser().absolute()
     new = [path for path in [folder, *folder.parents] if not path.exists()]
-    probe = folder / f"{PART}{secrets.token_hex(6)}"
     try:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with open(probe, "xb") as file:
-                file.write(b"probe")
-                if num_bytes and hasattr(os, "posix_fallocate"):
-                    os.posix_fallocate(file.fileno(), 0, num_bytes)
-                file.flush()
-                os.fsync(file.fileno())
-            if shutil.disk_usage(folder).free < num_bytes and not hasattr(os, "posix_fallocate"):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"probe")
+            if num_bytes and hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, num_bytes)
+            elif shutil.disk_usage(folder).free < num_bytes:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        finally:
-            with contextlib.suppress(OSError):
-                probe.unlink()
-            for path in new:
-                with contextlib.suppress(OSError):
-                    path.rmdir()
+            file.flush()
+            os.fsync(file.fileno())
     except OSError as error:
         raise storage_error(error, folder, num_bytes) from error
+    finally:
+        for path in new:
+            with contextlib.suppress(OSError):
+                path.rmdir()
 
 
 def storage_error(error: Exception, folder: str | os.PathLike, num_bytes: float = 0, advice: str = "") -> OSError:

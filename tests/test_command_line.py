@@ -104,8 +104,8 @@ def test_what_is_wrong_is_said_before_workers_are_launched_or_anything_is_traine
         ([ratings, both, "--checkpoint", under], "must be a writable folder"),
         ([ratings, both, "--checkpoint", both], "need two folders"),
         (["ml-100k", both, "--movies", "m.csv", "--scale", "0", "10"], "--movies, --scale is for files of your own"),
-        ([ratings, both, "--liked-from", "9"], "are 5 at most, and liked is 9 or more. Name another least rating, e.g. "
-         "--liked-from 5. Or train --heads stars"),
+        ([ratings, both, "--liked-from", "9"], "rating is 5, and 40 of them are in train. --liked-from says what is "
+         "liked, e.g. --liked-from 5. Or train --heads stars"),
         ([ratings, both, "--test", "0.01"], "Raise --test, or use --split leave_last."),
     ):  # fmt: skip
         assert main(["train", *arguments]) == 1, arguments
@@ -191,7 +191,7 @@ def test_a_test_part_that_nobody_likes_is_said_before_and_the_model_is_saved(fil
     ratings.to_csv(files / "ratings.csv", index=False)
     assert train(files, "--epochs", "1", "--split", "leave_last", "--heads", "ranking") == 0
     out, notes = capsys.readouterr()
-    assert "the lists will not be measured, no film of test is liked" in notes and "--liked-from 1." in notes
+    assert "the lists will not be measured, no user of test has a movie" in notes and "--liked-from 1." in notes
     assert [line.split()[7] for line in out.splitlines()][-1] == "saved"
     assert movierec.load_model(files / "model").best_epochs == {"ranking": 1}
 

@@ -171,3 +171,18 @@ def test_without_stars_there_are_lists_alone_and_the_most_watched_comes_first(sm
         movierec.fit_hybrid(split, heads=("stars",))
     measured = evaluate_ranking(model.score, split, model.indices, k=2, liked_from=4)
     assert measured.index.tolist() == [1, 3]  # what was watched is what was liked
+
+
+def test_liked_are_never_films_below_the_middle_of_the_users_stars(thin, in_five):
+    """Half of a user's films have at least the middle: the median, the lower one of two."""
+    table = in_five.recommend([100, 101, 110, 117], because=True)
+    stars = thin.train.assign(title=thin.train["movie_id"].map(in_five.movies.set_index("movie_id")["title"]))
+    stars = stars.set_index(["user_id", "title"])["rating"]
+    named = 0
+    for user_id, because in zip(table["user_id"], table["because"], strict=True):
+        if because.startswith("because you liked "):
+            middle = stars[user_id].quantile(0.5, interpolation="lower")
+            for title in because.removeprefix("because you liked ").split(" and "):
+                assert stars[user_id, title] >= middle
+                named += 1
+    assert named > 10

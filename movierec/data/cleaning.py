@@ -15,9 +15,10 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from movierec.calls import INSTEAD_OF_RATINGS, keyed, wrong_kind
 from movierec.data.indices import PAIR, check_same_kind, check_tables, pair_repeats, published_ids
 from movierec.data.tables import RATINGS, MovieLens, check_has
-from movierec.data.units import is_seconds, say, seconds
+from movierec.data.units import has_time, is_seconds, say, seconds
 from movierec.scale import Scale, checked_scale, find_scale, has_stars, on_scale
 
 LOG = ["problem", "found", "decision", "removed"]  # columns
@@ -106,10 +107,11 @@ def check_once(ratings: pd.DataFrame, name: str) -> None:
     """Raise ValueError if a user's rating of a movie is there twice."""
     if pair_repeats(ratings):
         repeated = ratings.duplicated(PAIR).to_numpy()
+        in_time = '.sort_values("timestamp", kind="stable")' if has_time(ratings) else ""
         raise ValueError(
             f"`{name}` must hold each user's rating of a movie once; {repeated.sum():,} of {len(ratings):,} rows "
-            f"repeat one, e.g. {ratings[repeated][PAIR].head(3).to_numpy().tolist()}. "
-            'Try ratings.drop_duplicates(["user_id", "movie_id"], keep="last").'
+            f"repeat one, e.g. {ratings[repeated][PAIR].head(3).to_numpy().tolist()}. Keep the newest: "
+            f'ratings{in_time}.drop_duplicates(["user_id", "movie_id"], keep="last").'
         )
 
 
@@ -140,10 +142,9 @@ def check_columns(ratings: pd.DataFrame, name: str, is_part: bool = True) -> pd.
     `published_ids`, finite stars, and times that can be read.
     """
     if not isinstance(ratings, pd.DataFrame):
-        raise ValueError(
-            f"`{name}` must be a DataFrame, got {type(ratings).__name__}. "
-            '`movierec.load("ml-100k").ratings` is such a table.'
-        )
+        raise wrong_kind(ratings, name, "a DataFrame", INSTEAD_OF_RATINGS)
+    for column in PAIR:
+        ratings = keyed(ratings, column)
     check_has(ratings, name, PAIR, 'movierec.load("ml-100k").ratings')
     if ratings.empty:
         raise ValueError(f"`{name}` has no row. A split needs ratings in train and in test.")

@@ -38,8 +38,8 @@ def movie_features(movies: pd.DataFrame | None, indices: Indices, about_movies: 
 
     A movie with three genres has 1/3 in each. One without genres or year, or missing in `movies`, has zeros there.
 
-    `movies` has movie_id, and genres, year, or one of them; None: no feature. Beside these stand the `table_features`
-    of `about_movies`. ValueError if movie_id is missing or repeats, or `about_movies` cannot be joined.
+    `movies` has movie_id, and genres, year, or one of them; None: no feature. `table_features` of `about_movies` stand
+    beside. ValueError if movie_id is missing or repeats, or `about_movies` cannot be joined.
     """
     parts = []
     known = _rows_of(movies, "movie_id", indices.movie_ids, "movies")
@@ -84,8 +84,7 @@ def table_features(table: pd.DataFrame, key: str, ids: np.ndarray, name: str = "
     if not published_ids(table[key], name).isin(ids).any():
         raise ValueError(
             f"`{name}` must know some of the {len(ids):,} rows by their {key}, e.g. {ids[:3].tolist()}; of its "
-            f"{len(table):,}, e.g. {table[key].head(3).tolist()}, none is one. Ids of another data set need its links "
-            "first."
+            f"{len(table):,}, e.g. {table[key].head(3).tolist()}, none is one. Are the ids another data set's?"
         )
     return _beside(ids, [_numbers_of(known[column], str(column), name) for column in known])
 
@@ -183,7 +182,9 @@ class Weeks(NamedTuple):
         """Return Unix seconds, float64 `[N]`, of times in any unit; NaN where there is none, or train has none."""
         found = np.full(len(ratings), np.nan)
         if "timestamp" in ratings and self.count:
-            there = ratings["timestamp"].notna().to_numpy()
+            is_zero = (ratings["timestamp"] == 0).fillna(False).to_numpy(bool)  # not known, whatever the unit
+            there = ratings["timestamp"].notna().to_numpy() & ~is_zero
+            found[is_zero] = 0
             found[there] = seconds(ratings["timestamp"][there], is_part=True)
         return found
 

@@ -1,9 +1,8 @@
-"""Files in, tables out, not yet cleaned: MovieLens in any of its formats, and your own CSV files."""
+"""Files in, tables out, not yet cleaned: MovieLens in any of its formats."""
 
 from __future__ import annotations
 
 import contextlib
-import csv
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from movierec.data import download
-from movierec.data.tables import MOVIES, RATINGS, TAGS, USERS, MovieLens, Table, Unreadable, movie_table, read_rows
+from movierec.data.tables import MOVIES, RATINGS, TAGS, USERS, Table, find_fault, movie_table, read_rows
 
 # In the order of ML-100K's flags.
 GENRES = [
@@ -62,10 +61,6 @@ GENOME = {
     "scores": Table("genome-scores.csv", {"movie_id": "int64", "tag_id": "int64", "relevance": "float32"}, header=1),
 }
 LINKS = {"links": Table("links.csv", {"movie_id": "int64", "imdb_id": "str", "tmdb_id": "str"}, header=1)}
-OWN_USERS = dict.fromkeys(USERS, "str") | {"user_id": "int64"}  # text, because a field may be empty
-OWN = {"ratings": RATINGS, "movies": MOVIES | {"year": "str"}, "users": OWN_USERS, "tags": TAGS}
-OPTIONAL = ("year", "age", "gender", "occupation", "zip_code")
-SPELLINGS = {"userId": "user_id", "movieId": "movie_id"}
 MOST_TIMES, MOST_MEMBERS = 20, 1000  # MovieLens unpacks to 3 to 5 times its size; RecBole's wheel has 261 members
 FEW_BYTES = 10_000_000  # that a small archive may unpack to
 WITH_GENOME = ("ml-20m", "ml-25m", "ml-latest")
@@ -167,12 +162,14 @@ def _read_table(root: Path | zipfile.Path, table: Table, advice: str) -> pd.Data
         raise download.DataUnavailable(f"{file} is missing; found: {', '.join(there) or 'nothing'}. {advice}")
     try:
         return read_rows(file, table)
-    except Unreadable as error:
-        if error.fault is None:
+    except ValueError as error:
+        fault = find_fault(file, table)
+        if fault is None:
             raise ValueError(f"{file}: {error}. {advice}") from error
+        line, text = fault
         raise ValueError(
-            f"{file}: every line must be {table.separator.join(table.columns)!r}; line {error.fault.line} is "
-            f"{error.fault.text[:80]!r}. Mend that line, or: {advice}"
+            f"{file}: every line must be {table.separator.join(table.columns)!r}; line {line} is {text[:80]!r}. "
+            f"Mend that line, or: {advice}"
         ) from error
 
 
@@ -188,84 +185,3 @@ def _as_movies(rows: pd.DataFrame) -> pd.DataFrame:
         flags = rows[GENRES].to_numpy(bool)  # [movies, 19]
         genres = pd.Series(["|".join(np.compress(row, GENRES)) for row in flags], dtype="str")
     return movie_table(rows.movie_id, title, genres)
-
-
-def read_own(paths: dict[str, Path]) -> MovieLens:
-    """Return your own files: "ratings" and perhaps "movies", "users", "tags"; ValueError as `movielens.read`."""
-    own = {noun: _read_csv(noun, path) for noun, path in paths.items()}
-    if "movies" not in own:
-        movie_id = np.unique(own["ratings"].movie_id)
-        title = pd.Series([f"movie {number}" for number in movie_id], dtype="str")
-        return MovieLens(**own, movies=movie_table(movie_id, title, pd.Series("", title.index, dtype="str")))
-    movies = own["movies"]
-    own["movies"] = movie_table(movies.movie_id, movies.title.str.strip(), movies.genres)
-    if "year" in movies:
-        own["movies"]["year"] = movies.year.astype("Int64").fillna(own["movies"].year)
-    return MovieLens(**own)
-
-
-def _read_csv(noun: str, path: Path) -> pd.DataFrame:
-    table = _described(noun, path)
-    try:
-        rows = read_rows(path, table)
-    except Unreadable as error:
-        if error.fault is None:
-            raise ValueError(f"{path}: {error}. Write it as comma-separated text in UTF-8.") from error
-        line, text, column, field = error.fault
-        raise ValueError(f"{path}, line {line}, {text[:80]!r}: {_advice(table, column, field)}") from error
-    key = {"movies": "movie_id", "users": "user_id"}.get(noun)
-    if key and (repeated := rows[key][rows[key].duplicated()]).size:
-        raise ValueError(
-            f"{path} must have one row for each {key}; {len(repeated):,} rows repeat one, e.g. "
-            f'{repeated.head(3).tolist()}. Keep one of them: table.drop_duplicates("{key}").'
-        )
-    for column in {"age", "year"} & set(rows):
-        text = rows[column].str.strip()
-        rows[column] = pd.to_numeric(text, errors="coerce").astype("float64")
-        wrong = text[(text != "") & (rows[column] % 1 != 0)]  # NaN % 1 is NaN
-        if len(wrong):
-            raise ValueError(
-                f"{path}: {column} must be a whole number or empty; {len(wrong):,} are neither, e.g. "
-                f"{wrong.head(3).tolist()}. Mend these, or leave the column out."
-            )
-    return rows[[column for column in OWN[noun] if column in rows]]
-
-
-def _described(noun: str, path: Path) -> Table:
-    with open(path, encoding="utf-8-sig", newline="") as file:  # a spreadsheet puts a mark in front
-        try:
-            header = [SPELLINGS.get(name.strip(), name.strip()) for name in next(csv.reader(file), [])]
-        except UnicodeDecodeError as error:
-            raise ValueError(f"{path} must be text in UTF-8; {error}. Save it as CSV, UTF-8.") from error
-    types = OWN[noun]
-    needed = [name for name in types if name not in OPTIONAL]
-    missing = [name for name in needed if name not in header]
-    twice = [name for name in types if header.count(name) > 1]
-    if missing or twice:
-        problem = f"{', '.join(missing)} is missing" if missing else f"{', '.join(twice)} is there twice"
-        raise ValueError(
-            f"{path} must begin with a line that names its columns, {','.join(needed)} among them, in any order; "
-            f"{problem}. Its first line is {','.join(header)[:120]!r}. Rename the columns, with commas between them."
-        )
-    columns = {name if name in types else f"skip {place}": types.get(name, "skip") for place, name in enumerate(header)}
-    return Table(path.name, columns, header=1)
-
-
-def _advice(table: Table, column: str | None, field: str | None) -> str:
-    if column is None:
-        return (
-            f"it must have {len(table.columns)} fields, as the header has. Put a field that holds a comma into "
-            'double quotes: "Good, the Bad and the Ugly, The (1966)".'
-        )
-    if column.endswith("_id"):
-        return (
-            f"{column} must be a whole number; it is {field!r}. Number the ids first, in every file that "
-            f'has them: table["{column}"], names = pandas.factorize(table["{column}"]).'
-        )
-    if column == "timestamp":
-        return (
-            f"timestamp must be whole seconds since 1970-01-01, UTC; it is {field!r}. Convert a date first: "
-            'table["timestamp"] = (pandas.to_datetime(table["timestamp"], utc=True) '
-            '- pandas.Timestamp(0, tz="UTC")) // pandas.Timedelta(seconds=1).'
-        )
-    return f"{column} must be a number, 0.5 to 5 stars; it is {field!r}. Mend that line."

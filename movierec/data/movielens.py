@@ -16,7 +16,7 @@ import pandas as pd
 import platformdirs
 
 from movierec.calls import check_keywords
-from movierec.data import download, formats, units
+from movierec.data import download, formats, own_tables, units
 from movierec.data.cleaning import clean
 from movierec.data.tables import RATINGS, MovieLens, cached
 
@@ -77,62 +77,81 @@ def load(name: str = COURSE, folder: str | os.PathLike | None = None) -> MovieLe
 
 @check_keywords()
 def read(
-    ratings: str | os.PathLike,
-    movies: str | os.PathLike | None = None,
-    users: str | os.PathLike | None = None,
-    tags: str | os.PathLike | None = None,
+    ratings: str | os.PathLike | pd.DataFrame,
+    movies: str | os.PathLike | pd.DataFrame | None = None,
+    users: str | os.PathLike | pd.DataFrame | None = None,
+    tags: str | os.PathLike | pd.DataFrame | None = None,
     *,
     step: float | None = None,
+    scale: tuple[float, float] | None = None,
     folder: str | os.PathLike | None = None,
 ) -> MovieLens:
-    """Return the cleaned tables of your own CSV files: `load` for data that are not MovieLens.
+    """Return the cleaned tables of your own files or DataFrames: `load` for data that are not MovieLens.
 
-    Files are UTF-8, separated by commas, with a header; columns in any order, others are left out. An id is a whole
-    number; `userId` and `movieId` are understood as well as `user_id` and `movie_id`.
+    Columns may be in any order and spelling (userId, item_id, stars, date, …), others are left out. What is understood
+    without being written as here is said in one line each; data/README.md, "Your own tables", lists it all.
 
     Args:
-        ratings: user_id, movie_id, rating (0.5 to 5 stars), timestamp (seconds since 1970-01-01, UTC).
-        movies: movie_id, title, genres ("Action|Crime"), and year if you have it, else it is read from a title
-            such as "Heat (1995)". Without the file each movie that is rated is called "movie 42".
+        ratings: user_id, movie_id, and rating and timestamp where they are known. Without ratings each row says that a
+            film was watched (1.0 everywhere); without times nothing is known of order (0 everywhere).
+        movies: movie_id, and title, genres ("Action|Crime"), year, any of them; a year is also read from a title such
+            as "Heat (1995)". Without the table each movie that is rated is called "movie 42".
         users: user_id, and age, gender, occupation, zip_code, any of them.
         tags: user_id, movie_id, tag, timestamp.
-        step: 1.0 for whole stars, 0.5 for halves; None accepts any number from 0.5 to 5.
-        folder: Data folder, whose `cache/` keeps the tables; default as for `load`.
+        step: 1.0 for whole stars, 0.5 for halves; None accepts any number on the scale.
+        scale: the worst and the best rating there can be, such as (0, 10); None finds it from the ratings.
+        folder: Data folder, whose `cache/` keeps the tables of files; default as for `load`.
 
     Raises:
         FileNotFoundError: A file is not there.
-        ValueError: A column is missing, a row is malformed (file and line are named), or no rating is left.
+        ValueError: A column is missing, a row does not fit (file, line and cause are named), or no rating is left.
 
     Warns:
-        UserWarning: Cleaning removed rows, or the cache was damaged or could not be written.
+        UserWarning: Something was understood, cleaning removed rows, or the cache was damaged or cannot be written.
     """
     given = {"ratings": ratings, "movies": movies, "users": users, "tags": tags}
-    paths = {noun: Path(path).expanduser().absolute() for noun, path in given.items() if path is not None}
-    for noun, path in paths.items():
-        if not path.is_file():
-            raise FileNotFoundError(
-                f"`{noun}` must be the path of a CSV file; {path} {'is a folder' if path.is_dir() else 'is not there'}"
-                '. Call movierec.read("ratings.csv", "movies.csv") with paths from the folder in which Python runs, '
-                f"{Path.cwd()}, or with absolute ones."
-            )
+    sources = {noun: _source(noun, source) for noun, source in given.items() if source is not None}
 
     def build() -> dict[str, pd.DataFrame]:
-        data = formats.read_own(paths)
-        cleaned, log = clean(data, step)
+        data, said = own_tables.recorded(own_tables.read_own, sources)
+        if scale is not None:
+            data.ratings.attrs["scale"] = tuple(map(float, scale))
+        (cleaned, log), more = own_tables.recorded(clean, data, step)
         if not len(cleaned.ratings):
             raise ValueError(
-                f"{paths['ratings']} must hold at least one rating of a movie that is known, on a scale of 0.5 to 5 "
-                f"stars; none of {len(data.ratings):,} is ({_counts(log) or 'it has no rows'}). Convert another scale "
-                'first, e.g. table["rating"] = table["rating"] / 2.'
+                f"`ratings` must hold at least one rating of a movie that is known; none of {len(data.ratings):,} is "
+                f"({_counts(log) or 'it has no rows'}). Say on which scale they are: movierec.read(…, scale=(0, 10))."
             )
-        return _present(cleaned) | {"log": log}
+        return _present(cleaned) | {"log": log, "said": pd.DataFrame({"line": pd.array(said + more, dtype="str")})}
 
-    asked = json.dumps([*map(str, paths.items()), step])
-    name = f"own-{hashlib.sha256(asked.encode()).hexdigest()[:12]}"
-    found = cached(_kept(folder, name), list(paths.values()), build)
-    advice = "The others are kept; mend the file if that is not what you expect."
-    _warn_of_removed(found.pop("log"), str(ratings), advice)
+    if any(isinstance(source, pd.DataFrame) for source in sources.values()):
+        found = build()
+    else:
+        asked = json.dumps([*map(str, sources.items()), step, scale])
+        name = f"own-{hashlib.sha256(asked.encode()).hexdigest()[:12]}"
+        found = cached(_kept(folder, name), list(sources.values()), build)
+    for line in found.pop("said")["line"]:
+        units.say(line)
+    advice = "The others are kept; of ratings that repeat a user and a movie, the newest, or of equal times the last."
+    _warn_of_removed(found.pop("log"), "`ratings`" if isinstance(ratings, pd.DataFrame) else str(ratings), advice)
     return MovieLens(**found)
+
+
+def _source(noun: str, source: object) -> Path | pd.DataFrame:
+    if isinstance(source, pd.DataFrame):
+        return source
+    if not isinstance(source, str | os.PathLike):
+        raise ValueError(
+            f"`{noun}` must be the path of a file or a DataFrame, got {type(source).__name__}. "
+            'Call movierec.read("ratings.csv", "movies.csv"), or movierec.read(ratings, movies) with tables of pandas.'
+        )
+    path = Path(source).expanduser().absolute()
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"`{noun}` must be the path of a CSV file; {path} {'is a folder' if path.is_dir() else 'is not there'}"
+            f'. Call movierec.read("ratings.csv") with a path from {Path.cwd()}, where Python runs, or an absolute one.'
+        )
+    return path
 
 
 def read_raw(name: str = COURSE, folder: str | os.PathLike | None = None) -> MovieLens:

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from movierec.data.tables import MovieLens
+from movierec.files import unfinished
 
 LEAST_RATINGS = 20  # of a user, as in MovieLens
 NUM_GENRES = 18
@@ -214,12 +215,9 @@ def write_csv(data: MovieLens, folder: str | os.PathLike) -> Path:
     files = {"ratings.csv": data.ratings[["user_id", "movie_id", "rating", "timestamp"]], "movies.csv": movies}
     if data.tags is not None:
         files["tags.csv"] = data.tags[["user_id", "movie_id", "tag", "timestamp"]]
-    for name, table in files.items():
-        part = folder / f".{name}.{os.getpid()}.part"
-        try:
+    with unfinished(folder) as part:
+        for name, table in files.items():
             named = table.rename(columns={"user_id": "userId", "movie_id": "movieId"})
-            named.to_csv(part, index=False, lineterminator="\n")
-            os.replace(part, folder / name)
-        finally:
-            part.unlink(missing_ok=True)
+            named.to_csv(part / name, index=False, lineterminator="\n")
+            os.replace(part / name, folder / name)
     return folder

@@ -27,8 +27,8 @@ USERS = {"user_id": "int64", "age": "int64", "gender": "str", "occupation": "str
 TAGS = {"user_id": "int64", "movie_id": "int64", "tag": "str", "timestamp": "int64"}
 YEAR = r".*\((\d{4})(?:[-–](?:\d{4})?)?\)"  # the last in parentheses; "(2007-2019)"
 UNIT = "\x1f"  # replaces "::", because pandas reads a separator of one character 25 times faster; no title holds it
-ROWS = 1 << 18  # parsed at a time in the search for a faulty line
-CODE = [Path(__file__).parent / f"{name}.py" for name in ("cleaning", "formats", "tables", "../scale")]
+CODE = [Path(__file__).parent / f"{name}.py" for name in ("cleaning", "formats", "tables", "units", "../scale")]
+CODE += sorted(Path(__file__).with_name("own_tables").glob("*.py"))
 MANIFEST = "manifest.json"  # the checksums of the cached files beside it
 
 
@@ -69,39 +69,18 @@ class Table(NamedTuple):
     header: int = 0  # lines before the first row
 
 
-class Fault(NamedTuple):
-    """A line that does not fit its `Table`. Column and field are None where the number of fields is wrong."""
-
-    line: int
-    text: str
-    column: str | None = None
-    field: str | None = None
-
-
-class Unreadable(ValueError):
-    """A file is not as its `Table` says. `fault` is the first line that shows it, or None if none was found."""
-
-    def __init__(self, message: str, fault: Fault | None):
-        super().__init__(message)
-        self.fault = fault
-
-
 def read_rows(file: Path | zipfile.Path, table: Table) -> pd.DataFrame:
-    """Return the rows in the order of the file; ids are int32 where they fit. Raise Unreadable for a malformed one."""
-    if fault := _find_fault(file, table, most=1):  # pandas would take the first of too many fields for an index
-        raise Unreadable("a line does not fit", fault)
+    """Return the rows in the order of the file; ids are int32 where they fit. ValueError if a line does not fit."""
+    if find_fault(file, table, most=1):  # pandas would take the first of too many fields for an index
+        raise ValueError("its first line does not fit")
     try:
         rows = _parse_whole(file, table)
-    except (ValueError, OverflowError) as error:
-        done = 0  # rows before the chunk that pandas cannot parse; that one is looked at line by line
-        with _opened(file, table) as stream, contextlib.suppress(ValueError, OverflowError):
-            for chunk in _parse(stream, table, chunksize=ROWS):
-                done += len(chunk)
-        raise Unreadable(str(error), _find_fault(file, table, skip=done)) from error
+    except OverflowError as error:
+        raise ValueError(str(error)) from error
     last = list(table.columns)[-1]
-    cut_off = table.columns[last] == "str" and (rows[last] == "").any()  # pandas fills up a line that is too short
-    if cut_off and (fault := _find_fault(file, table)):
-        raise Unreadable("a line is too short", fault)
+    is_cut_off = table.columns[last] == "str" and (rows[last] == "").any()  # pandas fills up a line that is too short
+    if is_cut_off and find_fault(file, table):
+        raise ValueError("a line is too short")
     wanted = [name for name, dtype in table.columns.items() if dtype != "skip"]
     return rows if list(rows) == wanted else rows[wanted]
 
@@ -122,7 +101,7 @@ def _opened(file: Path | zipfile.Path, table: Table) -> IO:
     return file.open("r", encoding=table.encoding) if table.separator == "::" else file.open("rb")
 
 
-def _parse(stream: IO, table: Table, chunksize: int | None = None):
+def _parse(stream: IO, table: Table) -> pd.DataFrame:
     return pd.read_csv(
         _OneCharacter(stream) if table.separator == "::" else stream,
         sep=UNIT if table.separator == "::" else table.separator,
@@ -133,7 +112,6 @@ def _parse(stream: IO, table: Table, chunksize: int | None = None):
         keep_default_na=False,  # "NA" and "null" are titles and tags
         na_filter=False,
         quoting=csv.QUOTE_MINIMAL if table.separator == "," else csv.QUOTE_NONE,
-        chunksize=chunksize,
     )
 
 
@@ -151,29 +129,24 @@ class _OneCharacter(io.TextIOBase):
         return text.replace("::", UNIT)
 
 
-def _find_fault(file: Path | zipfile.Path, table: Table, skip: int = 0, most: int | None = None) -> Fault | None:
-    """Return the first line that does not fit `table`, among `most` rows after `skip` good ones; None if all do."""
-    first = table.header + skip
+def find_fault(file: Path | zipfile.Path, table: Table, most: int | None = None) -> tuple[int, str] | None:
+    """Return the number and the text of the first line that does not fit `table`, among `most` rows; None if all do."""
+    types = [np.dtype("str" if dtype == "skip" else dtype).type for dtype in table.columns.values()]
     with file.open("rb") as lines:
         for number, line in enumerate(lines, 1):
-            if most is not None and number > first + most:
+            if most is not None and number > table.header + most:
                 break
-            if table.header < number <= first or (number > table.header and not line.strip()):
+            if number > table.header and not line.strip():
                 continue
             text = line.decode(table.encoding, errors="backslashreplace").rstrip("\r\n")
-            column = field = None
             try:
                 line.decode(table.encoding)
                 fields = next(csv.reader([text])) if table.separator == "," else text.split(table.separator)
-                if number <= table.header:
-                    continue
-                if len(fields) != len(table.columns):
-                    return Fault(number, text)
-                for column, field in zip(table.columns, fields, strict=True):
-                    dtype = table.columns[column]
-                    np.dtype("str" if dtype == "skip" else dtype).type(field)
-            except (ValueError, OverflowError):
-                return Fault(number, text, column, field)
+                if number > table.header:
+                    for read, field in zip(types, fields, strict=True):
+                        read(field)
+            except (ValueError, OverflowError, csv.Error):
+                return number, text
     return None
 
 

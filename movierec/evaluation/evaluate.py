@@ -143,9 +143,11 @@ def relevant_users(
             f"no list can be measured: {found}none of the users has a rating in train. Use "
             "movierec.split_by_user_time(ratings), which puts ratings of each user into train."
         )
+    highest = ratings["rating"].max()
     raise ValueError(
-        f"no user of {part} has a movie of at least {liked_from} stars there and a rating in train: {found}the highest "
-        f"rating is {ratings['rating'].max():g}, and {known:,} of them are in train. `liked_from` says what is liked."
+        f"no user of {part} has a movie of at least {liked_from} stars there and a rating in train: {found}the "
+        f"highest rating is {highest:g}, and {known:,} of them are in train. `liked_from` says what is liked, e.g. "
+        f"liked_from={highest:g}."
     )
 
 

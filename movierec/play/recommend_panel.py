@@ -3,6 +3,7 @@
 Taught in notebooks/07_recommendations; `make app` shows the form as a web page.
 """
 
+import math
 import time
 from dataclasses import dataclass, field
 
@@ -13,6 +14,7 @@ from movierec.play.parts import FIELD, GROWING, FilmSearch, Panel, as_html, colu
 from movierec.recommend import MINUTES_PER_FILM, make_playlist
 from movierec.training import load_or_train as load_or_train  # the model of the course, handed on with its panel
 
+MOST_BUTTONS = 10  # one for each number of stars; a slider for more
 CANDIDATES = 100  # films that a playlist is chosen from
 LIST = {"rank": "", "title": "Film", "genres": "Genres", "predicted_stars": "Expected", "because": "Why"}
 EVENING = {"place": "", "title": "Film", "genres": "Genres", "why": "Choice", "minutes": "Minutes"}
@@ -42,8 +44,9 @@ def evening(model, visitor: Visitor, *, exclude: tuple = (), **sliders) -> pd.Da
 
     An excluded genre that no candidate has is no error. Raise ValueError if no candidate is of the kind asked for.
     """
-    left = model.indices.num_movies - len(visitor.stars)
-    table = _with_films(model, model.recommend_new(visitor.stars, min(CANDIDATES, left), genres=visitor.genres))
+    table = _with_films(model, model.recommend_new(visitor.stars, CANDIDATES, genres=visitor.genres))
+    if table.empty:
+        raise ValueError("you have rated every film, so none is left to recommend. Forget one of them.")
     vectors = model.pipeline.directions.numpy()[model.indices.movie_index(table["movie_id"])]
     exclude = [genre for genre in exclude if genre in "|".join(table["genres"]).split("|")]
     try:
@@ -73,7 +76,10 @@ class RecommendPanel(Panel):
         self.model, self.visitor = model, Visitor()
         self.films = FilmSearch(model.movies)
         self.search, self.matches = self.films.text, self.films.matches
-        self.star_buttons = [self._star_button(float(stars)) for stars in model.levels]
+        levels = list(map(float, model.levels))
+        self.star_slider = self._star_slider(levels[-1]) if len(levels) > MOST_BUTTONS else None
+        shown = [None] if self.star_slider else levels
+        self.star_buttons = [self._star_button(stars) for stars in shown]
         self.rated = widgets.VBox()
         self.genres = widgets.SelectMultiple(description="Genres", options=model.pipeline.genres, rows=6, **FIELD)
         most = min(20, model.indices.num_movies)
@@ -82,7 +88,8 @@ class RecommendPanel(Panel):
         self.playlist = PlaylistPanel(self)
         on_change(self._on_genres, self.genres)
         on_change(self.refresh, self.length)
-        stars = widgets.HBox([widgets.Label("Your stars", layout={"width": "7.2em"}), *self.star_buttons])
+        slider = [self.star_slider] if self.star_slider else []
+        stars = widgets.HBox([widgets.Label("Your stars", layout={"width": "7.2em"}), *slider, *self.star_buttons])
         first = widgets.HTML("<b>1. Rate some films that you know</b>")
         second = widgets.HTML("<b>2. Or name genres</b> (Ctrl or ⌘ for several)")
         third = widgets.HTML("<b>3. See your recommendations</b>")
@@ -97,8 +104,10 @@ class RecommendPanel(Panel):
     def rate(self, movie_id: int | str, stars: float) -> None:
         """Give a film stars, as a click does; raise ValueError if it is not in the catalogue or has no such stars."""
         levels = self.model.levels
-        if movie_id not in self.model.indices.movie_ids.tolist() or stars not in levels:
-            raise ValueError(f"a film of the catalogue takes {levels.tolist()} stars; got {movie_id!r}: {stars!r}.")
+        is_level = levels[0] <= stars <= levels[-1] if self.star_slider else stars in levels
+        if movie_id not in self.model.indices.movie_ids.tolist() or not is_level:
+            takes = f"{levels[0]:g} to {levels[-1]:g}" if self.star_slider else levels.tolist()
+            raise ValueError(f"a film of the catalogue takes {takes} stars; got {movie_id!r}: {stars!r}.")
         self.visitor.stars.pop(movie_id, None)
         self.visitor.stars[movie_id] = stars  # the newest
         self._show_rated()
@@ -121,15 +130,23 @@ class RecommendPanel(Panel):
         self.last_seconds = time.perf_counter() - started
         self.playlist.refresh()
 
-    def _star_button(self, stars: float) -> widgets.Button:
-        tooltip = f"give the chosen film {stars:g} stars"
-        button = widgets.Button(description=f"{stars:g} ★", tooltip=tooltip, layout={"width": "3.6em"})
+    def _star_slider(self, stars: float) -> widgets.FloatSlider:
+        low, high = map(float, self.model.levels[[0, -1]])
+        step = 10.0 ** math.floor(math.log10((high - low) / 20))  # 0.1 for 0 to 10
+        look = {"readout_format": ".4g", "layout": {"width": "14em"}}
+        return widgets.FloatSlider(stars, min=low, max=high, step=step, continuous_update=False, **look)
+
+    def _star_button(self, stars: float | None) -> widgets.Button:
+        """Return the button that gives so many stars; of None, those of the slider."""
+        shown = "Give" if stars is None else f"{stars:g} ★"
+        tooltip = f"give the chosen film {'these' if stars is None else f'{stars:g}'} stars"
+        button = widgets.Button(description=shown, tooltip=tooltip, layout={"width": "3.6em"})
 
         def rate(_):
             if self.matches.value is None:
                 self.films.message.value = "<b>Choose a film first</b>: search for a part of its title."
             else:
-                self.rate(self.matches.value, stars)
+                self.rate(self.matches.value, self.star_slider.value if stars is None else stars)
 
         button.on_click(rate)
         return button
@@ -144,8 +161,11 @@ class RecommendPanel(Panel):
 
     def _rated_row(self, movie_id: int | str, stars: float) -> widgets.HBox:
         title = self.model.movies.set_index("movie_id")["title"][movie_id]
-        options = [(f"{level:g} ★", float(level)) for level in self.model.levels]
-        choice = widgets.Dropdown(options=options, value=stars, layout={"width": "5em"})
+        if self.star_slider:
+            choice = self._star_slider(stars)
+        else:
+            options = [(f"{level:g} ★", float(level)) for level in self.model.levels]
+            choice = widgets.Dropdown(options=options, value=stars, layout={"width": "5em"})
         choice.observe(lambda change: self.rate(movie_id, change["new"]), "value")
         remove = widgets.Button(description="×", tooltip=f"forget {title}", layout={"width": "2.4em"})
         remove.on_click(lambda _: self.forget(movie_id))

@@ -14,6 +14,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "people": ["GENRE_WEIGHT", "genre_shares"],
         "pipeline": ["CANDIDATES", "STARS_WEIGHT"],
         "playlist": ["MINUTES_PER_FILM", "gains", "make_playlist", "relevance"],
+        "questions": ["rows_of_users"],
         "recommender": ["Hybrid"],
         "storage": ["UNREADABLE"],
         "versions": ["ARRAYS", "checked", "read_saved"],

@@ -6,6 +6,7 @@ Taught in notebooks/06_training and 07_recommendations.
 import numpy as np
 import pandas as pd
 
+from movierec.calls import check_keywords
 from movierec.recommend.recommender import Hybrid
 from movierec.recommend.storage import load_members
 
@@ -39,6 +40,7 @@ class Ensemble(Hybrid):
         return np.mean([member.score(user_index) for member in self.members], axis=0)
 
 
+@check_keywords()
 def load_model(folder) -> Hybrid:
     """Return the `Hybrid` or `Ensemble` that `save` wrote, with the same lists; raise as `storage.checked`."""
     members = []

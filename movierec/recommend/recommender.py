@@ -3,20 +3,18 @@
 Taught in notebooks/06_training and 07_recommendations.
 """
 
-import numbers
-
 import numpy as np
 import pandas as pd
 
 from movierec.baselines import Bias
+from movierec.calls import check_keywords, whole_number
 from movierec.data import UNKNOWN, Indices, features, is_text
 from movierec.keras2 import tf
 from movierec.models import HybridModel, session_features
 from movierec.recommend.explain import explain, reasons
-from movierec.recommend.films import named_film
-from movierec.recommend.pickling import packed, unpacked
 from movierec.recommend.pipeline import Pipeline
-from movierec.recommend.storage import save_members
+from movierec.recommend.questions import movie_of, newcomer_of, rows_of, rows_of_users, user_of, users_of
+from movierec.recommend.storage import packed, save_members, unpacked
 from movierec.scale import FIVE_STARS
 
 COLUMNS = ["user_id", "rank", "movie_id", "title", "score", "predicted_stars"]
@@ -71,6 +69,7 @@ class Hybrid:
         """The different stars in train, ascending `[K]`; a single one if they say only what was watched."""
         return np.round(self.scale.outside(self.bias.levels), 5)
 
+    @check_keywords()
     def predict(self, ratings: pd.DataFrame) -> np.ndarray:
         """Return the stars that the model expects for each row, clipped to train's scale. float32 `[N]`.
 
@@ -82,9 +81,7 @@ class Hybrid:
     def predict_inside(self, ratings: pd.DataFrame) -> np.ndarray:
         """Return the same on the scale of the models, see `Scale`."""
         self._require_trained("stars")
-        missing = [column for column in ("user_id", "movie_id") if column not in ratings]
-        if missing:
-            raise ValueError(f"`predict` needs user_id and movie_id; {', '.join(missing)} is missing. Try split.test.")
+        ratings = rows_of(ratings)
         rows, stars = features.rating_rows(ratings, self.indices, self.weeks), self.bias.predict(ratings)
         time = self.weeks.seconds(ratings)
         known = np.nonzero((rows["user_index"] != UNKNOWN) & (rows["movie_index"] != UNKNOWN))[0]
@@ -96,30 +93,25 @@ class Hybrid:
             stars[batch] = self.model.predict_stars({name: tf.constant(column) for name, column in columns.items()})
         return stars.clip(*self.bias.scale)
 
+    @check_keywords()
     def score(self, user_index: np.ndarray) -> np.ndarray:
         """Return the ranking head's scores, float32 `[U, num_movies]`: the scorer that `evaluation` ranks with."""
         self._require_trained("ranking")
-        return self.model.score(tf.constant(user_index, tf.int32)).numpy()
+        return self.model.score(tf.constant(rows_of_users(self.indices, user_index))).numpy()
 
+    @check_keywords()
     def recommend(self, user_ids, k: int = 10, *, because: bool = False) -> pd.DataFrame:
         """Return the k best films that each user has not seen: retrieval, then ranking, see `Pipeline`.
 
         Args:
-            user_ids: Ids as published, e.g. [1, 42], or ["U1", "U2"]; all must have ratings in train.
-            k: 1 to the number of movies. A user who has seen nearly everything gets fewer rows.
+            user_ids: Ids as published, e.g. [1, 42], or ["U1", "U2"], or a table; all must have ratings in train.
+            k: 1 or more. A user who has seen nearly everything gets fewer rows; so do all where films are fewer.
             because: True adds a column of that name: what speaks for each film, in words.
 
         Returns:
             DataFrame user_id, rank (from 1), movie_id, title, score, predicted_stars; the users in the order given.
         """
-        index, k = np.atleast_1d(self.indices.user_index(user_ids)), self._checked_k(k)
-        if not index.size:
-            raise ValueError("`user_ids` is empty; name at least one user, e.g. recommend([1, 42]).")
-        unknown = np.atleast_1d(np.asarray(user_ids, object))[index == UNKNOWN]
-        if unknown.size:
-            found = f"{len(unknown)} of {index.size} are unknown, e.g. user_id {unknown[:3].tolist()}"
-            advice = 'For somebody new: recommend_new({"Toy Story (1995)": 5.0}).'
-            raise ValueError(f"every user must have ratings in train; {found}. {advice}")
+        index, k = users_of(self, user_ids), self._length(k)
         pipeline = self.pipeline
         unique, order = np.unique(index, return_inverse=True)
         asked = np.split(self.indices.user_ids[unique], range(USERS_PER_BLOCK, len(unique), USERS_PER_BLOCK))
@@ -133,6 +125,7 @@ class Hybrid:
                 table.loc[rows, "because"] = reasons(self, pipeline, person, table["movie_id"][rows])
         return table
 
+    @check_keywords()
     def recommend_new(self, stars: dict | None = None, k: int = 10, *, genres=(), because=False) -> pd.DataFrame:
         """Return the k best films for a user who is new, from a few films that they rated or genres that they like.
 
@@ -140,7 +133,8 @@ class Hybrid:
         given, the list is what was liked most in the last weeks of train. `.attrs["based_on"]` says which.
 
         Args:
-            stars: {title or movie_id: stars}, e.g. {"Toy Story (1995)": 5.0, "Fargo": 2}, on the scale of the data.
+            stars: {title or movie_id: stars}, e.g. {"Toy Story (1995)": 5.0, "Fargo": 2}, on the scale of the data; or
+                a Series or pairs of the same; or titles alone, of films that they liked.
                 Where ids are text, a text that is the id of one film and the title of another is refused.
             genres: Favourites, e.g. ("Comedy", "Sci-Fi").
 
@@ -148,60 +142,43 @@ class Hybrid:
             DataFrame as of `recommend`, user_id missing; films in `stars` are left out.
         """
         pipeline = self.pipeline
-        newcomer, k = self._checked_newcomer(pipeline, stars, genres), self._checked_k(k)
+        newcomer, k = newcomer_of(self, pipeline, stars, genres), self._length(k)
         answer = pipeline.recommend_new(*newcomer, k)
         nobody = pd.array([pd.NA] * k, "str" if is_text(self.indices.user_ids) else "Int64")
         table = _table({name: column.numpy() for name, column in answer.items()}, nobody)
-        parts = ["stars"] * bool(stars) + ["genres"] * bool(genres)
+        parts = ["stars"] * (len(newcomer[0]) > 0) + ["genres"] * (len(newcomer[3]) > 0)
         table.attrs["based_on"] = " and ".join(parts) or "popularity"
         if because:
             table["because"] = reasons(self, pipeline, pipeline.new_person(*newcomer), table["movie_id"])
         return table
 
+    @check_keywords()
     def similar(self, movie, k: int = 10) -> pd.DataFrame:
         """Return the k films whose vectors in the ranking head point the same way as that of a title or movie_id.
 
         They are rows rank, movie_id, title, score (cosine, 1 is the same direction); the film itself is left out.
         """
-        answer = self.pipeline.similar(self._movie_id(movie), self._checked_k(k))
+        answer = self.pipeline.similar(movie_of(self, movie), self._length(k))
         return _table({name: column.numpy() for name, column in answer.items()}, None).drop(columns="user_id")
 
+    @check_keywords()
     def explain(self, movie, user_id: int | str) -> pd.DataFrame:
         """Return why this film is for this user: parts that add up to its score in `recommend`. See `explain`."""
-        index = self.indices.user_index([user_id])
-        if index[0] == UNKNOWN:
-            advice = 'For somebody new: explain_new("Fargo", {"Toy Story (1995)": 5.0}).'
-            raise ValueError(f"user_id {user_id!r} must have ratings in train; it has none. {advice}")
+        index = user_of(self, user_id)
         pipeline = self.pipeline
-        return explain(self, pipeline, pipeline.known(tf.constant(index)), self._movie_id(movie))
+        return explain(self, pipeline, pipeline.known(tf.constant(index)), movie_of(self, movie))
 
+    @check_keywords()
     def explain_new(self, movie, stars: dict | None = None, *, genres: tuple = ()) -> pd.DataFrame:
         """Return the same for a newcomer; see `recommend_new`."""
         pipeline = self.pipeline
-        person = pipeline.new_person(*self._checked_newcomer(pipeline, stars, genres))
-        return explain(self, pipeline, person, self._movie_id(movie))
+        person = pipeline.new_person(*newcomer_of(self, pipeline, stars, genres))
+        return explain(self, pipeline, person, movie_of(self, movie))
 
+    @check_keywords()
     def save(self, folder) -> None:
         """Write the model to `folder`, which is created if it is missing; `load_model(folder)` reads it."""
         save_members(folder, self.members, None if self.model.ranking is None else self.pipeline)
-
-    def _checked_newcomer(self, pipeline: Pipeline, stars: dict | None, genres) -> tuple:
-        stars, genres = stars or {}, (genres,) if isinstance(genres, str) else tuple(dict.fromkeys(genres))
-        movie_ids = [self._movie_id(movie) for movie in stars]
-        if len(set(movie_ids)) < len(movie_ids):
-            raise ValueError(f"each film is rated once; {list(stars)} names one twice. Keep one of them.")
-        low, high = self.levels[[0, -1]]
-        for movie, value in stars.items():
-            is_number = isinstance(value, numbers.Real) and np.isfinite(value)
-            if not is_number or not (low <= value <= high or low == high):  # if equal, they only say: watched
-                scale = f"{low:g} to {high:g}, the scale of this data set"
-                raise ValueError(f"stars must be {scale}; {movie!r} has {value!r}.")
-        unknown, known = [genre for genre in genres if genre not in pipeline.genres], ", ".join(pipeline.genres)
-        if unknown:
-            there = f"the genres here are {known}" if known else "this model was fitted without genres"
-            raise ValueError(f"every genre must be known; {unknown} is not: {there}.")
-        kinds = pipeline.movie_type, tf.string, tf.float32, tf.string
-        return tuple(map(tf.constant, (movie_ids, [], list(stars.values()), genres), kinds))
 
     def _require_trained(self, head: str) -> None:
         if getattr(self.model, head) is None:
@@ -212,13 +189,8 @@ class Hybrid:
             must = f"the {head} head must be trained for this; fit_hybrid was asked for {list(self.best_epochs)} only"
             raise ValueError(f'{must}. Fit again with heads=("stars", "ranking"), the default.')
 
-    def _movie_id(self, movie) -> int | str:
-        return named_film(movie, self.movies, self.indices)
-
-    def _checked_k(self, k) -> int:
-        if not isinstance(k, numbers.Integral) or not 1 <= k <= self.indices.num_movies:
-            raise ValueError(f"k must be a whole number, 1 to {self.indices.num_movies:,} (the movies); got {k!r}.")
-        return int(k)
+    def _length(self, k) -> int:
+        return whole_number(k, "k", self.indices.num_movies, "the movies")
 
 
 def _table(columns: dict, user_id) -> pd.DataFrame:

@@ -6,11 +6,14 @@
                                        other members of an ensemble
 
 Loading reads numbers only, so a folder from somebody else runs no code of theirs. EASE's item-item matrix B, 4 bytes x
-movies², or what determines it (see `FewUsers`), is stored once, among the variables of the SavedModel.
+movies², or what determines it (see `FewUsers`), is stored once, among the variables of the SavedModel. `pickle`,
+`copy.deepcopy` and processes that are spawned take a model along as such a folder.
 
 Taught in notebooks/07_recommendations and 12_serving.
 """
 
+import io
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -71,6 +74,26 @@ def save_members(folder, members: list, pipeline) -> None:
 def load_members(folder) -> list[tuple[tuple, dict]]:
     """Return the parts of each member, as `Hybrid` takes them, and its `TRAINED` attributes; raise as `checked`."""
     return read_saved(folder, _read_members)
+
+
+def packed(model) -> bytes:
+    """Return the folder that `model.save` writes, as the bytes of a zip archive."""
+    content = io.BytesIO()
+    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(content, "w") as archive:
+        model.save(folder)
+        for path in sorted(Path(folder).rglob("*")):
+            archive.write(path, path.relative_to(folder))
+    return content.getvalue()
+
+
+def unpacked(content: bytes):
+    """Return the model of `packed` bytes, with the same predictions and lists."""
+    from movierec.recommend.ensemble import load_model
+
+    with tempfile.TemporaryDirectory() as folder:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            archive.extractall(folder)
+        return load_model(folder)
 
 
 def _read_members(manifest: dict, place: Path) -> list[tuple[tuple, dict]]:

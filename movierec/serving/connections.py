@@ -1,15 +1,23 @@
 """The server: requests that must arrive in time, no more connections than there are descriptors, an end within seconds.
 
 uvicorn closes a connection that is idle after an answer. It waits for ever for a request that is sent by halves, and
-takes connections until no descriptor is left; `Connection` adds both limits.
+takes connections until no descriptor is left; `Connection` adds both limits. `Gate` says who may ask: a browser lets
+any web page send requests to 127.0.0.1. A page may write only if it was served from here (`Origin`). A foreign name
+that was made to point to 127.0.0.1 (DNS rebinding) shows itself in `Host`.
 """
 
+import hmac
+import ipaddress
 import signal
 import socket
 import threading
+from urllib.parse import urlsplit
 
 import h11
 import uvicorn
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 READ_SECONDS = 5  # for a whole request, and for a client that does not take its answer
@@ -19,6 +27,8 @@ BACKLOG = 100  # connections that may wait to be accepted; so many are accepted 
 SPARE = 64  # descriptors for the event store, the model and the libraries
 BUSY = b'HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n{"detail":"%s"}'
 SLOW = BUSY.replace(b"503 Service Unavailable", b"408 Request Timeout")
+OPEN = ("/docs", "/openapi.json")  # say how to ask, and nothing of users
+READING = ("GET", "HEAD", "OPTIONS")
 
 
 class Connection(H11Protocol):
@@ -114,3 +124,80 @@ def run(app, listener: socket.socket) -> None:
         timeout_graceful_shutdown=STOP_SECONDS, log_level="error", access_log=False, server_header=False,
     )  # fmt: skip
     uvicorn.Server(config).run([listener])
+
+
+class Gate:
+    """An application that refuses, as JSON with `detail`, before `app` reads a body.
+
+    Args:
+        app: The ASGI application behind it.
+        names: Hosts that the service is asked by, beside the address at which a request arrives; None: by any.
+        token: What `Authorization: Bearer …` must say, except to read the documentation; None: nothing.
+        most_bytes: Of a body. The rest of a longer one is never read, let alone held in memory.
+    """
+
+    def __init__(self, app, names: tuple[str, ...] | None, token: str | None, most_bytes):
+        self.app, self.token, self.most_bytes = app, token, most_bytes
+        self.names = None if names is None else {name.lower() for name in names}
+
+    async def __call__(self, scope, receive, send) -> None:
+        """Answer a request, or refuse it."""
+        refusal = self._refusal(scope) if scope["type"] == "http" else None
+        await (refusal or self._limited)(scope, receive, send)
+
+    def _refusal(self, scope) -> JSONResponse | None:
+        headers = Headers(scope=scope)
+        host, origin = headers.get("host", ""), headers.get("origin")
+        if not self._is_ours(_name(host), scope):
+            advice = "Ask by the address that the service printed, or start it with --name and this name."
+            return _refused(400, f"the host must be a name of this service; it is {host[:100]!r}. {advice}")
+        if scope["method"] not in READING and origin is not None and urlsplit(origin).netloc != host:
+            must = "only a page of this service may write from a browser"
+            return _refused(403, f"{must}; this one is of {origin[:100]!r}.")
+        if self.token is not None and scope["path"] not in OPEN:
+            given = headers.get("authorization", "").encode("latin-1")
+            if not hmac.compare_digest(given, b"Bearer " + self.token.encode()):
+                advice = (
+                    "Send the header `Authorization: Bearer TOKEN`, with the token that the service was started with."
+                )
+                return _refused(401, f"this service answers those who know its token. {advice}", "Bearer")
+        return None
+
+    def _is_ours(self, name: str, scope) -> bool:
+        if self.names is None or name in self.names:
+            return True
+        arrived = _address(scope["server"][0])
+        return arrived is not None and (_address(name) == arrived or (name == "localhost" and arrived.is_loopback))
+
+    async def _limited(self, scope, receive, send) -> None:
+        length = 0
+
+        async def limited():
+            nonlocal length
+            message = await receive()
+            length += len(message.get("body", b""))
+            if length > (most := self.most_bytes()):
+                raise HTTPException(413, f"a body must have at most {most:,} bytes; this one is longer.")
+            return message
+
+        await self.app(scope, limited, send)
+
+
+def _refused(status: int, detail: str, scheme: str | None = None) -> JSONResponse:
+    return JSONResponse({"detail": detail}, status, {"www-authenticate": scheme} if scheme else None)
+
+
+def _name(host: str) -> str:
+    """Return the host of "host:port" in lower case; "" if it is none."""
+    try:
+        return (urlsplit(f"//{host}").hostname or "").rstrip(".")
+    except ValueError:
+        return ""
+
+
+def _address(name: str):
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address

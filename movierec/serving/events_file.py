@@ -22,12 +22,15 @@ SCHEMA = f"""
     CREATE INDEX IF NOT EXISTS event_of_user ON event (user_id);
 """  # the ids have no type: in a column of numbers, SQLite would make 7 of the text '007'
 WITHOUT_TYPES = f"""
+    BEGIN IMMEDIATE;
     ALTER TABLE event RENAME TO event_of_numbers;
     DROP INDEX event_of_user;
     {SCHEMA.split(";", 1)[1]}
     INSERT INTO event SELECT * FROM event_of_numbers;
-    DROP TABLE event_of_numbers
-"""
+    DROP TABLE event_of_numbers;
+    COMMIT;
+"""  # of an older file, whose ids had the type of numbers; a second process that does so again changes nothing
+TYPE_OF_IDS = "SELECT type FROM pragma_table_info('event') WHERE name = 'user_id'"
 
 
 class EventsFile:
@@ -176,7 +179,8 @@ class EventsFile:
             for setting in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
                 self.database.execute(f"PRAGMA {setting}")
             self.database.executescript(SCHEMA)
-            _take_types_away(self.database)
+            if self.database.execute(TYPE_OF_IDS).fetchone()[0]:
+                self.database.executescript(WITHOUT_TYPES)
             self.reader.execute("SELECT 1 FROM event LIMIT 1").fetchall()
             for path in self._files():  # events are nobody else's business
                 with contextlib.suppress(PermissionError):
@@ -206,27 +210,6 @@ class EventsFile:
         failure = OSError(f"{self.path} could not be used; {says}")
         failure.__cause__ = error
         return failure
-
-
-def _take_types_away(database: sqlite3.Connection) -> None:
-    """Rebuild the table of an older file, whose ids had the type of numbers, once and in one transaction."""
-
-    def has_type() -> bool:
-        return bool(
-            database.execute("SELECT type FROM pragma_table_info('event') WHERE name = 'user_id'").fetchone()[0]
-        )
-
-    if not has_type():
-        return
-    database.execute("BEGIN IMMEDIATE")
-    try:
-        for command in WITHOUT_TYPES.split(";") if has_type() else ():  # else another process was faster
-            database.execute(command)
-        database.execute("COMMIT")
-    except BaseException:
-        with contextlib.suppress(sqlite3.Error):
-            database.execute("ROLLBACK")
-        raise
 
 
 def _stat(path: Path) -> os.stat_result | None:

@@ -45,8 +45,8 @@ class Problem(BaseModel):
 def questions_of(served) -> SimpleNamespace:
     """Return the bodies and queries with this model's limits in them, so that /docs shows them."""
     low, high = served.scale
-    most, usual = min(served.num_movies, MOST_FILMS), min(served.num_movies, 10)
-    Length = Annotated[int, Field(ge=1, le=most, description="films in the list")]
+    usual = min(served.num_movies, 10)
+    Length = Annotated[int, Field(ge=1, le=MOST_FILMS, description="films in the list, if there are so many")]
     limits = {"ge": low, "le": high} if low < high else {}  # if all are equal they only say what was watched
     Stars = Annotated[float, Field(**limits, allow_inf_nan=False)]
     UserId, MovieId = (Text if kind is str else WholeNumber for kind in (served.user_type, served.movie_type))

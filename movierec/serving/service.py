@@ -24,7 +24,6 @@ from starlette.exceptions import HTTPException
 
 from movierec.serving import connections
 from movierec.serving.events import Event, EventStore, Id
-from movierec.serving.gate import Gate
 from movierec.serving.questions import Films, Problem, Recommendations, questions_of
 
 MOST_BYTES = 65_536  # of a body; 200 films with long titles fit
@@ -58,7 +57,7 @@ def make_app(served, events: EventStore, names: tuple[str, ...] | None = None, t
         docs_url=None,
         redoc_url=None,
     )
-    app.add_middleware(Gate, names=names, token=token, most_bytes=lambda: MOST_BYTES)
+    app.add_middleware(connections.Gate, names=names, token=token, most_bytes=lambda: MOST_BYTES)
     page = pathlib.Path(__file__).with_name("docs.html").read_text(encoding="utf-8")
     questions = questions_of(served)
     lists = ThreadPoolExecutor(os.cpu_count(), "lists")

@@ -83,11 +83,8 @@ class Checkpoints:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 write_atomically(path, sealed(question))
             except OSError as error:
-                raise OSError(
-                    error.errno,
-                    f"{self.folder} must be a folder that can be written, for checkpoints; {os.strerror(error.errno)}. "
-                    "Nothing has been trained yet. Make room, or name another: fit_hybrid(…, checkpoint=folder).",
-                ) from error
+                advice = "Nothing has been trained yet. Make room, or name another: fit_hybrid(…, checkpoint=folder)."
+                raise storage_error(error, self.folder, advice=advice) from error
 
 
 class HeadCheckpoint(tf.keras.callbacks.Callback):

@@ -58,8 +58,8 @@ def train(options: argparse.Namespace, strategy) -> int:
     try:
         if "stars" in model.best_epochs:
             log.line("stars", f"test RMSE {rmse(model.predict(split.test), split.test['rating']):.4f}")
-        count, least = _liked(split, "test", options.liked_from)
-        if "ranking" in model.best_epochs and count:
+        if "ranking" in model.best_epochs and not _unmeasurable(split, "test", options):
+            least = scale.liked_from(split.train, split.test, given=options.liked_from)
             measured = evaluate_ranking(model.score, split, model.indices, liked_from=least)
             means = measured[list(MEASURED)].mean()
             log.line("lists", ", ".join(f"test {name} {value:.4f}" for name, value in means.items()))
@@ -134,6 +134,7 @@ ADVICE = [
     (rf"`?(?:movierec\.)?split_({'|'.join(SPLITS)})(?:\([^()]*\))?`?", r"--split \1"),
     (r"`?(?:movierec\.)?split_random5(?:\([^()]*\))?`?", "--split random"),
     (r"(?:(?:movierec\.)?(?:read|fit_hybrid)\(…, )?scale=\(([^,()]+), ([^,()]+)\)\)?", r"--scale \1 \2"),
+    (r"liked_from=(\S+)\.", r"--liked-from \1."),
     (r"fit_hybrid\(…, checkpoint=folder\)", "--checkpoint FOLDER"),
     (r'movierec\.load\("([^"]+)"\)\?', r"\1?"),
     (r'movierec\.read\("ratings\.csv", "movies\.csv"\)', "train ratings.csv my-model --movies movies.csv"),
@@ -143,35 +144,26 @@ ADVICE = [
 ]
 
 
-def _liked(split: data.Split, part: str, liked_from: float | None) -> tuple[int, float]:
-    """Return how many ratings of a part are liked, by users of train; and from which rating on that is."""
+def _unmeasurable(split: data.Split, part: str, options) -> str:
+    """Return why lists cannot be measured on a part of the split; "" if they can be."""
+    from movierec.evaluation import relevant_users
+
     table = getattr(split, part)
-    least = scale.liked_from(split.train, table, given=liked_from)
-    liked = table[table["rating"] >= least]
-    return int(liked["user_id"].isin(split.train["user_id"].unique()).sum()), least
+    least = scale.liked_from(split.train, table, given=options.liked_from)
+    try:
+        relevant_users(table, data.make_indices(split.train), least, part)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def _check_measurable(split: data.Split, options) -> None:
     """Raise ValueError if validation cannot judge lists; say it if test cannot, for the model is as good without."""
     if "ranking" not in options.heads:
         return
-    for part in ("validation", "test"):
-        table = getattr(split, part)
-        if table is None:
-            continue
-        count, least = _liked(split, part, options.liked_from)
-        if count:
-            continue
-        if (table["rating"] >= least).any():
-            reason = f"no user of {part} has a rating in train. --split by_user_time tests users on later ratings."
-        else:
-            highest = table["rating"].max()
-            reason = (
-                f"no film of {part} is liked: its {len(table):,} ratings are {highest:g} at most, and liked is "
-                f"{least:g} or more. Name another least rating, e.g. --liked-from {highest:g}."
-            )
-        if part == "validation":
-            raise ValueError(f"lists cannot be judged while training, {reason} Or train --heads stars.")
+    if split.validation is not None and (reason := _unmeasurable(split, "validation", options)):
+        raise ValueError(f"lists cannot be judged while training, {reason} Or train --heads stars.")
+    if reason := _unmeasurable(split, "test", options):
         data.say(f"the lists will not be measured, {reason} The model is trained and saved all the same.")
 
 

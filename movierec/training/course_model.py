@@ -7,17 +7,13 @@ load it. It is trained again when the code that makes it has changed. Taught in 
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import movierec
 from movierec.data import chosen, data_folder
+from movierec.files import locked
 from movierec.recommend import Hybrid
-
-try:
-    import fcntl
-except ImportError:  # Windows: no lock; two processes may then train it twice, and either result is whole
-    fcntl = None
 
 FOLDER = "MOVIEREC_MODEL"  # environment variable: the folder of another model
 MAKERS = ("data", "evaluation", "baselines", "models", "recommend", "training")  # rooms whose code makes the model
@@ -76,11 +72,9 @@ def _code() -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
 
 
-@contextlib.contextmanager
-def _lock(folder: Path) -> Iterator[None]:
-    """Wait until no other process has the folder's lock, and hold it; it ends with the process."""
+def _lock(folder: Path) -> AbstractContextManager:
+    """Wait until no other process trains the model of the folder. On Windows two may; either result is whole."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with open(folder.with_name(f"{folder.name}.lock"), "w") as file:
-        if fcntl:
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    file = folder.with_name(f"{folder.name}.lock")
+    file.touch()
+    return locked(file)

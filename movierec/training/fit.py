@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from movierec.baselines import Bias
-from movierec.calls import check_keywords
+from movierec.calls import INSTEAD_OF_A_SPLIT, check_keywords, wrong_kind
 from movierec.data import Split, features, make_indices
 from movierec.data.units import say
 from movierec.evaluation import LIKED_FROM_STARS
@@ -99,8 +99,7 @@ def fit_hybrid(
         raise ValueError(f"`heads` must be some of {HEADS}, got {heads!r}.")
     heads = tuple(head for head in HEADS if head in heads)
     if not isinstance(split, Split):
-        found = type(split).__name__
-        raise ValueError(f"`split` must be a Split, got {found}. Try movierec.split_by_user_time(data.ratings).")
+        raise wrong_kind(split, "split", "a Split", INSTEAD_OF_A_SPLIT)
     if optimizer not in OPTIMIZERS:
         raise ValueError(f"`optimizer` must be one of {', '.join(OPTIMIZERS)}; got {optimizer!r}.")
     numbers = {
@@ -156,8 +155,8 @@ def fit_ensemble(split: Split, *tables, seeds: tuple = (0, 1, 2), checkpoint=Non
 
     For arguments and errors see `fit_hybrid`. The checkpoint has a folder for each seed.
     """
-    if not len(seeds):
-        raise ValueError("`seeds` is empty; name at least one, e.g. seeds=(0, 1, 2).")
+    if isinstance(seeds, int) or not len(seeds):
+        raise ValueError(f"`seeds` is {seeds or 'empty'}; name one for each member, e.g. seeds=(0, 1, 2).")
 
     def fit(seed):
         own = None if checkpoint is None else Path(checkpoint) / f"seed-{seed}"

@@ -23,6 +23,7 @@ from movierec.models import (
     newest,
     windows,
 )
+from movierec.recommend import rows_of_users
 from movierec.training.callbacks import Stop, fit_head
 
 USERS_PER_BLOCK = 128  # whose histories are read at once
@@ -50,7 +51,8 @@ class SequenceRecommender:
 
     def score(self, user_index: np.ndarray) -> np.ndarray:
         """Score every film as the next one: float32 `[U, num_movies]` for int `[U]`."""
-        return self.score_next(self.film[user_index], self.gap[user_index])
+        rows = rows_of_users(self.indices, user_index)
+        return self.score_next(self.film[rows], self.gap[rows])
 
     def score_next(self, film: np.ndarray, gap: np.ndarray) -> np.ndarray:
         """Score every film as the next one after the films of each row, float32 `[U, num_movies]`; see `newest`."""

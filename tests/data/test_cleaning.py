@@ -248,8 +248,11 @@ def test_a_table_without_times_or_stars_gets_them_and_one_that_has_them_is_itsel
 
 
 def test_a_rating_that_is_there_twice_is_refused_and_the_call_that_mends_it_mends_it():
-    twice = pd.concat([GOOD, GOOD[:1].assign(rating=1.0)], ignore_index=True)
+    twice = pd.concat([GOOD, GOOD[:1].assign(rating=1.0, timestamp=0)], ignore_index=True)
     with pytest.raises(ValueError, match=r"once; 1 of 4 rows repeat one, e.g. \[\[1, 10\]\]") as error:
         check_ratings(twice)
-    assert 'ratings.drop_duplicates(["user_id", "movie_id"], keep="last")' in str(error.value)
-    check_ratings(twice.drop_duplicates(["user_id", "movie_id"], keep="last"))
+    advice = '.sort_values("timestamp", kind="stable").drop_duplicates(["user_id", "movie_id"], keep="last")'
+    assert f"Keep the newest: ratings{advice}." in str(error.value)
+    newest = twice.sort_values("timestamp", kind="stable").drop_duplicates(["user_id", "movie_id"], keep="last")
+    check_ratings(newest)
+    assert newest.rating[0] == 4.0 and 3 not in newest.index  # the last row is the older one

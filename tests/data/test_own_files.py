@@ -1,28 +1,40 @@
-"""`movierec.read`: your own CSV files, in any order of columns; and what is said when they do not fit."""
+"""`movierec.read`: your own files and tables as people have them; what is understood, what is said, what is refused."""
 
+import gzip
+import json
 import re
 
 import pandas as pd
 import pytest
 
 import movierec
-from movierec.data import formats
+from movierec.data import own_tables
 from tests.data.conftest import rows
 
 HEADER = "user_id,movie_id,rating,timestamp\n"
+RATINGS = HEADER + "1,7,4,900000000\n2,8,3.5,900000001\n"
+EXPECTED = [(1, 7, 4.0, 900000000), (2, 8, 3.5, 900000001)]
 MOVIES = "movie_id,title,genres\n7,Heat (1995),Crime\n8,Pi,\n"
 
 
 @pytest.fixture
 def own(tmp_path, monkeypatch):
-    """Writes text into a file of tmp_path; its path. The data folder is in tmp_path, too."""
+    """Writes text or bytes into a file of tmp_path; its path. The data folder is in tmp_path, too."""
     monkeypatch.setenv("MOVIEREC_DATA", str(tmp_path / "data"))
 
-    def write(name: str, text: str):
-        (tmp_path / name).write_text(text, encoding="utf-8")
+    def write(name: str, content: str | bytes):
+        (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
         return tmp_path / name
 
     return write
+
+
+def read_saying(*sources, **settings):
+    """The tables, and what was said: each warning names the line of the caller."""
+    with pytest.warns(UserWarning) as caught:
+        data = movierec.read(*sources, **settings)
+    assert {warning.filename for warning in caught} == {__file__}
+    return data, " ".join(str(warning.message) for warning in caught)
 
 
 def test_columns_in_any_order_further_ones_left_out_and_movies_made_up(own):
@@ -38,7 +50,7 @@ def test_columns_in_any_order_further_ones_left_out_and_movies_made_up(own):
 
 def test_all_four_tables(own):
     ratings = own("r.csv", HEADER + "1,7,4,900000000\n2,8,3.5,900000000\n")
-    movies = own("m.csv", '\ufefftitle,year,genres,movie_id\n"Good, the Bad, The (1966)",,War,7\nPi,1998,,8\n')
+    movies = own("m.csv", '\ufefftitle,year,genres,movie_id\n"Good, the Bad, The (1966)",,War,7\nPi,1998-07-10,,8\n')
     users = own("u.csv", "userId,gender,age,town\n1,F,31,Ulm\n2,,,Bonn\n")
     tags = own("t.csv", 'userId,movieId,tag,timestamp\n1,7,"slow, NA",900000000\n')
     for _ in range(2):  # then from the cache
@@ -52,8 +64,8 @@ def test_all_four_tables(own):
 def test_files_are_cached_by_path_and_by_content(own, tmp_path, monkeypatch):
     path = own("r.csv", HEADER + "1,7,4.5,900000000\n")
     reads = []
-    read_own = formats.read_own
-    monkeypatch.setattr(formats, "read_own", lambda *args: reads.append(1) or read_own(*args))
+    read_own = own_tables.read_own
+    monkeypatch.setattr(own_tables, "read_own", lambda *args: reads.append(1) or read_own(*args))
     monkeypatch.chdir(tmp_path)
     assert [len(movierec.read(name).ratings) for name in (path, "r.csv", str(path))] == [1, 1, 1] and len(reads) == 1
     with pytest.raises(ValueError, match="none of 1 is .1 ratings off the scale."):
@@ -62,28 +74,120 @@ def test_files_are_cached_by_path_and_by_content(own, tmp_path, monkeypatch):
     assert len(movierec.read(path).ratings) == 2
 
 
-def test_cleaning_is_told_and_what_is_nothing_but_off_the_scale_is_refused(own):
-    path = own("r.csv", HEADER + "1,7,4,900000000\n1,9,5,900000000\n1,7,2,900000009\n")
-    movies = own("m.csv", MOVIES)
-    for _ in range(2):
-        with pytest.warns(UserWarning, match="r.csv removed rows: 1 ratings of unknown movies; 1 ratings by") as caught:
-            data = movierec.read(path, movies)
-        assert caught[0].filename == __file__ and rows(data.ratings) == [(1, 7, 2.0, 900000009)]
-    percent = own("p.csv", HEADER + "1,7,80,900000000\n1,8,60,900000000\n")
-    with pytest.raises(ValueError, match=r"of 0\.5 to 5 stars; none of 2 is \(2 ratings off the scale\)\. Convert"):
-        movierec.read(percent)
-    with pytest.raises(ValueError, match=r"none of 0 is \(it has no rows\)"):
-        movierec.read(own("e.csv", HEADER))
+# ---- how files are written
+
+
+@pytest.mark.parametrize(
+    "name, content, said",
+    [
+        ("r.tsv", RATINGS.replace(",", "\t"), "separated by tabs"),
+        ("R.CSV", RATINGS, ""),
+        ("r.csv", RATINGS.replace(",", ";").replace("3.5", "3,5"), "separated by semicolons.*'3,5' is read as 3.5"),
+        ("r.txt", RATINGS.replace(",", "|"), r"separated by bars \(\|\)"),
+        ("r.csv", RATINGS.replace(",", ":"), r"separated by colons \(:\)"),
+        ("r.dat", RATINGS.replace(",", "::"), r"separated by double colons \(::\)"),
+        ("r.dat", RATINGS.removeprefix(HEADER).replace(",", "::"), "no header.*taken for user_id, movie_id, rating"),
+        ("u.data", RATINGS.removeprefix(HEADER).replace(",", "\t"), "tabs; it has no header"),
+        ("r.csv", RATINGS.replace("\n", "\r"), ""),
+        ("r.csv", RATINGS.replace("\n", "\r\n"), ""),
+        ("r.csv", "\ufeff" + RATINGS, ""),
+        ("r.csv", RATINGS.encode("utf-16"), ""),
+        ("r.csv.gz", gzip.compress(RATINGS.encode(), mtime=0), ""),
+        ("r.csv", "sep=;\n" + RATINGS.replace(",", ";"), "semicolons"),
+        ("r.csv", RATINGS.replace("\n", ",,,\n") + "\n,,,,\n", "1 rows with nothing in their fields are left out"),
+        ("r.csv", re.sub(r"(\d+),(\d)", r'"\1","\2"', RATINGS, count=1), ""),
+        ("r.csv", HEADER + "1.0,7,4,9e8\n2,8,3.5,900000001\n", ""),
+        ("r.csv", HEADER + "1,7,4,900000000\n2,8.0,3.5,900000001.5\n", ""),
+        ("r.inter", "user_id:token\titem_id\trating:float\ttimestamp\n1\t7\t4\t9e8\n2\t8\t3.5\t900000001\n", "tabs"),
+    ],
+)  # fmt: skip
+def test_a_file_is_read_however_it_is_written(name, content, said, own):
+    """Delimiter, header, line ends, marks, quotes and numbers: the same two ratings each time."""
+    path = own(name, content)
+    data, lines = read_saying(path) if said else (movierec.read(path), "")
+    assert rows(data.ratings) == EXPECTED and re.search(said, lines)
+
+
+def test_an_encoding_is_found_by_the_whole_file(own):
+    """The first accent comes after 20 kB; 0x81 has no meaning in Windows-1252."""
+    ratings = own("r.csv", RATINGS)
+    for byte, name in [(b"\xe9", "Windows-1252"), (b"\x81", "Latin-1")]:
+        text = b"movie_id,title,genres\n" + b"".join(b"%d,Film,\n" % number for number in range(2000))
+        data, said = read_saying(ratings, own("m.csv", text + b"2000,Caf" + byte + b",Crime\n"))
+        assert f"it is not UTF-8, first in line 2002 (byte 0x{byte.hex()}), so it is read as {name}" in said
+        assert data.movies.title.iloc[2000] == "Caf" + byte.decode("latin-1")
+
+
+def test_a_line_break_in_quotes_is_part_of_a_title_and_lines_are_still_counted(own):
+    ratings = own("r.csv", RATINGS)
+    text = 'movie_id,title,genres\n7,"One.\nTwo.",Crime\n8,"Three\nfour",Drama\n'
+    assert movierec.read(ratings, own("m.csv", text)).movies.title.tolist() == ["One.\nTwo.", "Three\nfour"]
+    with pytest.raises(ValueError, match="m.csv, line 6, '9,x': it must have 3 fields, as the header has"):
+        movierec.read(ratings, own("m.csv", text + "9,x\n"))
+
+
+@pytest.mark.parametrize("rest", ['11,"Later" one,Drama\n', "", '11,Later",Drama\n'])
+def test_a_quote_that_is_not_closed_is_named_by_the_line_in_which_it_opens(rest, own):
+    ratings = own("r.csv", RATINGS)
+    movies = own("m.csv", 'movie_id,title,genres\n5,A,\n7,"Unclosed (1999),Crime\n8,B,Crime\n9,C,Crime\n' + rest)
+    with pytest.raises(ValueError, match=r"m.csv, line 3, '7,\"Unclosed .1999.,Crime': a double quote opens here"):
+        movierec.read(ratings, movies)
+
+
+@pytest.mark.parametrize(
+    "names, said",
+    [
+        ("userID,itemId,Rating,TimeStamp", "itemId is taken for movie_id"),
+        ("USER_ID,Movie ID,rating,time-stamp", ""),
+        (
+            "uid,iid,stars,unixReviewTime",
+            "uid is taken for user_id; iid is taken for movie_id; stars is taken for rating",
+        ),
+        ("user,film,score,Watched Date", "user is taken for user_id; film is taken for movie_id; score is taken for"),
+        ("u,i,Rating10,date", "date is taken for timestamp"),
+        ("reviewerID,asin,overall,ts", "asin is taken for movie_id"),
+    ],
+)
+def test_columns_are_known_by_many_names(names, said, own):
+    path = own("r.csv", RATINGS.replace(HEADER.strip(), names))
+    data, lines = read_saying(path) if said else (movierec.read(path), "")
+    assert rows(data.ratings) == EXPECTED and said in lines
+
+
+@pytest.mark.parametrize(
+    "header, said",
+    [
+        (
+            "user,movie_id2,rating,timestamp",
+            "movie_id is missing. Its first line is 'user,movie_id2,rating,timestamp'.",
+        ),
+        ("user_id,user_id,movie_id,rating", "one column for user_id; user_id and user_id fit it alike."),
+        (
+            "user,uid,movie_id,rating",
+            "one column for user_id; user and uid fit it alike. Leave all but one out, e.g. tab",
+        ),
+        ("", "user_id, movie_id is missing. Its first line is ''"),
+        (
+            "A1,B7,4.0,900000000",
+            "Give the names in the right order: movierec.read(pandas.read_csv(…, names=['user_id', ",
+        ),
+        ('{"user": 1}', "it is JSON. Read it with pandas first: movierec.read(pandas.read_json('r.csv', lines=True))"),
+        ("a\0b", "must be text; it holds zero bytes"),
+    ],
+)
+def test_a_header_that_does_not_fit(header, said, own):
+    with pytest.raises(ValueError, match=re.escape(said)):
+        movierec.read(own("r.csv", header + "\n"))
 
 
 @pytest.mark.parametrize(
     "row, said",
     [
-        ("anna,7,4,900000000", "user_id must be a whole number; it is 'anna'. Number the ids first, in every file "),
-        ("1,tt0113277,4,900000000", "movie_id must be a whole number; it is 'tt0113277'. Number the ids first"),
-        ("1,7,4,2001-09-09", "timestamp must be whole seconds since 1970-01-01, UTC; it is '2001-09-09'. Convert"),
-        ("1,7,4,", "timestamp must be whole seconds since 1970-01-01, UTC; it is ''."),
-        ("1,7,good,900000000", "rating must be a number, 0.5 to 5 stars; it is 'good'. Mend that line."),
+        (",7,4,900000000", "user_id must not be empty; 1 of 10 rows have none, e.g. line "),
+        ("1,NaN,4,900000000", "movie_id must not be empty; 1 of 10 rows have none"),
+        ("1,7.5,4,900000000", "movie_id must be whole numbers or text; 1 of 10 have a fraction, e.g. ['7.5']"),
+        ("1,7,good,900000000", "rating must be a number or empty; 1 of 10 are neither, e.g. ['good']. Correct them"),
+        ("1,7,inf,900000000", "rating must be a number or empty; 1 of 10 are neither, e.g. ['inf']."),
         ("1,7,4", "it must have 4 fields, as the header has."),
         ("1,7,4,900000000,5", "it must have 4 fields, as the header has."),
     ],
@@ -97,52 +201,173 @@ def test_a_malformed_row_is_named_with_what_to_do(row, said, own):
         assert str(error.value).startswith(f"{path}, line {place + 2}, {row!r}: {said}")
 
 
-def test_the_advice_works(own):
-    """What the errors tell a reader to type makes the file good."""
-    table = pd.DataFrame({"user_id": ["anna", "ben"], "movie_id": [1, 2], "rating": [4, 5]})
-    table["timestamp"] = ["2001-09-09 01:46:40", "1970-01-02 00:00:00"]
-    table["user_id"], names = pd.factorize(table["user_id"])
-    since = pd.to_datetime(table["timestamp"], utc=True) - pd.Timestamp(0, tz="UTC")
-    table["timestamp"] = since // pd.Timedelta(seconds=1)
-    data = movierec.read(own("r.csv", table.to_csv(index=False)))
-    assert data.ratings.timestamp.tolist() == [1_000_000_000, 86_400] and names[data.ratings.user_id[1]] == "ben"
+# ---- ids, stars and times
+
+
+def test_text_ids_keep_their_names_in_every_table(own):
+    ratings = own("r.csv", HEADER + "U1 ,M3,4,900000000\nU1,M1,5,900000000\n2,M1,5,900000000\n")
+    movies = own("m.csv", "movie_id,title,genres\nM1,A,\nM2,,\nM3,C,\n")
+    data = movierec.read(ratings, movies, own("u.csv", "user_id,age\n2,9\n"))
+    assert rows(data.ratings[["user_id", "movie_id"]]) == [("U1", "M3"), ("U1", "M1"), ("2", "M1")]
+    assert rows(data.movies[["movie_id", "title"]]) == [("M1", "A"), ("M2", "M2"), ("M3", "C")]
+    assert rows(data.users) == [("2", 9.0)]
+
+
+def test_leading_zeros_are_kept_unless_one_table_lost_them(own):
+    movies = own("m.csv", "movie_id,title\n0114709,Toy Story\n0000008,Pi\n")
+    data = movierec.read(own("r.csv", HEADER + "1,0114709,4,900000000\n2,0000008,5,900000000\n"), movies)
+    assert data.ratings.movie_id.tolist() == ["0114709", "0000008"]
+    data, said = read_saying(own("s.csv", HEADER + "1,114709,4,900000000\n2,8,5,900000000\n"), movies)
+    assert data.movies.movie_id.tolist() == [114709, 8] and "leading zeros in some tables only" in said
+
+
+def test_a_text_among_numbers_is_said(own):
+    path = own(
+        "r.csv", HEADER + "".join(f"{user},7,{user % 5 + 1},900000000\n" for user in range(20)) + "anna,7,4,900000000\n"
+    )
+    data, said = read_saying(path)
+    assert data.ratings.user_id.iloc[-2:].tolist() == ["19", "anna"]
+    assert "user_id is a number in most rows and text in 1, e.g. 'anna' in line 22: all are kept as text" in said
+
+
+def test_ids_of_another_kind_are_told_apart_from_unknown_films(own):
+    with pytest.raises(
+        ValueError, match=r"none of the ids in ratings, e.g. \['7', '8'\], is in movies, e.g. \['tt1'\]"
+    ):
+        movierec.read(own("r.csv", RATINGS), own("m.csv", "movie_id,title,genres\ntt1,A,\n"))
+
+
+def test_times_in_any_unit_and_a_stray_one_has_its_line(own):
+    data, said = read_saying(own("r.csv", HEADER + "1,7,4,1387670400000\n2,8,3.5,1387670401000\n"))
+    assert data.ratings.timestamp.tolist() == [1387670400, 1387670401] and "timestamp is in milliseconds" in said
+    with pytest.raises(ValueError, match=r"1 of 3 are not: milliseconds, e.g. 1387670400000 in line 3"):
+        movierec.read(own("s.csv", HEADER + "1,7,4,1387670400\n1,8,4,1387670400000\n1,9,4,1387670400\n"))
+    data = movierec.read(own("t.csv", HEADER + "1,7,4,2001-09-09 01:46:40\n2,8,3.5,2006-03-20\n"))
+    assert data.ratings.timestamp.tolist() == [1_000_000_000, 1_142_812_800]
+
+
+def test_tables_without_times_or_without_ratings(own):
+    data, said = read_saying(own("r.csv", "user_id,movie_id,rating\n1,7,4\n2,8,3.5\n"))
+    assert rows(data.ratings) == [(1, 7, 4.0, 0), (2, 8, 3.5, 0)] and "there are no times" in said
+    data, said = read_saying(own("s.csv", "user,artist,plays\n1,7,900\n1,7,30\n2,8,4\n"))
+    assert rows(data.ratings) == [(1, 7, 1.0, 0), (2, 8, 1.0, 0)]  # the repeated pair is one
+    assert "plays counts, and does not rate: it is left out" in said and "removed rows: 1 ratings" in said
+
+
+def test_films_that_were_watched_and_not_rated_are_counted(own):
+    data, said = read_saying(own("r.csv", RATINGS + "1,9,NaN,900000000\n1,10,,900000000\n"))
+    assert rows(data.ratings) == EXPECTED and "2 of 4 rows have no rating, the first in line 4: they are left" in said
+    data, said = read_saying(own("s.csv", HEADER + "1,7,,900000000\n"))
+    assert data.ratings.rating.tolist() == [1.0] and "there are no ratings" in said
+
+
+def test_of_ratings_that_repeat_the_newest_is_kept_and_it_is_said(own):
+    path = own(
+        "r.csv", HEADER + "1,7,4,900000009\n1,7,2,900000001\n1,7,2,900000001\n1,9,5,900000000\n2,8,3,900000000\n"
+    )
+    for _ in range(2):
+        data, said = read_saying(path, own("m.csv", MOVIES))
+        assert rows(data.ratings) == [(1, 7, 4.0, 900000009), (2, 8, 3.0, 900000000)]
+        assert "r.csv removed rows: 1 ratings of unknown movies; 2 ratings by" in said and "the newest" in said
+
+
+def test_the_export_of_one_person(own):
+    """Letterboxd has no column of users or ids; a film is known by its title and year."""
+    text = "Date,Name,Year,Letterboxd URI,Rating\n2020-01-05,Heat,1995,https://boxd.it/x,4.5\n2020-01-06,Pi,1998,u,3\n"
+    data, said = read_saying(own("ratings.csv", text))
+    assert rows(data.ratings[["user_id", "movie_id", "rating"]]) == [
+        ("me", "Heat (1995)", 4.5),
+        ("me", "Pi (1998)", 3.0),
+    ]
+    assert rows(data.movies) == [("Heat (1995)", "Heat (1995)", 1995, ""), ("Pi (1998)", "Pi (1998)", 1998, "")]
+    assert "the films of one person, 'me', from which alone no recommender can learn" in said
+
+
+def test_data_frames_are_read_as_files_are():
+    ratings = pd.DataFrame({"userId": ["a", "b"], "movieId": [7.0, 8.0], "stars": ["4", "3.5"]})
+    ratings["when"] = "x"
+    ratings["date"] = pd.to_datetime(["2001-09-09 01:46:40", "2006-03-20 00:00:00"])
+    movies = pd.DataFrame({"title": ["A", "B"], "genres": [["Crime", "War"], None]}, pd.Index([7, 8], name="movie_id"))
+    data, said = read_saying(ratings, movies)
+    assert rows(data.ratings) == [("a", 7, 4.0, 1_000_000_000), ("b", 8, 3.5, 1_142_812_800)]
+    assert rows(data.movies) == [(7, "A", None, "Crime|War"), (8, "B", None, "")]
+    assert said.startswith("`ratings`: stars is taken for rating; date is taken for timestamp.")
+    with pytest.raises(
+        ValueError, match="`ratings`, row 1: user_id must not be empty; 1 of 2 rows have none, e.g. row 1"
+    ):
+        movierec.read(ratings.assign(userId=["a", None]), movies)
+
+
+# ---- the other tables
 
 
 @pytest.mark.parametrize(
-    "header, said",
+    "genres, expected, said",
     [
-        ("user_id,movie_id,rating", "timestamp is missing. Its first line is 'user_id,movie_id,rating'. Rename"),
-        ("user;movie;rating;timestamp", "user_id, movie_id, rating, timestamp is missing. Its first line is 'user;mov"),
-        ("user_id,userId,movie_id,rating,timestamp", "user_id is there twice. Its first line is"),
-        ("", "user_id, movie_id, rating, timestamp is missing. Its first line is ''"),
+        ("Crime|Drama", "Crime|Drama", ""),
+        ("Crime, Drama", "Crime|Drama", "genres are separated by ','"),
+        ("Crime | Drama", "Crime|Drama", ""),
+        ("Crime;Drama", "Crime|Drama", "genres are separated by ';'"),
+        ("Crime/Drama", "Crime|Drama", "genres are separated by '/'"),
+        (json.dumps(["Crime", "Drama"]), "Crime|Drama", ""),
+        ("['Crime', 'Drama']", "Crime|Drama", ""),
+        ("[Crime, Drama]", "Crime|Drama", ""),
+        (json.dumps([{"id": 80, "name": "Crime"}, {"id": 18, "name": "Drama"}]), "Crime|Drama", ""),
+        ("[{'id': 80, 'name': 'Crime'}]", "Crime", ""),
+        *[(empty, "", "") for empty in ("[]", "N/A", "\\N", "(no genres listed)", "", "nan", "None")],
     ],
 )
-def test_a_header_that_does_not_fit(header, said, own):
-    with pytest.raises(ValueError, match=re.escape(said)):
-        movierec.read(own("r.csv", header))
+def test_genres_are_told_apart_however_they_are_written(genres, expected, said, own):
+    ratings = own("r.csv", RATINGS)
+    quoted = genres.replace('"', '""')
+    movies = own("m.csv", f'movie_id,title,genres\n7,A,"{quoted}"\n8,B,War\n')
+    data, lines = read_saying(ratings, movies) if said else (movierec.read(ratings, movies), "")
+    assert data.movies.genres.tolist() == [expected, "War"] and said in lines
 
 
-def test_a_file_that_is_not_there(own, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"`ratings` must be the path of a CSV file; .*nix\.csv is not there"):
-        movierec.read("nix.csv")
-    path = own("r.csv", HEADER + "1,7,4,900000000\n")
-    with pytest.raises(FileNotFoundError, match=r"`movies` must be .* is a folder\."):
-        movierec.read(path, tmp_path)
+def test_movies_need_neither_genres_nor_titles(own):
+    ratings = own("r.csv", RATINGS)
+    data = movierec.read(ratings, own("m.csv", "movie_id,title\n7,Heat (1995)\n8,\n"))
+    assert rows(data.movies) == [(7, "Heat (1995)", 1995, ""), (8, "movie 8", None, "")]
+    data = movierec.read(
+        own("s.csv", "user_id,movie_id,title,genres,rating,timestamp\n1,7,Heat (1995),Crime,4,900000000\n")
+    )
+    assert rows(data.movies) == [(7, "Heat (1995)", 1995, "Crime")]
 
 
 @pytest.mark.parametrize(
     "name, text, said",
     [
         ("movies", MOVIES + "8,Again,\n", "have one row for each movie_id; 1 rows repeat one, e.g. [8]. Keep one"),
-        ("movies", "movie_id,title,genres,year\n7,A,,1999.5\n", "year must be a whole number or empty; 1 are neither"),
+        (
+            "movies",
+            "movie_id,title,genres,year\n7,A,,1999.5\n",
+            "year must be a whole number or empty; 1 of 1 are neither",
+        ),
         ("movies", "movie_id,title,genres\n6,A,\n7,Good, Bad,War\n", "line 3, '7,Good, Bad,War': it must have 3"),
-        ("users", "user_id,age\n1,old\n", "age must be a whole number or empty; 1 are neither, e.g. ['old']"),
-        ("users", "user_id\n1\n1\n", "must have one row for each user_id; 1 rows repeat one, e.g. [1]."),
-        ("tags", "user_id,movie_id,tag\n1,7,a\n", "timestamp is missing."),
+        (
+            "users",
+            "user_id,age\n1,old\n",
+            "line 2, '1,old': age must be a number or empty; 1 of 1 are neither, e.g. ['old']",
+        ),
+        ("users", "user_id,age\n1,3\n1,4\n", "must have one row for each user_id; 1 rows repeat one, e.g. [1]."),
+        ("tags", "user_id,movie_id,timestamp\n1,7,9\n", "tag is missing."),
     ],
 )
 def test_the_other_files_are_checked_too(name, text, said, own):
     ratings = own("r.csv", HEADER + "1,7,4,900000000\n")
     with pytest.raises(ValueError, match=re.escape(said)):
         movierec.read(ratings, **{name: own("other.csv", text)})
+
+
+def test_what_is_no_table(own, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"`ratings` must be the path of a CSV file; .*nix\.csv is not there"):
+        movierec.read("nix.csv")
+    path = own("r.csv", HEADER)
+    with pytest.raises(FileNotFoundError, match=r"`movies` must be .* is a folder\."):
+        movierec.read(path, tmp_path)
+    with pytest.raises(ValueError, match=r"none of 0 is \(it has no rows\)"):
+        movierec.read(path)
+    with pytest.raises(ValueError, match="`ratings` must be the path of a file or a DataFrame, got list"):
+        movierec.read([1, 2])

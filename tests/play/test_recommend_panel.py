@@ -6,6 +6,7 @@ import pytest
 
 from movierec.play.parts import as_html, search_titles
 from movierec.play.recommend_panel import RecommendPanel, Visitor, evening, recommended
+from movierec.recommend import Hybrid
 
 
 @pytest.fixture
@@ -115,3 +116,31 @@ def test_the_evenings_sliders_move_it_and_a_visitor_who_has_rated_nearly_all_get
     panel.visitor.stars = {int(movie_id): 5.0 for movie_id in fitted.indices.movie_ids[:-2]}
     panel.refresh()
     assert sorted(panel.table["movie_id"]) == fitted.indices.movie_ids[-2:].tolist() and len(form.table) == 2
+
+
+def test_more_than_ten_numbers_of_stars_are_a_slider(fitted, monkeypatch):
+    """Decimal ratings made a button each: 397 of them."""
+    levels = np.round(np.arange(2, 5.01, 0.25), 5)
+    monkeypatch.setattr(Hybrid, "levels", levels)
+    panel = RecommendPanel(fitted, k=5)
+    slider, (button,) = panel.star_slider, panel.star_buttons
+    assert (slider.min, slider.max, slider.value, slider.step) == (2.0, 5.0, 5.0, 0.1)  # (5 - 2) / 20 = .15, rounded
+    panel.matches.index = 0
+    film = panel.matches.value
+    slider.value = 3.7
+    button.click()
+    assert panel.visitor.stars == {film: 3.7} and "From the films that you rated" in panel.list.value
+    choice = panel.rated.children[0].children[0]
+    choice.value = 2.5
+    assert panel.visitor.stars == {film: 2.5}
+    with pytest.raises(ValueError, match=f"takes 2 to 5 stars; got {film}: 5.5"):
+        panel.rate(film, 5.5)
+    assert RecommendPanel(fitted, k=5).star_slider is not None
+    monkeypatch.setattr(Hybrid, "levels", levels[:10])
+    assert len(RecommendPanel(fitted, k=5).star_buttons) == 10
+
+
+def test_a_visitor_who_has_rated_every_film_is_told_so(panel, fitted):
+    panel.visitor.stars = {int(movie_id): 5.0 for movie_id in fitted.indices.movie_ids}
+    panel.refresh()
+    assert panel.table.empty and "you have rated every film" in panel.playlist.list.value

@@ -9,7 +9,7 @@ from movierec.data import Indices
 from movierec.evaluation import evaluate_ranking
 from movierec.keras2 import tf
 from movierec.play.recommend_panel import RecommendPanel
-from movierec.recommend.films import named_film
+from movierec.recommend.questions import named_film
 from movierec.serving import Event, load_served
 
 NAMES = {"user_id": lambda ids: "U" + ids.astype(str), "movie_id": lambda ids: ids.map("{:05d}".format)}  # in one order

@@ -39,7 +39,7 @@ HEALTH = b"GET /health HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"
 
 
 @contextlib.contextmanager
-def started(folder, *options, more="", environment=None):
+def started(folder, *options, more="", environment=None, code_at_the_end=0):
     """Yield the process of a service and its port; afterwards it must have printed nothing."""
     command = ["serve", "--model", "m", "--port", "0", "--events", folder / "events.db", *options]
     code = PROCESS.format(here=str(HERE), more=more)
@@ -54,7 +54,7 @@ def started(folder, *options, more="", environment=None):
     finally:
         process.terminate()
         out, errors = process.communicate(timeout=20)
-    assert (process.returncode, out, errors) == (0, "", "")
+    assert (process.returncode, out, errors) == (code_at_the_end, "", "")
 
 
 @pytest.fixture
@@ -156,6 +156,18 @@ def test_the_service_stops_within_seconds_whatever_is_open(tmp_path, connect, nu
     assert [file.name for file in tmp_path.iterdir()] == ["events.db"]  # closed, with all that was written
     with EventStore(tmp_path / "events.db") as store:
         assert len(store) == 1
+
+
+def test_feedback_outlives_a_long_body_and_kill_nine_and_lists_react_after_a_restart(tmp_path):
+    with started(tmp_path, code_at_the_end=-signal.SIGKILL) as (process, port):
+        address, long = f"http://127.0.0.1:{port}", b" " * 10_000_000
+        headers = {"content-type": "application/json"}
+        assert httpx.post(f"{address}/recommend", content=long, headers=headers, timeout=20).status_code == 413
+        assert httpx.post(f"{address}/feedback", content=BODY, headers=headers).status_code == 201
+        process.kill()
+    with started(tmp_path) as (_, port):
+        answer = httpx.get(f"http://127.0.0.1:{port}/recommend/1?k=1").json()
+        assert (answer["based_on"], answer["movies"][0]["movie_id"]) == ("history and feedback", 30)
 
 
 def test_the_process_answers_to_its_own_names_only_and_to_those_who_know_the_token(tmp_path):

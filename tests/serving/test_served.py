@@ -1,10 +1,8 @@
 """The saved model in another program.
 
 Protected: it gives the same lists as the model that was saved, also of an ensemble and after weights changed; events
-change lists; a folder that is not whole is refused.
+change lists. Folders that are not whole: tests/recommend/test_storage.py.
 """
-
-import shutil
 
 import pytest
 
@@ -80,13 +78,3 @@ def test_an_ensemble_is_served_as_it_answers_itself(fitted, once, tmp_path):
     served = load_served(tmp_path)
     assert_equal(served.recommend(100, 7), rows_of(together.recommend([100], k=7)))
     assert_equal(served.similar(50, 3), rows_of(together.similar(50, k=3)))
-
-
-def test_a_folder_that_is_not_whole_is_not_served(folder, tmp_path):
-    with pytest.raises(FileNotFoundError, match="must hold manifest.json"):
-        load_served(tmp_path)
-    spoilt = shutil.copytree(folder, tmp_path / "spoilt")
-    with open(spoilt / "1/saved_model.pb", "ab") as file:
-        file.write(b"more")
-    with pytest.raises(ValueError, match="saved_model.pb was cut short, changed"):
-        load_served(spoilt)

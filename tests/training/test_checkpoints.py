@@ -183,6 +183,7 @@ def begun(split, checkerboard, small, tmp_path_factory):
     return fit
 
 
+@pytest.mark.filterwarnings("ignore:The ratings are taken for stars on the scale")  # a star higher is of ten
 def test_other_settings_and_other_data_are_another_training(begun, split, checkerboard):
     """Whatever the model learns from, or is judged by; the test part is neither."""
     settings = {"seed": 4, "epochs": 2, "heads": ("ranking",), "batch_size": 65, "optimizer": "adam", "dim": 5}
@@ -233,6 +234,17 @@ def test_a_damaged_file_is_refused_before_training_and_left_there(kept, tmp_path
         assert path.read_bytes() == damaged
 
 
+def test_whole_files_of_another_training_are_refused(kept, tmp_path):
+    """TensorFlow would read them: they have nothing wrong but that they are not those that the manifest names."""
+    shutil.copytree(kept, tmp_path / "copy")
+    with pytest.raises(Killed):
+        fit_line(checkpoints=Checkpoints(tmp_path / "other", {}), callbacks=[Kills(epoch=2)], learning_rate=0.2)
+    for path in (tmp_path / "other/slope").glob("ckpt-2.*"):
+        shutil.copy(path, tmp_path / "copy/slope")
+    with pytest.raises(ValueError, match="is no checkpoint of movierec .*ckpt-2.* has another checksum"):
+        fit_line(checkpoints=Checkpoints(tmp_path / "copy", {}))
+
+
 def test_a_weight_that_is_not_finite_is_neither_kept_nor_restored(kept, tmp_path, monkeypatch):
     shutil.copytree(kept, tmp_path, dirs_exist_ok=True)
 
@@ -261,7 +273,7 @@ def test_a_weight_that_is_not_finite_is_neither_kept_nor_restored(kept, tmp_path
 
 def test_a_folder_that_cannot_be_written_is_said_before_there_is_something_to_lose(tmp_path):
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(OSError, match="must be a folder that can be written, for checkpoints; .*Nothing has been tr"):
+    with pytest.raises(OSError, match="folder must be a writable folder; .*Nothing has been tr"):
         Checkpoints(tmp_path / "file" / "folder", {})
     assert (tmp_path / "file").read_text() == "mine"
 

@@ -89,6 +89,9 @@ def test_it_is_a_scorer_of_known_and_of_new_histories(walker):
     np.testing.assert_allclose(walker.score_next(walker.film[[0]], walker.gap[[0]])[0], scores[1], atol=1e-5)
     assert walker.score_next(walker.film[:0], walker.gap[:0]).shape == (0, FILMS)
     assert repr(walker) == "SequenceRecommender(60 users, 12 movies)"
+    for wrong in (-1, 60):  # -1, an unknown user, must not be the last one
+        with pytest.raises(ValueError, match=rf"`user_index` must be rows of the scores, 0 to 59; got \[{wrong}\]"):
+            walker.score(np.array([wrong]))
 
 
 @pytest.mark.parametrize("column", ["user_id", "movie_id"])

@@ -1,0 +1,237 @@
+"""How a text file is written, as its first lines show, and what the columns of your own tables are called."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from movierec.data.formats import GENRES
+
+USER = "user userid uid username customerid customer reviewerid memberid viewerid visitorid accountid personid | u"
+MOVIE = (
+    "movie movieid film filmid item itemid iid product productid show showid video videoid contentid titleid anime "
+    "animeid artist artistid track trackid song songid game gameid book bookid "
+    "| id imdbid tconst const tmdbid asin parentasin isbn | i m"
+)
+TIME = (
+    "timestamp | time ts unixreviewtime unixtimestamp ratingtimestamp datetime ratedat dateofrating watcheddate "
+    "watchedat createdat daterated eventtime | date day created reviewtime t"
+)
+TITLE = "title movietitle filmtitle itemtitle producttitle primarytitle | name moviename filmname | originaltitle"
+YEAR = "year releaseyear startyear | releasedate"
+GENRE = "genres genre genrelist | category categories listedin class"
+# In every line the best name comes first; of two names between the same bars, it is doubtful which one is meant.
+SPELLINGS = {
+    "ratings": {
+        "user_id": f"userid | {USER}",
+        "movie_id": f"movieid | {MOVIE.replace(' id ', ' ')}",
+        "rating": "rating | ratings stars star score overall yourrating userrating movierating starrating bookrating "
+        "ratingvalue ratingscore grade rate rating10 rating100 | value r",
+        "timestamp": TIME,
+        "title": TITLE,
+        "year": YEAR,
+        "genres": GENRE,
+    },
+    "movies": {"movie_id": f"movieid | {MOVIE}", "title": TITLE, "year": YEAR, "genres": GENRE},
+    "users": {
+        "user_id": f"userid | {USER} id",
+        "age": "age",
+        "gender": "gender sex",
+        "occupation": "occupation job profession",
+        "zip_code": "zipcode zip postcode postalcode",
+    },
+    "tags": {
+        "user_id": f"userid | {USER}",
+        "movie_id": f"movieid | {MOVIE.replace(' id ', ' ')}",
+        "tag": "tag tags tagname | keyword keywords label",
+        "timestamp": TIME,
+    },
+}
+USUAL = {  # in the order of MovieLens
+    "ratings": ["user_id", "movie_id", "rating", "timestamp"],
+    "movies": ["movie_id", "title", "genres"],
+    "users": ["user_id", "age", "gender", "occupation", "zip_code"],
+    "tags": ["user_id", "movie_id", "tag", "timestamp"],
+}
+NEEDED = {"ratings": 2, "movies": 1, "users": 1, "tags": 3}  # the first so many of them
+COUNTS = "count counts plays playcount listens listencount views viewcount clicks purchases quantity weight"
+ONE_PERSON = [{"letterboxduri"}, {"const", "yourrating"}]  # Letterboxd's and IMDb's exports of one person
+ME = "me"
+SEPARATORS = {
+    ",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars (|)", "::": "double colons (::)", ":": "colons (:)",
+    " ": "spaces",
+}  # fmt: skip
+BY_SUFFIX = {".tsv": "\t", ".tab": "\t", ".dat": "::"}
+HEAD = 1 << 16  # bytes that are looked at
+WHOLE = re.compile(r"[+-]?(0|[1-9]\d{0,17})")
+
+
+class Look(NamedTuple):
+    """How a file is written."""
+
+    separator: str
+    header: int  # lines before the first row
+    names: list[str]  # of every field: our name, or "" if the column is left out
+    said: list[str]  # what was understood, and is to be told
+    rows: list[list[str]]  # the first ones
+
+
+def look_at(head: str, path: Path, noun: str) -> Look:
+    """Return how a file of one noun (ratings, movies, …) is written; `head` is its text, or the first lines of it.
+
+    ValueError if columns are missing, or two columns fit one name.
+    """
+    lines = head.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    skipped = 0
+    while skipped < len(lines) - 1 and (not lines[skipped].strip(",;\t ") or lines[skipped][0] in "#%"):
+        skipped += 1
+    skipped += re.fullmatch(r'"?sep=.+', lines[skipped]) is not None  # Excel's hint
+    rest = [line for line in lines[skipped:] if line.strip()]
+    separator = _separator(rest[:50], noun, path.suffix.lower())
+    rows = [strip(row) for row in _fields(rest, separator)]
+    header = rows[0] if rows else []
+    said = [] if separator == "," else [f"its fields are separated by {SEPARATORS[separator]}"]
+    found, renamed = match_columns(header, noun, str(path))
+    order = columns_without_header(rows[:50], noun) if rows and not found else None
+    if order:
+        said.append(f"it has no header, so its columns are taken for {', '.join(filter(None, order[:5]))}")
+        return Look(separator, skipped, order, said, rows)
+    check_needed(found, header, noun, str(path))
+    name_of = {place: name for name, place in found.items()}
+    names = [name_of.get(place, "") for place in range(len(header))]
+    return Look(separator, skipped + 1, names, said + renamed, rows[1:])
+
+
+def strip(row: list[str]) -> list[str]:
+    """Return the fields without the empty ones at the end, which a spreadsheet leaves."""
+    return row[: max((end for end, field in enumerate(row, 1) if field.strip()), default=0)]
+
+
+def type_of(name: str, fields: list[str]) -> str:
+    """Return the dtype as which a column can be read at once, by its first fields: a number, "str" or "skip"."""
+    if not name:
+        return "skip"
+    if (name.endswith("_id") or name == "timestamp") and all(WHOLE.fullmatch(field) for field in fields):
+        return "int64"
+    if name in ("rating", "timestamp"):
+        return "float32" if name == "rating" else "float64"
+    return "str"
+
+
+def _separator(lines: list[str], noun: str, suffix: str) -> str:
+    """Return what the fields are separated by: what gives most names that are known, then equal and many fields."""
+    order = sorted(SEPARATORS, key=lambda separator: separator != BY_SUFFIX.get(suffix))
+    if lines and "::" in lines[0]:
+        order.remove(":")
+    best = (0, False, 0)
+    chosen = ","
+    for separator in order:
+        rows = _fields(lines, separator)
+        if not rows or len(rows[0]) < 2:
+            continue
+        known = count_known(rows[0], noun)
+        if separator == " " and known < 2 and not all(is_number(field) for row in rows for field in row):
+            continue
+        score = (known, len({len(row) for row in rows}) == 1, len(rows[0]))
+        if score > best:
+            best = score
+            chosen = separator
+    return chosen
+
+
+def _fields(lines: list[str], separator: str) -> list[list[str]]:
+    if separator == "::":
+        return [line.split("::") for line in lines]
+    try:
+        return list(csv.reader(lines, delimiter=separator, skipinitialspace=separator == " "))
+    except csv.Error:  # a quote that is never closed
+        return [line.split(separator) for line in lines]
+
+
+def match_columns(header: list[str], noun: str, where: str) -> tuple[dict[str, int], list[str]]:
+    """Return {our name: place in the header} of the columns that are understood, and lines to be said.
+
+    Case, `_`, spaces and `-` do not count, nor does RecBole's ":token". ValueError if two columns fit one name equally.
+    """
+    keys = [_key(name) for name in header]
+    found = {}
+    said = []
+    for column, spellings in SPELLINGS[noun].items():
+        for tier in spellings.split("|"):
+            places = [place for place, key in enumerate(keys) if key in tier.split() and place not in found.values()]
+            exact = [place for place in places if str(header[place]).strip() == column]
+            places = exact if len(exact) == 1 else places
+            if len(places) > 1:
+                names = [str(header[place]).strip() for place in places]
+                raise ValueError(
+                    f"{where} must have one column for {column}; {' and '.join(names)} fit it alike. Leave all but one "
+                    f"out, e.g. table.drop(columns={names[-1]!r}), or call the right one {column}."
+                )
+            if places:
+                found[column] = places[0]
+                if keys[places[0]] != column.replace("_", ""):
+                    said.append(f"{str(header[places[0]]).strip()} is taken for {column}")
+                break
+    if noun == "ratings" and "rating" not in found:
+        counts = [str(name) for name, key in zip(header, keys, strict=True) if key in COUNTS.split()]
+        said += [f"{name} counts, and does not rate: it is left out" for name in counts]
+    return found, said
+
+
+def count_known(header: list[str], noun: str) -> int:
+    """Return how many of the names in a header are known."""
+    known = set(" ".join(SPELLINGS[noun].values()).split())
+    return sum(_key(name) in known for name in header)
+
+
+def _key(name: object) -> str:
+    text = re.sub(r":(token|float)(_seq)?$", "", str(name).strip().lower())
+    return re.sub(r"[\W_]", "", text)
+
+
+def columns_without_header(rows: list[list[str]], noun: str) -> list[str] | None:
+    """Return what the columns of a file without a header are, in the order of MovieLens; None if that is doubtful."""
+    first = rows[0]
+    width = len(first)
+    are_numbers = [all(len(row) > place and is_number(row[place]) for row in rows) for place in range(width)]
+    if noun == "ratings" and width in (3, 4) and all(are_numbers):
+        return USUAL[noun][:width]
+    if noun == "movies" and width in (2, 3) and are_numbers[0] and not are_numbers[1]:
+        return USUAL[noun][:width]
+    if noun == "movies" and width == 5 + len(GENRES) and are_numbers[0] and all(are_numbers[5:]):  # u.item
+        return ["movie_id", "title", "", "", "", *GENRES]
+    if noun == "users" and width == 5 and are_numbers[0]:
+        return USUAL[noun] if are_numbers[1] else ["user_id", "gender", "age", "occupation", "zip_code"]
+    if noun == "tags" and width == 4 and are_numbers == [True, True, False, True]:
+        return USUAL[noun]
+    return None
+
+
+def is_number(text: str) -> bool:
+    """Return whether a text is a number, with a decimal comma or point."""
+    return re.fullmatch(r"\s*[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?\s*", text) is not None
+
+
+def check_needed(found: dict[str, int], header: list[str], noun: str, where: str) -> None:
+    """Raise ValueError unless the columns are there without which a table means nothing."""
+    is_one_person = noun == "ratings" and any(marks <= set(map(_key, header)) for marks in ONE_PERSON)
+    known = {*found, *(["movie_id"] if "title" in found else []), *(["user_id"] if is_one_person else [])}
+    missing = [column for column in USUAL[noun][: NEEDED[noun]] if column not in known]
+    if not missing:
+        return
+    first = ",".join(map(str, header))[:120]
+    if any(is_number(str(name)) for name in header):
+        names = list(SPELLINGS[noun])[: max(len(header), 2)]
+        raise ValueError(
+            f"{where} must name its columns in its first line; none is known in {first!r}. "
+            f"Give the names in the right order: movierec.read(pandas.read_csv(…, names={names}))."
+        )
+    unknown = [str(name) for place, name in enumerate(header) if place not in found.values()] or [""]
+    renamed = "{" + f"{unknown[0]!r}: {missing[0]!r}" + "}"
+    raise ValueError(
+        f"{where} must name its columns in its first line, such as {', '.join(USUAL[noun])}, in any order; "
+        f"{', '.join(missing)} is missing. Its first line is {first!r}. Rename the columns, or read the file yourself: "
+        f"movierec.read takes a table, too: table = pandas.read_csv(…).rename(columns={renamed})."
+    )

@@ -1,0 +1,208 @@
+"""What stands in the columns of your own tables: ids, stars, times, titles, years and genres, as people write them."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+
+from movierec.data import units
+from movierec.data.formats import GENRES
+from movierec.data.own_tables.columns import ME
+from movierec.data.own_tables.text_files import Misfit
+
+NO_ID = ["", "nan", "NaN", "None", "null", "NULL", "<NA>", "NaT", "\\N"]
+NO_GENRE = {*units.EMPTY, "-", "(no genres listed)"}
+WHOLE = re.compile(r"[+-]?(0|[1-9]\d*)(\.0*)?|[+-]?[1-9](\.\d+)?[eE]\+?\d{1,2}")  # 007 would lose its zeros
+NUMBER = re.compile(r"[+-]?\d*\.?\d+([eE][+-]?\d+)?|[+-]?\d+\.")
+
+
+def understand(noun: str, raw: pd.DataFrame, row: str) -> pd.DataFrame:
+    """Return the columns of one table with their meaning; warn of what was not as it is here.
+
+    Args:
+        raw: The columns by our names, as text, numbers, times, lists; the index is what messages call a row by.
+        row: What a label of the index is, "line" or "row".
+
+    Raises:
+        Misfit: A field does not mean anything in its column.
+        ValueError: As `units.seconds`.
+    """
+    found = {column: _ids(raw[column], row) for column in ("user_id", "movie_id") if column in raw}
+    for column in {"title", "tag", "gender", "occupation", "zip_code"} & set(raw):
+        text = _text(raw[column])
+        found[column] = text.mask(text.isin(NO_ID[1:]), "") if column in ("title", "gender") else text
+    for column in {"year", "age"} & set(raw):
+        found[column] = _whole_numbers(raw[column])
+    flags = [name for name in GENRES if name in raw]  # of u.item
+    if flags:
+        values = raw[flags].astype("float64").to_numpy() > 0
+        found["genres"] = pd.Series(["|".join(np.compress(one, flags)) for one in values], raw.index, dtype="str")
+    elif "genres" in raw:
+        found["genres"] = _genres(raw["genres"])
+    is_one_person = noun == "ratings" and "user_id" not in raw
+    if is_one_person or (noun in ("ratings", "movies") and "movie_id" not in raw):
+        found["movie_id"] = found["title"] = _names(found)
+    if is_one_person:
+        found["user_id"] = pd.Series(ME, raw.index, dtype="str")
+        units.say(
+            f"these are the films of one person, {ME!r}, from which alone no recommender can learn. Train on many, "
+            'then ask for this one as somebody new: see data/README.md, "Your own tables".'
+        )
+    if "rating" in raw:
+        found["rating"] = _numbers(raw["rating"])
+    if "timestamp" in raw:
+        times = raw["timestamp"]
+        found["timestamp"] = units.seconds(times, "timestamp", row) if len(raw) else times.astype("int64")
+    return pd.DataFrame(found, raw.index, copy=False)
+
+
+def _text(column: pd.Series) -> pd.Series:
+    if not isinstance(column.dtype, pd.StringDtype):
+        column = column.astype(object).where(column.notna(), "").map(str).astype("str")
+    return column.fillna("").str.strip()
+
+
+def _ids(column: pd.Series, row: str) -> pd.Series:
+    """Return whole numbers, int32 or int64, if all ids are; else text without spaces around it."""
+    name = str(column.name)
+    must_whole = "whole numbers or text", "have a fraction"
+    letter = f'If they are names, put a letter in front: "u" + table.{name}.astype(str).'
+    if pd.api.types.is_float_dtype(column.dtype):
+        _refuse_no_ids(column, column.isna().to_numpy(), row)
+        _refuse(column, (column % 1 != 0).to_numpy(bool), *must_whole, letter)
+        return column.astype("int64")
+    if pd.api.types.is_integer_dtype(column.dtype) and not column.hasnans and column.dtype != "uint64":
+        return column if column.dtype in ("int32", "int64") else column.astype("int64")
+    codes, distinct = pd.factorize(column)  # -1 where it is missing
+    names = pd.Series([_one_id(value) for value in distinct], dtype="str")
+    missing = (codes < 0) | names.isin(NO_ID).reindex(codes).fillna(True).to_numpy(bool)
+    _refuse_no_ids(column, missing, row)
+    is_whole = names.str.fullmatch(WHOLE.pattern).to_numpy(bool)
+    numbers = [int(Decimal(text)) for text in names] if is_whole.all() else []
+    if is_whole.all() and all(-(2**63) <= number < 2**63 for number in numbers):
+        values = pd.Series(np.array(numbers, np.int64)[codes], column.index)
+        return values.astype("int32") if values.between(-(2**31), 2**31 - 1).all() else values
+    if names.str.fullmatch(NUMBER.pattern).all():
+        _refuse(column, names.str.contains(r"\.\d*[1-9]").to_numpy(bool)[codes], *must_whole, letter)
+    if (~is_whole).sum() * 10 < is_whole.sum() and not names[~is_whole].str.isdigit().any():
+        stray = np.flatnonzero(~is_whole[codes])
+        units.say(
+            f"{name} is a number in most rows and text in {len(stray):,}, e.g. {names[codes[stray[0]]]!r} in {row} "
+            f"{column.index[stray[0]]}: all are kept as text."
+        )
+    return pd.Series(pd.array(names.to_numpy(object)[codes], dtype="str"), column.index)
+
+
+def _one_id(value: object) -> str:
+    if isinstance(value, float) and value.is_integer():  # 1.0 in a column of mixed objects
+        value = int(value)
+    return value.decode(errors="replace").strip() if isinstance(value, bytes) else str(value).strip()
+
+
+def _refuse_no_ids(column: pd.Series, missing: np.ndarray, row: str) -> None:
+    if missing.any():
+        rows = np.flatnonzero(missing)
+        places = ", ".join(str(column.index[at]) for at in rows[:3])
+        raise Misfit(
+            column.index[rows[0]],
+            f"{column.name} must not be empty; {len(rows):,} of {len(column):,} rows have none, e.g. {row} {places}. "
+            f'Fill them in, or leave these rows out: table.dropna(subset="{column.name}").',
+        )
+
+
+def _refuse(column: pd.Series, wrong: np.ndarray, must: str, are: str, advice: str) -> None:
+    """Raise Misfit if any value is wrong, for instance "must be a number or empty; 2 of 9 are neither, e.g. …"."""
+    found = column[wrong]
+    if len(found):
+        counted = f"{len(found):,} of {len(column):,} {are}, e.g. {found.head(3).tolist()}"
+        raise Misfit(found.index[0], f"{column.name} must be {must}; {counted}. {advice}")
+
+
+def _numbers(column: pd.Series) -> pd.Series:
+    """Return finite numbers, NaN where a field is empty; "4,5" is 4.5."""
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        values = column if column.dtype == "float32" else column.astype("float64")
+        wrong = np.isinf(values).to_numpy(bool)
+    else:
+        text = _text(column)
+        text = text.mask(text.str.lower().isin(units.EMPTY))
+        values = pd.to_numeric(text, errors="coerce").astype("float64")
+        rest = text[values.isna() & text.notna()]
+        if rest.str.fullmatch(r"[+-]?\d*,\d+").any():
+            units.say(
+                f"{column.name} has decimal commas: {rest.iloc[0]!r} is read as {rest.iloc[0].replace(',', '.')}."
+            )
+            values = pd.to_numeric(text.str.replace(",", "."), errors="coerce").astype("float64")
+        wrong = ((values.isna() & text.notna()) | np.isinf(values)).to_numpy(bool)
+    _refuse(column, wrong, "a number or empty", "are neither", "Correct them, or leave these rows out.")
+    return values.astype("float32")
+
+
+def _whole_numbers(column: pd.Series) -> pd.Series:
+    """Return float64, whole or NaN; of a date such as 1995-12-22, the year."""
+    if column.name == "year" and not pd.api.types.is_numeric_dtype(column.dtype):
+        column = _text(column).str.replace(r"^(\d{4})[-/]\d.*", r"\1", regex=True)
+    values = _numbers(column).astype("float64")
+    wrong = ((values % 1 != 0) & values.notna()).to_numpy(bool)
+    _refuse(column, wrong, "a whole number or empty", "are neither", "Correct these, or leave the column out.")
+    return values
+
+
+def _names(found: dict[str, pd.Series]) -> pd.Series:
+    """Return "Heat (1995)" for the title "Heat" of the year 1995: an id where there is no other."""
+    title = found["title"]
+    if "year" not in found:
+        return title
+    year = found["year"].map("{:.0f}".format)
+    has_year = title.str.contains(r"\(\d{4}", regex=True) | found["year"].isna()
+    return title.where(has_year, title + " (" + year + ")").astype("str")
+
+
+def _genres(column: pd.Series) -> pd.Series:
+    """Return "Crime|Drama" for lists, JSON, and texts with "|", ";", "," or "/" between genres; "" if there is none."""
+    values = column.astype(object)
+    plain = values.map(lambda value: isinstance(value, str) and value[:1] not in "[{")
+    texts = values[plain].astype("str")
+    slash = texts.str.contains("/") & ~texts.str.lower().str.strip().isin(units.EMPTY)
+    others = [mark for mark in "|;," if texts.str.contains(mark, regex=False).any()]
+    marks = others or (["/"] if slash.any() else [])
+    if marks and marks != ["|"]:
+        units.say(f"genres are separated by {' or '.join(map(repr, marks))}: they are written with | between them.")
+    known = {
+        text: _joined(_genre_list(text, marks))
+        for text in values[values.map(lambda value: isinstance(value, str))].unique()
+    }
+    joined = [known[value] if isinstance(value, str) else _joined(_genre_list(value, marks)) for value in values]
+    return pd.Series(pd.array(joined, dtype="str"), column.index)
+
+
+def _genre_list(value: object, marks: list[str]) -> list:
+    if isinstance(value, str):
+        text = value.strip()
+        if text.lower() in NO_GENRE:
+            return []
+        if text[:1] in "[{":
+            for parse in (json.loads, ast.literal_eval):
+                try:
+                    return _genre_list(parse(text), marks)
+                except (ValueError, SyntaxError):
+                    continue
+            text = text.strip("[]{}").replace("'", "").replace('"', "")  # [Crime, Drama]
+            return text.split(",")
+        mark = next((mark for mark in marks if mark in text), None)
+        return text.split(mark) if mark else [text]
+    if isinstance(value, dict):
+        return [value.get("name", "")] if "name" in value else list(value)
+    if isinstance(value, list | tuple | set | np.ndarray):
+        return [genre for item in value for genre in (_genre_list(item, []) if isinstance(item, dict) else [item])]
+    return []
+
+
+def _joined(genres: list) -> str:
+    names = [str(genre).strip() for genre in genres]
+    return "|".join(dict.fromkeys(name for name in names if name.lower() not in NO_GENRE))
