@@ -11,11 +11,10 @@ import ipywidgets as widgets
 import pandas as pd
 
 from movierec.play.parts import FIELD, GROWING, FilmSearch, Panel, as_html, columns, on_change, status
-from movierec.recommend import MINUTES_PER_FILM, make_playlist
+from movierec.recommend import CANDIDATES, MINUTES_PER_FILM, make_playlist, shortlist
 from movierec.training import load_or_train as load_or_train  # the model of the course, handed on with its panel
 
 MOST_BUTTONS = 10  # one for each number of stars; a slider for more
-CANDIDATES = 100  # films that a playlist is chosen from
 LIST = {"rank": "", "title": "Film", "genres": "Genres", "predicted_stars": "Expected", "because": "Why"}
 EVENING = {"place": "", "title": "Film", "genres": "Genres", "why": "Choice", "minutes": "Minutes"}
 BASED_ON = {
@@ -40,22 +39,23 @@ def recommended(model, visitor: Visitor, k: int) -> pd.DataFrame:
 
 
 def evening(model, visitor: Visitor, *, exclude: tuple = (), **sliders) -> pd.DataFrame:
-    """Return a playlist for the visitor, chosen from their `CANDIDATES` best films; `sliders` as of `make_playlist`.
+    """Return a playlist for the visitor; `sliders` as of `make_playlist`.
 
-    An excluded genre that no candidate has is no error. Raise ValueError if no candidate is of the kind asked for.
+    It is chosen from the visitor's `CANDIDATES` best films of the kind asked for, in the whole catalogue. An excluded
+    genre that no film has is no error. Raise ValueError if no film is of that kind.
     """
-    table = _with_films(model, model.recommend_new(visitor.stars, CANDIDATES, genres=visitor.genres))
+    table = _with_films(model, model.recommend_new(visitor.stars, model.indices.num_movies, genres=visitor.genres))
     if table.empty:
         raise ValueError("you have rated every film, so none is left to recommend. Forget one of them.")
-    vectors = model.pipeline.directions.numpy()[model.indices.movie_index(table["movie_id"])]
-    exclude = [genre for genre in exclude if genre in "|".join(table["genres"]).split("|")]
+    kind = {name: sliders.pop(name) for name in ("years", "include") if name in sliders}
+    kind["exclude"] = [genre for genre in exclude if genre in "|".join(table["genres"]).split("|")]
     try:
-        return make_playlist(table, vectors, exclude=exclude, **sliders)
+        table = shortlist(table, CANDIDATES, **kind)
     except ValueError as error:
-        if not (exclude or sliders.get("include") or sliders.get("years")):
-            raise
-        found = f"none of your {len(table)} best films is of this kind."
+        found = f"none of the {len(table):,} films that you have not rated is of this kind."
         raise ValueError(f"{found} Ask for other genres or more years.") from error
+    vectors = model.pipeline.directions.numpy()[model.indices.movie_index(table["movie_id"])]
+    return make_playlist(table, vectors, **sliders)
 
 
 def _with_films(model, table: pd.DataFrame) -> pd.DataFrame:

@@ -18,5 +18,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "recommender": ["Hybrid"],
         "storage": ["UNREADABLE"],
         "versions": ["ARRAYS", "checked", "read_saved"],
+        "wishes": ["shortlist"],
     },
 )

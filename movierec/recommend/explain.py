@@ -10,6 +10,7 @@ from movierec.recommend.people import People
 from movierec.recommend.pipeline import Pipeline
 
 MOST_NAMED = 2  # films of the history in a reason
+LARGE = 0.5  # of the largest share: a film with less is not named
 CLOSE = 1e-3  # stars; equal ones may differ by rounding
 
 
@@ -40,9 +41,10 @@ def explain(hybrid, pipeline: Pipeline, person: People, movie_id: int | str) -> 
 def reasons(hybrid, pipeline: Pipeline, person: People, movie_ids) -> list[str]:
     """Return what speaks for each film, in words: "because you liked Toy Story (1995) and Aladdin (1992)".
 
-    Named is the favourite genre if it brings more than any film of the history; else the films with the largest
-    shares, at most MOST_NAMED, liked ones before others; else that many people liked the film. Liked are those with
-    stars above the mean of all, and not below the middle of the user's own.
+    Named is the favourite genre if it brings more than any film of the history. Else the films with the largest shares
+    are named, at most MOST_NAMED: positive shares, and at least LARGE times the largest. "You liked" is said of films
+    with stars above the mean of all, and not below the middle of the user's own. If no film with so large a share was
+    liked, "you watched" is said. If no share is positive, many people liked the film.
     """
     movie_ids = np.asarray(movie_ids)
     verb = "liked" if len(hybrid.bias.levels) > 1 else "watched"
@@ -59,8 +61,9 @@ def reasons(hybrid, pipeline: Pipeline, person: People, movie_ids) -> list[str]:
     liked = (above > 0) & (above > np.percentile(above, 50, method="lower") - CLOSE) if len(above) else above > 0
     found = []
     for film, genre in zip(from_films, from_genres, strict=True):
-        speak_for_it = [row for row in np.argsort(-film, kind="stable") if film[row] > 0]
-        best = [row for row in speak_for_it if liked[row]][:MOST_NAMED] or speak_for_it[:MOST_NAMED]
+        least = LARGE * max(film, default=0)
+        large = [row for row in np.argsort(-film, kind="stable") if film[row] > 0 and film[row] >= least]
+        best = [row for row in large if liked[row]][:MOST_NAMED] or large[:MOST_NAMED]
         if (genre > 0).any() and genre.max() > max(film, default=0):
             found.append(f"because you like {genres[int(genre.argmax())]}")
         elif best:

@@ -24,6 +24,7 @@ TITLES, GENRES = (tf.TensorSpec([None], tf.string, name) for name in ("title", "
 STARS = tf.TensorSpec([None], tf.float32, "stars")
 IS_SEEN = tf.TensorSpec([None], tf.bool, "is_seen")
 K = tf.TensorSpec([], tf.int32, "k")
+BEHIND = 1e3  # taken from the score of a film that comes after all others; scores are within ±100
 
 
 def graph(*signature):
@@ -38,7 +39,8 @@ class Pipeline(Histories):
                newcomer likes and the film has; the CANDIDATES best that are not seen go on
     ranking    score_ui + STARS_WEIGHT · stars_ui, with stars the expected stars, if that head is there
 
-    With several models it is their mean in both steps. A user of whom nothing is known gets what was liked most in the
+    With several models it is their mean in both steps. Of a newcomer who named genres and rated nothing, all films of
+    these genres come before all others, in both steps. A user of whom nothing is known gets what was liked most in the
     last weeks of train. Part of the weights is copied; `is_current` says whether they have changed since.
 
     Args:
@@ -70,6 +72,7 @@ class Pipeline(Histories):
         names = [] if "features" in first.settings.without else first.movie_features.names
         self.genres = genres = [name.removeprefix(GENRE) for name in names if name.startswith(GENRE)]
         self.genre_bonus = tf.constant(genre_bonus(first.movie_features.values, first.past))
+        self.has_feature = tf.constant(first.movie_features.values > 0)  # bool [num_movies, num_features]
         self.user_table = _table(indices.user_ids, key_type=self.user_type)
         self.movie_table = _table(indices.movie_ids, key_type=self.movie_type)
         once, first_row, count = np.unique(np.asarray(titles, str), return_index=True, return_counts=True)
@@ -133,14 +136,22 @@ class Pipeline(Histories):
         scores = self.retrieval(people)
         nothing = tf.size(people.entries.movie) + tf.size(people.genre) == 0  # the only one of whom nothing is known
         scores = tf.where(nothing, self.popular[None], scores)
+        behind = self._behind(people)
         left = tf.where(people.is_seen, -np.inf, scores)
-        score, movie = tf.math.top_k(left, tf.maximum(k, min(CANDIDATES, self.num_movies)))
+        _, movie = tf.math.top_k(left - behind, tf.maximum(k, min(CANDIDATES, self.num_movies)))
         stars = self.stars(people, movie)
+        score = tf.gather(left, movie, batch_dims=1)
         if self._stars_heads():
             score += tf.where(nothing, 0.0, STARS_WEIGHT) * stars
-        score, order = tf.math.top_k(score, k)
-        movie, stars = tf.gather(movie, order, batch_dims=1), tf.gather(stars, order, batch_dims=1)
+        _, order = tf.math.top_k(score - tf.gather(behind, movie), k)
+        score, movie, stars = (tf.gather(column, order, batch_dims=1) for column in (score, movie, stars))
         return tf.where(tf.math.is_inf(score), UNKNOWN, movie), score, stars
+
+    def _behind(self, people: People):
+        """Return BEHIND where genres are all that is known and the film has none of them, else 0: `[num_movies]`."""
+        only_genres = (tf.size(people.entries.movie) == 0) & (tf.size(people.genre) > 0)
+        has_one = tf.reduce_any(tf.gather(self.has_feature, people.genre, axis=1), axis=1)
+        return tf.where(only_genres & ~has_one, BEHIND, 0.0)
 
     @graph(A_PERSON, tf.TensorSpec([None], tf.int32, "movie"))
     def shares(self, person: People, movie) -> dict:

@@ -11,9 +11,10 @@ import numbers
 import numpy as np
 import pandas as pd
 
-from movierec.calls import nearest, whole_number
+from movierec.calls import whole_number
 from movierec.data import genre_flags
 from movierec.evaluation import metrics
+from movierec.recommend.wishes import allowed, require
 
 COLUMNS = ("movie_id", "title", "score", "genres", "year", "popularity")
 MINUTES_PER_FILM = 110  # MovieLens has no running times; most features take 90 to 130 minutes, and this is the middle
@@ -64,17 +65,17 @@ def make_playlist(
     holds = vectors.ndim == 2 and len(vectors) == len(candidates) and np.isfinite(vectors).all()
     found = f"shape {vectors.shape}, {np.sum(~np.isfinite(vectors))} entries not finite"
     must = f"`vectors` must be finite, one row a film: ({len(candidates)}, dim)"
-    _require(holds, must, found, "Select the rows.")
+    require(holds, must, found, "Select the rows.")
     places, room = _checked_size(count, minutes, len(candidates))
     for name, value in {"familiarity": familiarity, "diversity": diversity, "calibration": calibration}.items():
         is_share = isinstance(value, numbers.Real) and 0 <= value <= 1
-        _require(is_share, f"`{name}` must be a number from 0 to 1", repr(value), f"Try {name}=0.5.")
+        require(is_share, f"`{name}` must be a number from 0 to 1", repr(value), f"Try {name}=0.5.")
     genres, history = _genres_and_history(candidates["genres"], genre_shares, calibration)
     popularity = candidates["popularity"].to_numpy(float)
     safe = popularity >= np.median(popularity)
     worth = relevance(candidates["score"].to_numpy(float), popularity, familiarity)
     rows = np.argsort(-worth, kind="stable")  # the first of equals is now the more relevant, then the earlier row
-    rows = rows[_allowed(candidates, genres, years, include, exclude)[rows]]
+    rows = rows[allowed(candidates, genres, years, include, exclude)[rows]]
     taste = dict(diversity=diversity, calibration=calibration, genres=genres.to_numpy(float)[rows], history=history)
     gain = functools.partial(gains, relevance=worth[rows], vectors=vectors[rows], **taste)
     mixed = diversity > 0 and 0 < familiarity < 1
@@ -88,7 +89,7 @@ def make_playlist(
 def _choose(gain, lengths, places, room, safe, mixed) -> list[int]:
     every, shortest = np.ones(len(lengths), bool), lengths.min()
     must = f"the evening must hold {shortest:g} minutes, the shortest of {len(lengths)} films"
-    _require(room >= shortest, must, f"minutes={room:g}", f"Try minutes={2 * MINUTES_PER_FILM}.")
+    require(room >= shortest, must, f"minutes={room:g}", f"Try minutes={2 * MINUTES_PER_FILM}.")
     chosen = _fill([], gain, lengths, places, room, every)
     if mixed and len(chosen) >= MIX_FROM and len(set(safe[chosen])) == 1:
         chosen = _fill(chosen[:-1], gain, lengths, len(chosen), room, safe != safe[chosen[0]])
@@ -190,39 +191,17 @@ def _genres_and_history(genres: pd.Series, shares, calibration: float) -> tuple[
     shares = pd.Series({} if shares is None else shares, dtype=float)
     holds = (np.isfinite(shares) & (shares >= 0)).all() and (calibration == 0 or shares.sum() > 0)
     must = "`genre_shares` must be finite and 0 or more, and for calibration above 0 one of them above 0"
-    _require(holds, must, shares.to_dict(), "Try genre_shares=genre_shares(watched.genres).")
+    require(holds, must, shares.to_dict(), "Try genre_shares=genre_shares(watched.genres).")
     names = sorted({*flags, *shares.index})
     return flags.reindex(columns=names, fill_value=0), shares.reindex(names, fill_value=0).to_numpy()
 
 
-def _allowed(candidates, genres, years, include, exclude) -> np.ndarray:
-    passes = {}  # filter: bool [num_candidates]
-    for name, wanted in {"include": include, "exclude": exclude}.items():
-        wanted = [wanted] if isinstance(wanted, str) else list(wanted)
-        unknown = [genre for genre in wanted if genre not in genres]
-        near = nearest(unknown[0], genres) if unknown else None
-        advice = f"Known are {', '.join(genres)}." + (f" Did you mean {name}=({near!r},)?" if near else "")
-        _require(not unknown, f"every genre in `{name}` must be known", unknown, advice)
-        if wanted:
-            passes[f"{name}={wanted}"] = genres[wanted].any(axis=1).to_numpy() == (name == "include")
-    if years is not None:
-        holds = np.shape(years) == (2,) and np.array(years).dtype.kind in "iuf" and years[0] <= years[1]
-        _require(holds, "`years` must be (first, last) in this order", repr(years), "Try years=(1980, 1999).")
-        year = pd.to_numeric(candidates["year"], errors="coerce").to_numpy(float, na_value=math.nan)
-        passes[f"years={years}"] = (year >= years[0]) & (year <= years[1])
-    allowed = np.logical_and.reduce([np.ones(len(candidates), bool), *passes.values()])
-    alone = ", ".join(f"{name} {passed.sum()}" for name, passed in passes.items())
-    must, found = f"the filters must leave one of {len(candidates)} films", f"none; alone they leave: {alone}"
-    _require(allowed.any(), must, found, "Loosen one of them.")
-    return allowed
-
-
 def _checked_size(count, minutes, num_candidates: int) -> tuple[int, float]:
     found, must = f"count={count!r}, minutes={minutes!r}", "exactly one of count and minutes must be given"
-    _require((count is None) != (minutes is None), must, found, "Try count=7 or minutes=240.")
+    require((count is None) != (minutes is None), must, found, "Try count=7 or minutes=240.")
     if minutes is not None:
         holds = isinstance(minutes, numbers.Real) and 0 < minutes < math.inf
-        _require(holds, "`minutes` must be a number above 0", repr(minutes), "Try minutes=240.")
+        require(holds, "`minutes` must be a number above 0", repr(minutes), "Try minutes=240.")
         return num_candidates, float(minutes)
     return whole_number(count, "`count`", num_candidates, "the candidates"), math.inf
 
@@ -231,20 +210,15 @@ def _checked_minutes(candidates: pd.DataFrame) -> pd.Series:
     missing = [column for column in COLUMNS if column not in candidates]
     must = f"`candidates` must have {', '.join(COLUMNS)} and a row"
     found = f"{len(candidates)} rows without {', '.join(missing) or 'a film'}"
-    _require(not missing and len(candidates), must, found, "Merge scores and movies.")
+    require(not missing and len(candidates), must, found, "Merge scores and movies.")
     twice = candidates["movie_id"][candidates["movie_id"].duplicated()].tolist()
     found = f"{len(twice)} rows that repeat a movie_id, e.g. {twice[:3]}"
-    _require(not twice, "each film must come once", found, 'Try candidates.drop_duplicates("movie_id").')
+    require(not twice, "each film must come once", found, 'Try candidates.drop_duplicates("movie_id").')
     lengths = candidates.get("minutes", pd.Series(MINUTES_PER_FILM, candidates.index)).fillna(MINUTES_PER_FILM)
     for column, least in {"score": -math.inf, "popularity": 0, "minutes": 1}.items():
         values = (lengths if column == "minutes" else candidates[column]).to_numpy(float, na_value=math.nan)
         bad = ~(np.isfinite(values) & (values >= least))
         found = f"{bad.sum()} of {len(bad)} that are not, e.g. movie_id {candidates['movie_id'][bad].tolist()[:3]}"
         must = f"every {column} must be finite, {least} or more"
-        _require(not bad.any(), must, found, "Drop them and their vectors.")
+        require(not bad.any(), must, found, "Drop them and their vectors.")
     return lengths
-
-
-def _require(holds, must: str, found, advice: str) -> None:
-    if not holds:
-        raise ValueError(f"{must}; got {found}. {advice}")

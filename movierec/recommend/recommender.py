@@ -129,8 +129,9 @@ class Hybrid:
     def recommend_new(self, stars: dict | None = None, k: int = 10, *, genres=(), because=False) -> pd.DataFrame:
         """Return the k best films for a user who is new, from a few films that they rated or genres that they like.
 
-        The model is not trained again: the history is read like any other, each film with full weight. If nothing is
-        given, the list is what was liked most in the last weeks of train. `.attrs["based_on"]` says which.
+        The model is not trained again: the history is read like any other, each film with full weight. If genres alone
+        are given, their films come first, best first; the other films follow. If nothing is given, the list is what was
+        liked most in the last weeks of train. `.attrs["based_on"]` says which.
 
         Args:
             stars: {title or movie_id: stars}, e.g. {"Toy Story (1995)": 5.0, "Fargo": 2}, on the scale of the data; or

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from movierec.play import recommend_panel
 from movierec.play.parts import as_html, search_titles
 from movierec.play.recommend_panel import RecommendPanel, Visitor, evening, recommended
 from movierec.recommend import Hybrid
@@ -41,6 +42,15 @@ def test_an_evening_is_chosen_from_what_the_visitor_has_not_rated(fitted):
     comedies = {int(movie_id): 5.0 for movie_id in fitted.indices.movie_ids if movie_id % 40 in (30, 0)}
     films = evening(fitted, Visitor(comedies), minutes=240, exclude=("Comedy",))  # no candidate has this genre
     assert len(films) == 2 and not films["genres"].str.contains("Comedy").any()
+
+
+def test_an_evening_of_a_rare_kind_is_found_in_the_whole_catalogue(fitted, monkeypatch):
+    """The three best films are all too new; with three candidates there are older films all the same."""
+    monkeypatch.setattr(recommend_panel, "CANDIDATES", 3)
+    everything = recommended(fitted, Visitor(), fitted.indices.num_movies)
+    old = everything["year"] < everything["year"][:3].min()
+    films = evening(fitted, Visitor(), count=3, diversity=0, years=(1900, int(everything["year"][:3].min()) - 1))
+    assert set(films["movie_id"]) == set(everything["movie_id"][old][:3])
 
 
 def test_a_table_is_text_whatever_a_title_looks_like():
@@ -111,7 +121,7 @@ def test_the_evenings_sliders_move_it_and_a_visitor_who_has_rated_nearly_all_get
     form.include.value, form.years.value, form.minutes.value = "any", (1985, 1987), 600
     assert form.table["year"].between(1985, 1987).all() and len(form.table) == 5
     form.exclude.value = "Drama"  # all films have this genre
-    assert form.table is None and "none of your" in form.list.value
+    assert form.table is None and "none of the" in form.list.value
     form.exclude.value, form.years.value = "none", (form.years.min, form.years.max)
     panel.visitor.stars = {int(movie_id): 5.0 for movie_id in fitted.indices.movie_ids[:-2]}
     panel.refresh()

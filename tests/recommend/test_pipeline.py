@@ -175,6 +175,21 @@ def test_a_favourite_genre_adds_the_log_of_its_rarity_to_its_films(fitted, pipel
     np.testing.assert_allclose(added(), 0 * expected, atol=1e-6)
 
 
+def test_of_genres_alone_their_films_come_first_and_beside_stars_they_only_gain(fitted):
+    all_films, genres = fitted.indices.num_movies, fitted.movies.set_index("movie_id")["genres"]
+    table = fitted.recommend_new(genres=("Comedy",), k=all_films)
+    is_comedy = genres[table["movie_id"]].str.contains("Comedy").to_numpy()
+    count = is_comedy.sum()
+    assert 0 < count < all_films == len(table) and is_comedy[:count].all()
+    for part in (table[:count], table[count:]):  # best first within the genre, and after it
+        assert part["score"].is_monotonic_decreasing
+    assert table["score"][count:].max() > table["score"][:count].min()  # by the score alone they would not be first
+    ten = fitted.recommend_new(genres=("Comedy",), k=min(10, count))
+    assert ten["movie_id"].tolist() == table["movie_id"][: len(ten)].tolist()
+    with_stars = fitted.recommend_new({10: 5.0}, genres=("Comedy",), k=all_films - 1)
+    assert with_stars["score"].is_monotonic_decreasing
+
+
 # ---- as a file for other programs
 
 
@@ -191,7 +206,7 @@ def test_the_saved_functions_answer_to_the_bit_as_the_model_does(fitted, pipelin
 def test_what_is_popular_lately_is_of_all_time_where_no_times_are_known():
     """Films 0, 1, 2 have 1, 2 and 0 ratings above the mean; with times, one of 14 days ago counts 1/e of a new one."""
     movie, above = np.array([0, 1, 1, 2], np.int32), np.array([1, 1, 1, -1], np.float32)
-    bias = SimpleNamespace(mean=3.0, user=np.zeros(1), movie=np.zeros(3))
+    bias = SimpleNamespace(mean=3.0, user=np.zeros(1), movie=np.zeros(3), levels=np.array([2.0, 4.0]))
     for times, expected in ([[0] * 4, [1, 2, 0]], [[1_209_600, 0, 0, 0], [1, 2 / np.e, 0]]):
         history = History(np.zeros(4, np.int32), movie, above, np.array(times), 1, 3, False)
         assert popular_lately(history, bias).tolist() == pytest.approx(expected)
