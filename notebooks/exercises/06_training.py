@@ -1,19 +1,22 @@
 # %% [markdown]
-# # 06 · Exercises: training and comparing
+# # 06 · Exercises: train it well
 #
 # Write your answer where you find `...`; the cell after it says whether it is right, and if not, why perhaps. Run from top to bottom first:
 # nothing is attempted yet, and nothing breaks. Back to [06](../06_training.ipynb); the [solutions](../solutions/06_training.ipynb).
 
 # %%
 import numpy as np
+import pandas as pd
 
-from movierec.evaluation import bootstrap_interval
-from movierec.play import Quiz, attempt, check
-
-rng = np.random.default_rng(0)
+import movierec
+from movierec.data import batches, make_indices
+from movierec.evaluation import metrics
+from movierec.keras2 import tf
+from movierec.models import first_hybrid
+from movierec.play import Quiz, check
 
 # %% [markdown]
-# ## Three questions first
+# ## Questions first
 #
 # Click an answer: each has its reason, the wrong ones too.
 
@@ -25,144 +28,265 @@ print(quiz.answers())
 quiz
 
 # %% [markdown]
+# Everything below trains the stars model of notebook 05 on the first 150 users, so that an epoch takes a moment. `fit` returns the
+# model and its history, with the RMSE on validation after each epoch. The same seed gives the same numbers.
+
+# %%
+data = movierec.load("ml-100k")
+split = movierec.split_by_user_time(data.ratings[data.ratings["user_id"] <= 150])
+indices = make_indices(split.train, data.movies)
+known = first_hybrid.make_known(split, indices, data.movies, data.users)
+rows = first_hybrid.make_rows(split.train, indices, first_hybrid.places(split.train))
+held_out = first_hybrid.make_rows(split.validation, indices)
+tf.config.experimental.enable_op_determinism()
+
+
+def rmse_of(model, rows):
+    """RMSE of a model on rows, in stars."""
+    return metrics.rmse(model({name: tf.constant(rows[name]) for name in rows})[:, 0], rows["rating"])
+
+
+class Measure(tf.keras.callbacks.Callback):
+    """After each epoch: RMSE on validation."""
+
+    def on_epoch_end(self, epoch, logs):
+        logs["validation_rmse"] = rmse_of(self.model, held_out)
+
+
+# %%
+def fit(epochs=6, learning_rate=0.005, batch=256, seed=0, callbacks=(), **settings):
+    """Train `first_hybrid.WithMLP`; return the model and its history, one row an epoch."""
+    tf.keras.utils.set_random_seed(seed)
+    model = first_hybrid.WithMLP(known, **settings)
+    model.compile(tf.keras.optimizers.legacy.Adam(learning_rate))
+    how = {"epochs": epochs, "steps_per_epoch": len(rows["rating"]) // batch, "verbose": 0}
+    log = model.fit(batches(rows, batch, seed), callbacks=[Measure(), *callbacks], **how)
+    return model, pd.DataFrame(log.history)
+
+
+# %% [markdown]
 # ## 1 · Recall
 #
 # Validation RMSE by epoch is given below; patience is 2. Which epoch's weights are kept, and after which epoch does training stop? A tuple, epochs from 1.
 #
-# <details><summary>Hint</summary>Stop when the best is two epochs old.</details>
+# <details><summary>Hint</summary>Stop when the best epoch is two epochs old.</details>
 
 # %%
 by_epoch = [1.00, 0.97, 0.95, 0.96, 0.955, 0.94, 0.93]
 kept_and_stopped = (3, 5)  # SOLUTION
 
+
 # %%
+def stop_early(values, patience):
+    """The best epoch so far, and the epoch after which it is `patience` epochs old."""
+    for epoch in range(1, len(values) + 1):
+        best = 1 + int(np.argmin(values[:epoch]))
+        if epoch - best == patience:
+            break
+    return best, epoch
+
+
 check(
     "1",
     kept_and_stopped,
-    (3, 5),
+    stop_early(by_epoch, patience=2),
     mistakes=[
-        ((7, 7), "It would have got there, but patience ran out before."),
-        ((3, 4), "That is a patience of 1."),
-        ((5, 5), "The weights of the best epoch are kept, not those of the last."),
+        (stop_early(by_epoch, patience=len(by_epoch)), "It would have got there, but patience ran out before."),
+        (stop_early(by_epoch, patience=1), "That is a patience of 1."),
+        (2 * stop_early(by_epoch, patience=2)[1:], "The best epoch is kept, not the last one."),
     ],
 )
 
 # %% [markdown]
-# ## 2 · Recall
+# ## 2 · Change
 #
-# Three differences in NDCG with their 95 % intervals: which are sure? A list of True and False.
+# Train with the learning rates .0005, .005 and .05, for six epochs each. A list of the three best values of validation RMSE.
 #
-# <details><summary>Hint</summary>Is zero inside?</details>
+# <details><summary>Hint</summary><code>fit(learning_rate=…)[1]["validation_rmse"].min()</code></details>
 
 # %%
-intervals = [(0.001, 0.012), (-0.003, 0.020), (-0.030, -0.002)]
-sure = [True, False, True]  # SOLUTION
+rates = (0.0005, 0.005, 0.05)
+best = [fit(learning_rate=rate)[1]["validation_rmse"].min() for rate in rates]  # SOLUTION
 
 # %%
+histories = [] if best is ... else [fit(learning_rate=rate)[1]["validation_rmse"] for rate in rates]
 check(
     "2",
-    sure,
-    [True, False, True],
+    best,
+    [history.min() for history in histories],
+    tolerance=1e-4,
     mistakes=[
-        ([True, False, False], "The last one is sure, too: sure to be worse."),
-        ([True, True, True], "The second interval holds zero."),
+        ([history.iloc[-1] for history in histories], "Those are the last epochs, not the best ones."),
+        ([history.max() for history in histories], "A lower RMSE is better."),
     ],
 )
 
 # %% [markdown]
-# ## 3 · Change
+# ## 3 · Find the bug
 #
-# Two models on eight users. What is the mean difference, and how many users does the first serve better? A tuple.
+# This callback should put the weights of the best epoch back when training ends. It runs, and the model still has the weights of the
+# last epoch.
 #
-# <details><summary>Hint</summary>User by user: subtract first.</details>
+# <details><summary>Hint</summary>A list of variables is no copy of their numbers. What does Keras offer to copy them?</details>
+
 
 # %%
-first = np.array([0.2, 0.0, 0.5, 0.3, 0.1, 0.9, 0.0, 0.4])
-second = np.array([0.1, 0.0, 0.4, 0.4, 0.0, 0.5, 0.1, 0.4])
-mean_and_better = ((first - second).mean(), int((first > second).sum()))  # SOLUTION
+class KeepBest(tf.keras.callbacks.Callback):
+    """Restore the weights of the epoch that is best on validation."""
+
+    best = np.inf
+
+    def on_epoch_end(self, epoch, logs):
+        if logs["validation_rmse"] < self.best:
+            self.best = logs["validation_rmse"]
+            self.weights = self.model.weights
+            # BEGIN SOLUTION
+            self.weights = self.model.get_weights()
+            # END SOLUTION
+
+    def on_train_end(self, logs=None):
+        for variable, value in zip(self.model.weights, self.weights, strict=True):
+            variable.assign(value)
+
 
 # %%
-difference = first - second
+model, history = fit(penalty=0.0, dropout=0.0, callbacks=[KeepBest()])
+now, by_epoch = rmse_of(model, held_out), history["validation_rmse"].to_numpy()
+does = "another epoch" if np.isclose(now, by_epoch[-1]) else "no epoch at all"
+does = "the best epoch" if np.isclose(now, by_epoch.min()) else does
 check(
     "3",
-    mean_and_better,
-    (difference.mean(), int((difference > 0).sum())),
-    mistakes=[
-        ((difference.mean(), int((difference >= 0).sum())), "A tie is not better."),
-        ((-difference.mean(), int((difference < 0).sum())), "The other way round."),
-    ],
+    ... if does == "another epoch" else does,
+    "the best epoch",
+    mistakes=[("no epoch at all", "The weights are those of no epoch: are all of them copied, and put back in order?")],
 )
 
 # %% [markdown]
-# ## 4 · Find the bug
+# ## 4 · Change
 #
-# An epoch of four batches ended with these losses. A framework prints the last one as *the* loss of the epoch. What should it print?
+# Write a callback that halves the learning rate after every epoch. Keras keeps the rate in the variable
+# `self.model.optimizer.learning_rate`.
 #
-# <details><summary>Hint</summary>The batches are equally large.</details>
+# <details><summary>Hint</summary><code>rate.assign(value)</code> sets a variable, <code>rate.numpy()</code> reads it.</details>
 
 # %%
-losses = [0.9, 0.8, 0.7, 0.2]  # the last batch happened to be easy
-loss_of_the_epoch = float(np.mean(losses))  # SOLUTION
-
-# %%
-check("4", loss_of_the_epoch, 0.65, mistakes=[(0.2, "That is the last batch's."), (2.6, "That is the sum.")])
-
-# %% [markdown]
-# ## 5 · Find the bug
-#
-# "Our model finds the film among the ten best in 90 % of all cases!" It was ranked among 100 *sampled* films. This model gives the right film a score that is better than
-# that of 95 % of 1,682 films. In how many of 100 cases is it among the ten best when *all* films are ranked?
-#
-# <details><summary>Hint</summary>How many of 1,682 films are before it?</details>
-
-# %%
-cases = 0  # SOLUTION
-
-# %%
-check(
-    "5",
-    cases,
-    0,
-    mistakes=[
-        (90, "That is what was claimed, among a hundred sampled films."),
-        (95, "Better than 95 % of all is behind 84 films: is that among the ten best?"),
-    ],
-)
-
-# %% [markdown]
-# ## 6 · Extend
-#
-# Write `paired_interval(first, second, rng)`: the 95 % interval of the mean difference, from 4,000 samples of *users*, drawn with replacement.
-#
-# <details><summary>Hint</summary>Draw users, not values of each model for itself: <code>rng.integers(len(first), size=(4000, len(first)))</code>.</details>
-
-# %%
-paired_interval = ...
+Halve = ...
 
 
 # BEGIN SOLUTION
-def paired_interval(first, second, rng):
-    """Low and high."""
-    drawn = rng.integers(len(first), size=(4000, len(first)))
-    return np.quantile((first - second)[drawn].mean(axis=1), [0.025, 0.975])
+class Halve(tf.keras.callbacks.Callback):
+    """Half the learning rate after every epoch."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        rate = self.model.optimizer.learning_rate
+        rate.assign(rate.numpy() / 2)
 
 
 # END SOLUTION
 
 
 # %%
-users = rng.normal(size=300)  # some are easy to serve, for both models
-one, other = users + 0.1 + 0.05 * rng.normal(size=300), users + 0.05 * rng.normal(size=300)
-unpaired = 1.96 * np.sqrt(one.var() / 300 + other.var() / 300)
+def rate_after(callback, epochs):
+    """The learning rate that is left of .008 after so many epochs."""
+    return float(fit(epochs, learning_rate=0.008, callbacks=[callback])[0].optimizer.learning_rate.numpy())
+
+
+check(
+    "4",
+    ... if Halve is ... else [rate_after(Halve(), epochs) for epochs in (1, 3)],
+    0.008 * np.array([2.0**-1, 2.0**-3]),
+    mistakes=[
+        ([0.008, 0.008], "The rate of the optimiser is as before: was the variable set?"),
+        ([0.004, 0.004], "It is halved once only."),
+    ],
+)
+
+# %% [markdown]
+# ## 5 · Change
+#
+# Train ten epochs with a dropout of 0, and ten with .5. How far does validation RMSE rise from its best epoch to its last? A list of two numbers.
+#
+# <details><summary>Hint</summary>The last value less the smallest one.</details>
+
+# %%
+rises = ...
+# BEGIN SOLUTION
+rises = []
+for dropout in (0.0, 0.5):
+    history = fit(epochs=10, dropout=dropout)[1]["validation_rmse"]
+    rises.append(history.iloc[-1] - history.min())
+# END SOLUTION
+
+# %%
+histories = [] if rises is ... else [fit(10, dropout=dropout)[1]["validation_rmse"] for dropout in (0.0, 0.5)]
+expected = [history.iloc[-1] - history.min() for history in histories]
+check(
+    "5",
+    rises,
+    expected,
+    tolerance=1e-4,
+    mistakes=[
+        (expected[::-1], "The first number is that of no dropout."),
+        ([history.iloc[-1] - history.iloc[0] for history in histories], "That is from the first epoch, not the best."),
+    ],
+)
+
+# %% [markdown]
+# ## 6 · Change
+#
+# Two runs of six epochs, one with batches of 64 ratings and one with 1,024. How many steps does the optimiser take in each? A list.
+#
+# <details><summary>Hint</summary><code>model.optimizer.iterations</code> counts them; or divide.</details>
+
+# %%
+steps = ...
+# BEGIN SOLUTION
+steps = [int(fit(batch=batch)[0].optimizer.iterations.numpy()) for batch in (64, 1024)]
+# END SOLUTION
+
+# %%
+an_epoch = [len(rows["rating"]) // batch for batch in (64, 1024)]
 check(
     "6",
-    attempt(paired_interval, one, other, np.random.default_rng(1)),
-    bootstrap_interval(one - other),
-    tolerance=0.003,
+    steps,
+    [6 * number for number in an_epoch],
     mistakes=[
-        (
-            [0.1 - unpaired, 0.1 + unpaired],
-            "That draws the models' users apart, and so measures how much users differ.",
-        ),
+        (an_epoch, "That is one epoch."),
+        ([6 * -(-len(rows["rating"]) // batch) for batch in (64, 1024)], "The last batch, which is not full, is left out."),
+    ],
+)
+
+# %% [markdown]
+# ## 7 · Extend
+#
+# Is dimension 16 better than dimension 32, or only luckier? Train both with the seeds 0, 1 and 2. The answer is a tuple: how much lower the
+# mean of the best validation RMSE is with 16, and half of its 95 % interval, 2.776 · √((s₁² + s₂²) / 3), where s is the standard
+# deviation over seeds (`ddof=1`).
+#
+# <details><summary>Hint</summary>Collect the six best values in an array of two rows; <code>mean(axis=1)</code> and <code>std(axis=1, ddof=1)</code>.</details>
+
+# %%
+lower_and_half = ...
+# BEGIN SOLUTION
+found = [[fit(dim=dim, seed=seed)[1]["validation_rmse"].min() for seed in range(3)] for dim in (32, 16)]
+means, deviations = np.mean(found, axis=1), np.std(found, axis=1, ddof=1)
+lower_and_half = (means[0] - means[1], 2.776 * np.sqrt((deviations**2).sum() / 3))
+# END SOLUTION
+
+# %%
+values = np.ones((2, 3))
+if lower_and_half is not ...:
+    values = np.array([[fit(dim=d, seed=s)[1]["validation_rmse"].min() for s in range(3)] for d in (32, 16)])
+lower, spreads = -np.diff(values.mean(axis=1))[0], values.std(axis=1, ddof=1)
+half = 2.776 * np.linalg.norm(spreads) / np.sqrt(3)
+check(
+    "7",
+    lower_and_half,
+    (lower, half),
+    tolerance=1e-4,
+    mistakes=[
+        ((-lower, half), "The other way round: 32 less 16."),
+        ((lower, half / 1.5**0.5), "That is the standard deviation with n, not n − 1."),
+        ((lower, half * 3**0.5), "Divide by the number of seeds under the root."),
     ],
 )
