@@ -15,8 +15,8 @@ from movierec.keras2 import tf, tfrs
 
 DIM = 32  # numbers in a vector
 BATCH_SIZE = 1024  # ratings a step
-LEARNING_RATE = 0.005  # of Adam, as in notebook 04
-PENALTY = 0.1  # on the squared lengths of the vectors, as there
+LEARNING_RATE = 0.003  # of Adam
+PENALTY = 0.1  # on the squared lengths of the vectors, as in notebook 04
 
 
 def table(rows: int, columns: int) -> tf.keras.layers.Embedding:
