@@ -9,9 +9,20 @@ import numpy as np
 
 import movierec
 from movierec.play import Quiz, attempt, check
+from movierec.play.exercises import Verdict
 
 data = movierec.load("ml-100k")
 ratings = data.ratings
+
+
+def judge(name, yours, truth, mistakes=(), tolerance=1e-6):
+    """Say whether an answer is right; if not, give the reason, not the solution."""
+    verdict = check(name, yours, truth, tolerance=tolerance)
+    if verdict.state != "not yet" or isinstance(yours, Exception):
+        return verdict
+    reasons = [why for value, why in mistakes if check(name, yours, value, tolerance=tolerance).state == "right"]
+    return Verdict(name, "not yet", (reasons or ["Not one of the usual slips: read the question again."])[0])
+
 
 # %% [markdown]
 # ## Three questions first
@@ -36,13 +47,15 @@ quiz
 density = 100_000 / (943 * 1682)  # SOLUTION
 
 # %%
-check(
+filled = ratings.pivot(index="user_id", columns="movie_id", values="rating").notna().to_numpy()
+judge(
     "1",
     density,
-    100_000 / (943 * 1682),
+    float(filled.mean()),
     mistakes=[
-        (100 * 100_000 / (943 * 1682), "That is in per cent."),
-        (100_000 / (943 + 1682), "A pair is a user *with* a movie: multiply, do not add."),
+        (100 * float(filled.mean()), "That is in per cent."),
+        (filled.sum() / sum(filled.shape), "A pair is a user *with* a movie: multiply, do not add."),
+        (1 - float(filled.mean()), "That is the share of the empty cells."),
     ],
 )
 
@@ -57,10 +70,10 @@ check(
 damped = (10 * 3.5 + 5 + 5) / (10 + 2)  # SOLUTION
 
 # %%
-check(
+judge(
     "2",
     damped,
-    45 / 12,
+    np.mean([5, 5] + 10 * [3.5]),
     mistakes=[
         (5.0, "That is the plain mean: two ratings, and the best film of all?"),
         ((3.5 + 5 + 5) / 3, "That is a damping of one rating."),
@@ -80,7 +93,7 @@ share_of_100 = ratings["movie_id"].value_counts().head(100).sum() / len(ratings)
 
 # %%
 counts = ratings["movie_id"].value_counts()
-check(
+judge(
     "3",
     share_of_100,
     counts.head(100).sum() / len(ratings),
@@ -106,7 +119,7 @@ within_an_hour = int((times["max"] - times["min"] < 3600).sum())
 
 # %%
 span = ratings.groupby("user_id")["timestamp"].agg(np.ptp)
-check(
+judge(
     "4",
     within_an_hour,
     int((span < 3600).sum()),
@@ -120,7 +133,7 @@ check(
 # %% [markdown]
 # ## 5 · Find the bug
 #
-# A list of "the best films": the largest means first. It runs, and its first ten are films that one or two people saw. Mend `best_films`: only films with at least
+# A list of "the best films": the largest means first. It runs, and its first ten are films that a few people rated. Repair `best_films`: only films with at least
 # `least` ratings compete.
 #
 # <details><summary>Hint</summary><code>agg(["mean", "count"])</code>, then keep the rows with enough.</details>
@@ -140,7 +153,7 @@ def best_films(ratings, least=50, k=10):
 table = ratings.groupby("movie_id")["rating"].agg(["mean", "count"]).sort_values("mean", ascending=False, kind="stable")
 few = table.head(10).index.tolist()
 yours = attempt(best_films, ratings)
-check(
+judge(
     "5",
     ... if yours == few else yours,
     table[table["count"] >= 50].head(10).index.tolist(),
@@ -170,7 +183,7 @@ def interval(values, rng):
 # %%
 fargo = ratings.loc[ratings["movie_id"] == 100, "rating"].to_numpy()[:200]
 middle, half = fargo.mean(), 1.96 * fargo.std() / np.sqrt(len(fargo))
-check(
+judge(
     "6",
     attempt(interval, fargo, np.random.default_rng(0)),
     [middle - half, middle + half],
@@ -180,5 +193,44 @@ check(
             [middle - 1.96 * fargo.std(), middle + 1.96 * fargo.std()],
             "That is where single ratings lie; the mean of 200 is surer by a factor of √200.",
         ),
+    ],
+)
+
+# %% [markdown]
+# ## 7 · Change
+#
+# Which damping predicts best? Half of the ratings are `known`; the other half is `asked`, for movies with fewer than five known ratings. Compute the RMSE of the
+# damped mean of the known ratings on the asked ones for the dampings 0, 1, 2, 5, 10 and 20. A list of six numbers.
+#
+# <details><summary>Hint</summary>(total + damping · mean) / (n + damping) for each asked rating; then the root of the mean squared difference to <code>asked["rating"]</code>.</details>
+
+# %%
+half = np.random.default_rng(0).random(len(ratings)) < 0.5
+known = ratings[half].groupby("movie_id")["rating"].agg(["sum", "size"]).query("size < 5")
+asked = ratings[~half & ratings["movie_id"].isin(known.index)]
+total, n = known.loc[asked["movie_id"]].to_numpy().T  # of the movie of each asked rating
+mean = ratings["rating"].mean()
+six = ...
+# BEGIN SOLUTION
+six = []
+for damping in (0, 1, 2, 5, 10, 20):
+    predicted = (total + damping * mean) / (n + damping)
+    six.append(np.sqrt(((asked["rating"] - predicted) ** 2).mean()))
+print([round(float(error), 3) for error in six])
+# END SOLUTION
+
+# %%
+stars_by_movie = ratings[half].groupby("movie_id")["rating"].apply(list)
+guesses = asked["movie_id"].map(
+    lambda movie: [np.mean(stars_by_movie[movie] + d * [mean]) for d in (0, 1, 2, 5, 10, 20)]
+)
+errors = np.array(guesses.tolist()) - asked["rating"].to_numpy()[:, None]
+judge(
+    "7",
+    six,
+    np.sqrt((errors**2).mean(axis=0)),
+    mistakes=[
+        ((errors**2).mean(axis=0), "That is the mean squared error; take its root."),
+        (np.abs(errors).mean(axis=0), "That is the mean absolute error."),
     ],
 )

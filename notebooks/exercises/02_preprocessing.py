@@ -5,16 +5,30 @@
 # nothing is attempted yet, and nothing breaks. Back to [02](../02_preprocessing.ipynb); the [solutions](../solutions/02_preprocessing.ipynb).
 
 # %%
+import numpy as np
 import pandas as pd
 
 import movierec
+from movierec.data import batches, features, make_indices
+from movierec.keras2 import tf
 from movierec.play import Quiz, attempt, check
+from movierec.play.exercises import Verdict
 
 data = movierec.load("ml-100k")
 split = movierec.split_by_user_time(data.ratings)
 
+
+def judge(name, yours, truth, mistakes=(), tolerance=1e-6):
+    """Say whether an answer is right; if not, give the reason, not the solution."""
+    verdict = check(name, yours, truth, tolerance=tolerance)
+    if verdict.state != "not yet" or isinstance(yours, Exception):
+        return verdict
+    reasons = [why for value, why in mistakes if check(name, yours, value, tolerance=tolerance).state == "right"]
+    return Verdict(name, "not yet", (reasons or ["Not one of the usual slips: read the question again."])[0])
+
+
 # %% [markdown]
-# ## Three questions first
+# ## Four questions first
 #
 # Click an answer: each has its reason, the wrong ones too.
 
@@ -36,10 +50,10 @@ quiz
 indices = [2, 0, -1]  # SOLUTION
 
 # %%
-check(
+judge(
     "1",
     indices,
-    [2, 0, -1],
+    pd.Index(sorted({10, 30, 20})).get_indexer([30, 10, 99]),
     mistakes=[
         ([1, 0, -1], "In the order of the file 30 is second; indices follow the sorted ids."),
         ([3, 1, -1], "Indices begin with 0."),
@@ -58,10 +72,12 @@ check(
 shuffled = "random5"  # SOLUTION
 
 # %%
-check(
+rules = {"by_user_time": split, "by_time": movierec.split_by_time(data.ratings)}
+rules |= {"leave_last": movierec.split_leave_last(data.ratings), "random5": movierec.split_random5(data.ratings)[0]}
+judge(
     "2",
     shuffled,
-    "random5",
+    next(name for name, rule in rules.items() if rule.in_time is None),
     mistakes=[
         ("by_user_time", "There each user's newest are held out; only *other* users' ratings may be newer."),
         ("by_time", "There nothing of the future is known at all."),
@@ -86,7 +102,7 @@ strangers = len(set(by_time.test["user_id"].unique()) - set(by_time.train["user_
 # %%
 later = movierec.split_by_time(data.ratings)
 in_test, in_train = (set(part["user_id"].unique()) for part in (later.test, later.train))
-check(
+judge(
     "3",
     strangers,
     len(in_test - in_train),
@@ -100,28 +116,40 @@ check(
 # %% [markdown]
 # ## 4 · Change
 #
-# Hold out twice as much: `test=0.2` in `split_by_user_time`. How many rows has the test part?
+# For which share of the users does the cut between *training* and *validation* lie inside one second? A number from 0 to 1.
 #
-# <details><summary>Hint</summary>A keyword of the function; the parts are <code>.train</code>, <code>.validation</code>, <code>.test</code>.</details>
+# <details><summary>Hint</summary>The newest training time and the oldest validation time of each user, by <code>groupby("user_id")["timestamp"]</code>.</details>
 
 # %%
-rows_of_test = len(movierec.split_by_user_time(data.ratings, test=0.2).test)  # SOLUTION
+tied = ...
+# BEGIN SOLUTION
+newest_train = split.train.groupby("user_id")["timestamp"].max()
+oldest_validation = split.validation.groupby("user_id")["timestamp"].min()
+tied = (newest_train == oldest_validation).mean()
+# END SOLUTION
 
 # %%
-check(
+moments = {name: getattr(split, name).groupby("user_id")["timestamp"] for name in ("train", "validation", "test")}
+both = split.train.merge(split.validation, on=["user_id", "timestamp"])["user_id"].nunique()
+judge(
     "4",
-    rows_of_test,
-    len(movierec.split_by_user_time(data.ratings, test=0.2).test),
+    tied,
+    both / split.train["user_id"].nunique(),
+    tolerance=1e-4,
     mistakes=[
-        (20_000, "Each user's share is rounded for itself, so it is not exactly a fifth."),
-        (len(split.test), "That is with the default."),
+        ((moments["validation"].max() == moments["test"].min()).mean(), "That is the cut between validation and test."),
+        (
+            (moments["train"].max() == moments["test"].min()).mean(),
+            "That is the cut between training and test: all of validation in one second.",
+        ),
+        (both, "That is the number of users; the question was the share."),
     ],
 )
 
 # %% [markdown]
 # ## 5 · Find the bug
 #
-# `movie_means` shall give each movie's mean, to train with. It looks at ratings that it must not know. Mend it.
+# `movie_means` gives each movie's mean stars, as an input of a model. It looks at ratings that it must not know. Repair it.
 #
 # <details><summary>Hint</summary>Which part may be looked at?</details>
 
@@ -141,7 +169,7 @@ leaky = pd.concat([split.train, split.validation, split.test]).groupby("movie_id
 yours = attempt(movie_means, split)
 untouched = isinstance(yours, pd.Series) and yours.equals(leaky)
 honest = pd.concat([split.train, split.validation]).groupby("movie_id")["rating"].mean()
-check(
+judge(
     "5",
     ... if untouched else yours,
     split.train.groupby("movie_id")["rating"].mean(),
@@ -174,12 +202,54 @@ def newest(ratings):
 some = data.ratings[data.ratings["user_id"] <= 50]
 yours = attempt(newest, some)
 in_time = some.sort_values("timestamp", kind="stable").groupby("user_id")["movie_id"]
-check(
+judge(
     "6",
     yours["movie_id"] if isinstance(yours, pd.DataFrame) else yours,
     in_time.last(),
     mistakes=[
         (in_time.first(), "Those are the oldest."),
         (some.loc[some.groupby("user_id")["timestamp"].idxmax(), "movie_id"], "Of equal times you took the first."),
+    ],
+)
+
+# %% [markdown]
+# ## 7 · Change
+#
+# Change the pipeline. Write `with_liked(pipeline)`: the same batches with one more column, `liked`, a float32 that is 1 for 4 stars or more, else 0. A later model could
+# learn this instead of the stars.
+#
+# <details><summary>Hint</summary><code>pipeline.map(function)</code>, where the function gets a dict and returns a larger one; <code>tf.cast(…, tf.float32)</code>.</details>
+
+# %%
+indices = make_indices(split.train, data.movies)
+rows = features.rating_rows(split.train, indices, features.make_weeks(split.train))
+with_liked = ...
+
+
+# BEGIN SOLUTION
+def with_liked(pipeline):
+    """The batches with the column `liked`."""
+    return pipeline.map(lambda batch: {**batch, "liked": tf.cast(batch["rating"] >= 4, tf.float32)})
+
+
+# END SOLUTION
+
+
+# %%
+def first_batch(function):
+    """The liked column of the first batch, and the stars beside it."""
+    batch = next(iter(function(batches(rows, 512, seed=1))))
+    tf.debugging.assert_type(batch["liked"], tf.float32)
+    return np.stack([batch["liked"].numpy(), batch["rating"].numpy()])
+
+
+plain = next(iter(batches(rows, 512, seed=1)))["rating"].numpy()
+judge(
+    "7",
+    ... if with_liked is ... else attempt(first_batch, with_liked),
+    np.stack([np.isin(plain, [4.0, 5.0]).astype(np.float32), plain]),
+    mistakes=[
+        (np.stack([plain == 5.0, plain]).astype(np.float32), "4 stars are relevant, too."),
+        (np.stack([plain, plain]), "That is the column of stars."),
     ],
 )

@@ -8,16 +8,14 @@
 import numpy as np
 
 import movierec
-from movierec.data import make_indices
+from movierec.data import batches, features, make_indices
+from movierec.evaluation import metrics
+from movierec.keras2 import tf, tfrs
 from movierec.play import Quiz, attempt, check
-
-data = movierec.load("ml-100k")
-split = movierec.split_by_user_time(data.ratings)
-indices = make_indices(split.train, data.movies)
-rng = np.random.default_rng(0)
+from movierec.play.exercises import Verdict
 
 # %% [markdown]
-# ## Three questions first
+# ## Four questions first
 #
 # Click an answer: each has its reason, the wrong ones too.
 
@@ -29,96 +27,207 @@ print(quiz.answers())
 quiz
 
 # %% [markdown]
-# ## 1 · Recall
-#
-# x = (1, −2, 0.5), y = (2, 1, 4), the mean is 3.5, b_u = 0.2, b_i = −0.1. What does matrix factorisation with biases predict?
-#
-# <details><summary>Hint</summary>μ + b_u + b_i + ⟨x, y⟩.</details>
+# Everything below uses the first 150 users, so that training takes a moment. This is the model of the notebook.
 
 # %%
-predicted = 3.5 + 0.2 - 0.1 + (1 * 2 - 2 * 1 + 0.5 * 4)  # SOLUTION
+data = movierec.load("ml-100k")
+split = movierec.split_by_user_time(data.ratings[data.ratings["user_id"] <= 150])
+indices = make_indices(split.train, data.movies)
+weeks = features.make_weeks(split.train)
+train, held_out = (features.rating_rows(part, indices, weeks) for part in (split.train, split.validation))
+mean_stars = float(split.train["rating"].mean())
+tf.config.experimental.enable_op_determinism()
+
+
+class MatrixFactorisation(tfrs.Model):
+    """Stars: mean + biases + user · movie, with a penalty on long vectors."""
+
+    def __init__(self, dim=8, penalty=0.1):
+        super().__init__()
+        tf.keras.utils.set_random_seed(0)
+        self.penalty = penalty
+        small = tf.keras.initializers.RandomNormal(stddev=0.1, seed=0)
+        self.user = tf.keras.layers.Embedding(indices.num_users, dim, small)
+        self.movie = tf.keras.layers.Embedding(indices.num_movies, dim, small)
+        self.user_bias = tf.keras.layers.Embedding(indices.num_users, 1, "zeros")
+        self.movie_bias = tf.keras.layers.Embedding(indices.num_movies, 1, "zeros")
+        self.task = tfrs.tasks.Ranking(tf.keras.losses.MeanSquaredError())
+
+    def call(self, batch):
+        user, movie = self.user(batch["user_index"]), self.movie(batch["movie_index"])
+        bias = self.user_bias(batch["user_index"]) + self.movie_bias(batch["movie_index"])
+        return mean_stars + bias + tf.reduce_sum(user * movie, axis=1, keepdims=True)
+
+    def compute_loss(self, batch, training=False):
+        user, movie = self.user(batch["user_index"]), self.movie(batch["movie_index"])
+        lengths = tf.reduce_mean(tf.reduce_sum(user**2 + movie**2, axis=1))
+        return self.task(batch["rating"][:, None], self(batch)) + self.penalty * lengths
+
 
 # %%
-check("1", predicted, 5.6, mistakes=[(2.0, "That is the dot product alone."), (3.6, "Those are the biases alone.")])
+def fit(model, epochs=8):
+    """Train; return the RMSE on validation at the end."""
+    model.compile(optimizer=tf.keras.optimizers.legacy.Adam(0.01))
+    steps = len(train["rating"]) // 256
+    model.fit(batches(train, 256, 0), epochs=epochs, steps_per_epoch=steps, verbose=0)
+    return metrics.rmse(model(held_out)[:, 0], held_out["rating"])
+
+
+def judge(name, yours, truth, mistakes=(), tolerance=1e-3):
+    """Say whether an answer is right; if not, give the reason, not the solution."""
+    verdict = check(name, yours, truth, tolerance=tolerance)
+    if verdict.state != "not yet" or isinstance(yours, Exception):
+        return verdict
+    reasons = [why for value, why in mistakes if check(name, yours, value, tolerance=tolerance).state == "right"]
+    return Verdict(name, "not yet", (reasons or ["Not one of the usual slips: read the question again."])[0])
+
 
 # %% [markdown]
-# ## 2 · Recall
+# ## 1 · Recall
 #
-# 943 users, 1,682 movies, vectors of 32 numbers, and a bias for each. How many numbers are learned?
+# `vectors` has three movies. Which of the rows 1 and 2 is nearest to row 0 by cosine, and which has the larger dot product with row 0? A tuple of two row
+# numbers.
 #
-# <details><summary>Hint</summary>Each row has 32 + 1.</details>
+# <details><summary>Hint</summary>The cosine divides by both lengths; the dot product does not.</details>
 
 # %%
-numbers = (943 + 1682) * (32 + 1)  # SOLUTION
+vectors = np.array([[1.0, 1.0], [0.5, 0.4], [4.0, 0.5]])
+nearest_and_largest = (1, 2)  # SOLUTION
 
 # %%
-check(
+products = vectors[1:] @ vectors[0]
+by_cosine = 1 + int((products / np.linalg.norm(vectors[1:], axis=1)).argmax())
+by_product = 1 + int(products.argmax())
+judge(
+    "1",
+    nearest_and_largest,
+    (by_cosine, by_product),
+    mistakes=[
+        (
+            (by_product, by_cosine),
+            "The other way round: a long vector has large products without pointing the same way.",
+        ),
+        ((by_product, by_product), "The length counts in a product, not in a cosine."),
+        ((by_cosine, by_cosine), "The length counts in a product."),
+    ],
+)
+
+# %% [markdown]
+# ## 2 · Change
+#
+# How many numbers does `MatrixFactorisation(dim=16)` learn? Compute it from `indices`, or ask the model for its weights.
+#
+# <details><summary>Hint</summary>Each user and each movie has a vector and a bias. A layer has its weights after its first call.</details>
+
+# %%
+numbers = (indices.num_users + indices.num_movies) * 17  # SOLUTION
+
+# %%
+asked = MatrixFactorisation(dim=16)
+asked(held_out)
+without = sum(int(tf.size(table.embeddings)) for table in (asked.user, asked.movie))
+judge(
     "2",
     numbers,
-    (943 + 1682) * 33,
+    sum(int(tf.size(weight)) for weight in asked.trainable_variables),
     mistakes=[
-        ((943 + 1682) * 32, "The biases are missing."),
-        (943 * 1682 * 32, "There is no vector for a pair; that is the point."),
+        (without, "The biases are missing."),
+        (
+            indices.num_users * indices.num_movies * 16,
+            "There is no vector for a pair of user and movie; that is the point.",
+        ),
+        (indices.num_users + indices.num_movies, "These are the rows; each has many numbers."),
     ],
 )
 
 # %% [markdown]
 # ## 3 · Change
 #
-# One step of gradient descent on ½(r − ⟨x, y⟩)² for x, with learning rate 0.1: x = (1, 0), y = (2, 1), r = 4. What is the new x? A list.
+# Train three models with the penalties 0, 0.1 and 1 for 8 epochs each. A list of the three RMSEs on validation that `fit` returns. Which one over-fits, and
+# which one underfits?
 #
-# <details><summary>Hint</summary>The gradient for x is −(r − ⟨x, y⟩) · y.</details>
+# <details><summary>Hint</summary><code>fit(MatrixFactorisation(penalty=…))</code></details>
 
 # %%
-new_x = [1 + 0.1 * (4 - 2) * 2, 0 + 0.1 * (4 - 2) * 1]  # SOLUTION
+three = ...
+# BEGIN SOLUTION
+three = [fit(MatrixFactorisation(penalty=penalty)) for penalty in (0, 0.1, 1)]
+# END SOLUTION
 
 # %%
-check(
+trained = [fit(MatrixFactorisation(penalty=penalty)) for penalty in (0, 0.1, 1)] if three is not ... else []
+judge(
     "3",
-    new_x,
-    [1.4, 0.2],
+    three,
+    trained,
+    tolerance=0.003,
     mistakes=[
-        ([0.6, -0.2], "That goes uphill: the step is *against* the gradient."),
-        ([1.2, 0.0], "That moved along x; the gradient points along y."),
+        (trained[::-1], "In the order of the question: 0 first."),
+        (3 * trained[1:2], "All three have the default penalty: hand yours to the model."),
+        (3 * trained[:1], "None of the three has a penalty."),
     ],
 )
 
 # %% [markdown]
 # ## 4 · Change
 #
-# Which of these four vectors is most *like* the first by cosine, and which has the largest *product* with it? A tuple of two rows, 1 to 3.
+# The penalty is on the vectors only. Write the class `PenalisedBiases`, which adds `penalty` times the mean of `user_bias² + movie_bias²` over the batch.
 #
-# <details><summary>Hint</summary>Divide by the lengths for one, not for the other.</details>
+# <details><summary>Hint</summary>Call <code>super().compute_loss(batch, training)</code> and add to it; a bias is [batch, 1].</details>
 
 # %%
-vectors = np.array([[1.0, 1.0], [0.5, 0.4], [4.0, 0.5], [-1.0, 1.0]])
-nearest_and_largest = (1, 2)  # SOLUTION
+PenalisedBiases = ...
+
+
+# BEGIN SOLUTION
+class PenalisedBiases(MatrixFactorisation):
+    """The biases are penalised, too."""
+
+    def compute_loss(self, batch, training=False):
+        user, movie = self.user_bias(batch["user_index"]), self.movie_bias(batch["movie_index"])
+        return super().compute_loss(batch, training) + self.penalty * tf.reduce_mean(user**2 + movie**2)
+
+
+# END SOLUTION
+
 
 # %%
-products = vectors[1:] @ vectors[0]
-cosines = products / np.linalg.norm(vectors[1:], axis=1)
-check(
+def added(make):
+    """What the class adds to the loss, by the penalty, if all biases are 2 for users and 3 for movies."""
+    losses = []
+    for kind in (make, MatrixFactorisation):
+        model = kind(penalty=0.5)
+        model(held_out)
+        model.user_bias.embeddings.assign(tf.fill(model.user_bias.embeddings.shape, 2.0))
+        model.movie_bias.embeddings.assign(tf.fill(model.movie_bias.embeddings.shape, 3.0))
+        losses.append(float(model.compute_loss(held_out)))
+    return (losses[0] - losses[1]) / 0.5
+
+
+judge(
     "4",
-    nearest_and_largest,
-    (1 + int(cosines.argmax()), 1 + int(products.argmax())),
+    ... if PenalisedBiases is ... else attempt(added, PenalisedBiases),
+    2.0**2 + 3.0**2,
     mistakes=[
-        ((2, 1), "The other way round: a long vector has large products without pointing the same way."),
-        ((0, 1), "Rows are counted from 0, and row 0 is the film itself."),
+        (0.0, "The loss did not change: is compute_loss overridden, and does it return the sum?"),
+        (2.0**2, "The biases of the movies are missing."),
+        (3.0**2, "The biases of the users are missing."),
+        (2.0 + 3.0, "Squares are missing: a negative bias must cost, too."),
     ],
 )
 
 # %% [markdown]
 # ## 5 · Find the bug
 #
-# A table of embeddings has one row for each movie *index*. This function gives it raw ids. On MovieLens-100K it even runs. Mend it.
+# A table of embeddings has one row for each movie *index*. This function looks up raw ids. With MovieLens-100K it runs without an error. Repair it.
 #
 # <details><summary>Hint</summary><code>indices.movie_index</code>.</details>
 
 
 # %%
-def vectors_of(table, movie_ids, indices):
+def vectors_of(table, movie_ids):
     """The rows of these movies, float [n, dim]."""
-    rows = np.asarray(movie_ids) % len(table)  # so that it does not crash (!)
+    rows = np.asarray(movie_ids) % len(table)  # so that it does not crash
     # BEGIN SOLUTION
     rows = indices.movie_index(np.asarray(movie_ids))
     # END SOLUTION
@@ -127,47 +236,93 @@ def vectors_of(table, movie_ids, indices):
 
 # %%
 table = np.arange(2.0 * indices.num_movies).reshape(-1, 2)
-yours = attempt(vectors_of, table, [1, 50, 1682], indices)
-as_given = table[np.array([1, 50, 1682]) % len(table)]
-untouched = not isinstance(yours, Exception) and np.array_equal(yours, as_given)
-check("5", ... if untouched else yours, table[indices.movie_index(np.array([1, 50, 1682]))])
+some = np.array([1, 50, 1682])
+yours = attempt(vectors_of, table, some)
+as_given = np.array_equal(yours, table[some % len(table)]) if isinstance(yours, np.ndarray) else False
+judge("5", ... if as_given else yours, np.stack([table[np.flatnonzero(indices.movie_ids == i)[0]] for i in some]))
 
 # %% [markdown]
 # ## 6 · Extend
 #
-# Write `flatten(vectors)`: their projection on the two directions along which they spread most (PCA): centre the columns, then the singular value decomposition.
+# Write `one_step(model, optimizer, batch)`: one training step without `fit`. Compute the loss under a `GradientTape`, the gradients of
+# `model.trainable_variables`, and apply them.
 #
-# <details><summary>Hint</summary><code>np.linalg.svd(centred, full_matrices=False)</code> returns u, s, vt; the coordinates are centred @ vt[:2].T.</details>
+# <details><summary>Hint</summary><code>optimizer.apply_gradients(zip(gradients, variables))</code>; the loss is <code>model.compute_loss(batch, training=True)</code>.</details>
 
 # %%
-flatten = ...
+one_step = ...
 
 
 # BEGIN SOLUTION
-def flatten(vectors):
-    """float [n, 2]."""
-    centred = vectors - vectors.mean(axis=0)
-    _, _, vt = np.linalg.svd(centred, full_matrices=False)
-    return centred @ vt[:2].T
+def one_step(model, optimizer, batch):
+    """Change the model's weights once."""
+    with tf.GradientTape() as tape:
+        loss = model.compute_loss(batch, training=True)
+    variables = model.trainable_variables
+    optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
 
 
 # END SOLUTION
 
 
 # %%
-cloud = rng.normal(size=(200, 5)) @ np.diag([5, 3, 1, 0.5, 0.1]) + 7
-spread = np.linalg.svd(cloud - cloud.mean(axis=0), compute_uv=False)[:2]
-yours = attempt(flatten, cloud)
-yours = np.linalg.norm(yours, axis=0) if isinstance(yours, np.ndarray) else yours
-raw = np.linalg.svd(cloud, full_matrices=False)
-check(
+def distance_from_keras(step):
+    """How far the weights are from those that Keras has after the same two steps."""
+    ours, theirs = MatrixFactorisation(), MatrixFactorisation()
+    theirs.compile(optimizer=tf.keras.optimizers.legacy.SGD(0.5))
+    optimizer = tf.keras.optimizers.legacy.SGD(0.5)
+    for batch in batches(train, 256, 0).take(2):
+        ours(batch), theirs(batch)
+        step(ours, optimizer, batch)
+        theirs.train_step(batch)
+    return max(float(abs(a - b).numpy().max()) for a, b in zip(ours.weights, theirs.weights, strict=True))
+
+
+judge(
     "6",
-    yours,
-    spread,
+    ... if one_step is ... else attempt(distance_from_keras, one_step),
+    0.0,
+    tolerance=1e-5,
+    mistakes=[(attempt(distance_from_keras, lambda *_: None), "The weights did not change: apply the gradients.")],
+)
+
+# %% [markdown]
+# ## 7 · Extend
+#
+# Write `nearest(vectors, row, k)`: the rows of the k vectors with the largest cosine to `vectors[row]`, nearest first, without `row` itself.
+#
+# <details><summary>Hint</summary>Divide each vector by <code>np.linalg.norm(vectors, axis=1, keepdims=True)</code>, then multiply.</details>
+
+# %%
+nearest = ...
+
+
+# BEGIN SOLUTION
+def nearest(vectors, row, k):
+    """int [k]."""
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    cosine = unit @ unit[row]
+    cosine[row] = -np.inf
+    return np.argsort(-cosine)[:k]
+
+
+# END SOLUTION
+
+
+# %%
+cloud = np.random.default_rng(0).normal(size=(50, 4)) * np.linspace(0.1, 3, 50)[:, None]
+angles = np.arccos(np.clip(cloud @ cloud[7] / np.linalg.norm(cloud, axis=1) / np.linalg.norm(cloud[7]), -1, 1))
+judge(
+    "7",
+    attempt(nearest, cloud, 7, 5),
+    np.argsort(angles)[1:6],
     mistakes=[
+        (np.argsort(angles)[:5], "A movie is not its own neighbour."),
+        (np.argsort(angles)[::-1][:5], "Those are the farthest."),
         (
-            np.linalg.norm(cloud @ raw[2][:2].T, axis=0),
-            "The columns are not centred: the first direction is only the mean.",
-        )
+            np.argsort(-np.where(np.arange(50) == 7, -np.inf, cloud @ cloud[7]))[:5],
+            "That is the dot product: long vectors win.",
+        ),
+        (np.argsort(-(cloud @ cloud[7]))[:5], "That is the dot product, with the movie itself."),
     ],
 )
