@@ -15,7 +15,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "model_panels": ["AttentionPanel", "EmbeddingExplorer", "neighbour_table", "untrained"],
         "recommend_panel": ["RecommendPanel", "load_or_train"],
         "runs": ["COURSE_LOSS", "append_run", "default_settings", "shipped_path"],
-        "runs_panel": ["ResponseSurface", "RunTable"],
         "train_panel": ["TrainPanel", "train"],
     },
 )

@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from movierec.data import COURSE, chosen, data_folder
-from movierec.record import report_folder
+from movierec.record import recorded, report_folder
 
 LOSSES = {  # name -> the head that it trains, and its keywords of `movierec.models.Settings`
     "stars: ordered choice": ("stars", {"ordinal": True}),
@@ -22,7 +22,8 @@ LOSSES = {  # name -> the head that it trains, and its keywords of `movierec.mod
     "lists: softmax over drawn films": ("ranking", {"sampled": True}),
 }
 METRICS = {"stars": "rmse", "ranking": "ndcg@10"}  # on validation
-HINTS = {"stars": "rmse (stars), lower is better", "ranking": "ndcg@10 (0 to 1), higher is better"}
+NAMES = {"stars": "RMSE (stars)", "ranking": "NDCG@10"}
+RIVALS = {"stars": ("user and movie bias", "biased MF"), "ranking": ("popularity", "EASE")}  # lines to beat
 COURSE_LOSS = {"stars": "stars: ordered choice", "ranking": "lists: softmax over all films"}
 
 
@@ -39,33 +40,33 @@ LAYERS = ((), (16,), (64,), (64, 32))
 SHARES = tuple(tenth / 10 for tenth in range(10))
 SETTINGS = {
     "dim": Setting(
-        "Dimension", "numbers", "the length of each film's and each person's vector",
+        "Dimension", "numbers", "the length of the vector of each film and each user",
         _each(DIMS, DIMS), _each(32, 64), _each("dim", "ranking_dim"),
     ),
     "hidden": Setting(
-        "MLP", "units a layer", "the hidden layers of the deep path; none leaves one linear layer",
+        "MLP", "units", "the hidden layers of the deep path; “none” leaves one linear layer",
         _each(LAYERS, LAYERS), _each((16,), (64,)), _each("hidden", "ranking_hidden"),
     ),
     "dropout": Setting(
-        "Dropout", "share", "the share of the deep path's inputs that a step sets to 0",
+        "Dropout", "share", "the share of the deep path's inputs that each step sets to 0",
         _each(SHARES, SHARES), _each(0.5, 0.6), _each("dropout", "ranking_dropout"),
     ),
     "learning_rate": Setting(
-        "Learning rate", "Adam's", "how far each step goes; if it is too high, steps jump over the best weights",
+        "Learning rate", "Adam", "how far each step goes; if it is too high, steps jump over the best weights",
         _each((0.0005, 0.001, 0.002, 0.004, 0.01), (0.001, 0.002, 0.004, 0.008, 0.02)), _each(0.001, 0.004),
         _each("learning_rate", "ranking_learning_rate"),
     ),
     "batch": Setting(
-        "Batch", "ratings, or people for lists", "what one step sees; a larger batch is faster, with fewer steps",
+        "Batch", "ratings; for lists, users", "what one step sees; a larger batch is faster, but takes fewer steps",
         _each((256, 512, 1024, 2048, 4096), (32, 64, 128, 256, 512)), _each(1024, 256),
         _each("batch_size", "users_per_batch"),
     ),
     "epochs": Setting(
-        "Epochs", "passes over train; for lists ten each", "at most so many; training stops five after the best one",
+        "Epochs", "at most", "passes over train (lists: ten each); training stops five epochs after the best one",
         _each(range(1, 41), range(1, 41)), _each(20, 30), _each("epochs", "epochs"),
     ),
     "seed": Setting(
-        "Seed", "a number", "fixes all that is random: the same seed gives the same run",
+        "Seed", "a number", "fixes everything that is random: the same seed gives the same run",
         _each(range(10), range(10)), _each(0, 0), _each("seed", "seed"),
     ),
 }  # fmt: skip
@@ -203,13 +204,48 @@ def label(run: Run, names) -> str:
     return ", ".join(said) or "the course's settings"
 
 
-def surface(runs: list[Run], head: str) -> pd.DataFrame:
-    """Return the best value by learning rate (rows) and dimension (columns), all else as in the course."""
+def difference(run: Run, other: Run, runs: list[Run]) -> str:
+    """Say what differs between two runs of one head: settings, then results, with `runs` to judge what chance does."""
+    before, now = other.settings, run.settings
+    changed = [f"Loss “{now['loss']}” instead of “{before['loss']}”"] if now["loss"] != before["loss"] else []
+    for name, setting in SETTINGS.items():
+        if now[name] != before[name]:
+            changed.append(f"{setting.label} {shown(now[name])} instead of {shown(before[name])}")
+    gain = (run.best - other.best) * (-1 if run.head == "stars" else 1)
+    text = f"{', '.join(changed) or 'The same settings'}: {NAMES[run.head]} {run.best:.4f}, "
+    text += f"{abs(gain):.4f} {'better' if gain > 0 else 'worse'}" if gain else "exactly the same"
+    text += (
+        "." if run.best_epoch == other.best_epoch else f"; best epoch {run.best_epoch} instead of {other.best_epoch}."
+    )
+    usual = default_settings(COURSE_LOSS[run.head])
+    seeds = [each.best for each in runs if each.settings | {"seed": 0} == usual and not each.stopped]
+    if gain and len(seeds) > 1 and abs(gain) <= max(seeds) - min(seeds):
+        text += f" Another seed alone changes it by {max(seeds) - min(seeds):.4f}, so this difference may be chance."
+    return text
+
+
+def rivals(head: str, num_train: int) -> dict[str, float]:
+    """Return the best validation value of the `RIVALS`, as tuned and recorded; {} on a split of other data."""
+    if not any((run.dataset, run.num_train) == (chosen(), num_train) for run in read_runs(shipped_path())):
+        return {}
+    tuned = recorded("tuning_by_user_time")
+    best = tuned[tuned["chosen"] & (tuned["fold"] == 0)].set_index("model")["value"]
+    return {name: float(best[name]) for name in RIVALS[head]}
+
+
+def on_grid(runs: list[Run], head: str) -> dict[tuple, Run]:
+    """Return {(learning rate, dimension): run} of runs with the course's other settings, the newest of equals."""
     found = {}
     for run in runs:
         usual = default_settings(COURSE_LOSS[head]) | {name: run.settings[name] for name in ("dim", "learning_rate")}
         if run.settings == usual and not run.stopped:
-            found[run.settings["learning_rate"], run.settings["dim"]] = run.best
+            found[run.settings["learning_rate"], run.settings["dim"]] = run
+    return found
+
+
+def surface(runs: list[Run], head: str) -> pd.DataFrame:
+    """Return the best value by learning rate (rows) and dimension (columns), all else as in the course."""
+    found = {place: run.best for place, run in on_grid(runs, head).items()}
     if not found:
         raise ValueError(f"none of the {len(runs)} runs varies only dimension and learning rate of the {head} head.")
     return pd.Series(found).unstack().rename_axis(index="learning_rate", columns="dim")

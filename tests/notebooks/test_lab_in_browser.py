@@ -1,4 +1,4 @@
-"""JupyterLab in a real browser: a notebook is opened and run, a slider moved, Train pressed, and the curve changes."""
+"""JupyterLab in a real browser: a slider is moved, Train pressed, the curve changes, and a run is restored."""
 
 import re
 
@@ -12,15 +12,13 @@ from tests.web import READY_SECONDS, screenshot, web_server
 
 CELLS = [
     """import movierec
-from movierec.play import ResponseSurface, RunTable, TrainPanel
+from movierec.play import TrainPanel
 
 data = movierec.load("ml-100k")
 split = movierec.split_by_user_time(data.ratings)
 panel = TrainPanel(split, data.movies, data.users)
 panel.set({"dim": 16, "epochs": 3})
 panel""",
-    "RunTable(panel)",
-    "ResponseSurface(panel)",
     """import itertools
 
 times = globals().get("times", itertools.count(1))
@@ -41,8 +39,8 @@ def address(tmp_path):
         yield address
 
 
-def test_a_student_runs_all_moves_a_slider_trains_and_sees_the_curve_change(address, browser):
-    page = browser.new_page(viewport={"width": 1300, "height": 1400})
+def test_a_student_sees_one_screen_moves_a_slider_trains_compares_and_restores(address, browser):
+    page = browser.new_page(viewport={"width": 1280, "height": 720})
     page.set_default_timeout(1000 * READY_SECONDS)
     page.goto(f"{address}lab/tree/panels.ipynb?reset")
     page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
@@ -59,15 +57,26 @@ def test_a_student_runs_all_moves_a_slider_trains_and_sees_the_curve_change(addr
             page.keyboard.press(key)
         dimension.locator(".widget-readout", has_text=re.compile(f"^{reads}$")).wait_for()
 
-    dimension = page.locator(".widget-hslider", has=page.get_by_text("Dimension", exact=True))
+    panel = page.locator(".movierec-train")
+    panel.evaluate("panel => panel.scrollIntoView({block: 'start'})")
+    box, notebook = panel.bounding_box(), page.locator(".jp-WindowedPanel-outer").bounding_box()
+    assert box["y"] >= notebook["y"] - 1 and box["x"] + box["width"] <= 1280
+    assert box["y"] + box["height"] <= notebook["y"] + notebook["height"]  # all of it, without scrolling
+    for part in panel.locator("button, select, img, input, .slider-container").all():
+        inner = part.bounding_box()
+        assert inner["x"] >= box["x"] - 1 and inner["x"] + inner["width"] <= box["x"] + box["width"] + 1
+    dimension = page.locator(".widget-hslider", has=page.get_by_text("Dimension (numbers)", exact=True))
     assert dimension.locator(".widget-readout").inner_text() == "16"
     move("ArrowLeft", 1, reads=8)
+    curves = page.locator("img[alt^='NDCG@10 on validation']")
+    recorded = curves.get_attribute("alt")
+    assert "the course's settings" in recorded and "EASE" in recorded  # there before anything is trained
     train.click()
-    curves = page.locator("img[alt^='Loss on train']").first
-    curves.wait_for()
     page.get_by_text("Over after 3 epochs").wait_for()
+    page.get_by_text("Dimension 8 instead of 64, Epochs 3 instead of 30").wait_for()
     first = curves.get_attribute("alt")
-    assert "in epoch" in first
+    assert first != recorded and "in epoch" in first
+    assert screenshot(page, "lab").stat().st_size > 10_000
     move("ArrowRight", 4, reads=128)
     train.click()
     stop = page.get_by_role("button", name="Stop", exact=True)
@@ -75,18 +84,19 @@ def test_a_student_runs_all_moves_a_slider_trains_and_sees_the_curve_change(addr
     page.locator(".jp-Notebook .jp-CodeCell .jp-Editor").last.click()  # the kernel is free while it trains
     page.keyboard.press("Shift+Enter")
     page.get_by_text("run for the 2 time").wait_for()
-    expect(stop).to_be_enabled()  # it still trains
-    page.wait_for_function(
-        "before => [...document.querySelectorAll('img')].some(i => i.alt.startsWith('Loss on') && i.alt != before)",
-        arg=first,
-    )
-    page.get_by_text("Over after 3 epochs").wait_for()
+    page.get_by_text("Dimension 128 instead of 8").wait_for()
     assert curves.get_attribute("alt") != first
-    rows = page.get_by_label("Runs", exact=True).locator("option")
-    assert rows.filter(has_text="Dimension 128, Epochs 3").count() == 1  # the table knows the run
+    rows = panel.locator("option")
+    assert rows.filter(has_text="Dimension 128, Epochs 3").count() == 1  # the list knows the run
+    panel.locator("select[size]").select_option(rows.filter(has_text="Seed 1").inner_text())
+    page.get_by_text("The sliders stand as in the run with").wait_for()
+    assert dimension.locator(".widget-readout").inner_text() == "64"
+    cell = page.get_by_role("button", name="0.1429")  # of the surface
+    cell.focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="● 0.1429").wait_for()
     train.click()
     expect(stop).to_be_enabled()
     stop.click()
     page.get_by_text(re.compile("nothing is kept|Stopped after|Over after")).wait_for()
     expect(train).to_be_enabled()
-    assert screenshot(page, "lab").stat().st_size > 10_000

@@ -89,6 +89,27 @@ def test_a_comparison_has_a_row_a_run_and_only_what_differs(made):
     assert runs.label(compared[0], []) == "the course's settings"
 
 
+def test_a_difference_is_said_in_words_and_compared_with_what_another_seed_does(made):
+    usual, other_seed = made(0.2), made(0.203, seed=1)
+    known = [usual, other_seed]
+    assert (
+        runs.difference(made(0.25, hidden=()), usual, known) == "MLP none instead of 64: NDCG@10 0.2500, 0.0500 better."
+    )
+    close = runs.difference(made(0.199, dim=8, length=2), usual, known)
+    assert close.startswith("Dimension 8 instead of 64: NDCG@10 0.1990, 0.0010 worse; best epoch 2 instead of 3.")
+    assert close.endswith("Another seed alone changes it by 0.0030, so this difference may be chance.")
+    assert runs.difference(usual, usual, known) == "The same settings: NDCG@10 0.2000, exactly the same."
+    stars = runs.difference(made(0.9, loss=STARS), made(0.95, loss="stars: squared error"), [])
+    assert stars == f"Loss “{STARS}” instead of “stars: squared error”: RMSE (stars) 0.9000, 0.0500 better."
+
+
+def test_the_lines_to_beat_are_those_recorded_for_this_split():
+    lists = runs.rivals("ranking", 80_808)
+    assert list(lists) == ["popularity", "EASE"] and 0.05 < lists["popularity"] < 0.07 and 0.12 < lists["EASE"] < 0.13
+    assert 0.93 < runs.rivals("stars", 80_808)["biased MF"] < 0.95
+    assert runs.rivals("ranking", 100) == {}
+
+
 def test_the_surface_has_only_finished_runs_that_differ_in_its_two_settings_the_newest_of_equals(made):
     grid = [made(0.5, dim=8, learning_rate=0.001)]
     grid += [made(d / 1000 + r, dim=d, learning_rate=r) for d in (8, 64) for r in (0.001, 0.004)]
