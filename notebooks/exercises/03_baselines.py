@@ -1,22 +1,29 @@
 # %% [markdown]
-# # 03 · Exercises: the floor and the ruler
+# # 03 · Exercises: the floor
 #
-# Write your answer where you find `...`; the cell after it says whether it is right, and if not, why perhaps. Run from top to bottom first:
-# nothing is attempted yet, and nothing breaks. Back to [03](../03_baselines.ipynb); the [solutions](../solutions/03_baselines.ipynb).
+# Write your answer where you find `...`. The cell after it says whether it is right and, for the usual mistakes, why not. Run the notebook from top to bottom
+# first: nothing is attempted yet, and nothing breaks. Back to [03](../03_baselines.ipynb); the [solutions](../solutions/03_baselines.ipynb).
 
 # %%
 import numpy as np
+import pandas as pd
 
 import movierec
-from movierec import evaluation
-from movierec.baselines import Popularity
+from movierec.baselines import Bias, Ease, ItemKnn, Popularity
 from movierec.data import make_indices
+from movierec.evaluation import evaluate_ranking, evaluate_stars, metrics
 from movierec.play import Quiz, attempt, check
 
 data = movierec.load("ml-100k")
 split = movierec.split_by_user_time(data.ratings)
 indices = make_indices(split.train, data.movies)
 rng = np.random.default_rng(0)
+
+
+def validation_ndcg(scorer):
+    """Mean NDCG@10 on the validation part."""
+    return evaluate_ranking(scorer, split, indices, part="validation", k=10)["ndcg@10"].mean()
+
 
 # %% [markdown]
 # ## Three questions first
@@ -33,133 +40,125 @@ quiz
 # %% [markdown]
 # ## 1 · Recall
 #
-# A list of three has a hit at rank 1 and at rank 3; two films are relevant. What is its NDCG@3?
+# A list of three has hits at ranks 1 and 3. The user has two relevant films. What are its recall@3 and its NDCG@3? A tuple.
 #
-# <details><summary>Hint</summary>A hit at rank r gains 1 / log₂(r + 1). The best possible list has its hits at 1 and 2.</details>
+# <details><summary>Hint</summary>A hit at rank r is worth 1 / log₂(r + 1). The best possible list has its hits at ranks 1 and 2.</details>
 
 # %%
-ndcg = (1 / np.log2(2) + 1 / np.log2(4)) / (1 / np.log2(2) + 1 / np.log2(3))  # SOLUTION
+recall_and_ndcg = (2 / 2, (1 / np.log2(2) + 1 / np.log2(4)) / (1 / np.log2(2) + 1 / np.log2(3)))  # SOLUTION
 
 # %%
+hits, relevant = np.array([[True, False, True]]), np.array([2])
+by_package = [float(metric(hits, relevant)[0]) for metric in (metrics.recall, metrics.ndcg, metrics.precision)]
 check(
     "1",
-    ndcg,
-    1.5 / (1 + 1 / np.log2(3)),
+    recall_and_ndcg,
+    tuple(by_package[:2]),
     mistakes=[
-        (1.5, "That is DCG; divide it by that of the best list."),
-        (2 / 3, "That is precision."),
-        (1.0, "Only if the hits stood first."),
+        ((by_package[0], 1.5), "The second number is only the sum: divide it by the sum of the best list."),
+        ((by_package[2], by_package[1]), "The first number is the precision: what share of the list is relevant."),
+        ((by_package[0], 1.0), "NDCG is 1 only if the hits are on top."),
     ],
 )
 
 # %% [markdown]
-# ## 2 · Recall
+# ## 2 · Change
 #
-# The same list: what are its precision and its recall? A tuple.
+# Popularity of **today**: fit it only on the newest 10,000 ratings of train, by `timestamp` (the order of rows with equal times does not matter). What is its NDCG@10 on validation?
 #
-# <details><summary>Hint</summary>Of the list; of what is relevant.</details>
+# <details><summary>Hint</summary><code>split.train.nlargest(10_000, "timestamp")</code> is a smaller train part; the indices stay those of all.</details>
 
 # %%
-precision_and_recall = (2 / 3, 2 / 2)  # SOLUTION
+recent_ndcg = ...
+# BEGIN SOLUTION
+recent_ndcg = validation_ndcg(Popularity(split.train.nlargest(10_000, "timestamp"), indices))
+# END SOLUTION
 
 # %%
-check("2", precision_and_recall, (2 / 3, 1.0), mistakes=[((1.0, 2 / 3), "The other way round.")])
+parts = {"newest": split.train.nlargest(10_000, "timestamp"), "oldest": split.train.nsmallest(10_000, "timestamp")}
+of_part = {name: validation_ndcg(Popularity(part, indices)) for name, part in parts.items()}
+check(
+    "2",
+    recent_ndcg,
+    of_part["newest"],
+    tolerance=1e-4,
+    mistakes=[
+        (validation_ndcg(Popularity(split.train, indices)), "That is popularity of all time."),
+        (of_part["oldest"], "Those are the oldest ratings."),
+    ],
+)
 
 # %% [markdown]
 # ## 3 · Change
 #
-# Popularity, `k=20` instead of 10: what is its catalogue coverage on test? (`evaluate_ranking(...).attrs["coverage"]`)
+# Fit the biases with `damping_movie` of 0.5, 5 and 50 (and `damping_user=5`). Which of the three has the smallest RMSE on validation?
 #
-# <details><summary>Hint</summary><code>evaluation.evaluate_ranking(Popularity(split.train, indices), split, indices, k=20)</code>.</details>
+# <details><summary>Hint</summary><code>evaluate_stars(Bias(…), split, part="validation").attrs["rmse"]</code></details>
 
 # %%
-coverage = ...
+best_damping = ...
 # BEGIN SOLUTION
-table = evaluation.evaluate_ranking(Popularity(split.train, indices), split, indices, k=20)
-coverage = table.attrs["coverage"]
+errors = {}
+for damping in (0.5, 5, 50):
+    model = Bias(split.train, indices, damping_movie=damping, damping_user=5)
+    errors[damping] = evaluate_stars(model, split, part="validation").attrs["rmse"]
+best_damping = min(errors, key=errors.get)
 # END SOLUTION
 
 # %%
-popularity = Popularity(split.train, indices)
-covered = {k: evaluation.evaluate_ranking(popularity, split, indices, k=k).attrs["coverage"] for k in (10, 20)}
+measured = pd.Series(
+    {
+        value: evaluate_stars(
+            Bias(split.train, indices, damping_movie=value, damping_user=5), split, "validation"
+        ).attrs["rmse"]
+        for value in (0.5, 5, 50)
+    }
+)
 check(
     "3",
-    coverage,
-    covered[20],
-    mistakes=[
-        (covered[10], "That is with k = 10."),
-        (20 / indices.num_movies, "All would have to see the same twenty; but what one has seen is left out."),
-    ],
+    best_damping,
+    measured.idxmin(),
+    mistakes=[(measured.idxmax(), "That one has the largest error: RMSE is better where it is lower.")],
 )
 
 # %% [markdown]
-# ## 4 · Change
+# ## 4 · Find the bug
 #
-# How similar are *Star Wars* (movie_id 50) and *Return of the Jedi* (181), by the cosine of who rated them in train?
+# This item-kNN recommends to everybody what they have watched already: the films themselves get the largest similarity. Mend it.
 #
-# <details><summary>Hint</summary>Sets of user_ids: how many are in both, by √(size · size).</details>
+# <details><summary>Hint</summary>How similar is a film to itself, and may it say so?</details>
+
 
 # %%
-cosine = ...
-# BEGIN SOLUTION
-one, other = (set(split.train.loc[split.train["movie_id"] == movie_id, "user_id"]) for movie_id in (50, 181))
-cosine = len(one & other) / np.sqrt(len(one) * len(other))
-# END SOLUTION
+def similarities(rated, shrinkage):
+    """Similarity of each pair of columns of a 0/1 table, float [movies, movies]."""
+    together = rated.T @ rated
+    count = np.diag(together)
+    similarity = together / (np.sqrt(np.outer(count, count)) + shrinkage)
+    # BEGIN SOLUTION
+    np.fill_diagonal(similarity, 0)
+    # END SOLUTION
+    return similarity
+
 
 # %%
-who = [set(split.train.loc[split.train["movie_id"] == movie_id, "user_id"]) for movie_id in (50, 181)]
-both = len(who[0] & who[1])
+rated = (rng.random((40, 6)) < 0.4).astype(int)
+user, movie = np.nonzero(rated)
+toy = pd.DataFrame({"user_id": user, "movie_id": movie})
+answer = attempt(similarities, rated, 2)
+untouched = not isinstance(answer, Exception) and (np.diag(answer) > 0.5).all()
 check(
     "4",
-    cosine,
-    both / np.sqrt(len(who[0]) * len(who[1])),
-    mistakes=[
-        (both / len(who[0] | who[1]), "That is Jaccard's: shared by all; cosine divides by the root of the product."),
-        (both, "That is how many rated both."),
-    ],
+    ... if untouched else answer,
+    ItemKnn(toy, make_indices(toy), neighbours=6, shrinkage=2).similarity,
+    tolerance=1e-5,
+    mistakes=[(np.zeros((6, 6)), "Now no film is similar to any other.")],
 )
 
 # %% [markdown]
-# ## 5 · Find the bug
+# ## 5 · Extend
 #
-# A model that gives every film the *same* score has learned nothing. This `hit` calls it perfect. Mend it: of films with equal scores those with the smaller
-# index come first.
-#
-# <details><summary>Hint</summary>Count the films that come before: a larger score, or an equal one and a smaller index.</details>
-
-
-# %%
-def hit(scores, relevant, k):
-    """Whether the film with index `relevant` is among the k best."""
-    before = (scores > scores[relevant]).sum()
-    # BEGIN SOLUTION
-    before = before + (scores[:relevant] == scores[relevant]).sum()
-    # END SOLUTION
-    return bool(before < k)
-
-
-# %%
-constant, mixed = np.ones(100), np.array([3.0, 1, 3, 2, 3])
-answers = [
-    attempt(hit, constant, 50, 10),
-    attempt(hit, constant, 5, 10),
-    attempt(hit, mixed, 4, 2),
-    attempt(hit, mixed, 2, 2),
-]
-raised = [answer for answer in answers if isinstance(answer, Exception)]
-check(
-    "5",
-    ... if answers == [True, True, True, True] else raised[0] if raised else answers,
-    [False, True, False, True],
-    mistakes=[
-        ([False, False, False, False], "Counting all equal ones as better is as wrong the other way."),
-    ],
-)
-
-# %% [markdown]
-# ## 6 · Extend
-#
-# Write EASE: `ease(rated, regularisation)`. With G = XᵀX, P = (G + λI)⁻¹ and B_ij = −P_ij / P_jj, and zeros on the diagonal.
+# Write EASE: `ease(rated, price)` returns the weights B. With G = XᵀX, P = (G + λI)⁻¹: B_ij = −P_ij / P_jj, and zeros on the diagonal.
 #
 # <details><summary>Hint</summary><code>-P / np.diag(P)</code> divides each column by its own diagonal element.</details>
 
@@ -168,9 +167,9 @@ ease = ...
 
 
 # BEGIN SOLUTION
-def ease(rated, regularisation):
+def ease(rated, price):
     """float [movies, movies]."""
-    p = np.linalg.inv(rated.T @ rated + regularisation * np.eye(rated.shape[1]))
+    p = np.linalg.inv(rated.T @ rated + price * np.eye(rated.shape[1]))
     b = -p / np.diag(p)
     np.fill_diagonal(b, 0)
     return b
@@ -180,15 +179,60 @@ def ease(rated, regularisation):
 
 
 # %%
-rated = (rng.random((30, 6)) < 0.4).astype(float)
-p = np.linalg.inv(rated.T @ rated + 5 * np.eye(6))
-wanted = -p / np.diag(p) * (1 - np.eye(6))
+wanted = Ease.solve(rated, 5.0)
+answer = attempt(ease, rated, 5.0)
+no_rule = isinstance(answer, np.ndarray) and answer.shape == wanted.shape and np.abs(np.diag(answer)).max() > 1e-9
+check(
+    "5",
+    np.diag(answer) if no_rule else answer,
+    np.zeros(6) if no_rule else wanted,
+    tolerance=1e-4,
+    mistakes=[
+        (np.diag(answer) if no_rule else None, "A film must not predict itself."),
+        (wanted.T, "Rows were divided by the diagonal; divide the columns."),
+        (-wanted, "The sign is missing."),
+    ],
+)
+
+# %% [markdown]
+# ## 6 · Extend
+#
+# Two baselines in one: write `blend(one, other, weight)`, a scorer. It gives each user `weight` times the scores of `one` plus `1 - weight` times those of `other`, after the
+# scores of each model were divided by their largest value for that user. Does it beat both with EASE, item-kNN and a weight of one half?
+#
+# <details><summary>Hint</summary>Return a function of user_index; <code>scores / scores.max(axis=1, keepdims=True)</code>.</details>
+
+# %%
+blend = ...
+
+
+# BEGIN SOLUTION
+def blend(one, other, weight):
+    """A scorer made of two."""
+
+    def scorer(user_index):
+        first, second = (scores / scores.max(axis=1, keepdims=True) for scores in (one(user_index), other(user_index)))
+        return weight * first + (1 - weight) * second
+
+    return scorer
+
+
+# END SOLUTION
+
+
+# %%
+members = Ease(split.train, indices, 150), ItemKnn(split.train, indices, indices.num_movies, 1)
+scorer = attempt(blend, *members, 0.25)
+somebody = np.arange(5)
+largest = [model(somebody).max(axis=1, keepdims=True) for model in members]
+scaled = [model(somebody) / high for model, high in zip(members, largest, strict=True)]
 check(
     "6",
-    attempt(ease, rated, 5),
-    wanted,
+    attempt(scorer, somebody) if callable(scorer) else scorer,
+    0.25 * scaled[0] + 0.75 * scaled[1],
+    tolerance=1e-4,
     mistakes=[
-        (-p / np.diag(p), "A film must not predict itself: zeros on the diagonal."),
-        ((-p.T / np.diag(p)).T * (1 - np.eye(6)), "Rows were divided; divide the columns."),
+        (0.75 * scaled[0] + 0.25 * scaled[1], "The weight belongs to the first model."),
+        (0.25 * members[0](somebody) + 0.75 * members[1](somebody), "The two models have two units: divide first."),
     ],
 )
