@@ -1,7 +1,7 @@
 """Combine two recommenders in Burke's seven ways, with a few lines each over scorers that are there already.
 
 Each is a scorer `user_index [U] -> float32 [U, num_movies]`; `first` and `second` are scorers fitted on the same train.
-Taught in notebooks/03_baselines.
+Taught in notebooks/08_evaluation.
 
 Source: Burke (2002), *Hybrid recommender systems: survey and experiments*; the classes keep his names.
 """

@@ -1,6 +1,6 @@
 """Recommend by what a movie is about: genres, decade and tags, as numbers that need no rating of the movie.
 
-Taught in notebooks/03_baselines and 09_people_and_films.
+Taught in notebooks/08_evaluation and 09_people_and_films.
 """
 
 import numpy as np

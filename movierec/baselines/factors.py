@@ -1,7 +1,7 @@
 """Matrix factorisation, one ridge regression after the other: implicit ALS, and biased MF for stars.
 
 NumPy and SciPy only. `implicit` and LensKit have a faster ALS; on MovieLens-100K these lines reach the same figures in
-seconds, and can be read. Taught in notebooks/03_baselines and 04_embeddings.
+seconds, and can be read. Taught in notebooks/04_embeddings and 08_evaluation.
 """
 
 import numpy as np
@@ -52,7 +52,7 @@ class BiasedMF:
 
     min Σ_rated (r_ui − r̂_ui)² + λ (Σ ‖x_u‖² + Σ ‖y_i‖²) + damping_user Σ b_u² + damping_movie Σ b_i², by alternating
     least squares: [x_u, b_u] of each user is a ridge regression on [y_i, 1], then the same for movies. An unknown user
-    or movie has bias and vector 0. It is also a scorer, by r̂ over the whole catalogue; notebook 03 shows how badly that
+    or movie has bias and vector 0. It is also a scorer, by r̂ over the whole catalogue; notebook 08 shows how badly that
     ranks.
 
     Args:

@@ -2,7 +2,7 @@
 
 `Problem(train, data, settings).fit("EASE")` is a fitted scorer; `chosen("by_user_time")` are tuned settings for it.
 Every model gets the same number of trials on validation: baselines that were not tuned are the commonest way to make a
-new model look good, Ferrari Dacrema et al. (2019). Random search: Bergstra and Bengio (2012). Taught in notebook 03.
+new model look good, Ferrari Dacrema et al. (2019). Random search: Bergstra and Bengio (2012). Taught in notebook 08.
 """
 
 import itertools

@@ -2,7 +2,7 @@
 
 Every split is deterministic, and raises ValueError if a column is missing or malformed, or a share is out of range.
 Times may be in any unit, see `units.seconds`. Where they do not tell what is newer, the parts are drawn at random.
-Taught in notebooks/02_preprocessing and 03_baselines.
+Taught in notebooks/02_preprocessing and 08_evaluation.
 """
 
 from dataclasses import dataclass

@@ -2,7 +2,7 @@
 
 A tidy result is a table of model, seed, user_id, metric, k, value (`tidy`). Users are the unit: seeds are averaged per
 user first. Models are compared *paired*, on the same users. Intervals are percentile bootstraps, Efron and Tibshirani
-(1993). Taught in notebooks/03_baselines and 06_training.
+(1993). Taught in notebooks/08_evaluation.
 """
 
 import numpy as np

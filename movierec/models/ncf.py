@@ -1,7 +1,7 @@
 """Neural collaborative filtering: NeuMF, and the deep hybrid, whose network reads features.
 
 Both are fitted when they are made, and are scorers `user_index [U] -> float32 [U, num_movies]`. Taught in
-notebooks/03_baselines.
+notebooks/08_evaluation.
 """
 
 from collections.abc import Callable

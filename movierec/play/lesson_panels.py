@@ -1,6 +1,6 @@
 """Panels for experiments: protocols that leak, a bandit that explores, a film that does not exist yet.
 
-Taught in notebooks/03_baselines, 11_learning_from_feedback and 09_people_and_films.
+Taught in notebooks/08_evaluation, 11_learning_from_feedback and 09_people_and_films.
 """
 
 import functools

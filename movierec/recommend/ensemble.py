@@ -1,6 +1,6 @@
 """Several trained models as one, and models loaded from a folder.
 
-Taught in notebooks/06_training and 07_recommendations.
+Taught in notebooks/08_evaluation and 07_recommendations.
 """
 
 import numpy as np

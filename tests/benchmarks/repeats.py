@@ -1,4 +1,4 @@
-"""The long experiments of notebooks 03, 06, 07, 10, 12 and 09: every seed and variant, recorded user by user.
+"""The long experiments of notebooks 07 to 12: every seed and variant, recorded user by user.
 
     python tests/benchmarks/repeats.py [ladder] [hybrid] [folds] [stratified] [newcomers] [sequences] [people] [films]
                                        [optimizers]
@@ -43,7 +43,7 @@ def wide(columns: dict) -> pd.DataFrame:
 
 
 def ladder(data) -> dict[str, pd.DataFrame]:
-    """Measure the two neural baselines of notebook 03 on test, with each of their seeds."""
+    """Measure the two neural baselines of notebook 08 on test, with each of their seeds."""
     split = movierec.split_by_user_time(data.ratings)
     problem = rungs.Problem(split.train, data, rungs.chosen("by_user_time"), NETWORKS)
     tables = {}
