@@ -101,14 +101,8 @@ def scale_of(*tables: pd.DataFrame, given: tuple | None = None) -> Scale:
         return Scale(*known)
     else:
         scale = find_scale(np.concatenate([table["rating"].to_numpy(np.float64) for table in tables]))
-    off = values[~_holds(scale, values)]
-    if len(off):
-        count = sum(int(table["rating"].isin(off).sum()) for table in tables)
-        raise ValueError(
-            f"every rating must be on the scale {scale}; {count:,} of {sum(map(len, tables)):,} are not, e.g. "
-            f"{np.sort(off)[:3].tolist()}. Leave them out: ratings[ratings.rating.between({scale.low:g}, "
-            f"{scale.high:g})]; or name another scale, e.g. scale=({values.min():g}, {values.max():g})."
-        )
+    if not _holds(scale, values).all():
+        on_scale(pd.concat([table["rating"] for table in tables]), scale, most_off=0)
     return scale
 
 
@@ -125,17 +119,17 @@ def checked_scale(given) -> Scale:
     return Scale(low, high)
 
 
-def on_scale(rating: pd.Series, scale: Scale) -> np.ndarray:
-    """Return whether each rating is on the scale, bool `[N]`; raise ValueError if more than `MOST_OFF` are not."""
+def on_scale(rating: pd.Series, scale: Scale, most_off: float = MOST_OFF) -> np.ndarray:
+    """Return whether each rating is on the scale, bool `[N]`; ValueError if more than the share `most_off` are not."""
     values = rating.to_numpy(np.float64, na_value=np.nan)
     there = np.isfinite(values)
     is_on = _holds(scale, values)
     off = there & ~is_on
-    if off.sum() > MOST_OFF * there.sum():
+    if off.sum() > most_off * there.sum():
         raise ValueError(
-            f"the ratings must be on the scale {scale}; {off.sum():,} of {len(values):,} are not, e.g. "
-            f"{np.unique(values[off])[:3].tolist()}; up to {MOST_OFF:.0%} would be left out. Name the scale on which "
-            f"they are, e.g. scale=({values[there].min():g}, {values[there].max():g})."
+            f"every rating must be on the scale {scale}; {off.sum():,} of {len(values):,} are not, e.g. "
+            f"{np.unique(values[off])[:3].tolist()}. Leave them out: ratings[ratings.rating.between({scale.low:g}, "
+            f"{scale.high:g})]; or name another scale, e.g. scale=({values[there].min():g}, {values[there].max():g})."
         )
     return is_on
 

@@ -112,15 +112,9 @@ def test_what_is_wrong_is_said_before_workers_are_launched_or_anything_is_traine
         error = capsys.readouterr().err
         assert words in error and error.count("\n") == 1, error
     assert not fitting and not (files / "model").exists()
-    for wrong in (
-        ["--workers", "0"],
-        ["--epochs", "-1"],
-        ["--test", "1.5"],
-        ["--seed", "-1"],
-        ["--learning-rate", "0"],
-    ):
+    for wrong in ("--workers=0", "--epochs=-1", "--test=1.5", "--seed=-1", "--learning-rate=0"):
         with pytest.raises(SystemExit) as end:
-            train(files, *wrong)
+            train(files, wrong)
         assert end.value.code == 2 and re.search("must be .*, got ", capsys.readouterr().err)
 
 

@@ -19,14 +19,7 @@ from movierec.data.units import say
 from movierec.evaluation import LIKED_FROM_STARS
 from movierec.files import sha256_of_arrays
 from movierec.keras2 import tf
-from movierec.models import (
-    HEADS,
-    HybridModel,
-    Settings,
-    check_above_zero,
-    deterministic_ops,
-    make_history,
-)
+from movierec.models import HEADS, HybridModel, Settings, check_above_zero, deterministic_ops, make_history
 from movierec.recommend import Ensemble, Hybrid
 from movierec.scale import FIVE_STARS, Scale, has_stars, scale_of
 from movierec.training.callbacks import Stop, fit_head

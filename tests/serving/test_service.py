@@ -330,13 +330,8 @@ def test_a_token_closes_everything_but_the_documentation(served, events):
     right = {"authorization": b"Bearer " + "geheim é".encode()}
     asked = [("GET", "/recommend/1"), ("POST", "/recommend"), ("GET", "/similar/10"), ("POST", "/feedback")]
     for method, target in [*asked, ("DELETE", "/users/1/events"), ("GET", "/health"), ("GET", "/nothing")]:
-        for wrong in (
-            {},
-            {"authorization": "Bearer"},
-            {"authorization": "Bearer geheim"},
-            {"authorization": "Basic x"},
-        ):
-            answer = client.request(method, target, headers=wrong, json={})
+        for wrong in ("", "Bearer", "Bearer geheim", "Basic x"):
+            answer = client.request(method, target, headers={"authorization": wrong} if wrong else {}, json={})
             _refused(answer, 401, "Authorization: Bearer TOKEN")
             assert answer.headers["www-authenticate"] == "Bearer"
         assert client.request(method, target, headers=right, json={}).status_code != 401
@@ -390,13 +385,7 @@ def test_films_of_a_newcomer_that_cannot_be_understood_are_refused(client, serve
         ("POST", "/recommend", {"genres": ["Comedy", "Comedy"]}, 422, "every genre must be named once; ['Comedy']"),
         ("POST", "/recommend", {"genres": ["Comedy", "Crime", "Comedy"]}, 422, "at most 2 items"),
         ("POST", "/recommend", {"stars": [{"movie_id": 11, "stars": 5}]}, 404, "movie_id 11 is not in the catalogue"),
-        (
-            "POST",
-            "/feedback",
-            {"user_id": 1, "movie_id": 11, "kind": "view"},
-            404,
-            "not in the catalogue of 1,682 films",
-        ),
+        ("POST", "/feedback", {"user_id": 1, "movie_id": 11, "kind": "view"}, 404, "not in the catalogue of 1,682 fi"),
         ("GET", "/similar/11", None, 404, "movie_id 11 is not in the catalogue of 1,682 films"),
         *(("GET", f"/similar/10?k={k}", None, 422, "query.k: ") for k in ("0", "101", "", "1e1", "9" * 5_000)),
         *(("GET", f"/similar/{number}", None, 422, "path.movie_id: ") for number in (2**63, "9" * 5_000, "1.5", "%00")),
