@@ -15,6 +15,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "model_panels": ["AttentionPanel", "EmbeddingExplorer", "neighbour_table", "untrained"],
         "recommend_panel": ["RecommendPanel", "load_or_train"],
         "runs": ["COURSE_LOSS", "append_run", "default_settings", "shipped_path"],
-        "train_panel": ["TrainPanel", "train"],
+        "run_once": ["train"],
+        "train_panel": ["TrainPanel"],
     },
 )

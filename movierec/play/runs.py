@@ -26,7 +26,6 @@ NAMES = {"stars": "RMSE (stars)", "ranking": "NDCG@10"}
 RIVALS = {"stars": ("user and movie bias", "biased MF"), "ranking": ("popularity", "EASE")}  # lines to beat
 COURSE_LOSS = {"stars": "stars: ordered choice", "ranking": "lists: softmax over all films"}
 
-
 # What a reader can turn; for each head the values to choose from, the course's, and the argument of `fit_hybrid`.
 Setting = namedtuple("Setting", "label unit meaning options default keyword")
 

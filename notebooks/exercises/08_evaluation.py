@@ -7,7 +7,6 @@
 # %%
 import numpy as np
 import pandas as pd
-from scipy.stats import binom
 
 import movierec
 from movierec.baselines import Ease, Popularity
@@ -154,12 +153,13 @@ check(
 # "Our model finds the film among the ten best nearly always!" It was ranked among 100 **sampled** films. This model gives the right film a score that is better than
 # that of 95 % of 1,682 films. How often (a share from 0 to 1) is the film among the ten best of the 100 sampled films and itself, and how often when *all* films are ranked? A tuple.
 #
-# <details><summary>Hint</summary>Each sampled film is better with probability .05: <code>binom.cdf(9, 100, 0.05)</code> is the probability that at most nine are. And how many of 1,682 are better?</details>
+# <details><summary>Hint</summary>Each sampled film is better with probability .05: <code>rng.binomial(100, 0.05, size=200_000)</code> draws how many are, many times. In what share are they fewer than ten? And how many of 1,682 are better?</details>
 
 # %%
 shares = ...
 # BEGIN SOLUTION
-shares = (binom.cdf(9, 100, 0.05), 0.0)  # of all films, 84 are better
+better_films = np.random.default_rng(1).binomial(100, 0.05, size=200_000)
+shares = ((better_films < 10).mean(), 0.0)  # of all films, 84 are better
 # END SOLUTION
 
 # %%

@@ -15,7 +15,8 @@ from PIL import Image
 
 import movierec
 from movierec.play import runs, train_panel, untrained
-from movierec.play.train_panel import TrainPanel, curves_as_html, draw_curves, expected_seconds, train
+from movierec.play.run_views import curves_as_html, draw_curves
+from movierec.play.train_panel import TrainPanel, expected_seconds, train
 from movierec.training import Stopped
 from tests.contrast import contrast
 
@@ -230,18 +231,20 @@ def test_the_surface_loads_a_run_marks_the_last_one_and_can_be_read(ship, made, 
     ship(*(made(d / 1000 + r, dim=d, learning_rate=r) for d in (8, 64) for r in (0.001, 0.004)))
     ship(made(0.95, loss=STARS, dim=8), made(0.97, loss=STARS, dim=16, learning_rate=0.002))
     panel = TrainPanel(split)
-    worst, best = panel.buttons[0.001, 8], panel.buttons[0.004, 64]
+    worst, best = panel.surface.buttons[0.001, 8], panel.surface.buttons[0.004, 64]
     assert worst.description == "0.0090" and "learning rate 0.001, dimension 8" in worst.tooltip
     assert best.description == "● 0.0680"  # the course's settings
     assert best.style.button_color == "#1f5fa0" and worst.style.button_color == "#f2f6fb"
     worst.click()
     assert panel.settings() == runs.default_settings() | {"dim": 8, "learning_rate": 0.001}
-    assert worst.description == "● 0.0090" and panel.buttons[0.001, 8] is worst  # the cell in focus stays the same
-    for button in panel.buttons.values():
+    assert (
+        worst.description == "● 0.0090" and panel.surface.buttons[0.001, 8] is worst
+    )  # the cell in focus stays the same
+    for button in panel.surface.buttons.values():
         assert contrast(button.style.text_color, button.style.button_color) >= 4.5  # WCAG 2.1, AA
     panel.loss.value = STARS
-    assert panel.buttons[0.001, 8].style.button_color == "#1f5fa0"  # low is dark
-    assert panel.buttons[0.002, 8].disabled and panel.buttons[0.002, 8].description == "–"
+    assert panel.surface.buttons[0.001, 8].style.button_color == "#1f5fa0"  # low is dark
+    assert panel.surface.buttons[0.002, 8].disabled and panel.surface.buttons[0.002, 8].description == "–"
 
 
 def test_a_picture_stands_beside_the_widget_for_readers_without_a_kernel(ship, made, split):
