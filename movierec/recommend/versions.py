@@ -3,12 +3,12 @@
 import os
 import platform
 import shutil
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from movierec.data import say
 from movierec.files import flush_to_disk, is_sealed, locked, read_json, sealed, sha256_of_file, write_to_disk
 from movierec.keras2 import tf
 
@@ -106,7 +106,7 @@ def checked(folder) -> tuple[dict, Path]:
     saved_with = str(versions.get("tensorflow"))
     if saved_with.split(".")[:2] != tf.__version__.split(".")[:2]:
         both = f"TensorFlow {saved_with}, and is read with {tf.__version__}"
-        warnings.warn(f"{folder} was saved with {both}: scores may differ in their last digits.", stacklevel=5)
+        say(f"{folder} was saved with {both}: scores may differ in their last digits.")
     return manifest, place
 
 
