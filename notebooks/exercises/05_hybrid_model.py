@@ -1,17 +1,45 @@
 # %% [markdown]
-# # 05 · Exercises: the paths of the hybrid
+# # 05 · Exercises: build on the hybrid
 #
-# Write your answer where you find `...`; the cell after it says whether it is right, and if not, why perhaps. Run from top to bottom first:
+# Write your answer where you find `...`. The cell after it says whether it is right, and if not, why perhaps. Run from top to bottom first:
 # nothing is attempted yet, and nothing breaks. Back to [05](../05_hybrid_model.ipynb); the [solutions](../solutions/05_hybrid_model.ipynb).
 
 # %%
 import numpy as np
 
-from movierec.models import Settings
+import movierec
+from movierec.baselines import Popularity
+from movierec.data import make_indices
+from movierec.evaluation import evaluate_ranking
+from movierec.keras2 import tf, tfrs
+from movierec.models import MatrixFactorisation, TwoTowers, WithBag, WithFeatures, WithMLP, first_hybrid
 from movierec.play import Quiz, attempt, check
 
-rng = np.random.default_rng(0)
-settings = Settings()
+data = movierec.load("ml-100k")
+split = movierec.split_by_user_time(data.ratings)
+indices = make_indices(split.train, data.movies)
+known = first_hybrid.make_known(split, indices, data.movies, data.users)
+rows = first_hybrid.make_rows(split.train, indices, first_hybrid.places(split.train))
+some = {name: tf.constant(column[::4000]) for name, column in rows.items()}  # a small batch
+
+
+# %% [markdown]
+# `losses_of` trains your model for a few epochs. The classes are those that you typed in notebook 05.
+
+
+# %%
+def made(model_class, **settings):
+    """Return an untrained model, always from the same seed."""
+    tf.keras.utils.set_random_seed(0)
+    model = model_class(known, **settings)
+    model(some)  # builds its layers
+    return model
+
+
+def losses_of(model, epochs=2):
+    """Return the train loss after each epoch."""
+    return first_hybrid.train(model, rows, epochs)["loss"].tolist()
+
 
 # %% [markdown]
 # ## Three questions first
@@ -28,173 +56,226 @@ quiz
 # %% [markdown]
 # ## 1 · Recall
 #
-# Somebody rated four films, whose vectors (implicit and explicit together) are the rows below; all weights are 1. What is their bag?
+# How many parameters does step 2 add to step 1, with vectors of 32 numbers? Use the shapes of `known.user_features` and
+# `known.movie_features`.
 #
-# <details><summary>Hint</summary>The sum, divided by √4.</details>
+# <details><summary>Hint</summary>Two Dense layers without bias; each has a row for every feature.</details>
 
 # %%
-rated = np.array([[1.0, 0.0], [1.0, 2.0], [0.0, 2.0], [2.0, 0.0]])
-bag = rated.sum(axis=0) / np.sqrt(4)  # SOLUTION
+added = 32 * (known.user_features.shape[1] + known.movie_features.shape[1])  # SOLUTION
 
 # %%
+per_row = known.user_features.shape[1] + known.movie_features.shape[1]
 check(
     "1",
-    bag,
-    [2.0, 2.0],
+    added,
+    made(WithFeatures).count_params() - made(MatrixFactorisation).count_params(),
     mistakes=[
-        ([1.0, 1.0], "That is the mean; with √n more films still say more."),
-        ([4.0, 4.0], "That is the sum."),
+        (per_row, "Each feature has a whole vector, not one number."),
+        (32 * per_row + 64, "These layers have no bias."),
     ],
 )
 
 # %% [markdown]
-# ## 2 · Recall
+# ## 2 · Change: another bag
 #
-# In a history in order the weight of a rating is floor + (1 − floor) · exp(−age / fade). What are the weights of the newest rating and of one that is 10 ratings
-# old? Use `settings.fade_floor` and `settings.fade_ratings`. A list.
+# Write a class `LeaveOneOut(WithBag)` whose bag has everything that the user rated, also later, but not the movie that is asked for. Its
+# `bag(batch)` returns float32 [batch, num_movies].
 #
-# <details><summary>Hint</summary>The newest has age 0.</details>
+# <details><summary>Hint</summary><code>tf.one_hot(batch["movie_index"], self.known.num_movies)</code> is 1 at the movie asked for.</details>
 
 # %%
-weights = [1.0, settings.fade_floor + (1 - settings.fade_floor) * np.exp(-10 / settings.fade_ratings)]  # SOLUTION
-
-# %%
-floor, fade = settings.fade_floor, settings.fade_ratings
-check(
-    "2",
-    weights,
-    [1.0, floor + (1 - floor) * np.exp(-10 / fade)],
-    mistakes=[
-        ([1.0, np.exp(-10 / fade)], "The floor is missing: old films never fall silent."),
-    ],
-)
-
-# %% [markdown]
-# ## 3 · Change
-#
-# Four films have the logits below; film 1 is already in the history. What share does the softmax give to film 2?
-#
-# <details><summary>Hint</summary>What is in the history is no answer: leave it out of the sum.</details>
-
-# %%
-logits = np.array([1.0, 3.0, 2.0, 0.0])
-share = np.exp(2.0) / (np.exp(1.0) + np.exp(2.0) + np.exp(0.0))  # SOLUTION
-
-# %%
-e = np.exp(logits)
-check(
-    "3",
-    share,
-    e[2] / (e[0] + e[2] + e[3]),
-    mistakes=[
-        (e[2] / e.sum(), "Film 1 takes part in your sum, and it cannot be an answer."),
-        (2.0 / 3.0, "Shares of the logits are no softmax: exponentials first."),
-    ],
-)
-
-# %% [markdown]
-# ## 4 · Change
-#
-# In-batch softmax: film A has 10 % of train's ratings, film B 0.1 %. Both have the score 2. What are their logits with the correction −log q? A list.
-#
-# <details><summary>Hint</summary>A rare film gets a larger logit: it is drawn as a wrong answer too rarely.</details>
-
-# %%
-corrected = [2 - np.log(0.1), 2 - np.log(0.001)]  # SOLUTION
-
-# %%
-check(
-    "4",
-    corrected,
-    [2 - np.log(0.1), 2 - np.log(0.001)],
-    mistakes=[
-        ([2 + np.log(0.1), 2 + np.log(0.001)], "Subtract log q; log q is negative."),
-        ([2 - 10, 2 - 0.1], "Shares, not per cent, and their logarithm."),
-    ],
-)
-
-# %% [markdown]
-# ## 5 · Find the bug
-#
-# While training, the rating that is to be predicted must not be in the bag: the model would read the answer. This `bag_for` forgets to leave it out.
-#
-# <details><summary>Hint</summary>Take its vector off the sum, and one off the count.</details>
-
-
-# %%
-def bag_for(vectors, asked):
-    """The bag of a history float [n, dim] when row `asked` is to be predicted."""
-    kept = vectors
-    # BEGIN SOLUTION
-    kept = np.delete(vectors, asked, axis=0)
-    # END SOLUTION
-    return kept.sum(axis=0) / np.sqrt(len(kept))
-
-
-# %%
-history = rng.normal(size=(5, 3))
-yours = attempt(bag_for, history, 2)
-untouched = not isinstance(yours, Exception) and np.allclose(yours, history.sum(axis=0) / np.sqrt(5))
-wanted = np.delete(history, 2, axis=0).sum(axis=0) / 2
-check(
-    "5",
-    ... if untouched else yours,
-    wanted,
-    mistakes=[
-        ((history.sum(axis=0) - history[2]) / np.sqrt(5), "The sum is right; the count is still five."),
-    ],
-)
-
-# %% [markdown]
-# ## 6 · Extend
-#
-# Write `expected_stars(total, cuts, slope)`: stars as an ordered choice from 1 to 5, P(r > k) = σ(slope · (total − cut_k)), and 1 + Σ_k P(r > k) is expected.
-#
-# <details><summary>Hint</summary>σ(x) = 1 / (1 + exp(−x)); there are four cuts.</details>
-
-# %%
-expected_stars = ...
+LeaveOneOut = ...
 
 
 # BEGIN SOLUTION
-def expected_stars(total, cuts, slope):
-    """Stars from 1 to 5."""
-    return 1 + (1 / (1 + np.exp(-slope * (total - cuts)))).sum()
+class LeaveOneOut(WithBag):
+    """The answer is out; the future is in."""
+
+    def bag(self, batch):
+        place = tf.gather(self.known.place, batch["user_index"])
+        asked = tf.one_hot(batch["movie_index"], self.known.num_movies)
+        return tf.cast(place > 0, tf.float32) * (1 - asked)
 
 
 # END SOLUTION
 
 
 # %%
-cuts = np.array([1.5, 2.5, 3.5, 4.5])
-answers = attempt(lambda f: ... if f is ... else [f(total, cuts, 2.0) for total in (0.0, 3.0, 9.0)], expected_stars)
-wanted = [1 + (1 / (1 + np.exp(-2.0 * (total - cuts)))).sum() for total in (0.0, 3.0, 9.0)]
-check("6", answers, wanted, mistakes=[([value - 1 for value in wanted], "One star is certain: begin with 1.")])
+def judge_bag(model_class):
+    """Say what the bag of a small batch holds."""
+    bag = np.asarray(made(model_class).bag(some))
+    all_rated = known.place.numpy()[some["user_index"]] > 0
+    if bag[np.arange(len(bag)), some["movie_index"]].any():
+        return "the answer is in the bag"
+    return "as asked" if bag.sum() == all_rated.sum() - len(bag) else "some other movies are missing or too many"
+
+
+check("2", attempt(... if LeaveOneOut is ... else judge_bag, LeaveOneOut), "as asked")
 
 # %% [markdown]
-# ## 7 · Find the bug
+# ## 3 · Change: a deeper network
 #
-# A model is shown pairs: a film that was watched, and one drawn by luck as a wrong answer, a *negative*. They shall be new in each epoch. Here they are drawn once, and
-# the model learns to hate the same few films for ever.
+# Write `Deeper(WithMLP)`: the same model, but `self.mlp` has two hidden layers, of 64 and 32 numbers. Before training it must predict what
+# `WithBag` predicts. Then it is trained for two epochs.
 #
-# <details><summary>Hint</summary>Draw as many rows as there are epochs.</details>
+# <details><summary>Hint</summary>Call <code>super().__init__(known, **settings)</code>, then put another <code>tf.keras.Sequential</code> into
+# <code>self.mlp</code>; the last layer starts from zeros.</details>
+
+# %%
+Deeper = ...
+
+
+# BEGIN SOLUTION
+class Deeper(WithMLP):
+    """Two hidden layers instead of one."""
+
+    def __init__(self, known, **settings):
+        super().__init__(known, **settings)
+        self.mlp = tf.keras.Sequential()
+        self.mlp.add(tf.keras.layers.Dropout(0.5))
+        self.mlp.add(tf.keras.layers.Dense(64, activation="relu"))
+        self.mlp.add(tf.keras.layers.Dense(32, activation="relu"))
+        self.mlp.add(tf.keras.layers.Dense(1, kernel_initializer="zeros"))
+
+
+# END SOLUTION
 
 
 # %%
-def negatives_by_epoch(num_epochs, num_pairs, num_movies, rng):
-    """A wrong answer for each pair in each epoch, int [num_epochs, num_pairs]."""
-    drawn = np.tile(rng.integers(num_movies, size=num_pairs), (num_epochs, 1))
-    # BEGIN SOLUTION
-    drawn = rng.integers(num_movies, size=(num_epochs, num_pairs))
-    # END SOLUTION
-    return drawn
+def judge_path(model_class, enough_weights):
+    """Say whether a path of stars starts from zero, has enough weights, and learns."""
+    model = made(model_class)
+    without = WithBag.stars(model, some, *model.vectors(some))
+    if not np.allclose(model(some), without, atol=1e-6):
+        return "the new path does not start at zero"
+    if model.count_params() - made(WithBag).count_params() < enough_weights:
+        return "there are fewer weights than these layers have"
+    first, last = losses_of(model)
+    return "it learns" if last < first else "the loss does not fall"
+
+
+deep_weights = 3 * 32 * 64 + 64 * 32
+check("3", attempt(... if Deeper is ... else judge_path, Deeper, deep_weights), "it learns")
+
+# %% [markdown]
+# ## 4 · Recall: what a softmax over the batch starts from
+#
+# All scores are 0, and the batch has 256 rows, each with another movie. What is the loss of `tfrs.tasks.Retrieval`, as a mean over the rows?
+#
+# <details><summary>Hint</summary>Each of the 256 movies has the same share.</details>
+
+# %%
+loss_at_start = np.log(256)  # SOLUTION
+
+# %%
+task = tfrs.tasks.Retrieval(loss=tf.keras.losses.CategoricalCrossentropy(from_logits=True))
+at_start = float(task(tf.zeros([256, 4]), tf.zeros([256, 4])))
+why = [(256 * at_start, "That is the sum over the rows, TFRS's default."), (1 / 256, "That is the share itself.")]
+check("4", loss_at_start, at_start, mistakes=why, tolerance=1e-3)
+
+# %% [markdown]
+# ## 5 · Extend: a cross layer
+#
+# [`tfrs.layers.dcn.Cross`](https://www.tensorflow.org/recommenders/api_docs/python/tfrs/layers/dcn/Cross) multiplies its input with a linear
+# function of itself. Write `WithCross(WithBag)`: its stars add a `Cross` layer on x and y, side by side, and then one `Dense` layer that
+# starts from zeros. It is trained for two epochs.
+#
+# <details><summary>Hint</summary>Copy <code>WithMLP</code>; <code>self.cross = tfrs.layers.dcn.Cross()</code> keeps the shape.</details>
+
+# %%
+WithCross = ...
+
+
+# BEGIN SOLUTION
+class WithCross(WithBag):
+    """Stars also get a cross layer on both vectors."""
+
+    def __init__(self, known, **settings):
+        super().__init__(known, **settings)
+        self.cross = tfrs.layers.dcn.Cross()
+        self.last = tf.keras.layers.Dense(1, kernel_initializer="zeros")
+
+    def stars(self, batch, x, y, training=False):
+        return super().stars(batch, x, y, training) + self.last(self.cross(tf.concat([x, y], axis=1)))
+
+
+# END SOLUTION
+
+# %%
+cross_weights = 64 * 64 + 64
+check("5", attempt(... if WithCross is ... else judge_path, WithCross, cross_weights), "it learns")
+
+# %% [markdown]
+# ## 6 · Recall: accidental hits
+#
+# Write `masked(movies)`: how many entries of the batch's square matrix are masked because two rows have the same movie? The diagonal
+# is never masked.
+#
+# <details><summary>Hint</summary>A movie that is there n times masks n² − n entries.</details>
+
+# %%
+masked = ...
+
+
+# BEGIN SOLUTION
+def masked(movies):
+    """Pairs of different rows with the same movie."""
+    _, count = np.unique(movies, return_counts=True)
+    return int((count**2 - count).sum())
+
+
+# END SOLUTION
+
+# %%
+batch = rows["movie_index"][:1024]
+same = int((batch[:, None] == batch[None, :]).sum())
+why = [(same, "The diagonal is counted, too."), ((same - 1024) // 2, "A pair is masked in both of its rows.")]
+check("6", attempt(masked, batch), same - 1024, mistakes=why)
+
+# %% [markdown]
+# ## 7 · Extend: ids only
+#
+# Write `IdsOnly(TwoTowers)`: the vectors of users and movies are the rows of their tables and nothing else. It is trained for three
+# epochs. Then compare: is its list better than popularity?
+#
+# <details><summary>Hint</summary>Two methods, each of which calls <code>MatrixFactorisation.user_vector(self, batch)</code> or its
+# like.</details>
+
+# %%
+IdsOnly = ...
+
+
+# BEGIN SOLUTION
+class IdsOnly(TwoTowers):
+    """Two tables, no features, no bag."""
+
+    def user_vector(self, batch):
+        return MatrixFactorisation.user_vector(self, batch)
+
+    def movie_vector(self, movie_index):
+        return MatrixFactorisation.movie_vector(self, movie_index)
+
+
+# END SOLUTION
 
 
 # %%
-yours = attempt(negatives_by_epoch, 5, 200, 1000, np.random.default_rng(0))
-if not isinstance(yours, Exception):
-    films = len(np.unique(yours))
-    print("different films that were ever a wrong answer:", films)
-    epochs = len({tuple(row) for row in np.asarray(yours).tolist()})
-    yours = ... if epochs == 1 and np.shape(yours) == (5, 200) else [*np.shape(yours), epochs]
-check("7", yours, [5, 200, 5], mistakes=[([200, 5, 200], "One row an epoch: turn the two sizes round.")])
+def ndcg(scorer):
+    """Return NDCG@10 on validation."""
+    return evaluate_ranking(scorer, split, indices, part="validation")["ndcg@10"].mean()
+
+
+def judge_ids(model_class):
+    """Say whether the vectors are those of the tables, and print how good the list is."""
+    model = made(model_class)
+    x, y = model.vectors(some)
+    if not (np.allclose(x, model.user(some["user_index"])) and np.allclose(y, model.movie(some["movie_index"]))):
+        return "a vector holds more than a row of a table"
+    losses_of(model, epochs=3)
+    better = ndcg(lambda users: first_hybrid.score(model, users)) > ndcg(Popularity(split.train, indices))
+    print("better than popularity:", bool(better))
+    return "ids only"
+
+
+check("7", attempt(... if IdsOnly is ... else judge_ids, IdsOnly), "ids only")
