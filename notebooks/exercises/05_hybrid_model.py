@@ -8,11 +8,12 @@
 import numpy as np
 
 import movierec
+from movierec import models
 from movierec.baselines import Popularity
 from movierec.data import make_indices
 from movierec.evaluation import evaluate_ranking
 from movierec.keras2 import tf, tfrs
-from movierec.models import MatrixFactorisation, TwoTowers, WithBag, WithFeatures, WithMLP, first_hybrid
+from movierec.models import first_hybrid
 from movierec.play import Quiz, attempt, check
 
 data = movierec.load("ml-100k")
@@ -69,7 +70,7 @@ per_row = known.user_features.shape[1] + known.movie_features.shape[1]
 check(
     "1",
     added,
-    made(WithFeatures).count_params() - made(MatrixFactorisation).count_params(),
+    made(models.WithFeatures).count_params() - made(models.MatrixFactorisation).count_params(),
     mistakes=[
         (per_row, "Each feature has a whole vector, not one number."),
         (32 * per_row + 64, "These layers have no bias."),
@@ -79,7 +80,7 @@ check(
 # %% [markdown]
 # ## 2 · Change: another bag
 #
-# Write a class `LeaveOneOut(WithBag)` whose bag has everything that the user rated, also later, but not the movie that is asked for. Its
+# Write a class `LeaveOneOut(models.WithBag)` whose bag has everything that the user rated, also later, but not the movie that is asked for. Its
 # `bag(batch)` returns float32 [batch, num_movies].
 #
 # <details><summary>Hint</summary><code>tf.one_hot(batch["movie_index"], self.known.num_movies)</code> is 1 at the movie asked for.</details>
@@ -89,7 +90,7 @@ LeaveOneOut = ...
 
 
 # BEGIN SOLUTION
-class LeaveOneOut(WithBag):
+class LeaveOneOut(models.WithBag):
     """The answer is out; the future is in."""
 
     def bag(self, batch):
@@ -116,8 +117,8 @@ check("2", attempt(... if LeaveOneOut is ... else judge_bag, LeaveOneOut), "as a
 # %% [markdown]
 # ## 3 · Change: a deeper network
 #
-# Write `Deeper(WithMLP)`: the same model, but `self.mlp` has two hidden layers, of 64 and 32 numbers. Before training it must predict what
-# `WithBag` predicts. Then it is trained for two epochs.
+# Write `Deeper(models.WithMLP)`: the same model, but `self.mlp` has two hidden layers, of 64 and 32 numbers. Before training it must predict what
+# `models.WithBag` predicts. Then it is trained for two epochs.
 #
 # <details><summary>Hint</summary>Call <code>super().__init__(known, **settings)</code>, then put another <code>tf.keras.Sequential</code> into
 # <code>self.mlp</code>; the last layer starts from zeros.</details>
@@ -127,7 +128,7 @@ Deeper = ...
 
 
 # BEGIN SOLUTION
-class Deeper(WithMLP):
+class Deeper(models.WithMLP):
     """Two hidden layers instead of one."""
 
     def __init__(self, known, **settings):
@@ -146,10 +147,10 @@ class Deeper(WithMLP):
 def judge_path(model_class, enough_weights):
     """Say whether a path of stars starts from zero, has enough weights, and learns."""
     model = made(model_class)
-    without = WithBag.stars(model, some, *model.vectors(some))
+    without = models.WithBag.stars(model, some, *model.vectors(some))
     if not np.allclose(model(some), without, atol=1e-6):
         return "the new path does not start at zero"
-    if model.count_params() - made(WithBag).count_params() < enough_weights:
+    if model.count_params() - made(models.WithBag).count_params() < enough_weights:
         return "there are fewer weights than these layers have"
     first, last = losses_of(model)
     return "it learns" if last < first else "the loss does not fall"
@@ -178,17 +179,17 @@ check("4", loss_at_start, at_start, mistakes=why, tolerance=1e-3)
 # ## 5 · Extend: a cross layer
 #
 # [`tfrs.layers.dcn.Cross`](https://www.tensorflow.org/recommenders/api_docs/python/tfrs/layers/dcn/Cross) multiplies its input with a linear
-# function of itself. Write `WithCross(WithBag)`: its stars add a `Cross` layer on x and y, side by side, and then one `Dense` layer that
+# function of itself. Write `WithCross(models.WithBag)`: its stars add a `Cross` layer on x and y, side by side, and then one `Dense` layer that
 # starts from zeros. It is trained for two epochs.
 #
-# <details><summary>Hint</summary>Copy <code>WithMLP</code>; <code>self.cross = tfrs.layers.dcn.Cross()</code> keeps the shape.</details>
+# <details><summary>Hint</summary>Copy <code>models.WithMLP</code>; <code>self.cross = tfrs.layers.dcn.Cross()</code> keeps the shape.</details>
 
 # %%
 WithCross = ...
 
 
 # BEGIN SOLUTION
-class WithCross(WithBag):
+class WithCross(models.WithBag):
     """Stars also get a cross layer on both vectors."""
 
     def __init__(self, known, **settings):
@@ -236,10 +237,10 @@ check("6", attempt(masked, batch), same - 1024, mistakes=why)
 # %% [markdown]
 # ## 7 · Extend: ids only
 #
-# Write `IdsOnly(TwoTowers)`: the vectors of users and movies are the rows of their tables and nothing else. It is trained for three
+# Write `IdsOnly(models.TwoTowers)`: the vectors of users and movies are the rows of their tables and nothing else. It is trained for three
 # epochs. Then compare: is its list better than popularity?
 #
-# <details><summary>Hint</summary>Two methods, each of which calls <code>MatrixFactorisation.user_vector(self, batch)</code> or its
+# <details><summary>Hint</summary>Two methods, each of which calls <code>models.MatrixFactorisation.user_vector(self, batch)</code> or its
 # like.</details>
 
 # %%
@@ -247,14 +248,14 @@ IdsOnly = ...
 
 
 # BEGIN SOLUTION
-class IdsOnly(TwoTowers):
+class IdsOnly(models.TwoTowers):
     """Two tables, no features, no bag."""
 
     def user_vector(self, batch):
-        return MatrixFactorisation.user_vector(self, batch)
+        return models.MatrixFactorisation.user_vector(self, batch)
 
     def movie_vector(self, movie_index):
-        return MatrixFactorisation.movie_vector(self, movie_index)
+        return models.MatrixFactorisation.movie_vector(self, movie_index)
 
 
 # END SOLUTION
