@@ -16,7 +16,8 @@ TOPS_WITH_DISLIKES = (1, 2, 3, 5, 10, 20, 50, 100)  # of -1 to 1, …, -10 to 10
 REACHED = 0.9  # of the top by the largest rating with decimals: 9.3 of 10
 OTHER_SIDE = 0.3  # of the top by the other end of a scale with dislikes: -5 to 10, but not -10 to 99
 SUPPOSED = 0.6  # of the top of 10 or 100, which nobody need have given
-COUNTS = "counts such as plays, or 0 may stand for films that were not rated"
+NOT_RATED = (99, 999, 9999)  # and what is not above 0
+WATCHED = 'leave the column out, ratings.drop(columns="rating"): each row then says that the film was watched.'
 
 
 class Scale(NamedTuple):
@@ -155,21 +156,41 @@ def find_scale(rating: np.ndarray) -> Scale:
     while len(levels) and total - count.sum() <= MOST_OFF * total:
         scale = _holding(levels, count, total)
         if scale and (scale.high <= 5 or count[levels > (scale.low + scale.high) / 2].sum() > MOST_OFF * total):
-            median = np.median(rating)
-            is_whole = (levels % 1 == 0).all() and levels[0] >= 0
-            is_count = (scale.high > 5 or most > scale.high) and median <= scale.high / 4
-            if is_whole and (is_count or (median == 0 and len(levels) > 3)):
+            if _is_count(rating, levels, scale, most):
                 break
             return scale
         levels, count = levels[:-1], count[:-1]
     low, high = rating.min(), rating.max()
+    _refuse_stray(rating, low, high)
     raise ValueError(
         f"the ratings must be stars on a scale such as 1 to 5 or 0 to 100; found {len(np.unique(rating)):,} different "
-        f"numbers from {low:g} to {high:g}, half of them at most {np.median(rating):g}: they may be {COUNTS}. If all "
-        f"are stars, name their scale: scale=({low:g}, {high:g}). If they count, leave the column out, "
-        'ratings.drop(columns="rating"): each row then says that the film was watched. Leave films without a rating '
-        "out: ratings[ratings.rating > 0]."
+        f"numbers from {low:g} to {high:g}, half of them at most {np.median(rating):g}. If all are stars, name their "
+        f"scale: scale=({low:g}, {high:g}). If they count, such as plays, {WATCHED}"
     )
+
+
+def _is_count(rating: np.ndarray, levels: np.ndarray, scale: Scale, most: float) -> bool:
+    median = np.median(rating)
+    is_count = (scale.high > 5 or most > scale.high) and median <= scale.high / 4
+    is_whole = (levels % 1 == 0).all() and levels[0] >= 0
+    return bool(is_whole and (is_count or (median == 0 and len(levels) > 3)))
+
+
+def _refuse_stray(rating: np.ndarray, low: float, high: float) -> None:
+    """Raise ValueError if all are on one scale but for one number, such as -1, 0 or 99, which is no rating."""
+    for stray in (low, high):
+        others = rating[rating != stray]
+        levels, count = np.unique(np.round(others, 5), return_counts=True)
+        if not len(levels) or (stray > 0 and stray not in NOT_RATED):
+            continue
+        scale = _holding(levels, count, len(others))
+        if scale and not _is_count(others, levels, scale, levels[-1]):
+            raise ValueError(
+                f"the ratings must be stars on one scale; {len(rating) - len(others):,} of {len(rating):,} are "
+                f"{stray:g}, and the others are on the scale {scale}. If {stray:g} says that a film was not rated, "
+                f"leave these rows out: ratings[ratings.rating != {stray:g}]. If it is a rating, name the scale: "
+                f"scale=({low:g}, {high:g}). To learn from what was watched, {WATCHED}"
+            )
 
 
 def _holding(levels: np.ndarray, count: np.ndarray, total: int) -> Scale | None:

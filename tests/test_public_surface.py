@@ -63,9 +63,9 @@ def sixty(ml100k):
     return movierec.MovieLens(ratings, ml100k.movies[ml100k.movies["movie_id"].isin(ratings["movie_id"])], users)
 
 
-def test_the_readmes_example_does_what_its_comments_say(sixty, monkeypatch, tmp_path):
-    """Run the README's code as it stands there, on little data and with small settings, then check each comment."""
-    code = next(block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "fit_hybrid" in block)
+@pytest.fixture
+def run(sixty, monkeypatch, tmp_path):
+    """Run a page's code as it stands there, in tmp_path, on little data and with small settings; its last names."""
     small = {"dim": 4, "hidden": (4,), "ranking_dim": 8, "ranking_hidden": (4,)}
     little = {
         "load": lambda name: sixty,
@@ -75,8 +75,36 @@ def test_the_readmes_example_does_what_its_comments_say(sixty, monkeypatch, tmp_
     for name, function in little.items():
         monkeypatch.setattr(movierec, name, function, raising=False)
     monkeypatch.chdir(tmp_path)
-    names = {}
-    exec(compile(code, "README.md", "exec"), names)
+
+    def run(*blocks: str, **names) -> dict:
+        for block in blocks:
+            exec(compile(block, "README.md", "exec"), names)
+        return names
+
+    return run
+
+
+@pytest.mark.filterwarnings("ignore:.*(is taken for|films of one person):UserWarning")
+def test_the_page_on_your_own_tables_runs_as_it_stands(run, sixty, tmp_path, monkeypatch):
+    """From the export of one person to a list for this person: films that the model does not know are left out."""
+    monkeypatch.setenv("MOVIEREC_DATA", str(tmp_path / "data"))
+    page = (Path(__file__).resolve().parents[1] / "data" / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", page.split("## Your own tables")[1].split("\n## ")[0], re.DOTALL)
+    sixty.ratings.to_csv(tmp_path / "ratings.csv", index=False)
+    sixty.movies.to_csv(tmp_path / "movies.csv", index=False)
+    (tmp_path / "letterboxd").mkdir()
+    films = "2020-01-05,Toy Story,1995,u,4.5\n2020-01-06,Fargo,1996,v,2\n2020-01-07,Nobody's,2031,w,5\n"
+    (tmp_path / "letterboxd" / "ratings.csv").write_text("Date,Name,Year,Letterboxd URI,Rating\n" + films)
+    blocks[-1] = blocks[-1].replace("model.recommend_new", "table = model.recommend_new")
+    names = run(*blocks, movierec=movierec, ratings=sixty.ratings, movies=sixty.movies)
+    assert len(blocks) == 2 and names["mine"].movie_id.tolist() == ["Toy Story (1995)", "Fargo (1996)"]
+    assert len(names["table"]) == 10 and not names["table"].title.isin(names["mine"].movie_id).any()
+
+
+def test_the_readmes_example_does_what_its_comments_say(run, sixty, tmp_path):
+    """Run the README's code, then check each comment."""
+    code = next(block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "fit_hybrid" in block)
+    names = run(code)
     model, split = names["model"], names["split"]
     stars = model.predict(split.test)
     assert stars.shape == (len(split.test),) and stars.dtype == np.float32

@@ -51,8 +51,19 @@ NO_STARS = {
 
 @pytest.mark.parametrize("name", NO_STARS)
 def test_what_may_be_counts_is_refused_with_both_ways_out(name):
-    with pytest.raises(ValueError, match=r'name their scale: scale=\(.*drop\(columns="rating"\)'):
+    with pytest.raises(ValueError, match=r'name the(ir)? scale: scale=\(.*drop\(columns="rating"\)'):
         find_scale(np.asarray(NO_STARS[name]))
+
+
+@pytest.mark.parametrize("stray, scale", [(-1, "1 to 10"), (0, "1 to 10"), (99, "1 to 10")])
+def test_a_number_that_stands_for_not_rated_is_named_with_its_count(stray, scale):
+    """Anime's -1, BookCrossing's 0, Jester's 99: never the end of a scale without a word."""
+    ratings = np.append(TEN, [float(stray)] * 90) if stray else np.append(TEN, [0.0] * 500)
+    said = (
+        rf"{500 if stray == 0 else 90} of .* are {stray}, and the others are on the scale {scale}.*rating != {stray}\]"
+    )
+    with pytest.raises(ValueError, match=said):
+        find_scale(ratings)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,4 @@
-"""Tables that are not as they should be: cleaned, or refused; titles as people write them; `find_movie`.
-
-Taught in notebooks/02.
-"""
+"""Clean or refuse tables that are not as they should be, and find titles. Taught in notebooks/02."""
 
 from __future__ import annotations
 
@@ -57,8 +54,8 @@ def clean(data: MovieLens, step: float | None = None) -> tuple[MovieLens, pd.Dat
         ("movies without genres", int((movies.genres == "").sum()), 'kept, genres is ""', 0),
     ]
     ratings = data.ratings.reset_index(drop=True)
-    on_scale, scale = _on_scale(ratings, step)
-    ratings = keep(ratings, on_scale, "ratings off the scale")
+    is_on, scale = _on_scale(ratings, step)
+    ratings = keep(ratings, is_on, "ratings off the scale")
     if scale is not None:
         ratings.attrs["scale"] = tuple(scale)
     ratings = keep(ratings, ratings.movie_id.isin(movies.movie_id), "ratings of unknown movies")
@@ -84,7 +81,10 @@ def _on_scale(ratings: pd.DataFrame, step: float | None) -> tuple[pd.Series, Sca
     given = ratings.attrs.get("scale")
     scale = checked_scale(given) if given else find_scale(ratings.rating.to_numpy(float, na_value=np.nan))
     if not given and not scale.is_identity:
-        say(f"The ratings are read as stars on the scale {scale}; movierec.read(…, scale=(low, high)) names another.")
+        zeros = int((ratings.rating == 0).sum()) if scale.low == 0 and scale.high > 1 else 0
+        doubt = f" {zeros:,} are 0: if that says that a film was not rated, leave these rows out." * (zeros > 0)
+        other = "movierec.read(…, scale=(low, high)) names another."
+        say(f"The ratings are read as stars on the scale {scale}; {other}{doubt}")
     return pd.Series(on_scale(ratings.rating, scale), ratings.index), scale
 
 

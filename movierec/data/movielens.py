@@ -19,6 +19,7 @@ from movierec.calls import check_keywords
 from movierec.data import download, formats, own_tables, units
 from movierec.data.cleaning import clean
 from movierec.data.tables import RATINGS, MovieLens, cached
+from movierec.scale import checked_scale
 
 COURSE = "ml-100k"  # what the sentences of the notebooks and the report's numbers are about
 
@@ -48,9 +49,7 @@ def star_step(name: str) -> float:
 
 @check_keywords()
 def load(name: str = COURSE, folder: str | os.PathLike | None = None) -> MovieLens:
-    """Return the cleaned tables of a MovieLens data set; fetch it first if it is not in the data folder.
-
-    Tables are kept in its `cache/tables` for as long as neither the archive nor the code that reads and cleans changes.
+    """Return the cleaned tables of a MovieLens data set; fetch it first if need be. They are kept in `cache/tables`.
 
     Args:
         name: "ml-100k" (the course's), "ml-1m", "ml-10m", "ml-20m", "ml-25m", "ml-32m", "ml-latest", "ml-latest-small".
@@ -115,13 +114,16 @@ def read(
     def build() -> dict[str, pd.DataFrame]:
         data, said = own_tables.recorded(own_tables.read_own, sources)
         if scale is not None:
-            data.ratings.attrs["scale"] = tuple(map(float, scale))
-        (cleaned, log), more = own_tables.recorded(clean, data, step)
+            data.ratings.attrs["scale"] = tuple(checked_scale(scale))
+        try:
+            (cleaned, log), more = own_tables.recorded(clean, data, step)
+        except ValueError:
+            for line in said:  # what was taken for ratings
+                units.say(line)
+            raise
         if not len(cleaned.ratings):
-            raise ValueError(
-                f"`ratings` must hold at least one rating of a movie that is known; none of {len(data.ratings):,} is "
-                f"({_counts(log) or 'it has no rows'}). Say on which scale they are: movierec.read(…, scale=(0, 10))."
-            )
+            found = _counts(log) or "it has no rows"
+            raise ValueError(f"`ratings` must hold at least one rating of a movie that is known; none is ({found}).")
         return _present(cleaned) | {"log": log, "said": pd.DataFrame({"line": pd.array(said + more, dtype="str")})}
 
     if any(isinstance(source, pd.DataFrame) for source in sources.values()):
@@ -149,7 +151,7 @@ def _source(noun: str, source: object) -> Path | pd.DataFrame:
     if not path.is_file():
         raise FileNotFoundError(
             f"`{noun}` must be the path of a CSV file; {path} {'is a folder' if path.is_dir() else 'is not there'}"
-            f'. Call movierec.read("ratings.csv") with a path from {Path.cwd()}, where Python runs, or an absolute one.'
+            f". Give a path from {Path.cwd()}, where Python runs, or an absolute one."
         )
     return path
 
@@ -203,10 +205,8 @@ def load_links(name: str, folder: str | os.PathLike | None = None) -> pd.DataFra
     https://www.themoviedb.org/movie/862. Arguments and errors as for `load`; releases with CSV files have links.
     """
     if name not in formats.WITH_LINKS:
-        raise ValueError(
-            f"`name` must be a data set with links, {', '.join(formats.WITH_LINKS)}; got {name!r}. Without them, join "
-            "by title and year."
-        )
+        names = ", ".join(formats.WITH_LINKS)
+        raise ValueError(f"`name` must be a data set with links, {names}; got {name!r}. Join by title and year.")
     return formats.read_tables(_obtained(name, folder), name, formats.LINKS)["links"]
 
 

@@ -84,6 +84,8 @@ def test_stars_on_another_scale_are_all_kept_and_the_scale_is_said_and_remembere
         data, log = clean(of_ten())
     assert (len(data.ratings), log.removed.sum()) == (210, 0)
     assert data.ratings.attrs["scale"] == (1, 10)
+    with pytest.warns(UserWarning, match="on the scale 0 to 10; .* 5 are 0: if that says that a film was not rated"):
+        clean(of_ten(0, 0, 0, 0, 0))
     given = of_ten(99, 99)  # 2 of 212 are less than one in a hundred
     given.ratings.attrs["scale"] = (0, 10)
     data, log = clean(given)

@@ -4,6 +4,7 @@ import gzip
 import json
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -68,7 +69,7 @@ def test_files_are_cached_by_path_and_by_content(own, tmp_path, monkeypatch):
     monkeypatch.setattr(own_tables, "read_own", lambda *args: reads.append(1) or read_own(*args))
     monkeypatch.chdir(tmp_path)
     assert [len(movierec.read(name).ratings) for name in (path, "r.csv", str(path))] == [1, 1, 1] and len(reads) == 1
-    with pytest.raises(ValueError, match="none of 1 is .1 ratings off the scale."):
+    with pytest.raises(ValueError, match="none is .1 ratings off the scale."):
         movierec.read(path, step=1.0)  # another question
     own("r.csv", HEADER + "1,7,4.5,900000000\n2,7,4.5,900000000\n")
     assert len(movierec.read(path).ratings) == 2
@@ -159,17 +160,23 @@ def test_columns_are_known_by_many_names(names, said, own):
     [
         (
             "user,movie_id2,rating,timestamp",
-            "movie_id is missing. Its first line is 'user,movie_id2,rating,timestamp'.",
+            "movie_id is missing. It has 'user,movie_id2,rating,timestamp'. Say which one is meant: movierec.read("
+            "pandas.read_csv(…).rename(columns={'your name': 'movie_id'})).",
         ),
+        ("Title,Watched", "If all rows are of one person: movierec.read(pandas.read_csv(…).assign(user_id='me'))."),
         ("user_id,user_id,movie_id,rating", "one column for user_id; user_id and user_id fit it alike."),
         (
             "user,uid,movie_id,rating",
             "one column for user_id; user and uid fit it alike. Leave all but one out, e.g. tab",
         ),
-        ("", "user_id, movie_id is missing. Its first line is ''"),
+        ("", "must have rows; it is empty."),
         (
-            "A1,B7,4.0,900000000",
-            "Give the names in the right order: movierec.read(pandas.read_csv(…, names=['user_id', ",
+            ",".join(map(str, range(9))),
+            "If it has one column for each film: movierec.read(pandas.read_csv(…, header=None)",
+        ),
+        (
+            "A1,B7,purchase,4.0",
+            "Name them in order: movierec.read(pandas.read_csv(…, names=['user_id', ",
         ),
         ('{"user": 1}', "it is JSON. Read it with pandas first: movierec.read(pandas.read_json('r.csv', lines=True))"),
         ("a\0b", "must be text; it holds zero bytes"),
@@ -251,7 +258,35 @@ def test_tables_without_times_or_without_ratings(own):
     assert rows(data.ratings) == [(1, 7, 4.0, 0), (2, 8, 3.5, 0)] and "there are no times" in said
     data, said = read_saying(own("s.csv", "user,artist,plays\n1,7,900\n1,7,30\n2,8,4\n"))
     assert rows(data.ratings) == [(1, 7, 1.0, 0), (2, 8, 1.0, 0)]  # the repeated pair is one
-    assert "plays counts, and does not rate: it is left out" in said and "removed rows: 1 ratings" in said
+    assert (
+        "no column is known as rating or timestamp, and these are left out: plays" in said
+        and "removed rows: 1 ratings" in said
+    )
+
+
+def test_what_a_stranger_has_without_a_header_or_with_other_names(own):
+    """Text ids and dates need no header; true and false are 1 and 0, and no dislike becomes a like."""
+    films = own("m.csv", "M1,A,\nM2,B,Crime\n")
+    data, said = read_saying(own("r.csv", "U1,M2,4,2001-09-09\nU1,M1,5,2001-09-10\n"), films)
+    assert rows(data.ratings) == [("U1", "M2", 4.0, 999_993_600), ("U1", "M1", 5.0, 1_000_080_000)]
+    assert rows(data.movies[["title", "genres"]]) == [("A", ""), ("B", "Crime")] and said.count("no header") == 2
+    films = own("n.csv", "7,1995,Heat\n8,0,Pi\n")  # the Netflix Prize's
+    data, said = read_saying(own("s.csv", "user,movie,liked\n1,7,True\n1,8,False\n2,7,true\n2,8,FALSE\n"), films)
+    assert data.ratings.rating.tolist() == [1, 0, 1, 0] and "liked is taken for rating" in said
+    assert rows(data.movies[["title", "year"]]) == [("Heat", 1995), ("Pi", None)]
+    matrix = pd.DataFrame([[5.0, np.nan], [3.0, 4.0]]).rename_axis("user_id")
+    data, _ = read_saying(matrix.melt(ignore_index=False, var_name="movie_id", value_name="rating"))  # as advised
+    assert rows(data.ratings) == [(0, 0, 5.0, 0), (1, 0, 3.0, 0), (1, 1, 4.0, 0)]
+
+
+def test_what_was_understood_is_said_before_it_is_refused(own):
+    path = own(
+        "plays.tsv",
+        "".join(f"{user}\t{film}\t{film**6}\t{9 * 10**8 + film}\n" for user in range(9) for film in range(9)),
+    )
+    said = pytest.warns(UserWarning, match="no header, so its columns are taken for user_id, movie_id, rating")
+    with said, pytest.raises(ValueError, match="If they count, such as plays, leave the column out"):
+        movierec.read(path)
 
 
 def test_films_that_were_watched_and_not_rated_are_counted(own):
@@ -367,7 +402,7 @@ def test_what_is_no_table(own, tmp_path, monkeypatch):
     path = own("r.csv", HEADER)
     with pytest.raises(FileNotFoundError, match=r"`movies` must be .* is a folder\."):
         movierec.read(path, tmp_path)
-    with pytest.raises(ValueError, match=r"none of 0 is \(it has no rows\)"):
+    with pytest.raises(ValueError, match=r"none is \(it has no rows\)"):
         movierec.read(path)
     with pytest.raises(ValueError, match="`ratings` must be the path of a file or a DataFrame, got list"):
         movierec.read([1, 2])

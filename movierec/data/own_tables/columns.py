@@ -12,23 +12,24 @@ from movierec.data.formats import GENRES
 USER = "user userid uid username customerid customer reviewerid memberid viewerid visitorid accountid personid | u"
 MOVIE = (
     "movie movieid film filmid item itemid iid product productid show showid video videoid contentid titleid anime "
-    "animeid artist artistid track trackid song songid game gameid book bookid "
-    "| id imdbid tconst const tmdbid asin parentasin isbn | i m"
+    "animeid artist artistid track trackid song songid game gameid book bookid joke jokeid recipe recipeid business "
+    "businessid article articleid | parentasin | id imdbid tconst const tmdbid asin isbn | i m"
 )
 TIME = (
     "timestamp | time ts unixreviewtime unixtimestamp ratingtimestamp datetime ratedat dateofrating watcheddate "
-    "watchedat createdat daterated eventtime | date day created reviewtime t"
+    "watchedat createdat daterated eventtime | date day created reviewtime t | dateadded | dateread readat"
 )
-TITLE = "title movietitle filmtitle itemtitle producttitle primarytitle | name moviename filmname | originaltitle"
-YEAR = "year releaseyear startyear | releasedate"
+TITLE = "title movietitle filmtitle itemtitle producttitle booktitle primarytitle | name moviename filmname "
+TITLE += "| originaltitle"
+YEAR = "year releaseyear startyear yearofpublication yearpublished | releasedate"
 GENRE = "genres genre genrelist | category categories listedin class"
 # In every line the best name comes first; of two names between the same bars, it is doubtful which one is meant.
 SPELLINGS = {
     "ratings": {
         "user_id": f"userid | {USER}",
         "movie_id": f"movieid | {MOVIE.replace(' id ', ' ')}",
-        "rating": "rating | ratings stars star score overall yourrating userrating movierating starrating bookrating "
-        "ratingvalue ratingscore grade rate rating10 rating100 | value r",
+        "rating": "rating | ratings stars star score overall yourrating myrating userrating movierating starrating "
+        "bookrating ratingvalue ratingscore grade rate rating10 rating100 | value r | liked like thumb thumbs",
         "timestamp": TIME,
         "title": TITLE,
         "year": YEAR,
@@ -56,8 +57,8 @@ USUAL = {  # in the order of MovieLens
     "tags": ["user_id", "movie_id", "tag", "timestamp"],
 }
 NEEDED = {"ratings": 2, "movies": 1, "users": 1, "tags": 3}  # the first so many of them
-COUNTS = "count counts plays playcount listens listencount views viewcount clicks purchases quantity weight"
-ONE_PERSON = [{"letterboxduri"}, {"const", "yourrating"}]  # Letterboxd's and IMDb's exports of one person
+EXPECTED = {"ratings": ["rating", "timestamp"], "movies": ["title", "genres"]}  # else it is said what was left out
+ONE_PERSON = [{"letterboxduri"}, {"const", "yourrating"}, {"bookid", "myrating"}]  # Letterboxd, IMDb, Goodreads
 ME = "me"
 SEPARATORS = {
     ",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars (|)", "::": "double colons (::)", ":": "colons (:)",
@@ -174,9 +175,10 @@ def match_columns(header: list[str], noun: str, where: str) -> tuple[dict[str, i
                 if keys[places[0]] != column.replace("_", ""):
                     said.append(f"{str(header[places[0]]).strip()} is taken for {column}")
                 break
-    if noun == "ratings" and "rating" not in found:
-        counts = [str(name) for name, key in zip(header, keys, strict=True) if key in COUNTS.split()]
-        said += [f"{name} counts, and does not rate: it is left out" for name in counts]
+    unknown = [str(name).strip() for place, name in enumerate(header) if place not in found.values()]
+    missing = [column for column in EXPECTED.get(noun, ()) if column not in found]
+    if missing and any(unknown):
+        said.append(f"no column is known as {' or '.join(missing)}, and these are left out: {', '.join(unknown[:9])}")
     return found, said
 
 
@@ -193,12 +195,16 @@ def _key(name: object) -> str:
 
 def columns_without_header(rows: list[list[str]], noun: str) -> list[str] | None:
     """Return what the columns of a file without a header are, in the order of MovieLens; None if that is doubtful."""
-    first = rows[0]
-    width = len(first)
+    width = max(map(len, rows))
     are_numbers = [all(len(row) > place and is_number(row[place]) for row in rows) for place in range(width)]
-    if noun == "ratings" and width in (3, 4) and all(are_numbers):
+    are_times = all(len(row) > 3 and (is_number(row[3]) or re.match(r"\d+[-/.]\d+[-/.]\d", row[3])) for row in rows)
+    are_years = all(len(row) > 1 and re.fullmatch(r"(1[89]|20)\d\d|NULL|0", row[1]) for row in rows)
+    if noun == "ratings" and width in (3, 4) and are_numbers[2] and (width == 3 or are_times):
         return USUAL[noun][:width]
-    if noun == "movies" and width in (2, 3) and are_numbers[0] and not are_numbers[1]:
+    if noun == "movies" and width == 3 and are_numbers[0] and are_years and not are_numbers[2]:  # Netflix
+        return ["movie_id", "year", "title"]
+    are_ids = all(row and re.search(r"\d", row[0]) for row in rows)  # M1, tt0113277; the name of a column has no digit
+    if noun == "movies" and width in (2, 3) and are_ids and not are_numbers[1]:
         return USUAL[noun][:width]
     if noun == "movies" and width == 5 + len(GENRES) and are_numbers[0] and all(are_numbers[5:]):  # u.item
         return ["movie_id", "title", "", "", "", *GENRES]
@@ -221,17 +227,24 @@ def check_needed(found: dict[str, int], header: list[str], noun: str, where: str
     missing = [column for column in USUAL[noun][: NEEDED[noun]] if column not in known]
     if not missing:
         return
+    if not any(header):
+        raise ValueError(f"{where} must have rows; it is empty.")
     first = ",".join(map(str, header))[:120]
-    if any(is_number(str(name)) for name in header):
-        names = list(SPELLINGS[noun])[: max(len(header), 2)]
+    table = noun if where.startswith("`") else "pandas.read_csv(…)"
+    numbers = [name for name in header if is_number(str(name))]
+    if len(numbers) > len(SPELLINGS[noun]):
         raise ValueError(
-            f"{where} must name its columns in its first line; none is known in {first!r}. "
-            f"Give the names in the right order: movierec.read(pandas.read_csv(…, names={names}))."
+            f"{where} must have one row for each rating; {len(numbers):,} of its columns are numbers, {first!r}. "
+            f"If it has one column for each film: movierec.read({table.replace('…', '…, header=None')}"
+            '.rename_axis("user_id").melt(ignore_index=False, var_name="movie_id", value_name="rating")).'
         )
-    unknown = [str(name) for place, name in enumerate(header) if place not in found.values()] or [""]
-    renamed = "{" + f"{unknown[0]!r}: {missing[0]!r}" + "}"
+    if numbers:
+        call = f"movierec.read(pandas.read_csv(…, names={list(SPELLINGS[noun])[: max(len(header), 2)]}))"
+        raise ValueError(f"{where} must name its columns; none is known in {first!r}. Name them in order: {call}.")
+    advice = f"movierec.read({table}.rename(columns={{'your name': {missing[0]!r}}}))."
+    if "user_id" in missing:
+        advice += f" If all rows are of one person: movierec.read({table}.assign(user_id='me'))."
     raise ValueError(
-        f"{where} must name its columns in its first line, such as {', '.join(USUAL[noun])}, in any order; "
-        f"{', '.join(missing)} is missing. Its first line is {first!r}. Rename the columns, or read the file yourself: "
-        f"movierec.read takes a table, too: table = pandas.read_csv(…).rename(columns={renamed})."
+        f"{where} must have columns such as {', '.join(USUAL[noun])}, in any order; {', '.join(missing)} is missing. "
+        f"It has {first!r}. Say which one is meant: {advice}"
     )

@@ -17,6 +17,7 @@ from movierec.data.own_tables.text_files import Misfit
 
 NO_ID = ["", "nan", "NaN", "None", "null", "NULL", "<NA>", "NaT", "\\N"]
 NO_GENRE = {*units.EMPTY, "-", "(no genres listed)"}
+FLAGS = {"True": "1", "true": "1", "TRUE": "1", "False": "0", "false": "0", "FALSE": "0"}
 WHOLE = re.compile(r"[+-]?(0|[1-9]\d*)(\.0*)?|[+-]?[1-9](\.\d+)?[eE]\+?\d{1,2}")  # 007 would lose its zeros
 NUMBER = re.compile(r"[+-]?\d*\.?\d+([eE][+-]?\d+)?|[+-]?\d+\.")
 
@@ -130,7 +131,7 @@ def _numbers(column: pd.Series) -> pd.Series:
         wrong = np.isinf(values).to_numpy(bool)
     else:
         text = _text(column)
-        text = text.mask(text.str.lower().isin(units.EMPTY))
+        text = text.mask(text.str.lower().isin(units.EMPTY)).replace(FLAGS)
         values = pd.to_numeric(text, errors="coerce").astype("float64")
         rest = text[values.isna() & text.notna()]
         if rest.str.fullmatch(r"[+-]?\d*,\d+").any():
@@ -148,6 +149,7 @@ def _whole_numbers(column: pd.Series) -> pd.Series:
     if column.name == "year" and not pd.api.types.is_numeric_dtype(column.dtype):
         column = _text(column).str.replace(r"^(\d{4})[-/]\d.*", r"\1", regex=True)
     values = _numbers(column).astype("float64")
+    values = values.mask(values == 0) if column.name == "year" else values
     wrong = ((values % 1 != 0) & values.notna()).to_numpy(bool)
     _refuse(column, wrong, "a whole number or empty", "are neither", "Correct these, or leave the column out.")
     return values
