@@ -78,7 +78,7 @@ check(
 )
 
 # %% [markdown]
-# ## 2 · Change: another bag
+# ## 2 · Change
 #
 # Write a class `LeaveOneOut(models.WithBag)` whose bag has everything that the user rated, also later, but not the movie that is asked for. Its
 # `bag(batch)` returns float32 [batch, num_movies].
@@ -115,7 +115,7 @@ def judge_bag(model_class):
 check("2", attempt(... if LeaveOneOut is ... else judge_bag, LeaveOneOut), "as asked")
 
 # %% [markdown]
-# ## 3 · Change: a deeper network
+# ## 3 · Change
 #
 # Write `Deeper(models.WithMLP)`: the same model, but `self.mlp` has two hidden layers, of 64 and 32 numbers. Before training it must predict what
 # `models.WithBag` predicts. Then it is trained for two epochs.
@@ -160,7 +160,7 @@ deep_weights = 3 * 32 * 64 + 64 * 32
 check("3", attempt(... if Deeper is ... else judge_path, Deeper, deep_weights), "it learns")
 
 # %% [markdown]
-# ## 4 · Recall: what a softmax over the batch starts from
+# ## 4 · Recall
 #
 # All scores are 0, and the batch has 256 rows, each with another movie. What is the loss of `tfrs.tasks.Retrieval`, as a mean over the rows?
 #
@@ -176,7 +176,7 @@ why = [(256 * at_start, "That is the sum over the rows, TFRS's default."), (1 / 
 check("4", loss_at_start, at_start, mistakes=why, tolerance=1e-3)
 
 # %% [markdown]
-# ## 5 · Extend: a cross layer
+# ## 5 · Extend
 #
 # [`tfrs.layers.dcn.Cross`](https://www.tensorflow.org/recommenders/api_docs/python/tfrs/layers/dcn/Cross) multiplies its input with a linear
 # function of itself. Write `WithCross(models.WithBag)`: its stars add a `Cross` layer on x and y, side by side, and then one `Dense` layer that
@@ -208,7 +208,7 @@ cross_weights = 64 * 64 + 64
 check("5", attempt(... if WithCross is ... else judge_path, WithCross, cross_weights), "it learns")
 
 # %% [markdown]
-# ## 6 · Recall: accidental hits
+# ## 6 · Recall
 #
 # Write `masked(movies)`: how many entries of the batch's square matrix are masked because two rows have the same movie? The diagonal
 # is never masked.
@@ -235,7 +235,7 @@ why = [(same, "The diagonal is counted, too."), ((same - 1024) // 2, "A pair is 
 check("6", attempt(masked, batch), same - 1024, mistakes=why)
 
 # %% [markdown]
-# ## 7 · Extend: ids only
+# ## 7 · Extend
 #
 # Write `IdsOnly(models.TwoTowers)`: the vectors of users and movies are the rows of their tables and nothing else. It is trained for three
 # epochs. Then compare: is its list better than popularity?
