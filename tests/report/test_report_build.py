@@ -95,7 +95,7 @@ def test_a_result_that_is_gone_is_named_with_what_makes_it(built):
     finally:
         hidden.rename(path)
     assert said.returncode != 0
-    assert re.search(r"table verdict: made by 06_training, cell \d+, .*; make 06", said.stdout + said.stderr)
+    assert re.search(r"table verdict: made by 08_evaluation, cell \d+, .*; make 08", said.stdout + said.stderr)
 
 
 def test_the_paper_of_a_readers_own_run_is_built_beside_it(built):
