@@ -121,7 +121,7 @@ def test_splits_are_the_courses_in_another_order_and_ask_about_known_users(bench
     (ordered,) = run.folds_of("stratified", checkerboard.ratings)
     pd.testing.assert_frame_equal(ordered.train.sort_index(), ours.train.sort_index())
     pd.testing.assert_frame_equal(ordered.test, ours.test)
-    later = checkerboard.ratings.assign(timestamp=lambda t: t["timestamp"] + (t["user_id"] == 139) * 10**9)
+    later = checkerboard.ratings.assign(timestamp=lambda t: t["timestamp"] + (t["user_id"] == 139) * 10**8)
     (split,) = run.folds_of("by_time", later)
     known = set(split.train["user_id"])
     assert 139 not in known and set(split.validation["user_id"]) | set(split.test["user_id"]) <= known
