@@ -40,8 +40,8 @@ def test_tags_are_counted_up_to_the_last_rating_in_train():
     assert table.index.tolist() == [5, 6] and list(table) == ["noir", "slow"]
     assert table.to_numpy().tolist() == [[1, 1], [2, 0]]  # user 1's tag of second 101 is of the future
     assert list(tag_table(tags, train, fewest=2)) == ["noir"]
-    strangers = tags.assign(user_id=9)  # without a rating in train: up to the last one of all, second 200
-    assert known_tags(strangers, train[:1])["timestamp"].tolist() == [90, 100, 1]
+    strangers = tags.assign(user_id=9)  # without a rating in train: up to the last one of all, second 100
+    assert known_tags(strangers, train.assign(timestamp=[50, 100]))["timestamp"].tolist() == [90, 100, 1]
     with pytest.raises(ValueError, match="`tags` needs user_id, .*; `tag` is missing"):
         known_tags(tags.drop(columns="tag"), train)
 
