@@ -45,7 +45,7 @@ def known_tags(tags: pd.DataFrame, train: pd.DataFrame) -> pd.DataFrame:
     ratings have no times.
     """
     check_has(tags, "tags", TAGS, 'movierec.load("ml-latest-small").tags')
-    for name in set(PAIR) & set(train):
+    for name in (name for name in PAIR if name in train):
         check_same_kind(published_ids(tags[name], "tags"), "tags", train[name], "train")
     if not has_time(train):
         return tags

@@ -154,7 +154,7 @@ first_users = len(is_liked) * 3 // 4
 x, y = relative[:first_users].reshape(-1, 2), is_liked[:first_users].reshape(-1, 1)
 ranker = tf.keras.Sequential([tf.keras.layers.Dense(8, activation="relu"), tf.keras.layers.Dense(1)])
 ranker.compile(tf.keras.optimizers.Adam(0.01), tf.keras.losses.BinaryCrossentropy(from_logits=True))
-ranker.fit(x, y, batch_size=512, epochs=3, verbose=0)
+fitted = ranker.fit(x, y, batch_size=512, epochs=3, verbose=0)
 # END SOLUTION
 
 
