@@ -191,7 +191,7 @@ def serve(
         model, events: Folder of a saved model; path of the event store, created if it is missing.
         port, host: 0 takes any free port; "0.0.0.0" lets other machines in.
         names: Hosts by which it is asked, beside its address; a request for another one is refused.
-        token: What every request must bring as `Authorization: Bearer …`; None lets in whoever reaches it.
+        token: What every request must bring as `Authorization: Bearer …`; None: every request is answered.
 
     Raises:
         OSError: If the port is taken, the model is missing or the event store cannot be written.
