@@ -10,8 +10,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=["bandits", "off_policy", "simulator"],
     submod_attrs={
-        "bandits": ["EpsilonGreedy", "InOrder", "LinUCB", "LinearBandit", "ThompsonSampling"],
-        "off_policy": ["ascend", "chance_in_list", "softmax_policy"],
+        "bandits": ["InOrder", "LinUCB", "RidgeBandit", "ThompsonSampling"],
+        "off_policy": ["doubly_robust", "effective_rounds", "ips", "policy_gradient", "snips", "softmax_policy"],
         "simulator": ["World"],
     },
 )

@@ -32,8 +32,10 @@ def true_stars(ratings: pd.DataFrame, indices: Indices, seed: int = 0) -> np.nda
 def examined(places: int, patience: float = 1.0) -> np.ndarray:
     """Return the chance that a user looks at each place of a list, 1 / place^patience; float64 `[places]`.
 
-    Source: Craswell et al. (2008), *An experimental comparison of click position-bias models*: the position-based
-    model, in which a click needs a look and a liking, and the two are independent.
+    A click needs a look and a liking, and the two are independent: the position-based model, one of those that Craswell
+    et al. (2008), *An experimental comparison of click position-bias models*, compare. The values 1 / place^patience
+    are a convention of simulations for counterfactual learning to rank, e.g. Joachims, Swaminathan and Schnabel (2017),
+    *Unbiased learning-to-rank with biased feedback*; nobody measured them here.
     """
     return 1 / np.arange(1, places + 1) ** patience
 
@@ -108,6 +110,11 @@ class World:
         self.looks = examined(places, patience)
         self.once = once
 
+    def clicks(self, users: np.ndarray, slates: np.ndarray, seed: int) -> np.ndarray:
+        """Draw who clicks what, bool `[visits, places]`, if the lists `slates` (rows of candidates) are shown once."""
+        wanted = self.looks * np.take_along_axis(self.chance[users], slates, axis=1)
+        return np.random.default_rng(seed).random(slates.shape) < wanted
+
     def play(self, policy, features: np.ndarray, rounds: int, seed: int) -> pd.DataFrame:
         """Return a row a round: user, clicks, expected clicks, best (of the best slate), regret, first (the top film).
 
@@ -136,7 +143,7 @@ class World:
             expected = self.looks @ chance[user, slate]
             best = self.looks @ np.sort(chance[user])[::-1][: self.places]
             clicks = luck < self.looks * chance[user, slate]
-            policy.learn(features[user, slate], clicks, self.looks)
+            policy.learn(features[user, slate], clicks)
             if self.once:
                 watched = slate[clicks]
                 chance[user, watched], left[user, watched] = 0, False

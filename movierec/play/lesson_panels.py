@@ -14,10 +14,10 @@ from movierec import plots
 from movierec.baselines import FromContent, Problem
 from movierec.data import Indices, MovieLens, genre_flags, split_by_user_time, split_random5
 from movierec.evaluation import LIKED_FROM_STARS, Scorer, evaluate_ranking, evaluate_ranks, held_out_ranks, rated_pairs
-from movierec.feedback import EpsilonGreedy, InOrder, LinearBandit, LinUCB, ThompsonSampling
+from movierec.feedback import InOrder, LinUCB, RidgeBandit, ThompsonSampling
 from movierec.play.parts import FIELD, Panel, as_html, columns, headings, on_change, picture
 
-POLICIES = {"greedy": LinearBandit, "ε-greedy": EpsilonGreedy, "LinUCB": LinUCB, "Thompson sampling": ThompsonSampling}
+POLICIES = {"greedy": RidgeBandit, "LinUCB": LinUCB, "Thompson sampling": ThompsonSampling}
 YEARS_APART = 5.0  # films that are this far apart differ as much as by one genre
 SAME = 0.02  # a relative change below this counts as none
 MODELS = ("popularity", "item-kNN", "EASE")
@@ -136,7 +136,7 @@ class BanditPanel(Panel):
         self.column, self.rounds = column, rounds
         self.runs, self.curves = pd.DataFrame(), {}
         self.policy = widgets.Dropdown(options=list(POLICIES), description="Policy", **FIELD)
-        self.amount = widgets.FloatSlider(0.1, min=0, max=1, step=0.05, description="ε, α, width", **FIELD)
+        self.amount = widgets.FloatSlider(0.1, min=0, max=1, step=0.05, description="α or width", **FIELD)
         self.knows_places = widgets.Checkbox(True, description="knows which places are looked at", indent=False)
         self.seed = widgets.BoundedIntText(0, min=0, max=999, description="Seed", **FIELD)
         self.run_button = widgets.Button(description="Run", button_style="primary")
@@ -148,8 +148,9 @@ class BanditPanel(Panel):
     def run(self) -> None:
         """Play the policy that is chosen, and one fixed order, with the same visitors."""
         name, seed, places = self.policy.value, self.seed.value, self.world.places
-        amounts = [] if name == "greedy" else [self.amount.value]  # ε, α or width
-        policy = POLICIES[name](self.features.shape[2], places, *amounts, knows_places=self.knows_places.value)
+        amounts = [] if name == "greedy" else [self.amount.value]  # α or width
+        looks = self.world.looks if self.knows_places.value else np.ones(places)
+        policy = POLICIES[name](self.features.shape[2], looks, *amounts)
         mine = self.world.play(policy, self.features, self.rounds, seed)
         fixed = self.world.play(InOrder(self.column, places), self.features, self.rounds, seed)
         self.curves = {"one fixed order": fixed["regret"].cumsum(), name: mine["regret"].cumsum()}
@@ -162,7 +163,7 @@ class BanditPanel(Panel):
             "regret": round(float(mine["regret"].sum()), 1),
         }
         self.runs = pd.concat([self.runs, pd.DataFrame([row])], ignore_index=True)
-        names = headings(self.runs) | {"amount": "ε, α, width", "clicks": "Clicks a visit"}
+        names = headings(self.runs) | {"amount": "α or width", "clicks": "Clicks a visit"}
         self.list.value = as_html(self.runs, names, f"Runs of {self.rounds:,} visits")
         style = {"color": plots.COLOURS[:2], "style": plots.LINE_STYLES[:2], "ylim": (0, None), "figsize": (4.6, 2.8)}
         ax = pd.DataFrame(self.curves).plot(xlabel="visits", ylabel="clicks missed so far (regret)", **style)

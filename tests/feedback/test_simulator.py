@@ -56,8 +56,8 @@ class Remembers(InOrder):
 
     told = ()
 
-    def learn(self, features, clicks, looks):
-        self.told = (*self.told, (features.copy(), clicks.copy(), looks.copy()))
+    def learn(self, x, clicks):
+        self.told = (*self.told, (x.copy(), clicks.copy()))
 
 
 def test_a_round_shows_a_list_draws_clicks_and_tells_the_policy():
@@ -68,8 +68,16 @@ def test_a_round_shows_a_list_draws_clicks_and_tells_the_policy():
     assert list(table) == ["user", "clicks", "expected", "best", "first", "regret"]
     assert (table["best"] == 1.5).all() and (table["expected"] == 0.5).all() and (table["regret"] == 1.0).all()
     assert (table["first"] == 1).all() and abs(table["clicks"].mean() - 0.5) < 0.1  # film 0 is seen every second time
-    shown, clicks, looks = policy.told[0]
-    assert shown.tolist() == [[3.0], [2.0]] and looks.tolist() == [1.0, 0.5] and not clicks[0]
+    shown, clicks = policy.told[0]
+    assert shown.tolist() == [[3.0], [2.0]] and not clicks[0]
+
+
+def test_lists_that_are_shown_once_are_clicked_by_look_and_liking():
+    """Two users, two films: user 0 likes film 0 always, user 1 film 1 by half; the second place is seen by half."""
+    world = World(np.array([[1.0, 0.0], [0.0, 0.5]]), places=2)
+    clicks = world.clicks(np.repeat([0, 1], 4000), np.tile([[0, 1]], (8000, 1)), seed=0)
+    assert clicks[:4000].all(axis=0).tolist() == [True, False] and not clicks[4000:, 0].any()
+    assert abs(clicks[4000:, 1].mean() - 0.25) < 0.03
 
 
 def test_what_was_clicked_is_not_shown_again_and_not_wanted():
