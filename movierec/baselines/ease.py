@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 from scipy.linalg import lapack
+from scipy.sparse.linalg import svds
 
 from movierec.baselines.popularity_and_bias import check_positive, rated_matrix
 from movierec.data import Indices
@@ -66,6 +67,22 @@ class Ease:
         k[np.diag_indices_from(k)] += regularisation
         _invert_in_place(k)
         return k.astype(np.float32), x.multiply(k @ x).sum(axis=0).astype(np.float32)
+
+    @staticmethod
+    def directions(x, regularisation: float, rank: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return F, float32 `[num_movies, rank]`, and the diagonal of F Fᵀ, float32 `[num_movies]`.
+
+        F Fᵀ = V diag(s² / (s² + λ)) Vᵀ is the part of the G of `solve` that the `rank` largest singular values s of X
+        explain; with all of them it is G. Taught in notebooks/13_scale.
+        """
+        check_positive(regularisation=regularisation)
+        x = sparse.csr_array(x, dtype=np.float64)
+        if rank < min(x.shape):
+            _, s, v = svds(x, k=rank, rng=np.random.default_rng(0))
+        else:
+            _, s, v = np.linalg.svd(x.toarray(), full_matrices=False)
+        f = (v.T * (s / np.sqrt(s**2 + regularisation))).astype(np.float32)
+        return f, (f**2).sum(axis=1)
 
 
 def _invert_in_place(a: np.ndarray) -> None:

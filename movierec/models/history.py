@@ -125,7 +125,7 @@ def weighted_sums(entries: Entries, weight, num_rows, table, training=False):
     """Return Σ_j weight_j · table_j, float32 `[num_rows, dim]`: a product with a sparse matrix of the weights `[E]`.
 
     It and its gradient for the table run on the CPU: on a GPU, TensorFlow has no deterministic kernel for them. A table
-    that is not kept as a matrix, such as `FewUsers`, sums on its own.
+    that is not kept as a matrix, such as `FewUsers` or `LowRank`, sums on its own.
     """
     if hasattr(table, "sums"):
         return table.sums(entries, weight, num_rows)

@@ -13,7 +13,7 @@ from movierec.models.attention import AttentionEncoder
 from movierec.models.history import Entries, History, Lists, rated_vectors, weighted_sums
 from movierec.models.layers import Draws, Dropout, multilayer_perceptron, small_random, start_at
 from movierec.models.linear import make_linear
-from movierec.models.settings import MOST_LINEAR_MOVIES, Settings
+from movierec.models.settings import Settings
 
 ATTENTION = {"length": 50, "blocks": 2, "dropout": 0.3}  # of the encoder, as in notebook 10
 
@@ -39,7 +39,8 @@ class RankingHead(tf.keras.layers.Layer):
 
     with e_uj the residual. If the history is in order, what comes next depends most on what came last: w fades with
     the number of newer ratings, w = floor + (1 − floor) · exp(−age / fade). Otherwise all weights are 1. `linear`: B,
-    if it was solved before, see `make_linear`; it takes 4 · num_movies² bytes at most, 0.4 GB for 10,000 films.
+    if it was solved before, see `make_linear`; it takes 4 · num_movies² bytes at most, 0.4 GB for 10,000 films. Beyond,
+    and with `linear_rank`, only the strongest directions of EASE are kept.
 
     With `content_share`, id_i and b_i are 0 for films that nobody rated, and in each step of training for a random
     share of the others; b + Σ_g features_ig · b_g replaces the bias, so that the features learn to predict alone.
@@ -78,8 +79,8 @@ class RankingHead(tf.keras.layers.Layer):
         self.dropout = Dropout(dropout, draws)
         self.deep = None if "deep" in self.without else multilayer_perceptron(dim, hidden, dim, dropout, draws)
         self.linear = None
-        if "linear" not in self.without and settings.linear_weight and self.num_movies <= MOST_LINEAR_MOVIES:
-            self.linear = make_linear(history, lists, settings.linear_regularisation, linear)  # B
+        if "linear" not in self.without and settings.linear_weight:
+            self.linear = make_linear(history, lists, settings, linear)  # B
         self.rated = None  # where no film relies on its features alone
         if settings.content_share:
             self.rated = tf.constant((count > 0)[:, None], tf.float32)

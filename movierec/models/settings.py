@@ -19,7 +19,8 @@ PARTS = {  # what `without` can name
     "bag of movies": "stars: the films that the user rated",
     "bag of users": "stars: the users who rated the film",
 }
-MOST_LINEAR_MOVIES = 10_000  # of a linear path: memory grows with their square, time with their cube
+MOST_LINEAR_MOVIES = 10_000  # of an exact linear path: memory grows with their square, time with their cube
+RANK_BEYOND = 200  # directions of the linear path of a larger catalogue (notebook 13)
 FADE_FLOOR = 0.15
 
 Share = Annotated[float, pydantic.Field(ge=0, lt=1)]
@@ -46,8 +47,10 @@ class Settings(pydantic.BaseModel):
     ahead_ratings: PositiveFloat = 5.0  # how far ahead hidden ratings count, in ratings, if it is in order
     fade_ratings: PositiveFloat = 5.0  # recency weights, if it is in order: how fast they fall, in ratings,
     fade_floor: Share = FADE_FLOOR  # and to what
-    linear_weight: NonNegativeFloat = 8.0  # c of the linear path, which larger catalogues do not have
+    linear_weight: NonNegativeFloat = 8.0  # c of the linear path
     linear_regularisation: PositiveFloat = 300.0  # λ of the linear path, in ratings
+    # Directions that the linear path keeps; None: all up to `MOST_LINEAR_MOVIES` movies, `RANK_BEYOND` for more.
+    linear_rank: PositiveInt | None = None
     ordinal: bool = True  # predict stars as an ordered choice between the levels; otherwise by squared error
     sampled: bool = False  # rank against the films of the batch instead of all, for catalogues that are too large
     # Also learn a vector of each user, in both heads, and of each movie in the stars head (the ranking head always has

@@ -4,6 +4,7 @@ Taught in notebooks/07_recommendations and 12_serving.
 """
 
 import copy
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from movierec.baselines import Bias
 from movierec.data import UNKNOWN, Indices, is_text
 from movierec.keras2 import not_pickled, tf
-from movierec.models import FewUsers, HybridModel
+from movierec.models import FewUsers, HybridModel, LowRank
 from movierec.recommend.people import A_PERSON, Histories, People, genre_bonus, popular_lately
 from movierec.scale import Scale
 
@@ -93,15 +94,15 @@ class Pipeline(Histories):
         self.similar = graph(movie, K)(self.similar)
 
     def _with_saved_linear(self, head, number: int):
-        """Return the head with B, or K, as a variable of ours: a SavedModel would write a constant into the program."""
+        """Return the head with B, or its stand-in, as a variable: a SavedModel would write out a constant."""
         if head.linear is None:
             return head
         linear, head = head.linear, copy.copy(head)
-        if isinstance(linear, FewUsers):
+        if isinstance(linear, FewUsers | LowRank):
             own = tf.Variable(linear.own, trainable=False)
             setattr(self, f"linear_own_{number}", own)
-            variable = tf.Variable(linear.inverse, trainable=False)
-            linear = FewUsers(linear.rated, variable, own)
+            variable = tf.Variable(linear.matrix, trainable=False)
+            linear = dataclasses.replace(linear, matrix=variable, own=own)
         else:
             variable = linear = tf.Variable(linear, trainable=False)  # the same memory
         setattr(self, f"linear_{number}", variable)

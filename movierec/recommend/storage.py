@@ -6,8 +6,8 @@
                                        other members of an ensemble
 
 Loading reads numbers only, so a folder from somebody else runs no code of theirs. EASE's item-item matrix B, 4 bytes x
-movies², or what determines it (see `FewUsers`), is stored once, among the variables of the SavedModel. `pickle`,
-`copy.deepcopy` and processes that are spawned take a model along as such a folder.
+movies², or what stands for it (see `FewUsers` and `LowRank`), is stored once, among the variables of the SavedModel.
+`pickle`, `copy.deepcopy` and processes that are spawned take a model along as such a folder.
 
 Taught in notebooks/07_recommendations and 12_serving.
 """
@@ -29,7 +29,7 @@ from movierec.recommend.versions import ARRAYS, publish, read_saved
 from movierec.scale import Scale
 
 LINEAR = "linear_{}/.ATTRIBUTES/VARIABLE_VALUE"  # where a SavedModel keeps the B of each member of the `Pipeline`
-OWN = "linear_own_{}/.ATTRIBUTES/VARIABLE_VALUE"  # and, of `FewUsers`, whose K is in the place of B
+OWN = "linear_own_{}/.ATTRIBUTES/VARIABLE_VALUE"  # and, of `FewUsers` or `LowRank`, whose K or F is in its place
 PAST = ("user_index", "movie_index", "residual", "timestamp")
 TRAINED = ("history", "best_epochs", "fit_seconds", "seed")  # attributes of a `Hybrid` besides its parts
 SERVED = ("recommend", "recommend_after", "recommend_new", "similar")
@@ -192,7 +192,7 @@ def _rebuild(description: dict, arrays: dict, linear: np.ndarray | tuple | None)
 
 
 def _linear(place: Path, number: int) -> np.ndarray | tuple | None:
-    """Return B of a member, float32 `[num_movies, num_movies]`, or (K, g) of its `FewUsers`; None if it has none."""
+    """Return B of a member, float32 `[num_movies, num_movies]`, or the pair that stands for it; None: no such path."""
     if not (place / "variables").exists():  # without a ranking head there is no program
         return None
     variables = tf.train.load_checkpoint(str(place / "variables/variables"))

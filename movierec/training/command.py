@@ -77,6 +77,8 @@ def prepare(options: argparse.Namespace, log: "_Log | None" = None) -> tuple:
         OSError: if a folder cannot be written, or the disk has no room for the model.
         ValueError: if an option does not fit the others, or the data cannot be split or measured as asked.
     """
+    from movierec.models import Settings, rank_of
+
     log = log or _Log(False)
     folder, checkpoint = Path(options.folder), Path(options.checkpoint) if options.checkpoint else None
     if checkpoint and folder.absolute() == checkpoint.absolute():
@@ -88,7 +90,8 @@ def prepare(options: argparse.Namespace, log: "_Log | None" = None) -> tuple:
     split = SPLITS[options.split](tables.ratings, options)
     log.line("split", split)
     users, films = (split.train[name].nunique() for name in ("user_id", "movie_id"))
-    check_writable(folder, 4 * films * min(users, films) + 4 * len(split.train))  # the largest parts of a saved model
+    kept = rank_of(films, Settings()) or min(users, films)
+    check_writable(folder, 4 * films * kept + 4 * len(split.train))  # the largest parts of a saved model
     _check_measurable(split, options)
     return split, tables.movies, tables.users
 

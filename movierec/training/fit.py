@@ -19,7 +19,16 @@ from movierec.data.units import say
 from movierec.evaluation import LIKED_FROM_STARS
 from movierec.files import sha256_of_arrays
 from movierec.keras2 import tf
-from movierec.models import HEADS, HybridModel, Settings, check_above_zero, deterministic_ops, make_history
+from movierec.models import (
+    HEADS,
+    HybridModel,
+    LowRank,
+    Settings,
+    check_above_zero,
+    deterministic_ops,
+    make_history,
+    rank_of,
+)
 from movierec.recommend import Ensemble, Hybrid
 from movierec.scale import FIVE_STARS, Scale, has_stars, scale_of
 from movierec.training.callbacks import Stop, fit_head
@@ -109,6 +118,7 @@ def fit_hybrid(
     with tf.distribute.get_strategy().scope() if strategy is None else strategy.scope():
         hybrid = build()
     model, checkpoints = hybrid.model, None
+    _say_what_is_left_out(model)
     if checkpoint is not None:
         question = numbers | settings.model_dump() | {"seed": seed, "heads": heads, "optimizer": optimizer}
         question |= {"liked_from": liked_from, "in_order": model.past.in_order, "data": _digest(hybrid, split)}
@@ -173,6 +183,18 @@ def _untrained(
     hybrid = Hybrid(model, indices, movies, weeks, bias, seen, scale)
     hybrid.seed = seed
     return hybrid
+
+
+def _say_what_is_left_out(model: HybridModel) -> None:
+    """Say that a catalogue is too large for all of the linear path, if nobody asked for a part of it."""
+    films = model.past.num_movies
+    if isinstance(getattr(model.ranking, "linear", None), LowRank) and model.settings.linear_rank is None:
+        rank = rank_of(films, model.settings)
+        say(
+            f"EASE's matrix for {films:,} films would take {4e-9 * films**2:.1f} GB, so the linear path of the ranking "
+            f"head keeps the {rank} strongest directions of it ({4e-6 * films * rank:.0f} MB); notebook 13 measures "
+            "what that costs. linear_rank=… keeps more or fewer, linear_weight=0 leaves the path out."
+        )
 
 
 def _inside(split: Split, heads: tuple, scale: tuple | None) -> tuple[Split, tuple, Scale]:

@@ -9,7 +9,7 @@ from scipy import sparse
 
 from movierec.baselines import Ease
 from movierec.keras2 import tf
-from movierec.models import Entries, FewUsers, Lists
+from movierec.models import Entries, FewUsers, Lists, LowRank, Settings, rank_of
 
 RATED = np.array([[1, 1, 0], [0, 1, 1]])  # two users, three films
 
@@ -18,7 +18,7 @@ def _few_users(x, regularisation):
     users, movies = np.nonzero(x)
     starts = np.append(0, np.cumsum(np.count_nonzero(x, axis=1))).astype(np.int32)
     lists = Lists(*map(tf.constant, (starts, movies.astype(np.int32), np.zeros(len(users), np.float32))))
-    return FewUsers(lists, *map(tf.constant, Ease.factors(sparse.csr_array(x), regularisation)))
+    return FewUsers(*map(tf.constant, Ease.factors(sparse.csr_array(x), regularisation)), lists)
 
 
 def _entries(row, movie):
@@ -60,3 +60,45 @@ def test_they_are_those_of_the_matrix(shape):
 def test_a_weight_of_regularisation_must_be_above_zero():
     with pytest.raises(ValueError, match="`regularisation` must be above 0"):
         Ease.factors(RATED, 0)
+
+
+# ---- the strongest directions
+
+
+@pytest.mark.parametrize("shape", [(20, 300), (60, 40), (1, 50)])
+def test_all_directions_are_the_matrix(shape):
+    rng = np.random.default_rng(0)
+    x = (rng.random(shape) < 0.2).astype(float)
+    row, movie = np.nonzero(rng.random((5, shape[1])) < 0.3)
+    weight = rng.random(len(row)).astype(np.float32)
+    dense = np.zeros((5, shape[1]), np.float32)
+    dense[row, movie] = weight
+    linear = LowRank(*map(tf.constant, Ease.directions(x, 10, 10_000)))
+    np.testing.assert_allclose(
+        linear.sums(_entries(row, movie), tf.constant(weight), 5), dense @ Ease.solve(x, 10), atol=1e-5
+    )
+
+
+def test_one_direction_is_the_strongest_one_on_paper():
+    """x = [[1, 1, 0], [0, 0, 1]]: s² = 2 along (1, 1, 0) / √2. With λ = 2: G = 2 / 4 · v vᵀ = [[¼, ¼], [¼, ¼]].
+
+    B_01 = ¼ / (1 − ¼) = ⅓; film 2 is in the direction that is left out.
+    """
+    factors, own = Ease.directions(np.array([[1, 1, 0], [0, 0, 1]]), 2, 1)
+    np.testing.assert_allclose(own, [1 / 4, 1 / 4, 0], atol=1e-6)
+    linear = LowRank(tf.constant(factors), tf.constant(own))
+    sums = linear.sums(_entries([0, 1], [0, 2]), tf.constant([3.0, 1.0]), 2)
+    np.testing.assert_allclose(sums, [[0, 1, 0], [0, 0, 0]], atol=1e-6)
+    assert factors.dtype == own.dtype == np.float32 and factors.shape == (3, 1)
+
+
+def test_the_same_ratings_have_the_same_directions_and_a_penalty_is_above_zero():
+    x = sparse.random_array((80, 60), density=0.1, rng=np.random.default_rng(0))
+    np.testing.assert_array_equal(Ease.directions(x, 5, 7)[0], Ease.directions(x, 5, 7)[0])
+    with pytest.raises(ValueError, match="`regularisation` must be above 0"):
+        Ease.directions(x, 0, 7)
+
+
+def test_only_a_catalogue_beyond_the_limit_keeps_fewer_directions_unasked():
+    assert [rank_of(films, Settings()) for films in (10_000, 10_001)] == [0, 200]
+    assert rank_of(5, Settings(linear_rank=3)) == 3

@@ -9,6 +9,7 @@ from movierec.data import UNKNOWN, make_indices
 from movierec.keras2 import tf
 from movierec.models.history import Entries
 from movierec.models.hybrid import DRAWN
+from movierec.models.linear import LowRank
 
 SMALL = dict(ranking_dim=4, ranking_hidden=(5,), ranking_dropout=0.0)
 
@@ -88,10 +89,19 @@ def test_a_part_that_is_left_out_is_out_of_the_scores(tiny, tiny_indices, part):
     assert head.in_order == (part != "order") and (head.user_features.shape[1] == 0) == (part == "features")
 
 
-def test_a_linear_path_needs_a_weight_and_a_catalogue_that_is_small_enough(tiny, tiny_indices, monkeypatch):
+def test_a_linear_path_needs_a_weight_and_keeps_its_strongest_directions_if_the_catalogue_is_large(
+    tiny, tiny_indices, monkeypatch
+):
     assert build(tiny, tiny_indices, linear_weight=0.0).ranking.linear is None
-    monkeypatch.setattr("movierec.models.ranking.MOST_LINEAR_MOVIES", 4)
-    assert build(tiny, tiny_indices).ranking.linear is None
+    whole = build(tiny, tiny_indices)
+    monkeypatch.setattr("movierec.models.linear.MOST_LINEAR_MOVIES", 4)
+    large = build(tiny, tiny_indices)
+    assert isinstance(large.ranking.linear, LowRank)  # 200 directions of five films are all
+    users = tf.constant([0, 3])
+    np.testing.assert_allclose(large.score(users), whole.score(users), rtol=1e-4, atol=1e-4)
+    fewer = build(tiny, tiny_indices, linear_rank=1)
+    assert fewer.ranking.linear.matrix.shape == (5, 1)
+    assert np.abs(fewer.score(users) - whole.score(users)).max() > 0.01
 
 
 def test_a_users_own_vector_can_be_added_and_is_dropped_for_half_of_the_users_at_a_time(tiny, tiny_indices):

@@ -4,6 +4,7 @@ Protected: a loaded model is the same to the bit, in another process too; a fold
 fails leaves the previous version; a folder from somebody else runs no code of theirs.
 """
 
+import contextlib
 import errno
 import hashlib
 import json
@@ -178,23 +179,34 @@ def test_the_item_item_matrix_is_stored_once_and_not_solved_again(saved, fitted,
     np.testing.assert_array_equal(movierec.load_model(saved).model.ranking.linear, matrix)
 
 
-def test_where_users_are_few_what_they_determine_is_stored_instead_of_the_matrix(
-    split, checkerboard, small, fitted, tmp_path, monkeypatch
+IN_ITS_PLACE = {  # of the matrix of films: what is set to get it, the method that solves it, the shape of what is kept
+    "few users": ({"MOST_MOVIES_IN_MATRIX": 0, "MOVIES_PER_USER": 0}, "factors", (40, 40)),
+    "a large catalogue": ({"MOST_LINEAR_MOVIES": 0}, "directions", (30, 30)),
+}
+
+
+@pytest.mark.parametrize("case", IN_ITS_PLACE)
+def test_what_stands_for_a_matrix_that_is_too_large_is_stored_in_its_place(
+    case, split, checkerboard, small, fitted, tmp_path, monkeypatch
 ):
-    """A matrix of films takes 380 MB for 9,742 films, and one of 610 users 1.5 MB."""
-    monkeypatch.setattr("movierec.models.linear.MOST_MOVIES_IN_MATRIX", 0)
-    monkeypatch.setattr("movierec.models.linear.MOVIES_PER_USER", 0)
-    model = movierec.fit_hybrid(split, checkerboard.movies, checkerboard.users, seed=0, epochs=5, **small)
-    np.testing.assert_allclose(model.score(np.arange(40)), fitted.score(np.arange(40)), atol=1e-5)
+    """A matrix of films takes 380 MB for 9,742 films, and one of 610 users 1.5 MB. All 30 directions are the matrix."""
+    limits, solver, shape = IN_ITS_PLACE[case]
+    for name, limit in limits.items():
+        monkeypatch.setattr(f"movierec.models.linear.{name}", limit)
+    expected = pytest.warns(UserWarning, match="30 films .* keeps the 200 strongest directions")
+    with expected if solver == "directions" else contextlib.nullcontext():
+        model = movierec.fit_hybrid(split, checkerboard.movies, checkerboard.users, seed=0, epochs=5, **small)
+    np.testing.assert_allclose(model.score(np.arange(40)), fitted.score(np.arange(40)), atol=1e-4)
     for row in model.recommend([100], k=3).itertuples():
         assert model.explain(row.movie_id, 100)["contribution"].sum() == pytest.approx(row.score, abs=1e-4)
-    together = Ensemble([model, fitted])
-    for number, one in enumerate((model, together)):
-        one.save(tmp_path / str(number))
+    model.save(tmp_path / "0")
+    Ensemble([model, model]).save(tmp_path / "1")
+    for number, one in enumerate((model, Ensemble([model, model]))):
         variables = tf.train.load_checkpoint(str(tmp_path / f"{number}/1/variables/variables"))
-        assert variables.get_tensor(LINEAR.format(0)).shape == (40, 40)  # users
-        monkeypatch.setattr(Ease, "factors", None)  # it is not solved again
-        again = movierec.load_model(tmp_path / str(number))
+        assert variables.get_tensor(LINEAR.format(0)).shape == shape
+        with monkeypatch.context() as patched:
+            patched.setattr(Ease, solver, None)  # it is not solved again
+            again = movierec.load_model(tmp_path / str(number))
         assert_same(again, one, split.test)
         served = load_served(tmp_path / str(number)).recommend(100, 10)
         assert [row["movie_id"] for row in served] == one.recommend([100])["movie_id"].tolist()
