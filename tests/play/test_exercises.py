@@ -4,7 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import movierec
+from movierec.data import make_indices
 from movierec.play import Quiz, attempt, check, read_questions
+from movierec.play.exercises import AGAIN, UNCHANGED, Truth, truths
 
 RIGHT = [
     (0.1 + 0.2, 0.3), (np.float32(2), 2), ("Fargo", "Fargo"), ({"b", "a"}, {"a", "b"}), ([1, 2], np.array([1, 2])),
@@ -12,10 +15,17 @@ RIGHT = [
     (np.str_("Fargo"), "Fargo"), (pd.DataFrame({"a": [1]}), pd.DataFrame({"a": [1]})),
     (pd.DataFrame({"a": ["x"], "b": [2.0 + 1e-12]}), pd.DataFrame({"a": ["x"], "b": [2.0]})),
 ]  # fmt: skip
-WRONG = [
-    (0.31, 0.3), (None, 3), ("fargo", "Fargo"), ({"a"}, {"a", "b"}), ([1, 2, 3], [1, 2]), ([2, 1], [1, 2]), (1, True),
-    ("3", 3), ({1, "a"}, {1, 2}), (pd.DataFrame({"b": [1], "a": [1]}), pd.DataFrame({"a": [1], "b": [1]})),
-    ([1, "x"], [1, 2]), (object(), 1), ([[1], [2, 3]], [1, 2]),
+LARGE, SMALL = "That is too large.", "That is too small."
+OTHER = "It should be of another type"
+WRONG = [  # yours, expected, the hint
+    (0.31, 0.3, LARGE), (np.float32(2), 3, SMALL), (None, 3, OTHER), ("fargo", "Fargo", AGAIN),
+    ("3", 3, f"{OTHER}: int."), (["a"], ["b"], AGAIN),
+    ({"a"}, {"a", "b"}, "the right set, something is missing."), (1, True, f"{OTHER}: bool."), (False, True, AGAIN),
+    ({1, "a"}, {1, 2}, "something is missing and something is too much."), (object(), 1, OTHER),
+    ([1, 2, 3], [1, 2], "It has the shape [3], and [2] was asked for."), ([1, "x"], [1, 2], OTHER),
+    ([2, 1, 3], [1, 2, 3], "Too large: 1, too small: 1 of 3 numbers."), ([[1], [2, 3]], [1, 2], "another shape"),
+    (pd.DataFrame({"b": [1], "a": [1]}), pd.DataFrame({"a": [1], "b": [1]}), "other columns"),
+    (pd.DataFrame({"a": [1]}), pd.DataFrame({"a": [2]}), AGAIN), ([1], pd.DataFrame({"a": ["x"]}), OTHER),
 ]  # fmt: skip
 QUESTIONS = """
 [[question]]
@@ -35,21 +45,79 @@ def test_a_right_answer_is_right_in_whatever_form(yours, expected):
     assert repr(check("a", yours, expected)) == "exercise a: right"
 
 
-@pytest.mark.parametrize(("yours", "expected"), WRONG)
-def test_a_wrong_answer_is_shown_beside_the_expected_one(yours, expected):
+@pytest.mark.parametrize(("yours", "expected", "hint"), WRONG)
+def test_a_wrong_answer_is_shown_with_a_hint(yours, expected, hint):
     verdict = check("a", yours, expected)
-    assert verdict.state == "not yet" and "Yours is" in verdict.text and "expected is" in verdict.text
+    assert verdict.state == "not yet" and verdict.text.startswith("Yours is") and hint in verdict.text
+
+
+@pytest.mark.parametrize(
+    ("yours", "one", "other"),
+    [(9, 2, 3), ([0, 0], [1, 2], [3, 4]), ("a", "b", "c"), ({1}, {1, 2}, {1, 3}), (pd.Series([5]), [6], [7])],
+)
+def test_what_a_wrong_answer_is_told_does_not_depend_on_the_right_one(yours, one, other):
+    assert repr(check("a", yours, one)) == repr(check("a", yours, other))
 
 
 def test_a_usual_mistake_is_named_an_exception_is_feedback_and_long_answers_are_cut():
     for nothing in (..., attempt(...), attempt(lambda: ...)):  # no error
         assert repr(check("1", nothing, 5)) == "exercise 1: not attempted yet"
     mistakes = [(1, "That film has been seen."), (4.0, "That is its score.")]
-    assert check("1", 1, 2, mistakes=mistakes).text == "Yours is 1, expected is 2. That film has been seen."
-    assert check("1", 9, 2, mistakes=mistakes).text == "Yours is 9, expected is 2."
+    assert check("1", 1, 2, mistakes=mistakes).text == "Yours is 1. That film has been seen."
+    assert check("1", 9, 2, mistakes=mistakes).text == "Yours is 9. That is too large."
+    truth = Truth(2, mistakes, 0.1)
+    assert check("1", 2.05, truth).state == "right" and check("1", 4, truth).text == "Yours is 4. That is its score."
     verdict = check("1", attempt(lambda x: 1 / x, 0), 1)
     assert verdict.text == "Your code raised ZeroDivisionError: division by zero"
     assert len(check("1", list(range(1000)), 1).text) < 150
+
+
+def test_a_test_of_properties_says_what_is_wrong_and_code_as_handed_out_is_no_attempt():
+    assert repr(check("1", "The bag holds the answer.")) == "exercise 1: not yet. The bag holds the answer."
+    assert repr(check("1", "")) == "exercise 1: right" and repr(check("1", ...)) == "exercise 1: not attempted yet"
+    given = np.array([3, 1, 2])
+    assert repr(check("1", given, [1, 2, 3], unchanged=given)) == f"exercise 1: not attempted yet. {UNCHANGED}"
+    assert check("1", [1, 2, 3], [1, 2, 3], unchanged=given).state == "right"
+    assert check("1", [1, 3, 2], [1, 2, 3], unchanged=given).state == "not yet"
+
+
+STARS = [5, 3, 4, 1, 2, 5, 4, 3, 3, 2, 4, 1]
+RATINGS = pd.DataFrame(
+    {"user_id": np.repeat([1, 2, 3], 4), "movie_id": [10, 20, 30, 40, 10, 20, 30, 50, 10, 20, 60, 70]}
+).assign(rating=np.array(STARS, float), timestamp=[0, 9, 9, 9_000, 0, 10, 20, 20, 0, 50, 3_000, 90_000])
+MOVIES = pd.DataFrame({"movie_id": [10, 20, 30]})
+BY_HAND = movierec.data.Split(RATINGS.iloc[[0, 1, 4, 5, 8]], RATINGS.iloc[[2, 6, 9]], RATINGS.iloc[[3, 7, 10, 11]])
+TRUTHS = [
+    (truths.filled_share(RATINGS), 12 / 21),
+    (truths.damped_mean([5, 5], 3.5, 10), 45 / 12),
+    (truths.share_of_top(RATINGS, 2), 0.5),
+    (truths.users_within(RATINGS, 3600), 1),
+    (truths.best_means(RATINGS, least=2, k=2), [30, 10]),
+    (truths.strangers(movierec.data.Split(RATINGS[4:], None, RATINGS[:4])), 1),
+    (truths.tied_cuts(BY_HAND), 1 / 3),
+    (truths.means_by_movie(BY_HAND), [10 / 3, 4.0]),
+    (
+        truths.bias_errors(BY_HAND, make_indices(BY_HAND.train, MOVIES), (0,)),
+        [np.sqrt((0.3048**2 + 0.4476**2 + 1.9444**2) / 3)],
+    ),
+]
+
+
+@pytest.mark.parametrize(("truth", "by_hand"), TRUTHS)
+def test_a_truth_is_what_is_counted_by_hand_and_mistakes_have_reasons(truth, by_hand):
+    assert check("1", by_hand, truth).state == "right"
+    reasons = tuple(why for _, why in truth.mistakes)
+    verdicts = [check("1", wrong, truth) for wrong, _ in truth.mistakes]
+    assert all(verdict.state == "right" or verdict.text.endswith(reasons) for verdict in verdicts)
+    assert any(verdict.state == "not yet" for verdict in verdicts)
+
+
+def test_the_errors_of_a_damping_are_those_of_the_damped_means():
+    known = pd.DataFrame({"sum": [8.0], "size": [2]}, index=[10])
+    asked = pd.DataFrame({"movie_id": [10, 10], "rating": [5.0, 2.0]})
+    truth = truths.damping_errors(known, asked, 3.0, (0, 2))  # 4 and 3.5 are predicted
+    assert check("1", [np.sqrt((1 + 4) / 2), np.sqrt((1.5**2 + 1.5**2) / 2)], truth).state == "right"
+    assert "Take its root" in check("1", [2.5, 2.25], truth).text
 
 
 def test_a_question_answers_each_click_with_a_reason(tmp_path):
