@@ -97,6 +97,7 @@ REPEATS := report/generated/$(OTHER)/generated/results/tests-benchmarks-repeats.
 $(RAN): $(REPEATS)
 $(REPEATS): $(VENV) | data
 	$(PYTHON) tests/benchmarks/repeats.py
+	$(PYTHON) tests/benchmarks/sequences.py
 endif
 
 latex:
@@ -163,8 +164,9 @@ tune: $(VENV) data  ## every baseline's settings chosen again, with one budget, 
 ablation: $(VENV) data  ## what each part and setting of the hybrid is worth, on validation (half an hour)
 	$(PYTHON) tests/benchmarks/ablation.py
 
-repeats: $(VENV) data  ## the seeds and variants that notebooks show from the record (20 CPU minutes)
+repeats: $(VENV) data  ## the seeds and variants that notebooks show from the record (25 CPU minutes)
 	$(PYTHON) tests/benchmarks/repeats.py
+	$(PYTHON) tests/benchmarks/sequences.py
 
 runs: $(VENV) data  ## the runs that the panels come with, trained again (a quarter of an hour)
 	$(PYTHON) tests/benchmarks/recorded_runs.py

@@ -23,7 +23,7 @@ _public, __dir__, __all__ = lazy_loader.attach(
             "split_random5",
             "split_stratified",
         ],
-        "recommend": ["Ensemble", "Hybrid", "load_model"],
+        "recommend": ["Ensemble", "Hybrid", "SequenceRecommender", "load_model"],
         "training": ["fit_ensemble", "fit_hybrid", "fit_sequence"],
     },
 )

@@ -239,6 +239,19 @@ def test_films_of_a_second_or_all_of_them_get_another_order(benchmark):
     assert len({order("all", seed)[4] for seed in range(20)}) > 2
 
 
+@pytest.mark.parametrize(
+    ("how", "may_move"),
+    [("in the window", [2, 3, 4, 5]), ("all but the newest", [2, 3, 4]), ("within a second", [3, 4])],
+)
+def test_films_of_a_window_change_places_in_their_group_only(benchmark, how, may_move):
+    """Two empty places, then four films; the third is of the same second as the second."""
+    film = np.array([[9, 9, 5, 6, 7, 8]])
+    gap = np.array([[6, 6, 6, 2, 0, 1]])
+    found = np.concatenate([benchmark("sequences").mixed(film, gap, how, seed, 9) for seed in range(40)])
+    assert (np.sort(found, axis=1) == np.sort(film)).all() and (found[:, :2] == 9).all()
+    assert np.flatnonzero((found != film).any(axis=0)).tolist() == may_move
+
+
 def test_repeats_are_one_row_a_user_and_fit_or_one_column_a_fit(benchmark):
     repeats = benchmark("repeats")
     users = pd.Index([7, 9], name="user_id")

@@ -16,7 +16,8 @@ README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding=
 def test_the_public_names_are_there_and_an_error_about_another_lists_them():
     splits = [f"split_{how}" for how in ("by_user_time", "by_time", "random5", "stratified", "leave_last")]
     functions = ["load", "read", *splits, "fit_hybrid", "fit_ensemble", "fit_sequence", "load_model"]
-    assert sorted(movierec.__all__) == sorted([*functions, "MovieLens", "Split", "Hybrid", "Ensemble"])
+    classes = ["MovieLens", "Split", "Hybrid", "Ensemble", "SequenceRecommender"]
+    assert sorted(movierec.__all__) == sorted([*functions, *classes])
     for name in movierec.__all__:
         assert callable(getattr(movierec, name))
     with pytest.raises(AttributeError, match="no attribute 'fit'") as error:
@@ -38,6 +39,9 @@ def test_the_public_names_are_there_and_an_error_about_another_lists_them():
         (lambda: movierec.Hybrid.explain_new, ["self", "movie", "stars"], ["genres"]),
         (lambda: movierec.Hybrid.similar, ["self", "movie", "k"], []),
         (lambda: movierec.Hybrid.save, ["self", "folder"], []),
+        (lambda: movierec.fit_sequence, ["split", "movies"], ["seed", "loss", "epochs", "learning_rate"]),
+        (lambda: movierec.SequenceRecommender.recommend, ["self", "user_ids", "k"], []),
+        (lambda: movierec.SequenceRecommender.save, ["self", "folder"], []),
         (lambda: movierec.load_model, ["folder"], []),
     ],
 )
@@ -119,9 +123,14 @@ def test_the_readmes_example_does_what_its_comments_say(run, sixty, tmp_path):
     every = model.recommend([42], k=len(sixty.movies)).set_index("title")["score"]
     film = every.index[3]
     assert model.explain(film, user_id=42)["contribution"].sum() == pytest.approx(every[film], abs=1e-3)
-    (folder,) = tmp_path.iterdir()  # "my-model"
-    again = movierec.load_model(folder)
-    np.testing.assert_array_equal(again.recommend([1, 42], k=10)["movie_id"], table["movie_id"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["my-model", "what-comes-next"]
+    for folder, saved in {"my-model": model, "what-comes-next": names["sequence"]}.items():
+        again = movierec.load_model(tmp_path / folder)
+        both = [one.recommend([1, 42], k=10)["movie_id"] for one in (again, saved)]
+        np.testing.assert_array_equal(*both)
+    mine = names["sequence"].recommend([1, 42], k=10)
+    assert list(mine) == ["user_id", "rank", "movie_id", "title", "score"]
+    assert not len(mine.merge(split.train, on=["user_id", "movie_id"]))
 
 
 def test_representations_say_what_it_is_in_one_line(checkerboard, split, fitted):

@@ -26,6 +26,7 @@ def evaluate_ranking(
     Movies of the earlier parts (train; and validation, when `part` is "test") are seen. A movie is relevant if its
     rating in `part`, "test" or "validation", has at least `liked_from` stars; with `liked_from=0` every movie is. The
     default is 4 of 5 stars, on another scale as much (8 of 10); where all ratings are equal every watched movie is.
+    The `score` of a sequence model reads all earlier parts here, whatever it read before.
 
     Returns:
         DataFrame, index user_id, columns "ndcg@10", "recall@10", …, "auc", "novelty@10", "popularity_lift@10"; with
@@ -44,7 +45,7 @@ def evaluate_ranking(
     all_relevant = rated_pairs(held_out[held_out["rating"] >= liked_from], indices)
     all_watched = rated_pairs(split.train, indices)
     counts = all_watched.sum(axis=0)  # [num_movies]
-    blocks = []
+    scorer, blocks = _reading_all_before(scorer, split, part, indices), []
     for users, scores in scored_blocks(scorer, measured, seen_by(measured, seen, indices), indices):
         relevant = all_relevant[users].toarray()  # bool [block, num_movies]
         watched = all_watched[users]  # the same, sparse
@@ -121,6 +122,17 @@ def _held_out_and_seen(split: Split, part: str) -> tuple[pd.DataFrame, pd.DataFr
     if part == "validation" or split.validation is None:
         return held_out, split.train
     return held_out, pd.concat([earlier[["user_id", "movie_id"]] for earlier in (split.train, split.validation)])
+
+
+def _reading_all_before(scorer: Scorer, split: Split, part: str, indices: Indices) -> Scorer:
+    """Return the scorer; if it is the `score` of a model that has `reading`, the one that reads the earlier parts."""
+    model = getattr(scorer, "__self__", None)
+    if not hasattr(model, "reading"):
+        return scorer
+    has_two = part == "test" and split.validation is not None
+    earlier = pd.concat([split.train, split.validation]) if has_two else split.train
+    user, movie = indices.user_index(earlier["user_id"]), indices.movie_index(earlier["movie_id"])
+    return model.reading(earlier[(user != UNKNOWN) & (movie != UNKNOWN)]).score
 
 
 def relevant_users(

@@ -12,7 +12,8 @@ from movierec.models.history import NUM_GAPS
 from movierec.models.layers import Draws, Dropout, SeededModel, glorot, mean_squared_length, small_random, start_at
 
 NEVER = 1e9  # subtracted from the logits that must not be chosen
-LOSSES = ("softmax", "bce")
+LOSSES = ("softmax", "sampled", "bce")
+NEGATIVES = 256  # films that the sampled softmax draws for a batch
 
 
 class CausalSelfAttention(tf.keras.layers.Layer):
@@ -53,40 +54,49 @@ class CausalSelfAttention(tf.keras.layers.Layer):
 
 
 class AttentionBlock(tf.keras.layers.Layer):
-    """x ← x + dropout(attention(norm(x))), then x ← x + dropout(MLP(norm(x))), with the same MLP at every place."""
+    """x ← x + dropout(attention(norm(x))), then x ← x + dropout(MLP(norm(x))), with the same MLP at every place.
 
-    def __init__(self, dim: int, dropout: float, draws: Draws):
+    If `gated`, what is added is first multiplied by σ(W x + b), as in LiGR: Borisyuk et al. (2025), *From features to
+    transformers*.
+    """
+
+    def __init__(self, dim: int, dropout: float, draws: Draws, gated: bool = False):
         super().__init__()
         self.attention = CausalSelfAttention(dim, draws)
         self.wide = tf.keras.layers.Dense(dim, activation="relu", kernel_initializer=glorot(draws))
         self.narrow = tf.keras.layers.Dense(dim, kernel_initializer=glorot(draws))
         self.norms = [tf.keras.layers.LayerNormalization(epsilon=1e-6) for _ in range(2)]
         self.dropouts = [Dropout(dropout, draws) for _ in range(3)]
+        gates = 2 if gated else 0
+        self.gates = [tf.keras.layers.Dense(dim, "sigmoid", kernel_initializer=glorot(draws)) for _ in range(gates)]
 
     def call(self, x, is_film, training=False):
         """Return float32 `[batch, length, dim]`."""
-        mixed = self.attention(self.norms[0](x), is_film)
-        x = x + self.dropouts[0](mixed, training=training)
+        mixed = self.dropouts[0](self.attention(self.norms[0](x), is_film), training=training)
+        x = x + (self.gates[0](x) * mixed if self.gates else mixed)
         hidden = self.dropouts[1](self.wide(self.norms[1](x)), training=training)
-        return x + self.dropouts[2](self.narrow(hidden), training=training)
+        hidden = self.dropouts[2](self.narrow(hidden), training=training)
+        return x + (self.gates[1](x) * hidden if self.gates else hidden)
 
 
 class AttentionEncoder(tf.keras.layers.Layer):
     """From the vectors of the newest `length` films in order, a vector h at each place that sums up all up to there.
 
     h = norm(blocks(dropout(√dim · film + place + gap))), where `place` is counted from the newest film and `gap` is the
-    time since the film before. Without both, `has_places` and `has_gaps`, only the mask shows the order.
+    time since the film before. Without both, `has_places` and `has_gaps`, only the mask shows the order. See
+    `AttentionBlock` for `gated`.
     """
 
     def __init__(
-        self, length: int, dim: int, blocks: int, dropout: float, draws: Draws, has_places=True, has_gaps=True
+        self, length: int, dim: int, blocks: int, dropout: float, draws: Draws, has_places=True, has_gaps=True,
+        gated=False,
     ):  # fmt: skip
         super().__init__()
         self.length, self.scale = length, math.sqrt(dim)
         self.place = self.add_weight("place", (length, dim), initializer=small_random(draws)) if has_places else None
         self.gap = self.add_weight("gap", (NUM_GAPS, dim), initializer=small_random(draws)) if has_gaps else None
         self.dropout = Dropout(dropout, draws)
-        self.blocks = [AttentionBlock(dim, dropout, draws) for _ in range(blocks)]
+        self.blocks = [AttentionBlock(dim, dropout, draws, gated) for _ in range(blocks)]
         self.norm = tf.keras.layers.LayerNormalization(epsilon=1e-6)
         zeros = tf.zeros([1, length], tf.int32)
         self(tf.zeros([1, length, dim]), zeros, zeros == 0)  # builds all weights, so that they can be set
@@ -116,10 +126,16 @@ class AttentionEncoder(tf.keras.layers.Layer):
         return tf.stack(weights)
 
 
+def log_popularity(count: np.ndarray) -> np.ndarray:
+    """Return log((1 + n) / mean(1 + n)), `[M]`: where both losses are lowest, as the softmax minds no constant."""
+    return np.log((1 + count) / np.mean(1 + count))
+
+
 class SequenceHead(tf.keras.layers.Layer):
     """The score of every film as the next one: score_i = ⟨h, y_i⟩ + b_i,  y_i = id_i + Σ_g features_ig · g.
 
-    The encoder reads the same vectors y. b starts at log(1 + n_i): before its first step the head is popularity.
+    The encoder reads the same vectors y. b starts at log(M (1 + n_i) / Σ_j (1 + n_j)), with M movies: before its first
+    step the head is popularity, and each loss is at its lowest for a score that does not depend on the history.
 
     Args:
         count: n, the ratings of each film in train, `[num_movies]`.
@@ -133,7 +149,7 @@ class SequenceHead(tf.keras.layers.Layer):
         self.movie_id = self.add_weight("movie_id", (len(count), dim), initializer=small_random(draws))
         shape = movie_features.shape[1], dim
         self.movie_feature = self.add_weight("movie_feature", shape, initializer=small_random(draws))
-        self.movie_bias = self.add_weight("movie_bias", count.shape, initializer=start_at(np.log1p(count)))
+        self.movie_bias = self.add_weight("movie_bias", count.shape, initializer=start_at(log_popularity(count)))
         self.encoder = AttentionEncoder(dim=dim, dropout=dropout, draws=draws, **encoder)
 
     def movie_vectors(self):
@@ -174,13 +190,15 @@ class SequenceModel(SeededModel):
     """SASRec with a softmax over the catalogue: at every place of a window, which film came next?
 
     softmax  mean of −log softmax_i score(h, i) for the next film i, among the films that were not yet in the window
+    sampled  the same among i and NEGATIVES films drawn at random for the batch
     bce      mean of −log σ(score of the next film) − log σ(−score of one film drawn at random), as it was published
 
     To the loss comes `penalty` times the films' mean squared length. `dropout` is of the states, in the encoder and
     before the scores. The other arguments are those of `SequenceHead`.
 
     Source: Kang and McAuley (2018), *Self-attentive sequential recommendation*; Klenitskiy and Vasilev (2023),
-    *Turning dross into gold loss: is BERT4Rec really better than SASRec?*, for the softmax.
+    *Turning dross into gold loss: is BERT4Rec really better than SASRec?*, for the softmax; Tikhonovich et al. (2025),
+    *eSASRec*, for the sampled one with `gated` blocks.
     """
 
     def __init__(
@@ -209,6 +227,12 @@ class SequenceModel(SeededModel):
             is_old = tf.gather(self._first_place(film), asked[:, 0]) <= place  # already in the window: no candidate
             every = tf.reduce_logsumexp(tf.where(is_old, -NEVER, scores), axis=1)
             losses = every - head.scores_of(states, vectors, answer)
+        elif self.loss_name == "sampled":
+            drawn = tf.cast(self.draws.uniform(self.drawn_place, [NEGATIVES]) * head.num_movies, tf.int32)
+            wrong = states @ tf.transpose(tf.gather(vectors, drawn)) + tf.gather(head.movie_bias, drawn)
+            wrong = tf.where(answer[:, None] == drawn, -NEVER, wrong)
+            right = head.scores_of(states, vectors, answer)
+            losses = tf.reduce_logsumexp(tf.concat([right[:, None], wrong], axis=1), axis=1) - right
         else:
             other = tf.cast(self.draws.uniform(self.drawn_place, tf.shape(answer)) * head.num_movies, tf.int32)
             right, wrong = head.scores_of(states, vectors, answer), head.scores_of(states, vectors, other)

@@ -122,8 +122,8 @@ class SeededModel(tfrs.Model):
     """
 
     __reduce__ = __copy__ = __deepcopy__ = not_pickled(
-        "Pickle what `fit_hybrid` returned; or write it with model.save(folder) and open it in the other process with "
-        "movierec.load_model(folder). A sequence model is fitted again: the same seed gives the same one."
+        "Pickle what `fit_hybrid` or `fit_sequence` returned; or write it with model.save(folder) and open it in the "
+        "other process with movierec.load_model(folder)."
     )
 
     def __init__(self, seed: int = 0):

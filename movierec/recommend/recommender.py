@@ -1,6 +1,6 @@
-"""A trained model, and what it is asked: stars, lists, films like a film, reasons.
+"""A trained model, and what it is asked: stars, lists, films like a film, reasons; and several models as one.
 
-Taught in notebooks/06_training and 07_recommendations.
+Taught in notebooks/06_training, 07_recommendations and 08_evaluation.
 """
 
 import numpy as np
@@ -192,6 +192,35 @@ class Hybrid:
 
     def _length(self, k) -> int:
         return whole_number(k, "k", self.indices.num_movies, "the movies")
+
+
+class Ensemble(Hybrid):
+    """The mean stars and scores of hybrids that differ in their seed: what one learned by chance cancels out."""
+
+    members: list[Hybrid] = ()  # an attribute here
+
+    def __init__(self, members: list[Hybrid]):
+        if not members:
+            raise ValueError("an Ensemble needs at least one member; fit_ensemble(split, seeds=(0, 1, 2)) makes three.")
+        first = members[0]
+        for ids in ("user_ids", "movie_ids"):
+            if not all(np.array_equal(getattr(m.indices, ids), getattr(first.indices, ids)) for m in members):
+                raise ValueError("all members must be fitted on the same users and movies; fit_ensemble takes care.")
+        super().__init__(first.model, first.indices, first.movies, first.weeks, first.bias, first.seen, first.scale)
+        self.members = list(members)
+        self.best_epochs = first.best_epochs
+        self.fit_seconds = sum(member.fit_seconds or 0 for member in members)
+
+    def __repr__(self) -> str:
+        return f"Ensemble of {len(self.members)}: {self.members[0]!r}"
+
+    def predict(self, ratings: pd.DataFrame) -> np.ndarray:
+        """Return the mean of the members' stars; see `Hybrid.predict`."""
+        return np.mean([member.predict(ratings) for member in self.members], axis=0)
+
+    def score(self, user_index: np.ndarray) -> np.ndarray:
+        """Return the mean of the members' scores; see `Hybrid.score`."""
+        return np.mean([member.score(user_index) for member in self.members], axis=0)
 
 
 def _table(columns: dict, user_id) -> pd.DataFrame:

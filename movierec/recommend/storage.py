@@ -25,7 +25,7 @@ from movierec.data import Features, Indices, Weeks, is_text
 from movierec.files import check_finite, flush_all, sha256_of_arrays, storage_error, unfinished
 from movierec.keras2 import tf
 from movierec.models import HEADS, History, HybridModel, Settings
-from movierec.recommend.versions import ARRAYS, publish, read_saved
+from movierec.recommend.versions import ARRAYS, publish
 from movierec.scale import Scale
 
 LINEAR = "linear_{}/.ATTRIBUTES/VARIABLE_VALUE"  # where a SavedModel keeps the B of each member of the `Pipeline`
@@ -49,11 +49,17 @@ def save_members(folder, members: list, pipeline) -> None:
         ValueError: A weight is NaN or infinite.
         OSError: The disk is full, or the folder cannot be written.
     """
-    folder = Path(folder)
     arrays, descriptions = [_arrays(member) for member in members], [_description(member) for member in members]
     variables = [variable.numpy() for variable in getattr(pipeline, "variables", ())]
     for columns, description in zip(arrays, descriptions, strict=True):
         _check_finite(columns, variables, description, NOT_SAVED)
+    others = {"other_members": descriptions[1:]} if len(members) > 1 else {}
+    write_version(folder, arrays, descriptions[0] | others, pipeline, variables)
+
+
+def write_version(folder, arrays: list[dict], description: dict, pipeline=None, variables=()) -> None:
+    """Write the arrays of each member, and what the manifest says of them, as a new version; see `save_members`."""
+    folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with unfinished(folder) as part:
@@ -64,16 +70,10 @@ def save_members(folder, members: list, pipeline) -> None:
             for number, columns in enumerate(arrays):
                 np.savez_compressed(_arrays_file(place, number), **columns)
             flush_all(place)
-            others = {"other_members": descriptions[1:]} if len(members) > 1 else {}
-            publish(folder, part, descriptions[0] | others)
+            publish(folder, part, description)
     except (OSError, tf.errors.OpError) as error:
         num_bytes = sum(array.nbytes for columns in arrays for array in [*columns.values(), *variables])
         raise storage_error(error, folder, num_bytes, f"{NOT_SAVED} Make room, or name another folder.") from error
-
-
-def load_members(folder) -> list[tuple[tuple, dict]]:
-    """Return the parts of each member, as `Hybrid` takes them, and its `TRAINED` attributes; raise as `checked`."""
-    return read_saved(folder, _read_members)
 
 
 def packed(model) -> bytes:
@@ -88,7 +88,7 @@ def packed(model) -> bytes:
 
 def unpacked(content: bytes):
     """Return the model of `packed` bytes, with the same predictions and lists."""
-    from movierec.recommend.ensemble import load_model
+    from movierec.recommend.sequence import load_model
 
     with tempfile.TemporaryDirectory() as folder:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -96,7 +96,8 @@ def unpacked(content: bytes):
         return load_model(folder)
 
 
-def _read_members(manifest: dict, place: Path) -> list[tuple[tuple, dict]]:
+def read_members(manifest: dict, place: Path) -> list[tuple[tuple, dict]]:
+    """Return the parts of each member, as `Hybrid` takes them, and its `TRAINED` attributes; ValueError if unusable."""
     try:
         found = []
         for number, description in enumerate([manifest, *manifest.get("other_members", [])]):

@@ -12,7 +12,7 @@ from movierec.data import say
 from movierec.files import flush_to_disk, is_sealed, locked, read_json, sealed, sha256_of_file, write_to_disk
 from movierec.keras2 import tf
 
-FORMAT = "movierec-hybrid-4"
+FORMAT, SEQUENCE = "movierec-hybrid-4", "movierec-sequence-1"
 MANIFEST, ARRAYS = "manifest.json", "assets.extra/arrays.npz"
 ATTEMPTS = 10  # to read a model that others save meanwhile
 
@@ -20,7 +20,8 @@ ATTEMPTS = 10  # to read a model that others save meanwhile
 def publish(folder: Path, part: Path, description: dict) -> None:
     """Move the files in `part`/version into the folder, let the manifest name them, and remove older versions.
 
-    The manifest holds `description`, too. Of several processes, one after the other does so.
+    The manifest holds `description`, too, which may name another format. Of several processes, one after the other
+    does so.
     """
     with locked(folder):
         older = [path for path in folder.iterdir() if path.name.isdecimal()]
@@ -43,7 +44,7 @@ def publish(folder: Path, part: Path, description: dict) -> None:
                 shutil.rmtree(path, ignore_errors=True)
 
 
-def read_saved(folder, read: Callable[[dict, Path], object]):
+def read_saved(folder, read: Callable[[dict, Path], object], formats: tuple[str, ...] = (FORMAT,)):
     """Return what `read` makes of the manifest and the folder of its version; raise as `checked`.
 
     If a save has replaced the version meanwhile, the new one is read.
@@ -51,11 +52,11 @@ def read_saved(folder, read: Callable[[dict, Path], object]):
     for _ in range(ATTEMPTS):
         before = _stamp(folder)
         try:
-            return read(*checked(folder))
+            return read(*checked(folder, formats))
         except (OSError, ValueError):
             if _stamp(folder) == before:
                 raise
-    return read(*checked(folder))
+    return read(*checked(folder, formats))
 
 
 def _stamp(folder) -> tuple | None:
@@ -67,7 +68,7 @@ def _stamp(folder) -> tuple | None:
     return found.st_ino, found.st_mtime_ns, found.st_size
 
 
-def checked(folder) -> tuple[dict, Path]:
+def checked(folder, formats: tuple[str, ...] = (FORMAT,)) -> tuple[dict, Path]:
     """Return the manifest and the folder of the version that it names, once each file has the checksum written there.
 
     Raises:
@@ -84,11 +85,11 @@ def checked(folder) -> tuple[dict, Path]:
         manifest = read_json(folder / MANIFEST)
     except ValueError as error:
         raise ValueError(f"{error}. Save the model again.") from error
-    if (found := manifest.get("format")) != FORMAT:
-        raise ValueError(
-            f"{folder} must have the format {FORMAT}, found {found!r}. Save it again with this version of movierec, or "
-            "load it with the version that saved it."
-        )
+    if (found := manifest.get("format")) not in formats:
+        again = "Save it again with this version of movierec, or load it with the version that saved it."
+        sequence = "It holds what fit_sequence returned, which movierec.load_model(folder) reads."
+        advice = sequence if found == SEQUENCE else again
+        raise ValueError(f"{folder} must have the format {' or '.join(formats)}, found {found!r}. {advice}")
     version, files, versions = (manifest.get(name) for name in ("version", "files", "versions"))
     is_number = type(version) is int and 0 < version < 10**9
     if not is_number or not isinstance(files, dict) or not isinstance(versions, dict):

@@ -15,7 +15,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "fit": ["fit_ensemble", "fit_hybrid"],
         "optimizers": ["LazyAdam", "OPTIMIZERS"],
         "recipes": ["MOST_PASSES", "stars_recipe"],
-        "sequence": ["SequenceRecommender", "fit_sequence"],
+        "sequence": ["fit_sequence"],
         "workers": ["WorkerLost", "free_ports"],
     },
 )

@@ -1,20 +1,46 @@
 # %% [markdown]
 # # 10 · Exercises: self-attention
 #
-# Write your answer where you find `...`; the cell after it says whether it is right, and if not, why perhaps. Run from top to bottom first:
+# Write your answer where you find `...`. The cell after it says whether it is right, and if not, why perhaps. Run from top to bottom first:
 # nothing is attempted yet, and nothing breaks. Back to [10](../10_self_attention.ipynb); the [solutions](../solutions/10_self_attention.ipynb).
 
 # %%
 import numpy as np
 
 import movierec
-from movierec import evaluation
-from movierec.baselines import MarkovChain
+from movierec.baselines import Ease
 from movierec.data import make_indices
+from movierec.evaluation import evaluate_ranking
+from movierec.keras2 import tf
+from movierec.models.attention import AttentionBlock
+from movierec.models.layers import Draws
 from movierec.play import Quiz, attempt, check
+from movierec.recommend import history_of
 
 data = movierec.load("ml-100k")
 split = movierec.split_leave_last(data.ratings)
+indices = make_indices(split.train, data.movies)
+history = history_of(split.train, indices)  # user by user, from the oldest film to the newest
+
+
+def ndcg(scorer, split=split, indices=indices):
+    """Return NDCG@10 on validation, where every film that comes next counts."""
+    return evaluate_ranking(scorer, split, indices, "validation", liked_from=0)["ndcg@10"].mean()
+
+
+# %% [markdown]
+# Two exercises train small models: 300 users, one or two blocks, a few epochs. `train(...)` takes the settings of `movierec.fit_sequence`.
+
+# %%
+some = data.ratings[data.ratings["user_id"] <= 300]
+small = movierec.split_leave_last(some)
+
+
+def train(**settings):
+    """Fit a small sequence model, always from the same seed."""
+    standard = {"dim": 16, "blocks": 1, "length": 20, "epochs": 4, "learning_rate": 0.01}
+    return movierec.fit_sequence(small, seed=0, **standard | settings)
+
 
 # %% [markdown]
 # ## Three questions first
@@ -31,8 +57,8 @@ quiz
 # %% [markdown]
 # ## 1 · Recall
 #
-# A place asks with the query (1, 2). The three places it may look at have the keys (2, 0), (0, 1), (1, 1). With dim 2, what are the three logits,
-# before the softmax? A list.
+# A place asks with the query (1, 2). The three places it may look at have the keys (2, 0), (0, 1), (1, 1). With dim 2, what are the three
+# logits, before the softmax? A list.
 #
 # <details><summary>Hint</summary>Query times key, divided by √dim.</details>
 
@@ -40,135 +66,67 @@ quiz
 logits = (np.array([[2, 0], [0, 1], [1, 1]]) @ [1, 2] / np.sqrt(2)).tolist()  # SOLUTION
 
 # %%
-products = np.array([2.0, 2.0, 3.0])
-check(
-    "1",
-    logits,
-    (products / np.sqrt(2)).tolist(),
-    mistakes=[
-        (products.tolist(), "Those are the products; divide by √dim."),
-        ((products / 2).tolist(), "You divided by dim, not by its root."),
-        ((np.exp(products / np.sqrt(2)) / np.exp(products / np.sqrt(2)).sum()).tolist(), "That is after the softmax."),
-    ],
-)
+products = np.array([[2.0, 0], [0, 1], [1, 1]]) @ np.array([1.0, 2])
+softmax = np.exp(products / 2**0.5) / np.exp(products / 2**0.5).sum()
+why = [(products.tolist(), "Those are the products; divide by √dim."), (softmax.tolist(), "That is after the softmax.")]
+why.append(((products / 2).tolist(), "You divided by dim, not by its root."))
+check("1", logits, (products / 2**0.5).tolist(), mistakes=why)
 
 # %% [markdown]
-# ## 2 · Recall
+# ## 2 · Change
 #
-# A window has 5 films, with no empty place, and one more came after the newest of them. How many of the 25 attention weights may be other than 0, and how many questions does the
-# window ask? A tuple.
+# The notebook lets EASE read the newest $n$ films. Let older films *fade* instead: a film with age $a$ (0 is the newest) counts $f^a$. Write
+# `fading(f)`: it returns a scorer. Then choose $f$ on validation among 1, 0.98, 0.95, 0.9 and 0.8; `best_fade` is your answer.
 #
-# <details><summary>Hint</summary>Place 0 looks at itself, place 1 at two, …; and each place asks for its next film.</details>
+# <details><summary>Hint</summary>Fill a matrix [users, movies] with <code>f ** history.age</code>, and multiply its rows with <code>ease.weights</code>.</details>
 
 # %%
-counted = (15, 5)  # SOLUTION
+ease = Ease(split.train, indices)
+fading, best_fade = ..., ...
 
-# %%
-check(
-    "2",
-    counted,
-    (15, 5),
-    mistakes=[
-        ((25, 5), "Places do not look into their future."),
-        ((10, 5), "Each place may look at itself, too."),
-        ((15, 1), "Every place asks, not the newest alone."),
-        ((15, 4), "What came after the newest film is asked for, too."),
-    ],
-)
 
-# %% [markdown]
-# ## 3 · Change
-#
-# `MarkovChain(..., damping=d)`: choose $d$ on **validation** among 0, 10, 100, 1000 and 10000, by NDCG@10 of all films that come next. Your answer is the best $d$.
-#
-# <details><summary>Hint</summary><code>evaluation.evaluate_ranking(chain, split, indices, part="validation", liked_from=0)["ndcg@10"].mean()</code>, in a loop.</details>
-
-# %%
-indices = make_indices(split.train, data.movies)
-best_damping = ...
 # BEGIN SOLUTION
-quality = {}
-for damping in (0, 10, 100, 1000, 10_000):
-    chain = MarkovChain(split.train, indices, damping=damping)
-    ranked = evaluation.evaluate_ranking(chain, split, indices, part="validation", liked_from=0)
-    quality[damping] = ranked["ndcg@10"].mean()
-best_damping = max(quality, key=quality.get)
+def fading(f):
+    """EASE that reads each film with the weight f to the power of its age."""
+    rows = np.zeros((indices.num_users, indices.num_movies), np.float32)
+    rows[history.user_index, history.movie_index] = f**history.age
+    return lambda users: rows[users] @ ease.weights
+
+
+values = {f: ndcg(fading(f)) for f in (1, 0.98, 0.95, 0.9, 0.8)}
+best_fade = max(values, key=values.get)
 # END SOLUTION
 
 
 # %%
-def chosen(part, liked_from=0):
-    """The damping that is best on a part."""
-    values = {}
-    for damping in (0, 10, 100, 1000, 10_000):
-        chain = MarkovChain(split.train, indices, damping=damping)
-        ranked = evaluation.evaluate_ranking(chain, split, indices, part=part, liked_from=liked_from)
-        values[damping] = ranked["ndcg@10"].mean()
-    return max(values, key=values.get)
+def judge_fading(make, best):
+    """Say whether the scorer weighs by age, and whether the best one was chosen."""
+    user = np.array([7])
+    own = history.user_index == 7
+    row = np.zeros(indices.num_movies)
+    row[history.movie_index[own]] = 0.9 ** np.arange(own.sum())[::-1]
+    if not np.allclose(make(0.9)(user)[0], row @ ease.weights, atol=1e-4):
+        reverse = np.zeros(indices.num_movies)
+        reverse[history.movie_index[own]] = 0.9 ** np.arange(own.sum())
+        swapped = np.allclose(make(0.9)(user)[0], reverse @ ease.weights, atol=1e-4)
+        return "the oldest film counts most; age 0 is the newest" if swapped else "the films are not weighed by f to the age"
+    found = {f: ndcg(make(f)) for f in (1, 0.98, 0.95, 0.9, 0.8)}
+    return "chosen well" if best == max(found, key=found.get) else "another f is better on validation"
 
 
-check(
-    "3",
-    best_damping,
-    chosen("validation"),
-    mistakes=[
-        (chosen("test"), "That is the best on test: it was not to be looked at."),
-        (chosen("validation", 4), "That counts only films of four stars and more; here all that come next count."),
-    ],
-)
+check("2", attempt(... if fading is ... else judge_fading, fading, best_fade), "chosen well")
 
 # %% [markdown]
-# ## 4 · Change
+# ## 3 · Find the bug
 #
-# Somebody claims that the newest film is enough. Let the chain read the film *before* the newest one instead: by how much does its NDCG@10 on validation fall? A number, above 0 if it
-# falls.
-#
-# <details><summary>Hint</summary>A chain has <code>newest</code>, the film that it reads of each user. <code>split.train</code> without each user's newest row gives another one.</details>
-
-# %%
-fall = ...
-# BEGIN SOLUTION
-chain = MarkovChain(split.train, indices)
-ordered = split.train.sort_values(["user_id", "timestamp"], kind="stable")
-without_newest = ordered[ordered["user_id"].duplicated(keep="last")]
-earlier = MarkovChain(split.train, indices)
-earlier.newest = MarkovChain(without_newest, indices).newest
-values = [
-    evaluation.evaluate_ranking(one, split, indices, part="validation", liked_from=0)["ndcg@10"].mean()
-    for one in (chain, earlier)
-]
-fall = values[0] - values[1]
-# END SOLUTION
-
-# %%
-rows = split.train.sort_values(["user_id", "timestamp"], kind="stable")
-before = rows[rows["user_id"].duplicated(keep="last")].groupby("user_id").tail(1)
-one, other = MarkovChain(split.train, indices), MarkovChain(split.train, indices)
-other.newest = other.newest.copy()
-other.newest[indices.user_index(before["user_id"])] = indices.movie_index(before["movie_id"])
-mean = [
-    evaluation.evaluate_ranking(chain, split, indices, part="validation", liked_from=0)["ndcg@10"].mean()
-    for chain in (one, other)
-]
-check(
-    "4",
-    fall,
-    mean[0] - mean[1],
-    mistakes=[(mean[1] - mean[0], "The other way round."), (mean[1], "That is what is left, not the fall.")],
-    tolerance=1e-4,
-)
-
-# %% [markdown]
-# ## 5 · Find the bug
-#
-# This attention has a wonderful train loss and useless lists. Mend it.
+# This attention has a wonderful train loss and useless lists. Repair it.
 #
 # <details><summary>Hint</summary>What does <code>np.tril</code> keep, and what must not be seen? Print <code>may_look</code> for three places.</details>
 
 
 # %%
 def causal_attention(query, key, value):
-    """Output [places, dim]; no place looks into its future."""
+    """Return [places, dim]; no place looks into its future."""
     match = query @ key.T / np.sqrt(query.shape[1])
     may_look = np.triu(np.ones_like(match, dtype=bool))
     # BEGIN SOLUTION
@@ -179,63 +137,130 @@ def causal_attention(query, key, value):
 
 
 # %%
-rng = np.random.default_rng(0)
-q, k, v = rng.normal(size=(3, 4, 2))
-look = np.exp(q @ k.T / np.sqrt(2))
+def judge_mask(attention):
+    """Change a film of the future, then one of the past, and see which outputs move."""
+    q, k, v = np.random.default_rng(0).normal(size=(3, 4, 2))
+    before = attention(q, k, v)
+    v_later, v_earlier = v.copy(), v.copy()
+    v_later[2] += 1
+    v_earlier[0] += 1
+    if np.allclose(before, attention(q, k, v_later)):
+        return "no place sees film 2 at all"
+    if not np.allclose(before[:2], attention(q, k, v_later)[:2]):
+        return "a place still sees its future"
+    return "causal" if not np.allclose(before[1:], attention(q, k, v_earlier)[1:]) else "the past is hidden"
 
 
-def averaged(may_look):
-    """The mean of the values with these places allowed."""
-    weights = look * may_look
-    return weights / weights.sum(axis=1, keepdims=True) @ v
-
-
-square = np.ones((4, 4))
-yours = attempt(causal_attention, q, k, v)
-unmended = not isinstance(yours, Exception) and np.allclose(yours, averaged(np.triu(square)))
-check(
-    "5",
-    ... if unmended else yours,
-    averaged(np.tril(square)),
-    mistakes=[
-        (averaged(square), "Now every place sees everything."),
-    ],
-)
+mended = attempt(judge_mask, causal_attention)
+check("3", ... if mended == "a place still sees its future" else mended, "causal")
 
 # %% [markdown]
-# ## 6 · Extend
+# ## 4 · Change
 #
-# The chain of the notebook knows one film. Write `two_films(chain, users)`: the mean of the chain's rows for the newest film and the one before, for those users that `previous` names; the newest
-# weighs 2, the one before 1. It must be a scorer: rows of `users`, a column for each film.
+# Does a model *without* tables of places and gaps know the order? Train one with `blocks=1` and one with `blocks=2`. Let each read its windows
+# with all films but the newest in reverse order, and look at the scores. `sees_order` is your answer: for each number of blocks, do the
+# scores change by more than .001?
 #
-# <details><summary>Hint</summary><code>chain.chance[chain.newest[users]]</code> are the rows of the newest; <code>chain.chance[previous[users]]</code> those of the film before.</details>
+# <details><summary>Hint</summary><code>model.score_next(film, gap)</code> takes windows; take users with a full window, and
+# <code>np.concatenate([film[:, -2::-1], film[:, -1:]], axis=1)</code>.</details>
 
 # %%
-previous = one.newest.copy()
-previous[indices.user_index(before["user_id"])] = indices.movie_index(before["movie_id"])
-two_films = ...
+sees_order = ...
+# BEGIN SOLUTION
+sees_order = {}
+for blocks in (1, 2):
+    model = train(blocks=blocks, has_places=False, has_gaps=False)
+    full = (model.film < model.indices.num_movies).all(axis=1)
+    film, gap = model.film[full], model.gap[full]
+    reverse = np.concatenate([film[:, -2::-1], film[:, -1:]], axis=1)
+    change = np.abs(model.score_next(film, gap) - model.score_next(reverse, gap)).max()
+    sees_order[blocks] = bool(change > 0.001)
+# END SOLUTION
+
+
+# %%
+def judge_order(answer):
+    """Train both again, and compare."""
+    for blocks in (1, 2):
+        model = train(blocks=blocks, has_places=False, has_gaps=False)
+        full = (model.film < model.indices.num_movies).all(axis=1)
+        turned = model.film[full].copy()
+        turned[:, :-1] = turned[:, :-1][:, ::-1]
+        change = np.abs(model.score(np.flatnonzero(full)) - model.score_next(turned, model.gap[full])).max()
+        if answer[blocks] != (change > 0.001):
+            return f"with {blocks} block(s) the scores change by {change:.4f}"
+    return "measured"
+
+
+check("4", attempt(... if sees_order is ... else judge_order, sees_order), "measured")
+
+# %% [markdown]
+# ## 5 · Extend
+#
+# Write `GatedBlock(AttentionBlock)`, the block of eSASRec: before something is added to x, it is multiplied by a gate. The gates are two
+# `Dense` layers with a sigmoid, `self.gates`; each reads the x that its result is added to. The class has all layers already (`gated=True`):
+# write `call(self, x, is_film, training=False)`, without dropout.
+#
+# <details><summary>Hint</summary><code>mixed = self.attention(self.norms[0](x), is_film)</code>, then <code>self.gates[0](x) * mixed</code>; and the
+# same with <code>self.narrow(self.wide(...))</code>.</details>
+
+# %%
+GatedBlock = ...
 
 
 # BEGIN SOLUTION
-def two_films(chain, users):
-    """(2 · newest + 1 · the one before) / 3."""
-    return (2 * chain.chance[chain.newest[users]] + chain.chance[previous[users]]) / 3
+class GatedBlock(AttentionBlock):
+    """What is added is scaled by a gate."""
+
+    def call(self, x, is_film, training=False):
+        mixed = self.attention(self.norms[0](x), is_film)
+        x = x + self.gates[0](x) * mixed
+        hidden = self.narrow(self.wide(self.norms[1](x)))
+        return x + self.gates[1](x) * hidden
 
 
 # END SOLUTION
 
 
 # %%
-users = np.array([3, 0, 7])
-newest, earlier_rows = one.chance[one.newest[users]], one.chance[previous[users]]
-check(
-    "6",
-    attempt(two_films, one, users),
-    (2 * newest + earlier_rows) / 3,
-    mistakes=[
-        ((newest + earlier_rows) / 2, "The newest weighs twice as much."),
-        (2 * newest + earlier_rows, "Right but for the sum of the weights; a mean divides by 3."),
-        ((newest + 2 * earlier_rows) / 3, "You weighed the older film more."),
-    ],
-    tolerance=1e-5,
-)
+def judge_gates(block_class):
+    """Shut and open the gates."""
+    block = block_class(8, 0.0, Draws(), gated=True)
+    x, is_film = tf.random.stateless_normal([2, 5, 8], [0, 1]), tf.ones([2, 5], tf.bool)
+    expected = AttentionBlock(8, 0.0, Draws(), gated=True)
+    expected(x, is_film), block(x, is_film)  # builds both
+    expected.set_weights(block.get_weights())
+    if np.allclose(block(x, is_film), expected(x, is_film), atol=1e-5):
+        return "gated"
+    for gate in block.gates:
+        gate.bias.assign(tf.fill([8], -50.0))
+    passes = np.allclose(block(x, is_film), x, atol=1e-4)
+    return "the gates read something else than x" if passes else "with both gates shut, x does not pass unchanged"
+
+
+check("5", attempt(... if GatedBlock is ... else judge_gates, GatedBlock), "gated")
+
+# %% [markdown]
+# ## 6 · Change
+#
+# Which loss is best for 300 users? Train one model with each of `loss="softmax"`, `"sampled"` and `"bce"`, all else equal, and compare
+# `model.history["validation_ndcg@10"].max()`. `best_loss` is your answer. Would you trust it for other data?
+#
+# <details><summary>Hint</summary>A loop over three names; <code>train(loss=name)</code>.</details>
+
+# %%
+best_loss = ...
+# BEGIN SOLUTION
+quality = {name: train(loss=name).history["validation_ndcg@10"].max() for name in ("softmax", "sampled", "bce")}
+best_loss = max(quality, key=quality.get)
+# END SOLUTION
+
+
+# %%
+def judge_losses(answer):
+    """Train all three again."""
+    found = {name: train(loss=name).history["validation_ndcg@10"].max() for name in ("softmax", "sampled", "bce")}
+    return "best on validation" if answer == max(found, key=found.get) else f"{answer} is not the best of the three"
+
+
+check("6", attempt(... if best_loss is ... else judge_losses, best_loss), "best on validation")

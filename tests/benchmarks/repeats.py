@@ -1,10 +1,10 @@
 """The long experiments of notebooks 07 to 12: every seed and variant, recorded user by user.
 
-    python tests/benchmarks/repeats.py [ladder] [hybrid] [folds] [stratified] [newcomers] [sequences] [people] [films]
-                                       [optimizers]
+    python tests/benchmarks/repeats.py [ladder] [hybrid] [folds] [stratified] [newcomers] [people] [films] [optimizers]
 
-`make repeats` runs all, about 20 CPU minutes. A notebook reads its table, compares models user by user, and trains one
-of the rows again. Tables have one row a user and fit (`long`), or one column a fit (`wide`); values have six digits.
+`make repeats` runs all, and sequences.py, about 25 CPU minutes. A notebook reads its table, compares models user by
+user, and trains one of the rows again. Tables have one row a user and fit (`long`), or one column a fit (`wide`);
+values have six digits.
 With MOVIEREC_DATASET=ml-1m they are of that data set, are written beside its results, and are not kept.
 """
 
@@ -14,8 +14,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
-from ablation import shuffled
 from people_and_films import SEEDS, film_users, people_users
+from sequences import wide
 from tables import write
 
 import movierec
@@ -28,18 +28,11 @@ from movierec.recommend import Ensemble
 from movierec.training import OPTIMIZERS
 
 LADDER = ["ndcg@10", "recall@10", "map@10", "novelty@10", "diversity@10", "miscalibration@10"]
-SEQUENCE_EPOCHS, HYBRID_EPOCHS = 24, 26  # at most, of attention; and the mean of the hybrid's best on validation
 
 
 def long(tables: dict) -> pd.DataFrame:
     """Return one row a fit and user: model, seed, user_id, and the columns of {(model, seed): one row a user}."""
     return pd.concat(tables, names=["model", "seed"]).reset_index()
-
-
-def wide(columns: dict) -> pd.DataFrame:
-    """Return one row a user: user_id, and "<model> <seed>" for each of {(model, seed): values by user}."""
-    named = {f"{model} {seed}": values for (model, seed), values in columns.items()}
-    return pd.DataFrame(named).rename_axis("user_id").reset_index()
 
 
 def ladder(data) -> dict[str, pd.DataFrame]:
@@ -88,11 +81,6 @@ def folds(data) -> dict[str, pd.DataFrame]:
     return {"fold_users": long(tables)}
 
 
-def standardised(scores: np.ndarray) -> np.ndarray:
-    """Return the scores with mean 0 and standard deviation 1 in each row."""
-    return (scores - scores.mean(axis=1, keepdims=True)) / scores.std(axis=1, keepdims=True)
-
-
 def stratified(data) -> dict[str, pd.DataFrame]:
     """Measure the lists of notebook 06's hybrid on Microsoft's split, where every test rating is relevant."""
     split = movierec.split_stratified(data.ratings)
@@ -133,41 +121,6 @@ def newcomers(data) -> dict[str, pd.DataFrame]:
     return {"newcomer_users": pd.DataFrame(rows, columns=["model", "known", "user_id", "ndcg@10"])}
 
 
-def sequences(data) -> dict[str, pd.DataFrame]:
-    """Measure everything that notebook 10 trains: NDCG@10 of each user's last film; and the epochs of both losses."""
-    split = movierec.split_leave_last(data.ratings)
-    known = pd.concat([split.train, split.validation])
-    last = movierec.Split(known, None, split.test, split.in_time)
-    found, epochs = {}, {}
-
-    def measure(name, seed, score, indices):
-        found[name, seed] = evaluation.evaluate_ranking(score, last, indices, liked_from=0)["ndcg@10"]
-
-    for seed in SEEDS:
-        for name, loss in (("attention", "softmax"), ("attention, one negative", "bce")):
-            if loss == "bce" and seed:
-                continue
-            model = movierec.fit_sequence(split, data.movies, loss=loss, seed=seed, epochs=SEQUENCE_EPOCHS)
-            epochs[name, seed] = model.history
-            reader = model.reading(known)
-            measure(name, seed, reader.score, model.indices)
-            if loss == "bce":
-                continue
-            settings = {"heads": ("ranking",), "ranking_epochs": HYBRID_EPOCHS}
-            other = movierec.fit_hybrid(last, data.movies, data.users, seed=seed, **settings)
-            measure("hybrid", seed, other.score, other.indices)
-
-            def both(users, hybrid=other, reader=reader):
-                return standardised(hybrid.score(users)) + standardised(reader.score(users))
-
-            measure("attention + hybrid", seed, both, model.indices)
-            for how in ("within a second", "all"):
-                mixed = shuffled(known, how, seed)
-                measure(how, seed, model.reading(mixed).score, model.indices)
-    by_epoch = pd.concat(epochs, names=["model", "seed"]).droplevel(-1).reset_index()
-    return {"sequence_users": wide(found), "sequence_epochs": by_epoch}
-
-
 def people(data) -> dict[str, pd.DataFrame]:
     """Measure both heads of notebook 09 with and without what is known of people."""
     return {"people_users": wide(people_users(data))}
@@ -191,7 +144,7 @@ def optimizers(data) -> dict[str, pd.DataFrame]:
 
 
 EXPERIMENTS: dict[str, Callable] = {
-    one.__name__: one for one in (ladder, hybrid, folds, stratified, newcomers, sequences, people, films, optimizers)
+    one.__name__: one for one in (ladder, hybrid, folds, stratified, newcomers, people, films, optimizers)
 }
 
 

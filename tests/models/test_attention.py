@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from movierec.keras2 import tf
-from movierec.models.attention import AttentionEncoder, CausalSelfAttention, SequenceModel
+from movierec.models.attention import (
+    NEGATIVES,
+    AttentionBlock,
+    AttentionEncoder,
+    CausalSelfAttention,
+    SequenceModel,
+    log_popularity,
+)
 from movierec.models.layers import Draws
 
 LENGTH, DIM, FILMS = 4, 6, 5
@@ -89,7 +96,22 @@ def test_the_score_is_a_dot_product_and_a_bias_and_begins_as_popularity(model):
     np.testing.assert_allclose(head(film, gap), state @ y.T + head.movie_bias.numpy(), atol=1e-4)
     np.testing.assert_allclose(head.scores_of(state, y, films(3)[0][None]), head(film, gap)[:, 3], atol=1e-4)
     fresh = SequenceModel(np.array([3, 1, 4, 1, 5]), some(FILMS, 0), "softmax", DIM, 0.0, 0.0, length=LENGTH, blocks=1)
-    np.testing.assert_allclose(fresh.sequence.movie_bias, np.log1p([3, 1, 4, 1, 5]), atol=1e-6)
+    bias = fresh.sequence.movie_bias.numpy()
+    np.testing.assert_allclose(bias - bias[0], np.log1p([3, 1, 4, 1, 5]) - np.log1p(3), atol=1e-6)
+    np.testing.assert_allclose(np.exp(bias).mean(), 1, atol=1e-6)
+
+
+def test_the_bias_starts_where_the_loss_against_one_is_lowest():
+    """Without a history: targets in proportion to 1 + n, others drawn at random. Every step away from it costs."""
+    n, rng = np.array([3, 1, 4, 1, 5, 90]), np.random.default_rng(0)
+    share = (1 + n) / (1 + n).sum()
+
+    def loss(bias):
+        return share @ np.logaddexp(0, -bias) + np.logaddexp(0, bias).mean()
+
+    start = log_popularity(n)
+    assert all(loss(start) < loss(start + step) for step in rng.normal(0, 0.3, (20, len(n))))
+    assert loss(start) < loss(np.log1p(n)) - 0.5
 
 
 def test_the_softmax_loss_equals_a_loop(model):
@@ -124,3 +146,40 @@ def test_the_loss_against_one_equals_its_equation(model):
     right, wrong = scores[np.arange(4), [1, 2, 3, 4]], scores[np.arange(4), drawn]
     expected = np.mean(np.log1p(np.exp(-right)) + np.log1p(np.exp(wrong)))
     np.testing.assert_allclose(model.compute_loss(batch), expected, rtol=1e-4)
+
+
+def test_the_sampled_softmax_equals_its_equation(model):
+    """−log of the answer's share among itself and the drawn films; the answer is no rival of its own."""
+    head, model.loss_name = model.sequence, "sampled"
+    batch = {"film": films([0, 1, 2, 3]), "gap": films([6, 0, 0, 0]), "next_film": films([1, 2, 3, 4])}
+    drawn = np.int32(model.draws.uniform(model.drawn_place, [NEGATIVES]).numpy() * FILMS)
+    y = head.movie_vectors()
+    scores = head.scores(head.states(batch["film"], batch["gap"], y), y).numpy()[0]
+    losses = []
+    for place, answer in enumerate([1, 2, 3, 4]):
+        wrong = np.exp(scores[place, drawn[drawn != answer]]).sum()
+        losses.append(np.log(np.exp(scores[place, answer]) + wrong) - scores[place, answer])
+    np.testing.assert_allclose(model.compute_loss(batch), np.mean(losses), rtol=1e-4)
+
+
+def test_a_gated_block_scales_what_it_adds():
+    """Shut gates let the input pass; wide open, the block is the plain one; at the start they are half open."""
+    x, is_film = some(2, LENGTH, DIM), tf.ones([2, LENGTH], tf.bool)
+    gated, plain = (AttentionBlock(DIM, 0.0, Draws(), is_gated) for is_gated in (True, False))
+    half, whole = gated(x, is_film), plain(x, is_film)
+    assert np.abs(half - whole).max() > 0.01
+    for gate in gated.gates:
+        gate.kernel.assign(tf.zeros_like(gate.kernel))
+    for bias, expected in ((-50.0, x), (50.0, whole)):
+        for gate in gated.gates:
+            gate.bias.assign(tf.fill(gate.bias.shape, bias))
+        np.testing.assert_allclose(gated(x, is_film), expected, atol=1e-5)
+
+
+def test_two_blocks_know_the_order_by_the_mask_alone():
+    gap, is_film = tf.constant([[0, 1, 2, 3]]), tf.ones([1, LENGTH], tf.bool)
+    encoder = AttentionEncoder(LENGTH, DIM, 2, 0.0, Draws(), has_places=False, has_gaps=False)
+    encoder.set_weights([np.random.default_rng(2).normal(0, 0.5, weight.shape) for weight in encoder.get_weights()])
+    x = some(1, LENGTH, DIM)
+    one, other = (encoder(films, gap, is_film)[0, -1] for films in (x, tf.gather(x, [1, 0, 2, 3], axis=1)))
+    assert np.abs(one - other).max() > 1e-3

@@ -13,7 +13,6 @@ import pytest
 from movierec.keras2 import UsedAfterFork
 from movierec.recommend import Ensemble
 from movierec.serving.served import Served
-from movierec.training import SequenceRecommender
 
 SECONDS = 60
 
@@ -30,12 +29,9 @@ def test_a_copy_of_a_model_answers_as_the_model(copied, fitted, split):
 def test_what_cannot_be_pickled_or_copied_says_what_can(fitted):
     """The network and the graph in a model, and what serves or orders: not an error from deep inside TensorFlow."""
     served = Served.__new__(Served)
-    sequence = SequenceRecommender.__new__(SequenceRecommender)
-    sequence.model = fitted.model
     for thing, advice in (
         (fitted.model, r"movierec.load_model\(folder\)"),
         (fitted.pipeline, r"movierec.load_model\(folder\)"),
-        (sequence, "A sequence model is fitted again: the same seed"),
         (served, r"load_served\(folder\)"),
     ):
         for take in (pickle.dumps, copy.deepcopy):

@@ -163,9 +163,7 @@ CLAIMS = {
             & (recorded("baseline_differences")["difference"].astype(float) < 0)
         ).any()
     ),
-    "which is sure after correction": lambda: (
-        float(recorded("sequence_differences").loc["hybrid", "p_holm"]) < 0.05
-    ),
+    "which is sure after correction": lambda: float(recorded("sequence_differences").loc["hybrid", "p_holm"]) < 0.05,
     "the network loses to the simple rival": lambda: end("hidden_ridge_over_taught", "low") > 0,
     "a negative result": lambda: end("attention_in_hybrid", "high") < 0,
     "No learner beats the order by expected stars": lambda: leads("bandits", "clicks a visit") == ["by expected stars"],

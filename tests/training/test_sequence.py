@@ -1,5 +1,8 @@
 """The recommender of the next film: it learns an order, says the same twice, and refuses what it cannot know."""
 
+import pickle
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +10,8 @@ import pytest
 import movierec
 from movierec.baselines import MarkovChain
 from movierec.evaluation import evaluate_ranking
+from movierec.keras2 import tf
+from movierec.serving.served import load_served
 
 DAY, FILMS = 86_400, 12
 SMALL = dict(length=6, dim=8, blocks=1, dropout=0.0, batch_size=16, learning_rate=0.03, patience=3)
@@ -38,15 +43,105 @@ def hit_rate(scorer, split, indices, part="test"):
 
 
 def test_it_learns_what_a_chain_of_one_film_cannot(rings, walker):
-    """The film before says whose step it is. From one film, two answers are equally good, so half are right.
-
-    Without reading the validation film, the test film is two steps away.
-    """
+    """The film before says whose step it is. From one film, two answers are equally good, so half are right."""
     past = pd.concat([rings.train, rings.validation])
-    assert hit_rate(walker.reading(past), rings, walker.indices) > 0.7
+    assert hit_rate(walker, rings, walker.indices) > 0.7
     assert 0.4 < hit_rate(MarkovChain(past, walker.indices), rings, walker.indices) < 0.6
     assert hit_rate(walker, rings, walker.indices, "validation") > 0.7
-    assert hit_rate(walker, rings, walker.indices) < 0.3
+
+
+def test_it_reads_all_that_comes_before_what_is_asked_for_and_nobody_needs_to_say_so(rings, walker):
+    """Without the validation film, the test film is two steps away; with it, validation would be known."""
+    users = np.arange(60)
+    past = pd.concat([rings.train, rings.validation])
+    np.testing.assert_array_equal(walker.score(users), walker.reading(past).score(users))
+    old = walker.reading(rings.train)
+    assert np.abs(old.score(users) - walker.score(users)).max() > 0.1
+    assert hit_rate(lambda rows: old.score(rows), rings, walker.indices) < 0.3  # a plain function is taken as it is
+    for reader in (walker, old):
+        assert hit_rate(reader, rings, walker.indices) == hit_rate(walker.reading(past), rings, walker.indices) > 0.7
+        assert hit_rate(reader, rings, walker.indices, "validation") > 0.7
+
+
+def test_a_validation_film_that_train_does_not_know_is_not_read(rings):
+    strange = rings.validation.assign(movie_id=rings.validation["movie_id"].where(rings.validation["user_id"] != 3, 99))
+    split = movierec.Split(rings.train, strange, rings.test, "user")
+    model = movierec.fit_sequence(split, epochs=1, **SMALL)
+    assert len(model.looks(3)[0]) == 6 and len(model.past.movie_index) == len(rings.train) + 59
+    assert hit_rate(model, split, model.indices) >= 0
+
+
+def test_its_lists_are_the_best_films_that_are_not_in_the_history(walker, rings):
+    table = walker.recommend([7, 3, 7], k=3)
+    assert list(table) == ["user_id", "rank", "movie_id", "title", "score"]
+    assert table["user_id"].tolist() == [7] * 3 + [3] * 3 + [7] * 3 and table["rank"].tolist() == [1, 2, 3] * 3
+    np.testing.assert_array_equal(table[:3].to_numpy(), table[6:].to_numpy())
+    seen = pd.concat([rings.train, rings.validation]).query("user_id == 7")["movie_id"]
+    scores = pd.Series(walker.score(np.array([7]))[0], walker.indices.movie_ids).drop(seen)
+    assert table["movie_id"][:3].tolist() == scores.nlargest(3).index.tolist()
+    assert table["title"][0] == f"movie {table['movie_id'][0]}"
+    assert len(walker.recommend(7, k=FILMS)) == FILMS - len(seen)
+    with pytest.raises(ValueError, match=r"every user must have ratings in train; 1 of 2 are unknown, e.g. \[77\]"):
+        walker.recommend([3, 77])
+
+
+# ---- on disk
+
+
+@pytest.fixture
+def saved(walker, tmp_path):
+    walker.save(tmp_path / "walker")
+    return tmp_path / "walker"
+
+
+def test_a_loaded_model_gives_the_same_lists_to_the_bit(walker, saved):
+    users = np.arange(60)
+    for again in (movierec.load_model(saved), pickle.loads(pickle.dumps(walker))):
+        np.testing.assert_array_equal(again.score(users), walker.score(users))
+        pd.testing.assert_frame_equal(again.recommend([3, 0]), walker.recommend([3, 0]), check_exact=True)
+        np.testing.assert_array_equal(again.looks(3)[1], walker.looks(3)[1])
+        pd.testing.assert_frame_equal(again.history, walker.history, check_exact=True)
+        assert (again.best_epochs, again.settings) == (walker.best_epochs, walker.settings)
+        assert again.movies["title"].tolist() == walker.movies["title"].tolist()
+
+
+def test_described_movies_and_every_setting_come_back(split, checkerboard, tmp_path):
+    settings = SMALL | {"blocks": 2, "gated": True, "has_gaps": False, "loss": "sampled"}
+    model = movierec.fit_sequence(split, checkerboard.movies, epochs=1, **settings)
+    model.save(tmp_path)
+    again = movierec.load_model(tmp_path)
+    pd.testing.assert_frame_equal(again.recommend([100], 5), model.recommend([100], 5), check_exact=True)
+    pd.testing.assert_frame_equal(again.movies, model.movies)
+    assert again.settings == model.settings and again.settings["gated"]
+
+
+def test_a_folder_that_was_changed_or_is_something_else_is_refused(saved, tmp_path):
+    with pytest.raises(FileNotFoundError, match="must hold manifest.json"):
+        movierec.load_model(tmp_path / "nothing")
+    with pytest.raises(ValueError, match="It holds what fit_sequence returned, which movierec.load_model"):
+        load_served(saved)
+    arrays = saved / "1" / "assets.extra" / "arrays.npz"
+    content = arrays.read_bytes()
+    arrays.write_bytes(content[:-1])
+    with pytest.raises(ValueError, match="arrays.npz was cut short, changed, added or taken away"):
+        movierec.load_model(saved)
+    arrays.write_bytes(content)
+    manifest = saved / "manifest.json"
+    manifest.write_text(manifest.read_text(encoding="utf-8").replace('"blocks": 1', '"blocks": 2'), encoding="utf-8")
+    with pytest.raises(ValueError, match="it was changed after it was written"):
+        movierec.load_model(saved)
+    shutil.rmtree(saved / "1")
+    with pytest.raises(ValueError, match="is not as its manifest says"):
+        movierec.load_model(saved)
+
+
+def test_weights_that_are_no_numbers_are_not_saved(walker, tmp_path):
+    broken = pickle.loads(pickle.dumps(walker))
+    bias = broken.model.sequence.movie_bias
+    bias.assign(tf.fill(bias.shape, np.nan))
+    with pytest.raises(ValueError, match="must be finite.*Nothing was saved"):
+        broken.save(tmp_path / "broken")
+    assert not (tmp_path / "broken").exists()
 
 
 def test_the_best_epoch_is_kept_and_the_same_seed_says_the_same(rings, walker):
@@ -61,6 +156,7 @@ def test_the_best_epoch_is_kept_and_the_same_seed_says_the_same(rings, walker):
 
 
 def test_a_history_can_be_read_whole_or_up_to_a_film(walker, rings):
+    walker = walker.reading(rings.train)
     film, weights = walker.looks(3)
     expected = rings.train[rings.train["user_id"] == 3].sort_values("timestamp")["movie_id"].tolist()
     assert walker.indices.movie_ids[film].tolist() == expected and weights.shape == (1, 6, 6)
@@ -101,7 +197,7 @@ def test_a_history_of_unknown_users_or_films_cannot_be_read(walker, rings, colum
         walker.reading(rings.test.assign(**{column: 1000}))
 
 
-@pytest.mark.parametrize("loss", ["softmax", "bce"])
+@pytest.mark.parametrize("loss", ["softmax", "sampled", "bce"])
 def test_movies_may_be_described_and_films_nobody_rated_have_a_score(split, checkerboard, loss):
     """Without a validation part all epochs are trained."""
     alone = movierec.Split(split.train, None, split.test, split.in_time)
@@ -116,7 +212,7 @@ def test_bad_settings_are_refused(rings):
         with pytest.raises(ValueError, match=f"`{name}` must be above 0, got 0"):
             movierec.fit_sequence(rings, **{name: 0})
     others = {
-        "`loss` must be one of softmax, bce; got 'hinge'": {"loss": "hinge"},
+        "`loss` must be one of softmax, sampled, bce; got 'hinge'": {"loss": "hinge"},
         "`dropout` must be a share": {"dropout": 1.0},
         "`penalty` must be 0 or more": {"penalty": -1},
     }

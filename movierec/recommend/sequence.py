@@ -1,0 +1,214 @@
+"""A trained sequence model, and what it is asked; and models of every kind, loaded from a folder.
+
+Taught in notebooks/10_self_attention and 07_recommendations.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from movierec.baselines import Bias
+from movierec.calls import check_keywords, whole_number
+from movierec.data import UNKNOWN, Indices, features
+from movierec.evaluation.ranking import top_unseen
+from movierec.files import check_finite, sha256_of_arrays
+from movierec.keras2 import tf
+from movierec.models import History, SequenceModel, make_history, newest
+from movierec.recommend.questions import rows_of_users
+from movierec.recommend.recommender import Ensemble, Hybrid
+from movierec.recommend.storage import NOT_SAVED, PAST, UNREADABLE, packed, read_members, unpacked, write_version
+from movierec.recommend.versions import ARRAYS, FORMAT, SEQUENCE, read_saved
+
+USERS_PER_BLOCK = 128  # whose histories are read at once
+TEXTS = {"titles": "title", "genres": "genres"}  # name of an array -> column of `movies`
+
+
+class SequenceRecommender:
+    """A trained `SequenceModel` and the histories of all users; `score` is a scorer, as the hybrid's.
+
+    It reads the newest films that are known of each user, train and validation; `evaluate_ranking` lets it read what
+    comes before the part that is measured. `reading` gives it other histories.
+
+    Attributes:
+        model, indices, settings: The `tfrs.Model`; the order of its users and movies; what `SequenceModel` was given.
+        past, film, gap: The histories; of each the newest `length` films are read, see `newest`.
+        movies: movie_id, title, genres, year, popularity; one row per movie of `indices`.
+        history, best_epochs: One row an epoch, loss and validation NDCG@10; {"sequence": the one that was kept}.
+    """
+
+    def __init__(self, model: SequenceModel, indices: Indices, past: History, settings: dict, movies=None):
+        self.model, self.indices, self.past, self.settings = model, indices, past, settings
+        popularity = np.bincount(past.movie_index, minlength=indices.num_movies)
+        self.movies = features.catalogue(movies, indices, popularity)
+        self.length = settings["length"]
+        self.film, self.gap = newest(past, self.length)
+        self.history, self.best_epochs = None, {}
+
+    def __repr__(self) -> str:
+        return f"SequenceRecommender({self.indices.num_users:,} users, {self.indices.num_movies:,} movies)"
+
+    def __reduce__(self):
+        return unpacked, (packed(self),)
+
+    @check_keywords()
+    def score(self, user_index: np.ndarray) -> np.ndarray:
+        """Score every film as the next one: float32 `[U, num_movies]` for int `[U]`."""
+        rows = rows_of_users(self.indices, user_index)
+        return self.score_next(self.film[rows], self.gap[rows])
+
+    def score_next(self, film: np.ndarray, gap: np.ndarray) -> np.ndarray:
+        """Score every film as the next one after the films of each row, float32 `[U, num_movies]`; see `newest`."""
+        ends = range(USERS_PER_BLOCK, len(film), USERS_PER_BLOCK)
+        blocks = zip(np.split(film, ends), np.split(gap, ends), strict=True)
+        return np.concatenate([self.model.score_next(*map(tf.constant, block)).numpy() for block in blocks])
+
+    @check_keywords()
+    def recommend(self, user_ids, k: int = 10) -> pd.DataFrame:
+        """Return the k films that each user most probably watches next, of those that are not in their history.
+
+        Args:
+            user_ids: One id or a list of ids, as published; all must have ratings in train.
+            k: 1 or more. A user who has seen nearly everything gets fewer rows.
+
+        Returns:
+            DataFrame user_id, rank (from 1), movie_id, title, score; the users in the order given.
+        """
+        ids = np.atleast_1d(user_ids)
+        index, k = self.indices.user_index(ids), whole_number(k, "k", self.indices.num_movies, "the movies")
+        if (index == UNKNOWN).any():
+            found = f"{(index == UNKNOWN).sum()} of {len(ids)} are unknown, e.g. {ids[index == UNKNOWN][:3].tolist()}"
+            raise ValueError(f"every user must have ratings in train; {found}. `indices.user_ids` lists them.")
+        scores = self.score(index)
+        scores[self.past.rated()[index].nonzero()] = -np.inf
+        lists = top_unseen(scores, k)
+        row, place = np.nonzero(lists != UNKNOWN)
+        movie = lists[row, place]
+        films = {"movie_id": self.indices.movie_ids[movie], "title": self.movies["title"].to_numpy()[movie]}
+        columns = {"user_id": self.indices.user_ids[index][row], "rank": place + 1, **films}
+        return pd.DataFrame(columns | {"score": scores[row, movie]})
+
+    def reading(self, ratings: pd.DataFrame) -> "SequenceRecommender":
+        """Return the same model, which reads other histories; it is not trained again.
+
+        Raises:
+            ValueError: if a user or a film of `ratings` is not known from train.
+        """
+        for column, index in (("user_id", self.indices.user_index), ("movie_id", self.indices.movie_index)):
+            unknown = ratings[column][index(ratings[column]) == UNKNOWN].unique()
+            if len(unknown):
+                raise ValueError(
+                    f"every {column} must be known from train; {len(unknown):,} are not, e.g. "
+                    f"{unknown[:3].tolist()}. Leave their rows out, or fit again with them."
+                )
+        past = history_of(ratings, self.indices)
+        other = SequenceRecommender(self.model, self.indices, past, self.settings, self.movies)
+        other.history, other.best_epochs = self.history, self.best_epochs
+        return other
+
+    def read_of(self, user_id: int, films: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Return film and gap, `[1, length]` each, of the first `films` that are read of a user; None: all.
+
+        Raises:
+            ValueError: if the user is not known from train, or has fewer films.
+        """
+        index = int(self.indices.user_index(user_id))
+        if index == UNKNOWN:
+            raise ValueError(f"user_id {user_id} must be known from train; it is not. `indices.user_ids` lists them.")
+        film, gap = self.film[[index]], self.gap[[index]]
+        there = int((film < self.indices.num_movies).sum())
+        films = there if films is None else films
+        if not 1 <= films <= there:
+            raise ValueError(f"`films` must be 1 to {there}, what is read of user_id {user_id}; got {films}.")
+        later = there - films
+        film, gap = np.roll(film, later, axis=1), np.roll(gap, later, axis=1)
+        film[:, : self.length - films] = self.indices.num_movies
+        return film, gap
+
+    def looks(self, user_id: int, films: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Return the films of a user that are read, movie_index `[n]`, and attention weights, float32 `[blocks, n, n]`.
+
+        Row q, column k is the weight of film k where film q predicts the next one. Rows sum to 1; films of the future
+        have no weight. `films`: only the first so many are read.
+        """
+        film, gap = self.read_of(user_id, films)
+        weights = self.model.sequence.attention_weights(tf.constant(film), tf.constant(gap)).numpy()[:, 0]
+        there = film[0] < self.indices.num_movies
+        return film[0][there], weights[:, there][:, :, there]
+
+    def expects(self, user_id: int, films: int | None = None) -> np.ndarray:
+        """Return the probability that each film comes next, float32 `[num_movies]`; 0 for those already read."""
+        film, gap = self.read_of(user_id, films)
+        scores = self.score_next(film, gap)[0]
+        scores[film[0][film[0] < self.indices.num_movies]] = -np.inf
+        chance = np.exp(scores - scores.max())
+        return chance / chance.sum()
+
+    @check_keywords()
+    def save(self, folder) -> None:
+        """Write the model and what it reads to `folder`, made if missing; `load_model(folder)` reads it."""
+        arrays = {"user_ids": self.indices.user_ids, "movie_ids": self.indices.movie_ids}
+        arrays |= {name: self.movies[column].to_numpy(str) for name, column in TEXTS.items()}
+        arrays |= {"years": self.movies["year"].to_numpy(float, na_value=np.nan)}
+        arrays |= {f"past_{name}": getattr(self.past, name) for name in PAST}
+        arrays |= {"movie_features": self.model.sequence.movie_features.numpy()}
+        arrays |= {f"sequence_{n}": weight for n, weight in enumerate(self.model.sequence.get_weights())}
+        _check_finite(arrays, NOT_SAVED)
+        counts = {"users": self.past.num_users, "movies": self.past.num_movies, "ratings": len(self.past.residual)}
+        checksum = {"sha256": sha256_of_arrays(*(getattr(self.past, name) for name in PAST))}
+        description = {"format": SEQUENCE, "seed": self.model.seed, "data": counts | checksum}
+        description |= {"settings": self.settings, "best_epochs": self.best_epochs}
+        history = None if self.history is None else self.history.to_dict("list")
+        write_version(folder, [arrays], description | {"history": history})
+
+
+def history_of(ratings: pd.DataFrame, indices: Indices) -> History:
+    """Return the histories of ratings for a time after all of them."""
+    return make_history(ratings, indices, Bias(ratings, indices), in_order=True)
+
+
+@check_keywords()
+def load_model(folder) -> Hybrid | SequenceRecommender:
+    """Return the `Hybrid`, `Ensemble` or `SequenceRecommender` that `save` wrote, with the same lists.
+
+    Raise as `checked`.
+    """
+    return read_saved(folder, _read, (FORMAT, SEQUENCE))
+
+
+def _read(manifest: dict, place: Path) -> Hybrid | SequenceRecommender:
+    if manifest["format"] == SEQUENCE:
+        return _read_sequence(manifest, place)
+    members = []
+    for parts, attributes in read_members(manifest, place):
+        members.append(Hybrid(*parts))
+        vars(members[-1]).update(attributes)
+    return members[0] if len(members) == 1 else Ensemble(members)
+
+
+def _read_sequence(manifest: dict, place: Path) -> SequenceRecommender:
+    try:
+        with np.load(place / ARRAYS, allow_pickle=False) as file:
+            arrays = dict(file)
+        _check_finite(arrays, f"{place} is refused. Train and save the model again.")
+        indices = Indices(arrays["user_ids"], arrays["movie_ids"])
+        past = History(*(arrays[f"past_{name}"] for name in PAST), indices.num_users, indices.num_movies, True)
+        about = tf.constant(arrays["movie_features"])
+        model = SequenceModel(np.zeros(indices.num_movies), about, seed=manifest["seed"], **manifest["settings"])
+        weights = [arrays[f"sequence_{number}"] for number in range(len(model.sequence.get_weights()))]
+        model.sequence.set_weights(weights)
+        movies = pd.DataFrame({column: arrays[name] for name, column in TEXTS.items()} | {"year": arrays["years"]})
+        recommender = SequenceRecommender(
+            model, indices, past, manifest["settings"], movies.assign(movie_id=indices.movie_ids)
+        )
+        history = manifest["history"]
+        recommender.history = None if history is None else pd.DataFrame(history)
+        recommender.best_epochs = manifest["best_epochs"]
+        return recommender
+    except (*UNREADABLE, FileNotFoundError) as error:
+        raise ValueError(f"{place / ARRAYS} cannot be read ({error}). Save the model again.") from error
+
+
+def _check_finite(arrays: dict, advice: str) -> None:
+    numbers = {name: column for name, column in arrays.items() if name != "years"}  # a film may have none
+    check_finite(numbers, "the weights of a model", advice)
