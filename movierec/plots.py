@@ -19,6 +19,7 @@ from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from PIL import Image
 
 COLUMN_WIDTH_IN = 3.5  # one column of the IEEE conference class, inches
 FIGURE_HEIGHT_IN = 2.2  # a figure takes about a quarter of a column
@@ -53,6 +54,7 @@ STYLE: dict[str, Any] = {
 }
 SHOWN: dict[str, tuple[Figure, str]] = {}  # name -> figure and caption, for `Recorder.figures`
 TITLE_CHARS = 46  # characters of a title that fit in one line
+PALETTE = 256  # colours of a stored picture: one byte a pixel
 LOWER_IS_BETTER = ("loss", "rmse", "mae")
 
 
@@ -63,10 +65,7 @@ def use_style() -> None:
 
 @dataclass(frozen=True, repr=False)
 class Picture:
-    """A picture that a notebook shows, with the text that a screen reader says.
-
-    It is HTML: JupyterLab 4.6 and nbconvert 7.17 keep the `alt` of an `<img>`, and ignore that of a PNG output.
-    """
+    """A picture that a notebook shows, with the text that a screen reader says, in HTML, where its `alt` is kept."""
 
     png: bytes
     text: str
@@ -83,19 +82,18 @@ class Picture:
 def alt(fig: Figure, text: str, dpi: int = SCREEN_DPI) -> Picture:
     """Close a figure and return it as a picture with alternative text; make it the last line of a cell.
 
-    It is stored at twice `dpi`, in pixels an inch, for dense screens.
-
-    `text` says what the picture shows, in a sentence or two, without trained numbers: nbval compares it. An empty one
-    is a ValueError. `Recorder.figure` still takes the figure afterwards.
+    It is stored at twice `dpi`, in pixels an inch, for dense screens, and with 256 colours. `text` says what the
+    picture shows, in a sentence or two, without trained numbers: nbval compares it. An empty one is a ValueError.
     """
     text = " ".join(text.split())
     if not text:
         advice = 'Write e.g. plots.alt(fig, "A few movies have most of the ratings.")'
         raise ValueError(f"alt text must say what the figure shows; found none. {advice}")
-    buffer = io.BytesIO()
-    fig.savefig(buffer, format="png", dpi=2 * dpi)
+    full, small = io.BytesIO(), io.BytesIO()
+    fig.savefig(full, format="png", dpi=2 * dpi)
     plt.close(fig)
-    return Picture(buffer.getvalue(), text, round(fig.get_figwidth() * dpi))
+    Image.open(full).convert("RGB").quantize(PALETTE, dither=Image.Dither.NONE).save(small, format="png", optimize=True)
+    return Picture(small.getvalue(), text, round(fig.get_figwidth() * dpi))
 
 
 def show(fig: Figure, caption: str, name: str = "") -> None:
@@ -134,16 +132,21 @@ def write_legibly(ax: Axes) -> None:
         text.set_color(text_on(colours[int(y), int(x)]))
 
 
-def plot_counts_by_rank(ratings: pd.DataFrame, *, title: str = "") -> Figure:
-    """Plot ratings per movie_id and per user_id against rank, both axes logarithmic: the long tail."""
+def plot_cumulative_share(ratings: pd.DataFrame, *, mark: float = 10, title: str = "") -> Figure:
+    """Plot which share of the ratings the top movies and the top users have, `mark` per cent of the movies marked."""
     _need(ratings, ["user_id", "movie_id"], "ratings", 'movierec.load("ml-100k").ratings is such a table.')
     fig, ax = plt.subplots()
     for who, style in (("movie", LINE_STYLES[0]), ("user", LINE_STYLES[1])):
         counts = ratings[f"{who}_id"].value_counts().to_numpy()  # most first
-        ax.loglog(np.arange(1, len(counts) + 1), counts, linestyle=style, label=f"{len(counts):,} {who}s")
-    ax.set(xlabel="rank (most ratings first)", ylabel="ratings")
+        share = 100 * np.append(0, counts.cumsum()) / counts.sum()
+        ax.plot(np.linspace(0, 100, len(share)), share, linestyle=style, label=f"{len(counts):,} {who}s")
+    at = float(np.interp(mark, ax.lines[0].get_xdata(), ax.lines[0].get_ydata()))
+    ax.plot(mark, at, "o", color=COLOURS[0])
+    text = f"{mark:g} % of the movies:\n{at:.0f} % of the ratings"
+    ax.annotate(text, (mark, at), (26, -18), textcoords="offset points")
+    ax.set(xlabel="top movies or users, most ratings first (%)", ylabel="share of ratings (%)", ylim=(0, 104))
     ax.set_title(textwrap.fill(title, TITLE_CHARS))
-    ax.legend()
+    ax.legend(loc="lower right")
     return fig
 
 

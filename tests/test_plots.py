@@ -8,6 +8,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from movierec import plots
 from tests.contrast import contrast
@@ -41,12 +42,13 @@ def test_the_style_fits_an_ieee_column_with_truetype_fonts_and_a_second_cue():
     assert b"/MediaBox [ 0 0 252" in buffer.getvalue()  # 3.5 in at 72 points: the width survives saving
 
 
-def test_counts_by_rank_are_sorted_counts_on_logarithmic_axes():
-    ax = plots.plot_counts_by_rank(RATINGS, title="One movie has half").axes[0]
-    movies, users = ax.lines
+def test_cumulative_shares_begin_at_0_end_at_100_and_the_mark_lies_on_the_curve_of_the_movies():
+    ax = plots.plot_cumulative_share(RATINGS, mark=100 / 3, title="One movie has half").axes[0]
+    movies, users, mark = ax.lines
     for counts in (movies, users):
-        assert (list(counts.get_xdata()), list(counts.get_ydata())) == ([1, 2, 3], [3, 2, 1])
-    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+        assert list(counts.get_xdata()) == pytest.approx([0, 100 / 3, 200 / 3, 100])
+        assert list(counts.get_ydata()) == pytest.approx([0, 50, 500 / 6, 100])
+    assert (mark.get_xdata()[0], mark.get_ydata()[0]) == pytest.approx((100 / 3, 50))
     assert movies.get_linestyle() != users.get_linestyle()
     assert ax.get_title(loc="left") == "One movie has half"
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["3 movies", "3 users"]
@@ -103,7 +105,7 @@ def test_what_cannot_be_drawn_is_refused():
 @pytest.mark.parametrize(
     ("plot", "settings"),
     [
-        (plots.plot_counts_by_rank, {}),
+        (plots.plot_cumulative_share, {}),
         (plots.plot_rating_distribution, {}),
         (plots.plot_learning_curves, {}),
         (plots.plot_model_comparison, {"metric": "RMSE"}),
@@ -147,6 +149,17 @@ def test_alt_text_is_in_the_html_that_jupyter_shows_and_the_figure_is_closed():
     assert 'alt="Most ratings are &quot;4&quot; &amp; up." width="420"' in data["text/html"]
     assert re.fullmatch(r'<img [^>]*src="data:image/png;base64,[A-Za-z0-9+/=]+">', data["text/html"])
     assert struct.unpack(">II", picture.png[16:24]) == (840, 528)  # 3.5 x 2.2 in at 240 dots an inch
+
+
+def test_a_stored_picture_has_a_byte_for_a_pixel_and_the_colours_of_the_figure():
+    fig, ax = plt.subplots()
+    for number, colour in enumerate(plots.COLOURS):
+        ax.axvspan(number, number + 1, color=colour)
+    picture = Image.open(io.BytesIO(plots.alt(fig, "Six colours.").png))
+    assert picture.mode == "P"
+    found = {colour for _, colour in picture.convert("RGB").getcolors()}
+    wanted = [tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5)) for colour in plots.COLOURS]
+    assert all(min(max(abs(a - b) for a, b in zip(one, other, strict=True)) for other in found) <= 2 for one in wanted)
 
 
 def test_a_shown_figure_is_a_png_with_its_caption_below_and_waits_for_the_report_under_its_name(monkeypatch):
