@@ -8,9 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import PredefinedSplit, cross_val_predict
-from sklearn.preprocessing import normalize
 
 from movierec.data import UNKNOWN, Indices, Split
 from movierec.evaluation.comparison import bootstrap_interval, bootstrap_means, holm, share_as_far
@@ -19,7 +16,7 @@ from movierec.evaluation.ranking import Scorer
 
 FEWEST_USERS = 20  # of a group: the bootstrap of fewer says more about them than about the group
 FEWEST_RATINGS = 5  # of a movie that is hidden: fewer would not say whether it was ranked well
-RESAMPLES_OF_A_FIT = 1000
+FEWEST_KNOWN = 5  # ratings of older movies, of somebody who is asked about new ones
 
 
 def by_group(values: pd.Series, groups: pd.Series, fewest: int = FEWEST_USERS) -> pd.DataFrame:
@@ -62,51 +59,6 @@ def by_group(values: pd.Series, groups: pd.Series, fewest: int = FEWEST_USERS) -
     return table.assign(p_holm=holm(table["p"].to_numpy()))
 
 
-def gap_given(values: pd.Series, in_group: pd.Series, other: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
-    """Return the gap of a group before and after `other`, e.g. the length of histories, is held equal.
-
-    values_u = a + gap · in_group_u + Σ_c b_c other_uc + error, by least squares, first without `other`, then with it.
-    Columns: given ("nothing", then the columns of `other`), gap, low, high (95 % bootstrap over users). All indices are
-    user_id. Raise ValueError if a user of `values` is missing in a table, or the group is everybody or nobody.
-    """
-    missing = values.index.difference(in_group.index.intersection(other.dropna().index))
-    if len(missing):
-        raise ValueError(
-            f"each of the {len(values):,} users of `values` needs a group and numbers; {len(missing):,} have none, "
-            f"e.g. user_id {missing[:3].tolist()}. Take values.loc[other.dropna().index]."
-        )
-    inside = in_group.loc[values.index].to_numpy(bool)
-    if inside.all() or not inside.any():
-        raise ValueError(f"`in_group` must hold for some users and not for others; it holds for {inside.sum():,}.")
-    more = other.loc[values.index].to_numpy(float)
-    more = (more - more.mean(axis=0)) / np.where(more.std(axis=0) > 0, more.std(axis=0), 1)
-    rng, y = np.random.default_rng(seed), values.to_numpy(float)
-    draws = [rng.integers(0, len(y), len(y)) for _ in range(RESAMPLES_OF_A_FIT)]
-    rows = []
-    for given, columns in (("nothing", more[:, :0]), (", ".join(other), more)):
-        x = np.column_stack([inside, np.ones(len(y)), columns]).astype(float)
-        gaps = [np.linalg.lstsq(x[users], y[users], rcond=None)[0][0] for users in draws]
-        rows.append((given, np.linalg.lstsq(x, y, rcond=None)[0][0], *np.quantile(gaps, [0.025, 0.975])))
-    return pd.DataFrame(rows, columns=["given", "gap", "low", "high"])
-
-
-def guess_group(rated: np.ndarray, is_group: np.ndarray, folds: int = 5, pull: float = 1, seed: int = 0) -> np.ndarray:
-    """Return how much each user's history looks like the group's: log odds of a logistic regression. float64 `[U]`.
-
-    P(group) = σ(a + x_u · w), at the maximum of the log likelihood − pull / 2 · ‖w‖². Each user is in one of `folds`
-    parts and is guessed by a model of the other parts. `rated`, `[U, num_movies]`: 1 where rated; rows are divided by
-    their length. Raise ValueError if a fold has only users of one kind to learn from.
-    """
-    x, is_group = normalize(np.asarray(rated, float)), np.asarray(is_group, bool)
-    fold = np.random.default_rng(seed).permutation(np.arange(len(x)) % folds)
-    in_other_folds = is_group.sum() - np.bincount(fold, is_group)
-    users_elsewhere = len(x) - np.bincount(fold)
-    if not ((in_other_folds > 0) & (in_other_folds < users_elsewhere)).all():
-        raise ValueError(f"each of {folds} folds needs users of both kinds to learn from; {is_group.sum()} are in it.")
-    model = LogisticRegression(C=1 / pull, solver="newton-cg", tol=1e-8)
-    return cross_val_predict(model, x, is_group, cv=PredefinedSplit(fold), method="decision_function")
-
-
 class Hidden(NamedTuple):
     """A split in which some movies have no rating, and what is known of them.
 
@@ -142,6 +94,32 @@ def hide_movies(split: Split, share: float = 0.1, seed: int = 0, fewest: int = F
     ratings = pd.concat([part[part["movie_id"].isin(hidden)] for part in parts], ignore_index=True)
     ratings = ratings[ratings["user_id"].isin(train["user_id"])]
     return Hidden(Split(train, validation, split.test, split.in_time), hidden, ratings)
+
+
+def hide_newest(ratings: pd.DataFrame, cut: float = 0.5) -> tuple[pd.DataFrame, Hidden]:
+    """Return the ratings from before a date, and what is asked of the movies that nobody had rated by then.
+
+    The date is when a share `cut` of all ratings had been given. Users are asked if they rated a new movie, and had
+    rated `FEWEST_KNOWN` older ones before: `split.train` adds these older ratings to those from before the date, as
+    histories to rank for; `split.test` is all that the asked users rated from their first new movie on, and `ratings`
+    is what of it is new. Raise ValueError if nobody is asked.
+    """
+    date = ratings["timestamp"].quantile(cut)
+    first = ratings.groupby("movie_id")["timestamp"].min()
+    new = np.sort(first.index[first >= date])
+    is_new = ratings["movie_id"].isin(new)
+    moment = ratings["user_id"].map(ratings[is_new].groupby("user_id")["timestamp"].min())
+    is_known = ~is_new & (ratings["timestamp"] < moment)
+    is_asked = is_known.groupby(ratings["user_id"]).transform("sum") >= FEWEST_KNOWN
+    asked = ratings[is_asked & (ratings["timestamp"] >= moment)]
+    if asked.empty:
+        raise ValueError(
+            f"nobody rated {FEWEST_KNOWN} older movies and then one of the {len(new):,} new ones; found "
+            f"{len(ratings):,} ratings. Try an earlier date: hide_newest(ratings, cut=0.4)."
+        )
+    train = ratings[ratings["timestamp"] < date]
+    both = pd.concat([train, ratings[is_asked & is_known]]).drop_duplicates(["user_id", "movie_id"])
+    return train, Hidden(Split(both, None, asked), new, asked[asked["movie_id"].isin(new)])
 
 
 def evaluate_hidden(

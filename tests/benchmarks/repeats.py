@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
-from people_and_films import SEEDS, film_users, people_users
+from people_and_films import SEEDS, film_users, newcomer_users, people_users
 from sequences import wide
 from tables import write
 
@@ -22,7 +22,6 @@ import movierec
 from movierec import evaluation
 from movierec.baselines import ladder as rungs
 from movierec.data import chosen
-from movierec.evaluation import metrics
 from movierec.models.ncf import NETWORKS
 from movierec.recommend import Ensemble
 from movierec.training import OPTIMIZERS
@@ -90,35 +89,8 @@ def stratified(data) -> dict[str, pd.DataFrame]:
 
 
 def newcomers(data) -> dict[str, pd.DataFrame]:
-    """Measure the lists of notebook 07 for a quarter of the users, who are strangers with so many ratings (`known`)."""
-    split, rng = movierec.split_by_user_time(data.ratings), np.random.default_rng(0)
-    everybody = split.train["user_id"].unique()
-    strangers = rng.choice(everybody, len(everybody) // 4, replace=False)
-    parts = (part[~part["user_id"].isin(strangers)] for part in (split.train, split.validation, split.test))
-    without = movierec.Split(*parts, split.in_time)
-    young = movierec.fit_hybrid(without, data.movies, data.users, seed=0)
-    knn = rungs.Problem(without.train, data, rungs.chosen("by_user_time")).fit("item-kNN")
-    popularity, num_movies = young.movies["popularity"].to_numpy(), young.indices.num_movies
-    liked = split.test[(split.test["rating"] >= 4) & split.test["user_id"].isin(strangers)]
-    rows = []
-    for user_id, wanted in liked.groupby("user_id")["movie_id"]:
-        own = split.train[split.train["user_id"] == user_id]
-        order = rng.permutation(len(own))
-        for size in (0, 1, 3, 5, 10, 20):
-            known = own.iloc[order[:size]]
-            scores = {"hybrid": np.full(num_movies, -np.inf), "popularity": popularity.astype(float)}
-            stars = dict(zip(known["movie_id"].tolist(), known["rating"].tolist(), strict=True))
-            answer = young.recommend_new(stars, k=num_movies)
-            scores["hybrid"][young.indices.movie_index(answer["movie_id"])] = answer["score"]
-            history = np.zeros((1, num_movies))
-            history[0, young.indices.movie_index(known["movie_id"])] = 1
-            scores["item-kNN"] = (history @ knn.similarity.T)[0] + 1e-9 * popularity  # of equal ones the more popular
-            for name, unseen in scores.items():
-                unseen[young.indices.movie_index(own["movie_id"])] = -np.inf
-                top = young.indices.movie_ids[np.argsort(-unseen, kind="stable")[:10]]
-                hits = np.isin(top, wanted)[None]
-                rows.append((name, size, user_id, metrics.ndcg(hits, np.array([len(wanted)]))[0]))
-    return {"newcomer_users": pd.DataFrame(rows, columns=["model", "known", "user_id", "ndcg@10"])}
+    """Measure the hybrids of notebook 09 for people who were not in train, with and without what is known of them."""
+    return {"newcomer_users": newcomer_users(data)}
 
 
 def people(data) -> dict[str, pd.DataFrame]:
@@ -128,7 +100,7 @@ def people(data) -> dict[str, pd.DataFrame]:
 
 def films(data) -> dict[str, pd.DataFrame]:
     """Measure the hybrids of notebook 09 among films that were hidden from them."""
-    return {"hidden_users": long(film_users(data))}
+    return {"hidden_users": film_users(data)}
 
 
 def optimizers(data) -> dict[str, pd.DataFrame]:

@@ -3,12 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.optimize import minimize
 
 from movierec.baselines import Popularity
 from movierec.data import make_indices, split_by_user_time
 from movierec.evaluation import evaluate_ranking
-from movierec.evaluation.groups import by_group, evaluate_hidden, gap_given, guess_group, hidden_share, hide_movies
+from movierec.evaluation.groups import by_group, evaluate_hidden, hidden_share, hide_movies, hide_newest
 
 RNG = np.random.default_rng(0)
 VALUES = pd.Series(np.r_[RNG.normal(0, 1, 300), RNG.normal(1, 1, 100), RNG.normal(0, 1, 100)], np.arange(500) * 3)
@@ -47,52 +46,6 @@ def test_small_groups_have_no_row_but_are_among_the_others_and_unnamed_users_are
     assert nameless["users"].sum() == 400
     with pytest.raises(ValueError, match="two groups of 20 users or more; found 1"):
         by_group(VALUES, GROUPS.where(GROUPS == "a"))
-
-
-def test_what_explains_a_gap_takes_it_away():
-    rng = np.random.default_rng(1)
-    inside = pd.Series(np.arange(400) < 200)
-    cause = pd.DataFrame({"length": rng.normal(inside.astype(float), 1)})
-    values = 2 * cause["length"] + rng.normal(0, 0.1, 400)
-    bare, given = gap_given(values, inside, cause).itertuples()
-    assert bare.given == "nothing" and given.given == "length"
-    assert bare.gap == pytest.approx(values[:200].mean() - values[200:].mean()) and bare.low > 1
-    assert abs(given.gap) < 0.05 and given.low < 0.03
-    reverse = gap_given(values, inside, pd.DataFrame({"noise": rng.normal(size=400)}))
-    assert reverse["gap"][1] == pytest.approx(reverse["gap"][0], abs=0.15)
-    with pytest.raises(ValueError, match=r"each of the 400 users .*; 1 have none, e.g. user_id \[1\]"):
-        gap_given(values, inside, cause.drop(index=1))
-    with pytest.raises(ValueError, match="for some users and not for others; it holds for 400"):
-        gap_given(values, inside | True, cause)
-
-
-def test_the_guess_is_the_penalised_logistic_regression():
-    rng = np.random.default_rng(2)
-    rated, is_group = rng.random((40, 6)) < 0.5, np.arange(40) % 3 == 0
-    guess = guess_group(rated, is_group, folds=4, pull=0.5, seed=3)
-    x = rated / np.maximum(np.linalg.norm(rated, axis=1, keepdims=True), 1e-12)
-    fold = np.random.default_rng(3).permutation(np.arange(40) % 4)
-    learn, ask = fold != 2, fold == 2
-
-    def loss(w):  # SciPy's minimiser, of the docstring's equation
-        odds = w[0] + x[learn] @ w[1:]
-        return np.logaddexp(0, odds).sum() - odds[is_group[learn]].sum() + 0.25 * w[1:] @ w[1:]
-
-    w = minimize(loss, np.zeros(7), tol=1e-10).x
-    np.testing.assert_allclose(guess[ask], w[0] + x[ask] @ w[1:], atol=1e-3)
-
-
-def test_nobody_is_guessed_by_their_own_answer():
-    rng = np.random.default_rng(4)
-    rated, is_group = rng.random((200, 300)) < 0.1, rng.random(200) < 0.5
-    guess = guess_group(rated, is_group)
-    above = (guess[is_group][:, None] > guess[~is_group][None]).mean()
-    assert 0.35 < above < 0.65  # groups by lot cannot be guessed, though 300 films would tell 200 users apart
-    with pytest.raises(ValueError, match="users of both kinds to learn from; 0 are in it"):
-        guess_group(rated, is_group & False)
-    # Where a film tells the groups apart, the likelihood alone has no maximum, and plain Newton steps diverge.
-    guess = guess_group(is_group[:, None] | [[False, True]], is_group, pull=1e-6)
-    assert np.isfinite(guess).all() and guess[is_group].min() > 5 and guess[~is_group].max() < -5
 
 
 @pytest.fixture(scope="module")
@@ -154,3 +107,23 @@ def test_among_hidden_films_a_tie_is_one_half_and_the_answer_is_one(hidden, indi
     np.testing.assert_allclose(hidden_share(table, hidden, indices), 6 / 10)  # all six, in lists of ten
     none = evaluate_ranking(Popularity(hidden.split.train, indices), hidden.split, indices, k=3)
     assert (hidden_share(none, hidden, indices) == 0).all()
+
+
+def test_what_is_new_at_a_date_was_rated_by_nobody_before_and_is_asked_of_people_with_a_history():
+    """Ten ratings a day of old films, by users 1 to 6; on day 8 the films 90 and 91 come out."""
+    rows = [(user, 10 + film, 4.0, 100 * film + user) for film in range(8) for user in range(1, 7)]
+    rows += [(1, 90, 5.0, 801), (2, 91, 2.0, 802), (1, 10 + 8, 4.0, 803), (7, 12, 3.0, 804), (7, 90, 4.0, 805)]
+    ratings = pd.DataFrame(rows, columns=["user_id", "movie_id", "rating", "timestamp"])
+    train, hidden = hide_newest(ratings, cut=48 / (len(ratings) - 1))
+    assert train.equals(ratings[:48])  # the date is that of the first rating of 90
+    assert hidden.movie_ids.tolist() == [18, 90, 91]  # 18 is new, too
+    pairs = hidden.ratings[["user_id", "movie_id"]].to_numpy().tolist()
+    assert pairs == [[1, 90], [2, 91], [1, 18]]  # 7 had rated a single film before
+    assert len(hidden.split.train) == 48 and hidden.split.validation is None
+    assert not hidden.split.train["movie_id"].isin(hidden.movie_ids).any()
+    earlier, hidden = hide_newest(ratings, cut=30 / (len(ratings) - 1))
+    assert len(earlier) == 30 and hidden.movie_ids.tolist() == [15, 16, 17, 18, 90, 91]
+    assert hidden.split.test["user_id"].nunique() == 6  # all had rated five films by then; 7 joined later
+    assert hidden.split.test["timestamp"].min() >= 501
+    with pytest.raises(ValueError, match="nobody rated 5 older movies and then one of the .* new ones; found 53"):
+        hide_newest(ratings, cut=0.1)
