@@ -189,7 +189,8 @@ def make_known(split: Split, indices: Indices, movies, users) -> SimpleNamespace
     """Return what every model above may read, from train and from the tables of movies and users.
 
     `place` is float32 `[num_users, num_movies]`: 0 where a user has not rated a movie, else 1, 2, 3, … in the order of
-    time; ratings of one second share a place. `share` is each movie's part of all ratings.
+    time; ratings of one second share a place. `share` is each movie's part of all ratings. Where the data have
+    no features there is a column of zeros.
     """
     user, movie = indices.user_index(split.train["user_id"]), indices.movie_index(split.train["movie_id"])
     place = np.zeros((indices.num_users, indices.num_movies), np.float32)
@@ -199,11 +200,17 @@ def make_known(split: Split, indices: Indices, movies, users) -> SimpleNamespace
         num_users=indices.num_users,
         num_movies=indices.num_movies,
         mean=np.float32(split.train["rating"].mean()),
-        user_features=tf.constant(features.user_features(users, indices).values),
-        movie_features=tf.constant(features.movie_features(movies, indices).values),
+        user_features=_some(features.user_features(users, indices)),
+        movie_features=_some(features.movie_features(movies, indices)),
         place=tf.constant(place),
         share=tf.constant((count / count.sum()).astype(np.float32)),
     )
+
+
+def _some(known: features.Features) -> tf.Tensor:
+    """Return the features of each row; a column of zeros if there are none, as a Dense layer needs one."""
+    values = known.values
+    return tf.constant(values if values.shape[1] else np.zeros((len(values), 1), np.float32))
 
 
 def places(ratings: pd.DataFrame) -> np.ndarray:

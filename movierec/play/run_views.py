@@ -8,11 +8,12 @@ import html
 import ipywidgets as widgets
 from matplotlib.colors import LinearSegmentedColormap, to_hex
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from movierec import plots
 from movierec.play import runs as recorded
 from movierec.play.parts import picture
-from movierec.play.runs import COURSE_LOSS, LOSSES, NAMES, SETTINGS, Run, default_settings, shown
+from movierec.play.runs import COURSE_LOSS, NAMES, SETTINGS, Run, default_settings, shown
 
 TITLES = {"stars": "Stars: lower is better", "ranking": "Lists: higher is better"}
 SHADES = LinearSegmentedColormap.from_list("light to dark", ["#f2f6fb", "#1f5fa0"])  # the worst to the best value
@@ -81,26 +82,49 @@ def curves_as_html(runs: list[Run], rivals: dict[str, float], epochs: int | None
     return picture(fig, f"{NAMES[runs[0].head]} on validation and loss on train by epoch. {said}{beat}.")
 
 
-def draw_panel(settings: dict, overlaid: dict[str, list[Run]], rivals: dict[str, dict]) -> Figure:
-    """Draw the settings and the curves of both heads: what is seen of a panel where widgets do not run."""
-    fig = Figure(figsize=(8, 3), layout="constrained")
-    left, *right = fig.subfigures(1, 3, width_ratios=[1, 1.2, 1.2])
-    ax = left.subplots()
-    ax.set(xlim=(0, 1.05), ylim=(len(SETTINGS) + 1, -1))
+def draw_panel(settings: dict, overlaid: list[Run], rivals: dict[str, float], grid: dict[tuple, Run]) -> Figure:
+    """Draw the settings, the curves of the head that is set, and its response surface: a panel where no widget runs."""
+    fig = Figure(figsize=(plots.COLUMN_WIDTH_IN, 6.4), layout="constrained")
+    top, middle, below = fig.subfigures(3, 1, height_ratios=[1.2, 3, 2.2])
+    ax = top.subplots()
+    ax.set(xlim=(0, 2), ylim=(4.6, -0.6))
     ax.set_axis_off()
-    ax.text(0, -0.8, settings["loss"], fontsize=SMALL, fontweight="bold")
-    for row, (name, setting) in enumerate(SETTINGS.items()):
-        options = setting.options[LOSSES[settings["loss"]][0]]
-        ax.text(0, row + 0.1, name_of(setting, settings["loss"]), fontsize=SMALLER)
-        ax.text(1, row + 0.1, shown(settings[name]), fontsize=SMALLER, ha="right")
-        ax.plot([0, 1], [row + 0.35, row + 0.35], color="0.8", linewidth=2, linestyle="-")
-        ax.plot(options.index(settings[name]) / (len(options) - 1), row + 0.35, "o", color=plots.COLOURS[0])
-    for at, button in ((0.04, "Train"), (0.34, "Stop")):
-        ax.text(at, len(SETTINGS) + 0.6, button, fontsize=SMALL, bbox={"boxstyle": "round", "facecolor": "0.92"})
-    for part, (head, runs) in zip(right, overlaid.items(), strict=True):
-        if runs:
-            draw_curves(part, runs, rivals[head])
+    ax.text(0, 0, settings["loss"], fontsize=SMALL, fontweight="bold")
+    for button, at in (("Train", 1.35), ("Stop", 1.7)):
+        ax.text(at, 0, button, fontsize=SMALL, bbox={"boxstyle": "round", "facecolor": "0.92"})
+    for number, (name, setting) in enumerate(SETTINGS.items()):
+        row, column = 1.2 + number // 2, number % 2
+        ax.text(column, row, setting.label, fontsize=SMALL)
+        ax.text(column + 0.9, row, shown(settings[name]), fontsize=SMALL, ha="right", fontweight="bold")
+    if overlaid:
+        draw_curves(middle, overlaid, rivals)
+    if grid:
+        _draw_surface(below, grid, overlaid[-1:])
     return fig
+
+
+def _draw_surface(fig, grid: dict[tuple, Run], last: list[Run]) -> None:
+    """Draw the best value of each cell; darker is better, ● is the last run."""
+    ax = fig.subplots()
+    rates, dims = (sorted(set(values)) for values in zip(*grid, strict=True))
+    best = sorted(run.best for run in grid.values())
+    lower = next(iter(grid.values())).head == "stars"
+    for (rate, dim), run in grid.items():
+        share = (run.best - best[0]) / ((best[-1] - best[0]) or 1)
+        colour = to_hex(SHADES(1 - share if lower else share))
+        at = dims.index(dim), rates.index(rate)
+        ax.add_patch(Rectangle((at[0] - 0.5, at[1] - 0.5), 1, 1, facecolor=colour, edgecolor="white"))
+        here = bool(last) and (rate, dim) == (last[0].settings["learning_rate"], last[0].settings["dim"])
+        text = f"{'● ' if here else ''}{run.best:.4f}"
+        ax.text(*at, text, ha="center", va="center", fontsize=SMALLER, color=plots.text_on(colour))
+    ax.set(xlim=(-0.5, len(dims) - 0.5), ylim=(len(rates) - 0.5, -0.5))
+    ax.set_xticks(range(len(dims)), dims, fontsize=SMALLER)
+    ax.set_yticks(range(len(rates)), [shown(rate) for rate in rates], fontsize=SMALLER)
+    ax.set_xlabel("dimension", fontsize=SMALLER)
+    ax.set_ylabel("learning rate", fontsize=SMALLER)
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    ax.set_title("Best of each cell; ● is the last run", fontsize=SMALL, fontweight="bold", loc="left")
 
 
 class Surface(widgets.VBox):

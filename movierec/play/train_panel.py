@@ -76,8 +76,9 @@ class TrainPanel(Panel):
 
     def _repr_mimebundle_(self, **more):
         """Return the widget and a picture of it, which is shown on GitHub and on paper."""
-        fig = draw_panel(self.settings(), {head: self.shown(head) for head in METRICS}, self.rivals)
-        image = plots.alt(fig, repr(self))
+        grid = recorded.on_grid(self.runs, self.head)
+        fig = draw_panel(self.settings(), self.shown(self.head), self.rivals[self.head], grid)
+        image = plots.alt(fig, repr(self), plots.PROJECTOR_DPI)
         bundle = super()._repr_mimebundle_(**more) | {"image/png": image.png}
         return bundle, {"image/png": {"alt": image.text, "width": image.width}}
 
@@ -246,5 +247,4 @@ class TrainPanel(Panel):
 
     def _estimate(self) -> None:
         seconds = expected_seconds(self.settings(), self.runs)
-        about = f"<p>about {seconds:.0f} s or less</p>"
-        self.estimate.value = "" if math.isnan(seconds) else about
+        self.estimate.value = "" if math.isnan(seconds) else f"<p>about {seconds:.0f} s or less</p>"

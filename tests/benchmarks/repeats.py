@@ -1,8 +1,9 @@
-"""The long experiments of notebooks 07 to 12: every seed and variant, recorded user by user.
+"""The long experiments of notebooks 05 to 12: every seed and variant, recorded user by user.
 
     python tests/benchmarks/repeats.py [ladder] [hybrid] [folds] [stratified] [newcomers] [people] [films] [optimizers]
+                                       [steps]
 
-`make repeats` runs all, and sequences.py, about 25 CPU minutes. A notebook reads its table, compares models user by
+`make repeats` runs all, and sequences.py, about 40 CPU minutes. A notebook reads its table, compares models user by
 user, and trains one of the rows again. Tables have one row a user and fit (`long`), or one column a fit (`wide`);
 values have six digits.
 With MOVIEREC_DATASET=ml-1m they are of that data set, are written beside its results, and are not kept.
@@ -12,10 +13,10 @@ import argparse
 import sys
 from collections.abc import Callable
 
-import numpy as np
 import pandas as pd
 from people_and_films import SEEDS, film_users, newcomer_users, people_users
 from sequences import wide
+from steps import first_hybrid_seeds
 from tables import write
 
 import movierec
@@ -115,8 +116,13 @@ def optimizers(data) -> dict[str, pd.DataFrame]:
     return {"optimizer_users": long(tables)}
 
 
+def steps(data) -> dict[str, pd.DataFrame]:
+    """Measure the steps of notebook 05, and what each is compared with, on validation; notebook 06 reads it, too."""
+    return {"first_hybrid_seeds": first_hybrid_seeds(data)}
+
+
 EXPERIMENTS: dict[str, Callable] = {
-    one.__name__: one for one in (ladder, hybrid, folds, stratified, newcomers, people, films, optimizers)
+    one.__name__: one for one in (ladder, hybrid, folds, stratified, newcomers, people, films, optimizers, steps)
 }
 
 

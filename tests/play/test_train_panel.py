@@ -15,7 +15,7 @@ from PIL import Image
 
 import movierec
 from movierec.play import runs, train_panel, untrained
-from movierec.play.run_views import curves_as_html, draw_curves
+from movierec.play.run_views import curves_as_html, draw_curves, draw_panel
 from movierec.play.train_panel import TrainPanel, expected_seconds, train
 from movierec.training import Stopped
 from tests.contrast import contrast
@@ -250,7 +250,17 @@ def test_the_surface_loads_a_run_marks_the_last_one_and_can_be_read(ship, made, 
 def test_a_picture_stands_beside_the_widget_for_readers_without_a_kernel(ship, made, split):
     ship(made(0.2), made(0.9, loss=STARS))
     bundle, about = TrainPanel(split)._repr_mimebundle_()
-    assert (
-        Image.open(io.BytesIO(bundle["image/png"])).width > 1500 and about["image/png"]["alt"] == bundle["text/plain"]
-    )
+    picture = Image.open(io.BytesIO(bundle["image/png"]))
+    assert picture.width > 1300 and picture.height > 1.5 * picture.width  # a column, which a telephone shows in full
+    assert about["image/png"]["alt"] == bundle["text/plain"]
     assert "application/vnd.jupyter.widget-view+json" in bundle
+
+
+def test_the_picture_has_the_settings_the_curves_and_the_response_surface_of_the_head_that_is_set(made):
+    runs = [made(0.2, dim=8), made(0.9, dim=16)]
+    grid = {(run.settings["learning_rate"], run.settings["dim"]): run for run in runs}
+    fig = draw_panel(runs[1].settings, runs[1:], {"a rival": 0.5}, grid)
+    texts = {text.get_text() for ax in fig.axes for text in ax.texts}
+    assert {runs[1].settings["loss"], "Dimension", "16", "a rival 0.500", "0.2000", "● 0.9000"} <= texts
+    (alone,) = draw_panel(runs[1].settings, [], {}, {}).axes  # nothing is recorded yet
+    assert "Learning rate" in {text.get_text() for text in alone.texts}

@@ -1,0 +1,96 @@
+"""The steps of notebook 05, and what each is compared with, trained with three seeds: `repeats.py steps`.
+
+The epochs are those of the notebook, which trains most of these models once, with seed 0.
+"""
+
+import numpy as np
+import pandas as pd
+from people_and_films import SEEDS
+
+import movierec
+from movierec.data import features, make_indices
+from movierec.evaluation import evaluate_ranking
+from movierec.keras2 import tf
+from movierec.models import first_hybrid as steps
+
+BATCHES = 20  # of train, over which the loss of the list is a mean
+
+
+class FutureInBag(steps.TwoTowers):
+    """The bag has everything that the user rated, also later, but not the movie asked for."""
+
+    def bag(self, batch):
+        """Mark what each user rated but for the movie of the row, [batch, num_movies]."""
+        place = tf.gather(self.known.place, batch["user_index"])
+        return tf.cast(place > 0, tf.float32) * (1 - tf.one_hot(batch["movie_index"], self.known.num_movies))
+
+
+class AnswerInBag(steps.TwoTowers):
+    """The bag has everything that the user rated, the movie asked for and later ones, too."""
+
+    def bag(self, batch):
+        """Mark what each user rated, [batch, num_movies]."""
+        return tf.cast(tf.gather(self.known.place, batch["user_index"]) > 0, tf.float32)
+
+
+class WithoutMLP(steps.FirstHybrid):
+    """The hybrid of step 6, whose deep path always says 0."""
+
+    def __init__(self, known, **settings):
+        super().__init__(known, **settings)
+        self.mlp = lambda inputs, training: tf.zeros_like(inputs[:, :1])
+
+
+MODELS = {  # name: class, epochs, settings
+    "1 factorisation": (steps.MatrixFactorisation, 16, {}),
+    "2 + features": (steps.WithFeatures, 12, {}),
+    "3 + bag": (steps.WithBag, 10, {}),
+    "4 + MLP, no dropout": (steps.WithMLP, 8, {"dropout": 0.0}),
+    "4 + MLP": (steps.WithMLP, 8, {}),
+    "5 towers, no logQ": (steps.TwoTowers, 6, {"logq": False}),
+    "5 two towers": (steps.TwoTowers, 6, {}),
+    "5 future in the bag": (FutureInBag, 6, {}),
+    "5 answer and future in": (AnswerInBag, 6, {}),
+    "6 both, w = 0.5": (steps.FirstHybrid, 7, {}),
+    "6 both, w = 0.1": (steps.FirstHybrid, 7, {"weight": 0.1}),
+    "6 both, no MLP": (WithoutMLP, 7, {}),
+}
+
+
+def list_loss(model, rows: dict) -> float:
+    """Return the mean loss of the list on some batches of train, in nats, without penalty and dropout."""
+    losses = []
+    for _, batch in zip(range(BATCHES), features.batches(rows, steps.BATCH_SIZE, 99), strict=False):
+        x, y = model.vectors(batch)
+        losses.append(float(steps.TwoTowers.task_loss(model, batch, x, y, training=False)))
+    return float(np.mean(losses))
+
+
+def measure(name: str, seed: int, data) -> dict:
+    """Train one model with one seed; return what it gives on validation, NaN where it does not apply."""
+    split = movierec.split_by_user_time(data.ratings)
+    indices = make_indices(split.train, data.movies)
+    known = steps.make_known(split, indices, data.movies, data.users)
+    rows = steps.make_rows(split.train, indices, steps.places(split.train))
+    make, epochs, settings = MODELS[name]
+    tf.config.experimental.enable_op_determinism()
+    tf.keras.utils.set_random_seed(seed)
+    model, curve = make(known, **settings), []
+    has_list, has_stars = isinstance(model, steps.TwoTowers), not name.startswith("5")
+    note = tf.keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda *_: curve.append(steps.rmse(model, split.validation, indices) if has_stars else np.nan)
+    )
+    steps.train(model, rows, epochs, seed, callbacks=(note,))
+    row = {"step": name, "seed": seed, "rmse": curve[-1], "best rmse": np.min(curve), "best epoch": np.nan}
+    row |= {"ndcg@10": np.nan, "list loss": np.nan}
+    if has_stars:
+        row["best epoch"] = 1 + int(np.argmin(curve))
+    if has_list:
+        lists = evaluate_ranking(lambda users: steps.score(model, users), split, indices, part="validation")
+        row |= {"ndcg@10": lists["ndcg@10"].mean(), "list loss": list_loss(model, rows)}
+    return row
+
+
+def first_hybrid_seeds(data) -> pd.DataFrame:
+    """Return one row a step and seed, on validation."""
+    return pd.DataFrame([measure(name, seed, data) for name in MODELS for seed in SEEDS])
