@@ -27,6 +27,7 @@ from movierec.data import movielens as datasets
 SIZES = {100_000: (1_400, 1_700), 1_000_000: (14_000, 6_000), 10_000_000: (140_000, 20_000)}
 SIZES |= {20_000_000: (280_000, 42_000)}  # ratings -> users, movies
 FULL = 20_000_000
+SOLVED_WHOLE = (100_000, 1_000_000)  # ratings; for 20,000 movies it would take a quarter of an hour, for 42,000 hours
 CATALOGUES = (1_000, 10_000, 42_000, 100_000)  # movies, for the ranks of 20,000 users
 DIM, STEPS, BATCH, TUTORIAL_BATCHES, RANK_SAMPLE = 32, 60, 8192, (1024, 8192), 2_000
 MF = dict(ids=True, hidden=(128, 64), without=("bag of movies", "bag of users", "session", "order"))
@@ -229,6 +230,26 @@ def products(num_users: int, movies: str) -> list[dict]:
     return [clock.row("ranks", "floor of the ranks", (0, num_users, num_movies), num_users)]
 
 
+def linear(ratings: int, how: str) -> list[dict]:
+    """Solve the linear path: "whole", as a matrix of films, or its strongest "directions"."""
+    from scipy import sparse
+
+    from movierec.baselines import Ease
+    from movierec.models.settings import RANK_BEYOND, Settings
+
+    place, size = folder(ratings), (ratings, *SIZES[ratings])
+    data = datasets.read(place / "ratings.csv", place / "movies.csv", folder=place / "data", step=0.5).ratings
+    user, movie = (data[name].to_numpy(np.int32) - 1 for name in ("user_id", "movie_id"))
+    x = sparse.csr_array((np.ones(len(data), np.float32), (user, movie)), shape=size[1:])
+    del data
+    with Clock() as clock:
+        if how == "whole":
+            Ease.solve(x, Settings().linear_regularisation)
+        else:
+            Ease.directions(x, Settings().linear_regularisation, RANK_BEYOND)
+    return [clock.row("linear path", how, size, ratings)]
+
+
 def factorized_top_k(num_users: int, movies: str) -> list[dict]:
     """Run TFRS's FactorizedTopK with its streaming search over the whole catalogue, for some users."""
     from movierec.keras2 import tf, tfrs
@@ -289,6 +310,8 @@ def questions() -> list[tuple]:
     asked += [("read", FULL, "pandas"), ("floor", FULL, "")]
     asked += [("tutorial", FULL, str(batch)) for batch in TUTORIAL_BATCHES]
     asked += [(which, 20_000, str(movies)) for which in ("ranks", "products") for movies in CATALOGUES]
+    asked += [("linear", ratings, "whole") for ratings in SOLVED_WHOLE]
+    asked += [("linear", ratings, "directions") for ratings in SIZES]
     return asked + [("ranks", 280_000, "42000"), ("factorized_top_k", 280_000, "42000")]
 
 
