@@ -1,6 +1,6 @@
 """Tables cut in two, each half on a server of its own: matrix factorisation with tf.distribute.ParameterServerStrategy.
 
-A demonstration for 12_serving: it starts two servers, one worker and itself, the coordinator, on this machine, trains
+A demonstration for 13_scale: it starts two servers, one worker and itself, the coordinator, on this machine, trains
 on MovieLens-100K, prints where the tables are and how the loss falls, and ends the others. TensorFlow's servers listen
 on every interface and ask for no password, so all four run in a network of their own. Where the machine gives them
 none, `--trusted-network` allows it.

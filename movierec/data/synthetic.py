@@ -3,7 +3,7 @@
 Like MovieLens: a few movies have most of the ratings (Zipf), a few users give most of them (log-normal, 20 at least),
 a user who likes a genre watches more of it and rates it higher, stars are halves from 0.5 to 5, ratings come in bursts.
 Unlike MovieLens: titles mean nothing, tastes do not change, and order carries no information. So the quality that a
-model reaches here says nothing about MovieLens. Taught in notebooks/12_serving.
+model reaches here says nothing about MovieLens. Taught in notebooks/13_scale.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Turn scores into lists and ranks: the whole catalogue is scored for every user, and what they have seen is left out.
 
 A scorer is any callable `user_index [U] -> float32 [U, num_movies]`: popularity, item-kNN and the hybrid are the same
-thing here. Equal scores always fall in the order of the index. Taught in notebooks/03_baselines and 12_serving.
+thing here. Equal scores always fall in the order of the index. Taught in notebooks/03_baselines and 13_scale.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,6 +1,6 @@
 """Which films each user rated, when, and how far above expectation; and sums over them, which both heads read.
 
-Taught in notebooks/05_hybrid_model; windows in 10_self_attention; histories as lists in 12_serving.
+Taught in notebooks/05_hybrid_model; windows in 10_self_attention; histories as lists in 13_scale.
 """
 
 from typing import NamedTuple

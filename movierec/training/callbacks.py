@@ -1,6 +1,6 @@
 """Train one head of a model with Keras's `fit`, and its callbacks: early stopping, and stopping by hand.
 
-Taught in notebooks/06_training and, for large data, notebooks/12_serving.
+Taught in notebooks/06_training and, for large data, notebooks/13_scale.
 """
 
 import contextlib

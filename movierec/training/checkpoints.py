@@ -1,7 +1,7 @@
 """Checkpoints of a training: after the process was killed, the same call resumes where the last checkpoint was written.
 
 `tf.train.Checkpoint` writes the numbers; one file says which training they belong to, another one which checkpoint
-counts, with its checksums. Taught in notebooks/12_serving.
+counts, with its checksums. Taught in notebooks/13_scale.
 """
 
 import contextlib

@@ -1,7 +1,7 @@
 """The command `python -m movierec train`: from ratings to a model that is saved and measured.
 
 What can be known is checked before anything is trained; the model is saved before it is measured. Taught in
-notebooks/12_serving.
+notebooks/13_scale.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Train a hybrid, or an ensemble, on a split: shuffled batches, early stopping, the best epoch of each head kept.
 
-Taught in notebooks/06_training and, for large data, notebooks/12_serving.
+Taught in notebooks/06_training and, for large data, notebooks/13_scale.
 """
 
 import time

@@ -3,7 +3,7 @@
 TensorFlow's server of a cluster listens on every interface of the machine and asks for no password: whoever reaches it
 reads and writes files as its user. TensorFlow cannot bind it to 127.0.0.1. So the workers run in a network namespace
 that has the loopback interface alone: nobody outside can reach it. Run as a program, this module enters such a
-namespace and becomes another command. It imports nothing of the package. Taught in notebooks/12_serving.
+namespace and becomes another command. It imports nothing of the package. Taught in notebooks/13_scale.
 """
 
 import ctypes

@@ -1,13 +1,13 @@
 """The optimisers that `fit_hybrid` offers by name; one of them touches only what a batch touches.
 
-Taught in notebooks/12_serving, with a table of costs.
+Taught in notebooks/13_scale, with a table of costs.
 """
 
 from movierec.keras2 import tf
 
 
 class LazyAdam(tf.keras.optimizers.legacy.Adam):
-    """Adam that moves only the rows of a table that a batch gathered, and their moments; see notebooks/12_serving.
+    """Adam that moves only the rows of a table that a batch gathered, and their moments; see notebooks/13_scale.
 
     m ← β₁ m + (1 − β₁) g,  v ← β₂ v + (1 − β₂) g²,  w ← w − rate · m̂ / (√v̂ + ε)
 

@@ -3,7 +3,7 @@
 Each process calls `strategy()` before anything else of TensorFlow, and hands it to `fit_hybrid`. Each worker has all of
 the data and takes its share of every batch, so two workers have the losses of one, to rounding. `python -m movierec
 train … --workers 2` does all of this. TensorFlow's server asks for no password: see `isolation`. Taught in
-notebooks/12_serving.
+notebooks/13_scale.
 """
 
 import contextlib

@@ -105,7 +105,7 @@ def films(data) -> dict[str, pd.DataFrame]:
 
 
 def optimizers(data) -> dict[str, pd.DataFrame]:
-    """Measure the stars head of notebook 12 on validation, by each optimiser, and with histories as lists."""
+    """Measure the stars head of notebook 13 on validation, by each optimiser, and with histories as lists."""
     split = movierec.split_by_user_time(data.ratings)
     settings = {name: {"optimizer": name} for name in OPTIMIZERS} | {"lists": {"most_pairs": 0}}
     settings["adagrad"]["learning_rate"] = 0.05
