@@ -1,7 +1,7 @@
 """The long experiments of notebooks 05 to 12: every seed and variant, recorded user by user.
 
-    python tests/benchmarks/repeats.py [ladder] [hybrid] [folds] [stratified] [newcomers] [people] [films] [optimizers]
-                                       [steps]
+    python tests/benchmarks/repeats.py [ladder] [hybrid] [folds] [stratified] [protocols] [newcomers] [people] [films]
+                                       [optimizers] [steps]
 
 `make repeats` runs all, and sequences.py, about 40 CPU minutes. A notebook reads its table, compares models user by
 user, and trains one of the rows again. Tables have one row a user and fit (`long`), or one column a fit (`wide`);
@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable
 
 import pandas as pd
+from floor import ladder, protocols
 from people_and_films import SEEDS, film_users, newcomer_users, people_users
 from sequences import wide
 from steps import first_hybrid_seeds
@@ -21,31 +22,14 @@ from tables import write
 
 import movierec
 from movierec import evaluation
-from movierec.baselines import ladder as rungs
 from movierec.data import chosen
-from movierec.models.ncf import NETWORKS
 from movierec.recommend import Ensemble
 from movierec.training import OPTIMIZERS
-
-LADDER = ["ndcg@10", "recall@10", "map@10", "novelty@10", "diversity@10", "miscalibration@10"]
 
 
 def long(tables: dict) -> pd.DataFrame:
     """Return one row a fit and user: model, seed, user_id, and the columns of {(model, seed): one row a user}."""
     return pd.concat(tables, names=["model", "seed"]).reset_index()
-
-
-def ladder(data) -> dict[str, pd.DataFrame]:
-    """Measure the two neural baselines of notebook 08 on test, with each of their seeds."""
-    split = movierec.split_by_user_time(data.ratings)
-    problem = rungs.Problem(split.train, data, rungs.chosen("by_user_time"), NETWORKS)
-    tables = {}
-    for name in NETWORKS:
-        for seed in SEEDS:
-            fitted = problem.fit(name, seed)
-            table = evaluation.evaluate_ranking(fitted, split, problem.indices, genres=problem.genres)
-            tables[name, seed] = table[LADDER].assign(coverage=table.attrs["coverage"])
-    return {"ladder_users": long(tables)}
 
 
 def both_heads(model, split: movierec.Split) -> pd.DataFrame:
@@ -122,7 +106,8 @@ def steps(data) -> dict[str, pd.DataFrame]:
 
 
 EXPERIMENTS: dict[str, Callable] = {
-    one.__name__: one for one in (ladder, hybrid, folds, stratified, newcomers, people, films, optimizers, steps)
+    one.__name__: one
+    for one in (ladder, hybrid, folds, stratified, protocols, newcomers, people, films, optimizers, steps)
 }
 
 
@@ -134,7 +119,7 @@ def main(arguments: list[str] | None = None) -> int:
     data = movierec.load(chosen())
     for name in names:
         for table, rows in EXPERIMENTS[name](data).items():
-            write("repeats.py", table, rows.round(6), data)
+            write("repeats.py", table, rows.round(6), data, best=rows.attrs.get("best"))
             print(f"{table}: {len(rows):,} rows", flush=True)
     return 0
 
