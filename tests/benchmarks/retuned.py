@@ -62,7 +62,7 @@ WIDER = {  # baseline -> a space with more than the hybrid's number of settings
 
 
 def tried(head: str) -> set[str]:
-    """Return the different settings of the hybrid's head that are on record: of the ablation and of the panel's runs."""
+    """Return the different settings of a head that are on record, in the ablation and in the runs of the panel."""
     keywords = {name: setting.keyword[head] for name, setting in SETTINGS.items() if name not in ("epochs", "seed")}
     found = [{key: value for key, value in one.items() if key != "ensemble"} for one in HEADS[head][1].values()]
     for run in read_runs(shipped_path()):
