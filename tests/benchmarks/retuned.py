@@ -1,6 +1,6 @@
 """The same number of trials for everybody: variants of the ablation tuned again, baselines with the hybrid's budget.
 
-    python tests/benchmarks/retuned.py [trials] [ablation] [baselines]
+    python tests/benchmarks/retuned.py [trials] [ablation] [baselines] [--only TEXT]
 
 `trials` counts the settings that were tried for each row of the rivals' table. `ablation` tunes variants of the hybrid
 again, each in a space of its own, and `baselines` gives the best baselines as many trials as the hybrid had. Choices
@@ -27,6 +27,7 @@ from movierec.play.runs import COURSE_LOSS, LOSSES, SETTINGS, read_runs, shipped
 from movierec.record import recorded
 
 OWN_NAMES = {"ALS": "implicit ALS"}  # of the rivals' table -> of `make tune`
+NO_WEEKS = "matrix factorisation, no weeks"  # the head's vectors of weeks have no penalty
 VARIANTS = {  # head, variant -> the settings that are tried
     ("stars", "matrix factorisation alone"): {
         "stars_penalty": [0.02, 0.05, 0.1, 0.2],
@@ -34,23 +35,13 @@ VARIANTS = {  # head, variant -> the settings that are tried
         "dim": [16, 32, 64],
     },
     ("ranking", "linear alone"): {"linear_regularisation": [100, 200, 300, 500, 800], "fade_ratings": [3, 5, 10, 20]},
-    ("stars", "with ids"): {
-        "stars_penalty": [0.02, 0.05, 0.1],
-        "learning_rate": [0.0005, 0.001],
-        "dropout": [0.5, 0.7],
-    },
-    ("ranking", "without order"): {
-        "hidden_share": [0.2, 0.5],
-        "ranking_penalty": [0.0, 0.01, 0.03],
-        "linear_weight": [8.0, 16.0],
-    },
-    ("stars", "without bag of users"): {"stars_penalty": [0.01, 0.02, 0.05], "learning_rate": [0.0005, 0.001]},
-    ("ranking", "without linear"): {"ranking_penalty": [0.0, 0.01, 0.03], "ranking_dim": [64, 128]},
-    ("ranking", "without dot"): {"ranking_penalty": [0.0, 0.01, 0.03], "linear_weight": [4.0, 16.0]},
+    ("stars", NO_WEEKS): {"stars_penalty": [0.05, 0.1], "ordinal": [False, True], "learning_rate": [0.005]},
+    ("ranking", "without order"): {"ranking_penalty": [0.01, 0.03], "linear_weight": [8.0, 16.0]},
+    ("stars", "with ids"): {"stars_penalty": [0.02, 0.05], "learning_rate": [0.0005, 0.001]},
+    ("ranking", "without linear"): {"ranking_penalty": [0.0, 0.01], "ranking_dim": [64, 128]},
 }
 WIDER = {  # baseline -> a space with more than the hybrid's number of settings
     "EASE": {"regularisation": [int(value) for value in np.geomspace(20, 3000, 60)]},
-    "implicit ALS": ladder.ALS,
     "item-kNN": {
         "neighbours": [25, 50, 75, 100, 150, 200, 400, None],
         "shrinkage": [0, 1, 10, 30, 100],
@@ -58,6 +49,7 @@ WIDER = {  # baseline -> a space with more than the hybrid's number of settings
     },
     "weighted": {"weight": [round(float(value), 3) for value in np.linspace(0.4, 1, 61)]},
     "biased MF": ladder.MF,
+    "implicit ALS": ladder.ALS,
 }
 
 
@@ -97,27 +89,32 @@ def trials(data) -> None:
     write("retuned.py", "trials", pd.DataFrame(rows), data)
 
 
-def ablation(data) -> None:
+def ablation(data, only: str = "") -> None:
     """Tune the variants again on the main split's validation part; record each beside its value with old settings."""
-    main = {"stars": "by_user_time", "ranking": "by_user_time"}
     old = recorded("ablation").query("protocol == 'by_user_time'").set_index(["head", "variant"])["value"]
     for (head, variant), space in VARIANTS.items():
-        metric, variants = HEADS[head]
-        split, liked_from = splits_of(head, data.ratings)[main[head]]
+        if only in variant:
+            metric, variants = HEADS[head]
+            split, liked_from = splits_of(head, data.ratings)["by_user_time"]
+            changed = variants.get(variant, variants.get("matrix factorisation alone"))
+            if variant == NO_WEEKS:
+                parts = (part.assign(timestamp=0) for part in (split.train, split.validation, split.test))
+                split = movierec.Split(*parts, None)
 
-        def value(settings, seed, head=head, split=split, liked_from=liked_from):
-            return _quality(head, _fit(head, split, liked_from, data, seed, **settings), split, liked_from)
+            def value(settings, seed, head=head, split=split, liked_from=liked_from, changed=changed):
+                fitted = _fit(head, split, liked_from, data, seed, **changed | settings)
+                return _quality(head, fitted, split, liked_from)
 
-        asked = ladder.settings_to_try(space)
-        values = [value(variants[variant] | settings, 0) for settings in asked]
-        best = asked[int(np.argmin(values) if metric == "rmse" else np.argmax(values))]
-        seeds = [value(variants[variant] | best, seed) for seed in SEEDS]
-        row = {"head": head, "variant": variant, "metric": metric, "trials": len(asked), "settings": json.dumps(best)}
-        row |= {"value": np.mean(seeds), "deviation": np.std(seeds, ddof=1), "not_retuned": old[head, variant]}
-        write(
-            "retuned.py", "ablation_retuned", merged("ablation_retuned", pd.DataFrame([row]), ["head", "variant"]), data
-        )
-        print({key: row[key] for key in ("variant", "value", "not_retuned", "settings")}, flush=True)
+            asked = ladder.settings_to_try(space)
+            values = [value(settings, 0) for settings in asked]
+            best = asked[int(np.argmin(values) if metric == "rmse" else np.argmax(values))]
+            seeds = [min(values) if metric == "rmse" else max(values), *(value(best, seed) for seed in SEEDS[1:])]
+            row = {"head": head, "variant": variant, "metric": metric, "trials": len(asked)}
+            row |= {"settings": json.dumps(best), "value": np.mean(seeds), "deviation": np.std(seeds, ddof=1)}
+            row["not_retuned"] = old.get((head, variant), old["stars", "matrix factorisation alone"])
+            rows = merged("ablation_retuned", pd.DataFrame([row]), ["head", "variant"])
+            write("retuned.py", "ablation_retuned", rows, data)
+            print({key: row[key] for key in ("variant", "value", "not_retuned", "settings")}, flush=True)
 
 
 def baselines(data) -> None:
@@ -179,9 +176,10 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the named experiments, or all; return the exit code, 0."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", choices=[[], *EXPERIMENTS], metavar="NAME", help=", ".join(EXPERIMENTS))
-    data = movierec.load("ml-100k")
-    for name in parser.parse_args(arguments).names or list(EXPERIMENTS):
-        EXPERIMENTS[name](data)
+    parser.add_argument("--only", default="", metavar="TEXT", help="of the ablation: variants with this in their name")
+    options, data = parser.parse_args(arguments), movierec.load("ml-100k")
+    for name in options.names or list(EXPERIMENTS):
+        EXPERIMENTS[name](data, **({"only": options.only} if name == "ablation" else {}))
     return 0
 
 
