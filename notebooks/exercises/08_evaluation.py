@@ -1,34 +1,35 @@
 # %% [markdown]
 # # 08 · Exercises: who wins, and can we trust it?
 #
-# Write your answer where you find `...`. The cell after it says whether it is right and, for the usual mistakes, why not. Run the notebook from top to bottom
-# first: nothing is attempted yet, and nothing breaks. Back to [08](../08_evaluation.ipynb); the [solutions](../solutions/08_evaluation.ipynb).
+# Write your answer where you find `...`. The cell after it says whether the answer is right, and if it is not, what to look at. Run all cells first:
+# nothing is attempted yet, and nothing breaks. Back to [08](../08_evaluation.ipynb); the [solutions](../solutions/08_evaluation.ipynb).
 
 # %%
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 import movierec
-from movierec.baselines import Ease, Popularity
+from movierec.baselines import Ease, Popularity, burke, ladder
 from movierec.data import make_indices
 from movierec.evaluation import bootstrap_interval, evaluate_ranking
+from movierec.keras2 import tf
 from movierec.play import Quiz, attempt, check
 
 data = movierec.load("ml-100k")
 split = movierec.split_by_user_time(data.ratings)
 indices = make_indices(split.train, data.movies)
-rng = np.random.default_rng(0)
 
 
-def test_ndcg(scorer):
-    """Mean NDCG@10 on the test part."""
-    return evaluate_ranking(scorer, split, indices, k=10)["ndcg@10"].mean()
+def ndcg(scorer, part="validation"):
+    """Mean NDCG@10 of a scorer."""
+    return evaluate_ranking(scorer, split, indices, part)["ndcg@10"].mean()
 
 
 # %% [markdown]
-# ## Three questions first
+# ## Four questions first
 #
-# Click an answer: each has its reason, the wrong ones too.
+# Click an answer. Each one has its reason, the wrong ones too.
 
 # %%
 quiz = Quiz("../exercises/questions/08.toml")
@@ -40,185 +41,266 @@ quiz
 # %% [markdown]
 # ## 1 · Recall
 #
-# Three differences in NDCG with their 95 % intervals: which are sure? A list of True and False.
+# Four differences in NDCG with their 95 % intervals. For each of them: is the sign sure? A list of True and False.
 #
 # <details><summary>Hint</summary>Is zero inside?</details>
 
 # %%
-intervals = [(0.001, 0.012), (-0.003, 0.020), (-0.030, -0.002)]
-sure = [True, False, True]  # SOLUTION
+intervals = [(0.001, 0.012), (-0.003, 0.020), (-0.030, -0.002), (-0.001, 0.001)]
+sure = [True, False, True, False]  # SOLUTION
 
 # %%
+signs = [np.sign(low) == np.sign(high) for low, high in intervals]
+right = sure if sure is ... else [bool(mine == sign) for mine, sign in zip(sure, signs, strict=False)]
 check(
     "1",
-    sure,
-    [low > 0 or high < 0 for low, high in intervals],
+    right,
+    [True] * 4,
     mistakes=[
-        ([True, False, False], "The last one is sure, too: sure to be worse."),
-        ([True, True, True], "The second interval holds zero."),
+        ([True, True, False, True], "An interval below zero is sure, too: sure to be worse."),
+        ([True, False, True, True], "The mean is above zero, but the interval holds zero."),
+        ([True, True, True, False], "A narrow interval that holds zero is still a tie."),
     ],
 )
 
 # %% [markdown]
-# ## 2 · Change
+# ## 2 · Find the bug
 #
-# Two models on eight users. What is the mean difference, and how many users does the first serve better? A tuple.
+# A model that gives every film the *same* score has learned nothing, and this `hit` calls it perfect. Repair it: return the **chance** that the film is among
+# the $k$ best if ties are broken at random.
 #
-# <details><summary>Hint</summary>User by user: subtract first.</details>
+# <details><summary>Hint</summary>Count the films that are better, and the films with the same score, this one included. How many of the tied ones still fit?</details>
+
 
 # %%
-first = np.array([0.2, 0.0, 0.5, 0.3, 0.1, 0.9, 0.0, 0.4])
-second = np.array([0.1, 0.0, 0.4, 0.4, 0.0, 0.5, 0.1, 0.4])
-mean_and_better = ((first - second).mean(), int((first > second).sum()))  # SOLUTION
+def hit(scores, relevant, k):
+    """The chance that the film with index `relevant` is among the k best."""
+    better = (scores > scores[relevant]).sum()
+    chance = float(better < k)
+    # BEGIN SOLUTION
+    tied = (scores == scores[relevant]).sum()
+    chance = float(np.clip((k - better) / tied, 0, 1))
+    # END SOLUTION
+    return chance
+
 
 # %%
-difference = first - second
+draws = np.random.default_rng(0).random((4000, 30))
+tables = [np.ones(30), np.arange(30.0), np.repeat([3.0, 2.0, 1.0], 10)]
+truth = [(np.argsort(np.lexsort((row, -table)))[15] < 12) for table in tables for row in draws]
+truth = np.reshape(truth, (3, -1)).mean(axis=1)  # by trying many orders
+mine = [attempt(hit, table, 15, 12) for table in tables]
+raised = [answer for answer in mine if isinstance(answer, Exception)]
 check(
     "2",
-    mean_and_better,
-    (difference.mean(), int((difference > 0).sum())),
+    ... if mine == [1.0, 0.0, 1.0] else raised[0] if raised else np.array(mine),
+    truth,
+    tolerance=0.03,
     mistakes=[
-        ((difference.mean(), int((difference >= 0).sum())), "A tie is not better."),
-        ((-difference.mean(), int((difference < 0).sum())), "The other way round."),
+        (np.array([0.0, 0.0, 0.0]), "To count all tied films as better is as wrong the other way."),
+        (np.array([0.4, 0.0, 1.2]), "A chance is between 0 and 1."),
     ],
 )
 
 # %% [markdown]
 # ## 3 · Change
 #
-# Popularity, `k=20` instead of 10: what is its catalogue coverage on test? (`evaluate_ranking(...).attrs["coverage"]`)
+# Write `random_hit_rate(n, R, k)`: the chance that a random order of $n$ films has at least one of the $R$ relevant films among its first $k$.
 #
-# <details><summary>Hint</summary><code>evaluate_ranking(Popularity(split.train, indices), split, indices, k=20)</code>.</details>
+# <details><summary>Hint</summary>The chance of no hit: all $k$ come from the $n - R$ others. <code>scipy.stats.hypergeom</code>, or a product.</details>
 
 # %%
-coverage = ...
+random_hit_rate = ...
+
+
 # BEGIN SOLUTION
-table = evaluate_ranking(Popularity(split.train, indices), split, indices, k=20)
-coverage = table.attrs["coverage"]
+def random_hit_rate(n, R, k):
+    """One less the chance to draw k films of which none is relevant."""
+    none = np.prod([(n - R - place) / (n - place) for place in range(k)])
+    return float(1 - none)
+
+
 # END SOLUTION
 
-# %%
-popularity = Popularity(split.train, indices)
-covered = {k: evaluate_ranking(popularity, split, indices, k=k).attrs["coverage"] for k in (10, 20)}
-check(
-    "3",
-    coverage,
-    covered[20],
-    mistakes=[
-        (covered[10], "That is with k = 10."),
-        (20 / indices.num_movies, "All would have to see the same twenty; but what one has seen is left out."),
-    ],
-)
-
-# %% [markdown]
-# ## 4 · Find the bug
-#
-# A model that gives every film the *same* score has learned nothing. This `hit` calls it perfect. Mend it: of films with equal scores those with the smaller
-# index come first.
-#
-# <details><summary>Hint</summary>Count the films that come before: a larger score, or an equal one and a smaller index.</details>
-
 
 # %%
-def hit(scores, relevant, k):
-    """Whether the film with index `relevant` is among the k best."""
-    before = (scores > scores[relevant]).sum()
-    # BEGIN SOLUTION
-    before = before + (scores[:relevant] == scores[relevant]).sum()
-    # END SOLUTION
-    return bool(before < k)
-
-
-# %%
-constant, mixed = np.ones(100), np.array([3.0, 1, 3, 2, 3])
-answers = [
-    attempt(hit, constant, 50, 10),
-    attempt(hit, constant, 5, 10),
-    attempt(hit, mixed, 4, 2),
-    attempt(hit, mixed, 2, 2),
-]
+cases = [(1600, 5, 10), (101, 1, 10), (20, 12, 10)]
+shuffles = np.random.default_rng(1)
+truth = [np.mean([shuffles.permutation(n)[:R].min() < k for _ in range(4000)]) for n, R, k in cases]
+answers = [attempt(random_hit_rate, *case) for case in cases]
 raised = [answer for answer in answers if isinstance(answer, Exception)]
 check(
-    "4",
-    ... if answers == [True, True, True, True] else raised[0] if raised else answers,
-    [False, True, False, True],
+    "3",
+    ... if answers[0] is ... else raised[0] if raised else np.array(answers),
+    np.array(truth),
+    tolerance=0.03,
     mistakes=[
-        ([False, False, False, False], "Counting all equal ones as better is as wrong the other way."),
+        (np.array([R * k / n for n, R, k in cases]), "That is the expected number of hits, not a chance."),
+        (np.array([1 - (1 - k / n) ** R for n, R, k in cases]), "Nearly: a film cannot stand at two places."),
     ],
 )
 
 # %% [markdown]
-# ## 5 · Change
+# ## 4 · Change, and train
 #
-# "Our model finds the film among the ten best nearly always!" It was ranked among 100 **sampled** films. This model gives the right film a score that is better than
-# that of 95 % of 1,682 films. How often (a share from 0 to 1) is the film among the ten best of the 100 sampled films and itself, and how often when *all* films are ranked? A tuple.
+# Choose λ of EASE from `GRID` in two ways, by NDCG@10 on validation. **Honest**: fit on train. **Leaky**: fit on train *and* validation. A tuple (honest, leaky).
 #
-# <details><summary>Hint</summary>Each sampled film is better with probability .05: <code>rng.binomial(100, 0.05, size=200_000)</code> draws how many are, many times. In what share are they fewer than ten? And how many of 1,682 are better?</details>
+# <details><summary>Hint</summary><code>max(GRID, key=lambda λ: ndcg(Ease(rows, indices, λ)))</code>, with two kinds of <code>rows</code>.</details>
 
 # %%
-shares = ...
+GRID = [10, 100, 400, 2000]
+chosen = ...
 # BEGIN SOLUTION
-better_films = np.random.default_rng(1).binomial(100, 0.05, size=200_000)
-shares = ((better_films < 10).mean(), 0.0)  # of all films, 84 are better
+everything = pd.concat([split.train, split.validation])
+chosen = tuple(max(GRID, key=lambda λ: ndcg(Ease(rows, indices, λ))) for rows in (split.train, everything))
 # END SOLUTION
 
 # %%
-better = rng.random((200_000, 100)) < 1 - 0.95
-among_sampled = (better.sum(axis=1) < 10).mean()
-among_all = float(0.05 * 1682 < 10)
+space, found = {"regularisation": GRID}, []
+for rows in (split.train, pd.concat([split.train, split.validation])):
+    trials = ladder.tune(lambda regularisation, rows=rows: Ease(rows, indices, regularisation), ndcg, space)
+    found.append(ladder.best_settings(trials)["regularisation"])
+check(
+    "4",
+    chosen,
+    tuple(found),
+    mistakes=[
+        (tuple(found[::-1]), "The other way round: honest first."),
+        ((found[0], found[0]), "Is validation really in the rows of the leaky fit? It prefers to remember."),
+        ((found[1], found[1]), "The honest fit must not see validation."),
+    ],
+)
+
+# %% [markdown]
+# ## 5 · Find the bug
+#
+# This pipeline splits rows as in a tutorial. Repair it: no row of test may be in train, in the first epoch or in the second. Train should still get a new
+# order in each epoch.
+#
+# <details><summary>Hint</summary>Fix the order before you split, and shuffle train again afterwards.</details>
+
+
+# %%
+def pipeline(rows, cut):
+    """Train and test, as two `tf.data` pipelines of row numbers."""
+    mixed = rows.shuffle(1000, seed=1)
+    # BEGIN SOLUTION
+    mixed = rows.shuffle(1000, seed=1, reshuffle_each_iteration=False)
+    return mixed.take(cut).shuffle(cut, seed=2), mixed.skip(cut)
+    # END SOLUTION
+    return mixed.take(cut), mixed.skip(cut)
+
+
+# %%
+tf.random.set_seed(0)
+
+
+def problems(make):
+    """What is wrong with two epochs of the pipeline."""
+    train, test = make(tf.data.Dataset.range(1000), 800)
+    first, second, held = ([int(row) for row in part] for part in (train, train, test))
+    return {
+        "leak": bool((set(first) | set(second)) & set(held)),
+        "sizes": (len(first), len(held)) != (800, 200),
+        "same order": first == second,
+    }
+
+
+state = attempt(problems, pipeline)
+as_given = {"leak": True, "sizes": False, "same order": False}
 check(
     "5",
-    shares,
-    (among_sampled, among_all),
-    tolerance=0.003,
+    ...
+    if state == as_given
+    else state
+    if isinstance(state, Exception)
+    else sorted(k for k, bad in state.items() if bad),
+    [],
     mistakes=[
-        (
-            (0.95, among_all),
-            "It is better than 95 % of the films; how often are fewer than ten of a hundred better than it?",
-        ),
-        ((among_sampled, among_sampled), "Of all films, 5 % are better: are they fewer than ten?"),
+        (["same order"], "No leak any more, but each epoch has the same order: shuffle train once more."),
+        (["leak", "sizes"], "Train must have 800 rows, and test 200."),
     ],
 )
 
 # %% [markdown]
-# ## 6 · Change
+# ## 6 · Change the model
 #
-# Build a leak: fit EASE (its default price) on train **and** test, and measure it on test. How many times its honest NDCG@10 does it reach?
+# Type one of Burke's hybrids, a **cascade**: popularity chooses the 300 most rated films that a user has not seen, and EASE (λ = 400) puts them in order; all other
+# films come after them. What is its NDCG@10 on validation?
 #
-# <details><summary>Hint</summary><code>pd.concat([split.train, split.test])</code> is the leaking train part; the split for measuring stays.</details>
+# <details><summary>Hint</summary>A scorer that returns EASE's score, and <code>-1e9</code> for films that are not on the user's short list. Seen films must not take a place on it.</details>
 
 # %%
-times = ...
+ease, popular = Ease(split.train, indices, 400), Popularity(split.train, indices)
+cascade_ndcg = ...
 # BEGIN SOLUTION
-cheat = Ease(pd.concat([split.train, split.test]), indices)
-honest = Ease(split.train, indices)
-times = test_ndcg(cheat) / test_ndcg(honest)
+seen = np.zeros((indices.num_users, indices.num_movies), bool)
+seen[indices.user_index(split.train["user_id"]), indices.movie_index(split.train["movie_id"])] = True
+
+
+def cascade(users):
+    """EASE's scores on the short list of popularity."""
+    unseen = np.where(seen[users], -np.inf, popular(users))
+    short = np.argsort(-unseen, axis=1, kind="stable")[:, :300]
+    scores = np.full(unseen.shape, -1e9)
+    np.put_along_axis(scores, short, np.take_along_axis(ease(users), short, axis=1), axis=1)
+    return scores
+
+
+cascade_ndcg = ndcg(cascade)
 # END SOLUTION
 
 # %%
-parts = {"honest": [split.train], "test": [split.train, split.test], "validation": [split.train, split.validation]}
-reached = {name: test_ndcg(Ease(pd.concat(part), indices)) for name, part in parts.items()}
 check(
     "6",
-    times,
-    reached["test"] / reached["honest"],
-    tolerance=1e-3,
+    cascade_ndcg,
+    ndcg(burke.Cascade(split.train, indices, popular, ease, short_list=300)),
+    tolerance=2e-4,
     mistakes=[
-        (reached["test"], "That is the NDCG@10 of the leaking model; divide it by the honest one."),
-        (
-            reached["validation"] / reached["honest"],
-            "That is the validation part: no leak, as it is older than the test part.",
-        ),
-        (reached["honest"] / reached["test"], "The other way round."),
+        (ndcg(ease), "That is EASE alone: does the short list leave anything out?"),
+        (ndcg(popular), "That is popularity alone: EASE must put the short list in order."),
+        (ndcg(burke.Cascade(split.train, indices, ease, popular, short_list=300)), "The two have changed places."),
     ],
 )
 
 # %% [markdown]
-# ## 7 · Extend
+# ## 7 · Change the estimator
 #
-# Write `paired_interval(first, second, rng)`: the 95 % interval of the mean difference, from 4,000 samples of *users*, drawn with replacement.
+# **The luck of many trials.** Suppose that all settings of a model are equally good, NDCG@10 = 0.120, and that each trial measures it with an error: normal, with deviation 0.004. What
+# value does the *best* trial have, on average, with 11 trials and with 40? A tuple.
 #
-# <details><summary>Hint</summary>Draw users, not values of each model for itself: <code>rng.integers(len(first), size=(4000, len(first)))</code>.</details>
+# <details><summary>Hint</summary>Draw <code>rng.normal(0.120, 0.004, size=(20_000, trials))</code>, and take the largest of each row.</details>
+
+# %%
+rng = np.random.default_rng(0)
+best_of = ...
+# BEGIN SOLUTION
+best_of = tuple(rng.normal(0.120, 0.004, size=(20_000, trials)).max(axis=1).mean() for trials in (11, 40))
+# END SOLUTION
+
+# %%
+grid = np.linspace(0.09, 0.15, 20_001)
+exact = []
+for trials in (11, 40):
+    below = stats.norm.cdf(grid, 0.120, 0.004) ** trials  # that all are below
+    exact.append(float(np.sum((grid[1:] + grid[:-1]) / 2 * np.diff(below))))
+check(
+    "7",
+    best_of,
+    tuple(exact),
+    tolerance=0.0003,
+    mistakes=[
+        ((0.120, 0.120), "That is the mean of all trials. Which one is reported?"),
+        (tuple(exact[::-1]), "More trials, more luck: 11 first."),
+    ],
+)
+
+# %% [markdown]
+# ## 8 · Extend
+#
+# Write `paired_interval(first, second, rng)`: the 95 % interval of the mean difference, from 4,000 draws of *users* with replacement.
+#
+# <details><summary>Hint</summary>Draw users once for both models: <code>rng.integers(len(first), size=(4000, len(first)))</code>.</details>
 
 # %%
 paired_interval = ...
@@ -235,18 +317,19 @@ def paired_interval(first, second, rng):
 
 
 # %%
+rng = np.random.default_rng(2)
 users = rng.normal(size=300)  # some are easy to serve, for both models
 one, other = users + 0.1 + 0.05 * rng.normal(size=300), users + 0.05 * rng.normal(size=300)
 unpaired = 1.96 * np.sqrt(one.var() / 300 + other.var() / 300)
 check(
-    "7",
+    "8",
     attempt(paired_interval, one, other, np.random.default_rng(1)),
     bootstrap_interval(one - other),
     tolerance=0.003,
     mistakes=[
         (
-            [0.1 - unpaired, 0.1 + unpaired],
-            "That draws the models' users apart, and so measures how much users differ.",
+            np.array([0.1 - unpaired, 0.1 + unpaired]),
+            "That draws the users of each model apart, so it measures how much users differ.",
         ),
     ],
 )
