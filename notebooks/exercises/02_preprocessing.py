@@ -12,19 +12,19 @@ import movierec
 from movierec.data import batches, features, make_indices
 from movierec.keras2 import tf
 from movierec.play import Quiz, attempt, check
-from movierec.play.exercises import Verdict
+from movierec.play.exercises import truths
 
 data = movierec.load("ml-100k")
 split = movierec.split_by_user_time(data.ratings)
+indices = make_indices(split.train, data.movies)
+weeks = features.make_weeks(split.train)
+rows, held_out = (features.rating_rows(part, indices, weeks) for part in (split.train, split.validation))
+tf.keras.utils.set_random_seed(0)
 
 
-def judge(name, yours, truth, mistakes=(), tolerance=1e-6):
-    """Say whether an answer is right; if not, give the reason, not the solution."""
-    verdict = check(name, yours, truth, tolerance=tolerance)
-    if verdict.state != "not yet" or isinstance(yours, Exception):
-        return verdict
-    reasons = [why for value, why in mistakes if check(name, yours, value, tolerance=tolerance).state == "right"]
-    return Verdict(name, "not yet", (reasons or ["Not one of the usual slips: read the question again."])[0])
+def rmse(guess, stars):
+    """The root of the mean squared error, in stars."""
+    return float(np.sqrt(np.mean((np.ravel(guess) - stars) ** 2)))
 
 
 # %% [markdown]
@@ -47,43 +47,65 @@ quiz
 # <details><summary>Hint</summary>Each id once, sorted: which place has 30?</details>
 
 # %%
-indices = [2, 0, -1]  # SOLUTION
+indices_of_three = [2, 0, -1]  # SOLUTION
 
 # %%
-judge(
+pairs = pd.DataFrame({"movie_id": [10, 30, 20, 30], "user_id": 1})
+check(
     "1",
-    indices,
-    pd.Index(sorted({10, 30, 20})).get_indexer([30, 10, 99]),
+    indices_of_three,
+    make_indices(pairs).movie_index([30, 10, 99]),
     mistakes=[
-        ([1, 0, -1], "In the order of the file 30 is second; indices follow the sorted ids."),
+        ([1, 0, -1], "In the order of the file 30 is second. Indices follow the sorted ids."),
         ([3, 1, -1], "Indices begin with 0."),
         ([2, 0, 3], "A movie that is not in train has no row of its own."),
     ],
 )
 
 # %% [markdown]
-# ## 2 · Recall
+# ## 2 · Change
 #
-# In which split may a test rating be *older* than train ratings of the same user: "by_user_time", "by_time", "leave_last" or "random5"?
+# **Train on the batches.** A first model of stars: one `Dense(1)` layer that reads the genres and the year of a movie, `about.values` with a row for each movie index.
+# Write `train(inputs)`: it builds a `tf.keras.Sequential` model with this one layer, trains it for two epochs on `batches(rows, 256, seed=0)` and returns it. Each batch
+# becomes a pair: the rows of `inputs` for its movies, and its ratings. Does the model beat the mean of all ratings on validation?
 #
-# <details><summary>Hint</summary>Which one shuffles?</details>
+# <details><summary>Hint</summary><code>batches(…).map(lambda batch: (tf.gather(inputs, batch["movie_index"]), batch["rating"]))</code>; the pipeline has no end, so
+# <code>fit</code> needs <code>steps_per_epoch</code>. The loss is "mse"; <code>tf.keras.optimizers.legacy.Adam(0.02)</code> is fast enough.</details>
 
 # %%
-shuffled = "random5"  # SOLUTION
+about = features.movie_features(data.movies, indices)
+train = ...
+
+
+# BEGIN SOLUTION
+def train(inputs):
+    """Stars from the properties of a movie."""
+    model = tf.keras.Sequential([tf.keras.layers.Dense(1)])
+    model.compile(tf.keras.optimizers.legacy.Adam(0.02), "mse")
+    pairs = batches(rows, 256, seed=0).map(lambda batch: (tf.gather(inputs, batch["movie_index"]), batch["rating"]))
+    model.fit(pairs, epochs=2, steps_per_epoch=len(rows["rating"]) // 256, verbose=0)
+    return model
+
+
+# END SOLUTION
+
 
 # %%
-rules = {"by_user_time": split, "by_time": movierec.split_by_time(data.ratings)}
-rules |= {"leave_last": movierec.split_leave_last(data.ratings), "random5": movierec.split_random5(data.ratings)[0]}
-judge(
-    "2",
-    shuffled,
-    next(name for name, rule in rules.items() if rule.in_time is None),
-    mistakes=[
-        ("by_user_time", "There each user's newest are held out; only *other* users' ratings may be newer."),
-        ("by_time", "There nothing of the future is known at all."),
-        ("leave_last", "There the newest one is held out."),
-    ],
-)
+def what_is_wrong(train):
+    """Say what a trained model lacks; nothing if it is as asked."""
+    model = train(about.values)
+    if model.count_params() != about.values.shape[1] + 1:
+        return "The model has another number of weights than one Dense(1) layer on these columns."
+    error = rmse(model(about.values[held_out["movie_index"]]), held_out["rating"])
+    print(f"validation RMSE {error:.3f}; the mean of train: {rmse(rows['rating'].mean(), held_out['rating']):.3f}")
+    return (
+        ""
+        if error < rmse(rows["rating"].mean(), held_out["rating"])
+        else "It is no better than the mean: was it trained?"
+    )
+
+
+check("2", attempt(... if train is ... else what_is_wrong, train))
 
 # %% [markdown]
 # ## 3 · Change
@@ -100,18 +122,7 @@ strangers = len(set(by_time.test["user_id"].unique()) - set(by_time.train["user_
 # END SOLUTION
 
 # %%
-later = movierec.split_by_time(data.ratings)
-in_test, in_train = (set(part["user_id"].unique()) for part in (later.test, later.train))
-judge(
-    "3",
-    strangers,
-    len(in_test - in_train),
-    mistakes=[
-        (len(in_test), "Those are all users of test."),
-        (len(in_test & in_train), "Those are known."),
-        (len(in_train - in_test), "The other way round."),
-    ],
-)
+check("3", strangers, truths.strangers(movierec.split_by_time(data.ratings)))
 
 # %% [markdown]
 # ## 4 · Change
@@ -129,22 +140,7 @@ tied = (newest_train == oldest_validation).mean()
 # END SOLUTION
 
 # %%
-moments = {name: getattr(split, name).groupby("user_id")["timestamp"] for name in ("train", "validation", "test")}
-both = split.train.merge(split.validation, on=["user_id", "timestamp"])["user_id"].nunique()
-judge(
-    "4",
-    tied,
-    both / split.train["user_id"].nunique(),
-    tolerance=1e-4,
-    mistakes=[
-        ((moments["validation"].max() == moments["test"].min()).mean(), "That is the cut between validation and test."),
-        (
-            (moments["train"].max() == moments["test"].min()).mean(),
-            "That is the cut between training and test: all of validation in one second.",
-        ),
-        (both, "That is the number of users; the question was the share."),
-    ],
-)
+check("4", tied, truths.tied_cuts(split))
 
 # %% [markdown]
 # ## 5 · Find the bug
@@ -165,91 +161,87 @@ def movie_means(split):
 
 
 # %%
-leaky = pd.concat([split.train, split.validation, split.test]).groupby("movie_id")["rating"].mean()
-yours = attempt(movie_means, split)
-untouched = isinstance(yours, pd.Series) and yours.equals(leaky)
-honest = pd.concat([split.train, split.validation]).groupby("movie_id")["rating"].mean()
-judge(
-    "5",
-    ... if untouched else yours,
-    split.train.groupby("movie_id")["rating"].mean(),
-    mistakes=[
-        (honest, "Validation is for choosing, not for fitting."),
-    ],
-)
+everything = data.ratings.groupby("movie_id")["rating"].mean()
+check("5", attempt(movie_means, split), truths.means_by_movie(split), unchanged=everything)
 
 # %% [markdown]
-# ## 6 · Extend
+# ## 6 · Change
 #
-# Write `newest(ratings)`: of each user the row of the newest rating; of equal times the last in the file. A DataFrame, users ascending.
+# **What is the leak worth?** Use the means of exercise 5 as the only input of a `Dense(1)` layer: once the *leaky* ones, of all ratings, and once the *honest* ones, of
+# the training part (3.5 stars for a movie without ratings). Train each for two epochs with `train` of exercise 2, or your own loop. `leak` is a list of the two RMSEs on validation,
+# leaky first.
 #
-# <details><summary>Hint</summary>Sort by time, stable, then <code>groupby("user_id").tail(1)</code>.</details>
+# <details><summary>Hint</summary><code>means.reindex(indices.movie_ids, fill_value=3.5).to_numpy("float32")[:, None]</code> is an input of one column.</details>
 
 # %%
-newest = ...
+leak = ...
+# BEGIN SOLUTION
+leak = []
+for part in (data.ratings, split.train):
+    means = part.groupby("movie_id")["rating"].mean()
+    column = means.reindex(indices.movie_ids, fill_value=3.5).to_numpy("float32")[:, None]
+    model = train(column)
+    leak.append(rmse(model(column[held_out["movie_index"]]), held_out["rating"]))
+print([round(error, 3) for error in leak])
+# END SOLUTION
+
+
+# %%
+def what_is_odd(leak):
+    """Say which property two RMSEs lack."""
+    leaky, honest = (float(error) for error in leak)
+    if leaky > honest:
+        return "The first one should be the leaky one: it knows the answers, so its error is smaller."
+    if not 0.95 < leaky < honest < 1.12:
+        return "An error is far from what a straight line reaches. More epochs? Is the input a column of float32?"
+    return "" if honest - leaky > 0.005 else "The two are nearly equal: are the inputs really different?"
+
+
+check("6", attempt(... if leak is ... else what_is_odd, leak))
+
+# %% [markdown]
+# ## 7 · Extend
+#
+# **Another task on the same batches.** Write `liked_model(inputs)`: a `Dense(1)` layer as in exercise 2, but trained to say whether a rating is 4 stars or more. The
+# pipeline gives 1.0 or 0.0 instead of the stars, and the loss is `tf.keras.losses.BinaryCrossentropy(from_logits=True)`. The output is a number before the logistic function.
+#
+# <details><summary>Hint</summary><code>tf.cast(batch["rating"] >= 4, tf.float32)</code>; everything else stays.</details>
+
+# %%
+liked_model = ...
 
 
 # BEGIN SOLUTION
-def newest(ratings):
-    """One row a user."""
-    return ratings.sort_values("timestamp", kind="stable").groupby("user_id").tail(1).sort_values("user_id")
+def liked_model(inputs):
+    """The log-odds that a movie is liked."""
+    model = tf.keras.Sequential([tf.keras.layers.Dense(1)])
+    model.compile(tf.keras.optimizers.legacy.Adam(0.02), tf.keras.losses.BinaryCrossentropy(from_logits=True))
+    pairs = batches(rows, 256, seed=0).map(
+        lambda batch: (tf.gather(inputs, batch["movie_index"]), tf.cast(batch["rating"] >= 4, tf.float32))
+    )
+    model.fit(pairs, epochs=2, steps_per_epoch=len(rows["rating"]) // 256, verbose=0)
+    return model
 
 
 # END SOLUTION
 
 
 # %%
-some = data.ratings[data.ratings["user_id"] <= 50]
-yours = attempt(newest, some)
-in_time = some.sort_values("timestamp", kind="stable").groupby("user_id")["movie_id"]
-judge(
-    "6",
-    yours["movie_id"] if isinstance(yours, pd.DataFrame) else yours,
-    in_time.last(),
-    mistakes=[
-        (in_time.first(), "Those are the oldest."),
-        (some.loc[some.groupby("user_id")["timestamp"].idxmax(), "movie_id"], "Of equal times you took the first."),
-    ],
-)
-
-# %% [markdown]
-# ## 7 · Change
-#
-# Change the pipeline. Write `with_liked(pipeline)`: the same batches with one more column, `liked`, a float32 that is 1 for 4 stars or more, else 0. A later model could
-# learn this instead of the stars.
-#
-# <details><summary>Hint</summary><code>pipeline.map(function)</code>, where the function gets a dict and returns a larger one; <code>tf.cast(…, tf.float32)</code>.</details>
-
-# %%
-indices = make_indices(split.train, data.movies)
-rows = features.rating_rows(split.train, indices, features.make_weeks(split.train))
-with_liked = ...
+def what_fails(make):
+    """Say what is wrong with a model of likes, from its outputs on the training rows."""
+    out = np.ravel(make(about.values)(about.values[rows["movie_index"]]))
+    is_liked = rows["rating"] > 3
+    chance, share = 1 / (1 + np.exp(-out.astype(float))), is_liked.mean()
+    if out.mean() > 2:
+        return "The outputs look like stars, not like log-odds."
+    if chance[is_liked].mean() <= chance[~is_liked].mean():
+        return "Liked films do not get more than others. Is 1 the value for *liked*?"
+    if abs(chance.mean() - share) > 0.05:
+        return "On average the chance is far from the share of liked ratings. 4 stars are liked, too."
+    log_loss = -np.log(np.where(is_liked, chance, 1 - chance)).mean()
+    base = -share * np.log(share) - (1 - share) * np.log(1 - share)
+    print(f"log loss {log_loss:.3f}; of the share alone: {base:.3f}")
+    return "" if log_loss < base else "It is no better than the share of liked ratings: was it trained?"
 
 
-# BEGIN SOLUTION
-def with_liked(pipeline):
-    """The batches with the column `liked`."""
-    return pipeline.map(lambda batch: {**batch, "liked": tf.cast(batch["rating"] >= 4, tf.float32)})
-
-
-# END SOLUTION
-
-
-# %%
-def first_batch(function):
-    """The liked column of the first batch, and the stars beside it."""
-    batch = next(iter(function(batches(rows, 512, seed=1))))
-    tf.debugging.assert_type(batch["liked"], tf.float32)
-    return np.stack([batch["liked"].numpy(), batch["rating"].numpy()])
-
-
-plain = next(iter(batches(rows, 512, seed=1)))["rating"].numpy()
-judge(
-    "7",
-    ... if with_liked is ... else attempt(first_batch, with_liked),
-    np.stack([np.isin(plain, [4.0, 5.0]).astype(np.float32), plain]),
-    mistakes=[
-        (np.stack([plain == 5.0, plain]).astype(np.float32), "4 stars are relevant, too."),
-        (np.stack([plain, plain]), "That is the column of stars."),
-    ],
-)
+check("7", attempt(... if liked_model is ... else what_fails, liked_model))

@@ -9,21 +9,20 @@ import numpy as np
 import pandas as pd
 
 import movierec
-from movierec.baselines import Bias, Ease, ItemKnn, Popularity
+from movierec.baselines import Bias, Ease, ItemKnn
 from movierec.data import make_indices
-from movierec.evaluation import evaluate_ranking, evaluate_stars, metrics
+from movierec.evaluation import evaluate_stars, metrics
+from movierec.keras2 import tf
 from movierec.play import Quiz, attempt, check
+from movierec.play.exercises import truths
 
 data = movierec.load("ml-100k")
 split = movierec.split_by_user_time(data.ratings)
 indices = make_indices(split.train, data.movies)
+movie_index = indices.movie_index(split.train["movie_id"])  # of each training rating
+counts = np.bincount(movie_index, minlength=indices.num_movies)
 rng = np.random.default_rng(0)
-
-
-def validation_ndcg(scorer):
-    """Mean NDCG@10 on the validation part."""
-    return evaluate_ranking(scorer, split, indices, part="validation", k=10)["ndcg@10"].mean()
-
+tf.keras.utils.set_random_seed(0)
 
 # %% [markdown]
 # ## Three questions first
@@ -62,69 +61,75 @@ check(
 )
 
 # %% [markdown]
-# ## 2 · Change
+# ## 2 · Extend
 #
-# Popularity of **today**: fit it only on the newest 10,000 ratings of train, by `timestamp` (the order of rows with equal times does not matter). What is its NDCG@10 on validation?
+# **Popularity, learned.** A model without any input has one number for each movie, a `tf.Variable` of zeros. Write `learn_scores(counts)`: train the numbers so that their
+# softmax gives the share of each movie in `counts`, and return them as an array. The loss is the cross-entropy, minus the sum of share · log softmax. 300 steps of
+# `tf.keras.optimizers.legacy.Adam(0.1)` are enough. Which order of the movies comes out?
 #
-# <details><summary>Hint</summary><code>split.train.nlargest(10_000, "timestamp")</code> is a smaller train part; the indices stay those of all.</details>
+# <details><summary>Hint</summary><code>tf.nn.softmax_cross_entropy_with_logits(shares, scores)</code> under a <code>tf.GradientTape</code>.</details>
 
 # %%
-recent_ndcg = ...
+learn_scores = ...
+
+
 # BEGIN SOLUTION
-recent_ndcg = validation_ndcg(Popularity(split.train.nlargest(10_000, "timestamp"), indices))
+def learn_scores(counts, steps=300):
+    """A score for each movie whose softmax is the movie's share."""
+    shares = tf.constant(counts / counts.sum(), tf.float32)
+    scores, optimizer = tf.Variable(tf.zeros(len(counts))), tf.keras.optimizers.legacy.Adam(0.1)
+    for _ in range(steps):
+        with tf.GradientTape() as tape:
+            loss = tf.nn.softmax_cross_entropy_with_logits(shares, scores)
+        optimizer.apply_gradients([(tape.gradient(loss, scores), scores)])
+    return scores.numpy()
+
+
 # END SOLUTION
 
+
 # %%
-parts = {"newest": split.train.nlargest(10_000, "timestamp"), "oldest": split.train.nsmallest(10_000, "timestamp")}
-of_part = {name: validation_ndcg(Popularity(part, indices)) for name, part in parts.items()}
-check(
-    "2",
-    recent_ndcg,
-    of_part["newest"],
-    tolerance=1e-4,
-    mistakes=[
-        (validation_ndcg(Popularity(split.train, indices)), "That is popularity of all time."),
-        (of_part["oldest"], "Those are the oldest ratings."),
-    ],
-)
+def what_is_wrong(learn):
+    """Say what learned scores lack."""
+    scores = np.asarray(learn(counts), float)
+    if scores.shape != counts.shape:
+        return "Give one score for each movie."
+    chance = np.exp(scores - scores.max())
+    wrong = np.abs(chance / chance.sum() - counts / counts.sum()).sum() / 2
+    if np.corrcoef(scores, counts)[0, 1] < 0:
+        return "The popular movies have the lowest scores: the sign of the loss is turned."
+    if np.allclose(scores, scores[0]):
+        return "All scores are still equal. Are the gradients applied?"
+    return "" if wrong < 0.02 else "The softmax of the scores is not yet the shares. More steps? Are shares a sum of 1?"
+
+
+check("2", attempt(... if learn_scores is ... else what_is_wrong, learn_scores))
 
 # %% [markdown]
 # ## 3 · Change
 #
-# Fit the biases with `damping_movie` of 0.5, 5 and 50 (and `damping_user=5`). Which of the three has the smallest RMSE on validation?
+# The notebook did not tune the damping. Fit the biases with `damping_movie` of 0.5, 2, 10 and 50 (and `damping_user=5`). A list of the four RMSEs on validation.
+# Which one is best?
 #
 # <details><summary>Hint</summary><code>evaluate_stars(Bias(…), split, part="validation").attrs["rmse"]</code></details>
 
 # %%
-best_damping = ...
+four = ...
 # BEGIN SOLUTION
-errors = {}
-for damping in (0.5, 5, 50):
+four = []
+for damping in (0.5, 2, 10, 50):
     model = Bias(split.train, indices, damping_movie=damping, damping_user=5)
-    errors[damping] = evaluate_stars(model, split, part="validation").attrs["rmse"]
-best_damping = min(errors, key=errors.get)
+    four.append(evaluate_stars(model, split, part="validation").attrs["rmse"])
+print([round(error, 3) for error in four])
 # END SOLUTION
 
 # %%
-measured = pd.Series(
-    {
-        value: evaluate_stars(
-            Bias(split.train, indices, damping_movie=value, damping_user=5), split, "validation"
-        ).attrs["rmse"]
-        for value in (0.5, 5, 50)
-    }
-)
-check(
-    "3",
-    best_damping,
-    measured.idxmin(),
-    mistakes=[(measured.idxmax(), "That one has the largest error: RMSE is better where it is lower.")],
-)
+check("3", four, truths.bias_errors(split, indices, (0.5, 2, 10, 50)))
 
 # %% [markdown]
 # ## 4 · Find the bug
 #
-# This item-kNN recommends to everybody what they have watched already: the films themselves get the largest similarity. Mend it.
+# This item-kNN recommends to everybody what they have watched already: the films themselves get the largest similarity. Repair it.
 #
 # <details><summary>Hint</summary>How similar is a film to itself, and may it say so?</details>
 
@@ -145,94 +150,149 @@ def similarities(rated, shrinkage):
 rated = (rng.random((40, 6)) < 0.4).astype(int)
 user, movie = np.nonzero(rated)
 toy = pd.DataFrame({"user_id": user, "movie_id": movie})
-answer = attempt(similarities, rated, 2)
-untouched = not isinstance(answer, Exception) and (np.diag(answer) > 0.5).all()
+right = ItemKnn(toy, make_indices(toy), neighbours=6, shrinkage=2).similarity
+ones = rated.sum(axis=0)
 check(
     "4",
-    ... if untouched else answer,
-    ItemKnn(toy, make_indices(toy), neighbours=6, shrinkage=2).similarity,
+    attempt(similarities, rated, 2),
+    right,
     tolerance=1e-5,
-    mistakes=[(np.zeros((6, 6)), "Now no film is similar to any other.")],
-)
-
-# %% [markdown]
-# ## 5 · Extend
-#
-# Write EASE: `ease(rated, price)` returns the weights B. With G = XᵀX, P = (G + λI)⁻¹: B_ij = −P_ij / P_jj, and zeros on the diagonal.
-#
-# <details><summary>Hint</summary><code>-P / np.diag(P)</code> divides each column by its own diagonal element.</details>
-
-# %%
-ease = ...
-
-
-# BEGIN SOLUTION
-def ease(rated, price):
-    """float [movies, movies]."""
-    p = np.linalg.inv(rated.T @ rated + price * np.eye(rated.shape[1]))
-    b = -p / np.diag(p)
-    np.fill_diagonal(b, 0)
-    return b
-
-
-# END SOLUTION
-
-
-# %%
-wanted = Ease.solve(rated, 5.0)
-answer = attempt(ease, rated, 5.0)
-no_rule = isinstance(answer, np.ndarray) and answer.shape == wanted.shape and np.abs(np.diag(answer)).max() > 1e-9
-check(
-    "5",
-    np.diag(answer) if no_rule else answer,
-    np.zeros(6) if no_rule else wanted,
-    tolerance=1e-4,
+    unchanged=right + np.diag(ones / (ones + 2)),
     mistakes=[
-        (np.diag(answer) if no_rule else None, "A film must not predict itself."),
-        (wanted.T, "Rows were divided by the diagonal; divide the columns."),
-        (-wanted, "The sign is missing."),
+        (np.zeros((6, 6)), "Now no film is similar to any other."),
+        (right + np.eye(6), "A film must not be similar to itself at all: 0, not 1."),
     ],
 )
 
 # %% [markdown]
-# ## 6 · Extend
+# ## 5 · Change
 #
-# Two baselines in one: write `blend(one, other, weight)`, a scorer. It gives each user `weight` times the scores of `one` plus `1 - weight` times those of `other`, after the
-# scores of each model were divided by their largest value for that user. Does it beat both with EASE, item-kNN and a weight of one half?
+# **A bias, learned.** Write `learn_biases(damping)`: minimise the *sum* over all training ratings of (r − μ − b_i)², plus `damping` times the sum of b_i², by gradient
+# descent, and return the biases of the movies as an array. Is this the damped mean of the notebook?
 #
-# <details><summary>Hint</summary>Return a function of user_index; <code>scores / scores.max(axis=1, keepdims=True)</code>.</details>
+# <details><summary>Hint</summary><code>tf.Variable(tf.zeros(indices.num_movies))</code>, <code>tf.gather(biases, movie_index)</code>, and 300 steps of
+# <code>tf.keras.optimizers.legacy.Adam(0.05)</code>.</details>
 
 # %%
-blend = ...
+above = tf.constant(split.train["rating"] - split.train["rating"].mean(), tf.float32)  # r − μ
+learn_biases = ...
 
 
 # BEGIN SOLUTION
-def blend(one, other, weight):
-    """A scorer made of two."""
+def learn_biases(damping, steps=300):
+    """Biases of the movies by gradient descent."""
+    biases, optimizer = tf.Variable(tf.zeros(indices.num_movies)), tf.keras.optimizers.legacy.Adam(0.05)
+    for _ in range(steps):
+        with tf.GradientTape() as tape:
+            errors = above - tf.gather(biases, movie_index)
+            loss = tf.reduce_sum(errors**2) + damping * tf.reduce_sum(biases**2)
+        gradient = tf.convert_to_tensor(tape.gradient(loss, biases))
+        optimizer.apply_gradients([(gradient, biases)])
+    return biases.numpy()
 
-    def scorer(user_index):
-        first, second = (scores / scores.max(axis=1, keepdims=True) for scores in (one(user_index), other(user_index)))
-        return weight * first + (1 - weight) * second
 
-    return scorer
+# END SOLUTION
+
+# %%
+plain = Bias(split.train, indices, damping_movie=0, damping_user=5).movie
+check(
+    "5",
+    attempt(learn_biases, 10.0),
+    Bias(split.train, indices, damping_movie=10, damping_user=5).movie,
+    tolerance=0.02,
+    mistakes=[
+        (plain, "Those are the plain means: the price on the biases is missing."),
+        (np.zeros(indices.num_movies), "All are near 0: is the error averaged, while the price is a sum?"),
+    ],
+)
+
+# %% [markdown]
+# ## 6 · Change
+#
+# **A layer that may not copy.** A `Dense` layer from all films to all films learns "you watched Alien, so you watched Alien". Write `ZeroDiagonal`, a
+# `tf.keras.constraints.Constraint`: Keras calls it with the weights after each step, and it returns them with zeros on the diagonal. The check trains a layer with it.
+#
+# <details><summary>Hint</summary>Its method is <code>__call__(self, w)</code>; <code>tf.linalg.set_diag(w, tf.zeros(len(w)))</code>.</details>
+
+# %%
+ZeroDiagonal = ...
+
+
+# BEGIN SOLUTION
+class ZeroDiagonal(tf.keras.constraints.Constraint):
+    """Weights without a diagonal."""
+
+    def __call__(self, w):
+        return tf.linalg.set_diag(w, tf.zeros(w.shape[0], w.dtype))
 
 
 # END SOLUTION
 
 
 # %%
-members = Ease(split.train, indices, 150), ItemKnn(split.train, indices, indices.num_movies, 1)
-scorer = attempt(blend, *members, 0.25)
-somebody = np.arange(5)
-largest = [model(somebody).max(axis=1, keepdims=True) for model in members]
-scaled = [model(somebody) / high for model, high in zip(members, largest, strict=True)]
+def trained(constraint):
+    """The weights of a Dense layer that gives back who watched what, trained with a constraint."""
+    tf.keras.utils.set_random_seed(0)
+    layer = tf.keras.layers.Dense(6, use_bias=False, kernel_constraint=constraint)
+    model = tf.keras.Sequential([layer])
+    model.compile(tf.keras.optimizers.legacy.Adam(0.02), "mse")
+    model.fit(rated.astype("float32"), rated.astype("float32"), batch_size=40, epochs=200, verbose=0)
+    return layer.kernel.numpy()
+
+
+def what_is_odd(constraint):
+    """Say what is wrong with the weights of a layer that was trained with it."""
+    free, yours = trained(None), trained(constraint())
+    print(
+        f"mean weight on the diagonal: {np.diag(free).mean():.2f} without the rule, {np.diag(yours).mean():.2f} with it"
+    )
+    if np.abs(np.diag(yours)).max() > 1e-6:
+        return "The diagonal is not zero."
+    return "" if np.abs(yours).sum() > 1 else "Nothing is left: only the diagonal must be zero."
+
+
+check("6", attempt(... if ZeroDiagonal is ... else what_is_odd, ZeroDiagonal))
+
+# %% [markdown]
+# ## 7 · Extend
+#
+# **EASE by gradient descent.** Write `learn_ease(rated, price)`: minimise ‖X − XB‖² + λ‖B‖², where B has zeros on the diagonal *in every step*, and return B as an array.
+# No formula with an inverse.
+#
+# <details><summary>Hint</summary>A <code>tf.Variable</code> times a mask, <code>1 - tf.eye(n)</code>, inside the loss; 600 steps of
+# <code>tf.keras.optimizers.legacy.Adam(0.02)</code>.</details>
+
+# %%
+learn_ease = ...
+
+
+# BEGIN SOLUTION
+def learn_ease(rated, price, steps=600):
+    """float [movies, movies]."""
+    x, n = tf.constant(rated, tf.float32), rated.shape[1]
+    weights, mask, optimizer = tf.Variable(tf.zeros((n, n))), 1 - tf.eye(n), tf.keras.optimizers.legacy.Adam(0.02)
+    for _ in range(steps):
+        with tf.GradientTape() as tape:
+            b = weights * mask
+            loss = tf.reduce_sum((x - x @ b) ** 2) + price * tf.reduce_sum(b**2)
+        optimizer.apply_gradients([(tape.gradient(loss, weights), weights)])
+    return (weights * mask).numpy()
+
+
+# END SOLUTION
+
+# %%
+wanted = Ease.solve(rated, 5.0)
+without_rule = np.linalg.solve(rated.T @ rated + 5.0 * np.eye(6), rated.T @ rated)
 check(
-    "6",
-    attempt(scorer, somebody) if callable(scorer) else scorer,
-    0.25 * scaled[0] + 0.75 * scaled[1],
-    tolerance=1e-4,
+    "7",
+    attempt(learn_ease, rated, 5.0),
+    wanted,
+    tolerance=0.01,
     mistakes=[
-        (0.75 * scaled[0] + 0.25 * scaled[1], "The weight belongs to the first model."),
-        (0.25 * members[0](somebody) + 0.75 * members[1](somebody), "The two models have two units: divide first."),
+        (without_rule, "A film predicts itself: mask the diagonal inside the loss."),
+        (without_rule * (1 - np.eye(6)), "The diagonal was removed after training. Mask it in every step."),
+        (wanted.T, "Rows and columns are exchanged: X is on the left of B."),
+        (Ease.solve(rated, 1e-6), "The price is missing."),
     ],
 )

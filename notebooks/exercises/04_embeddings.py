@@ -12,7 +12,7 @@ from movierec.data import batches, features, make_indices
 from movierec.evaluation import metrics
 from movierec.keras2 import tf, tfrs
 from movierec.play import Quiz, attempt, check
-from movierec.play.exercises import Verdict
+from movierec.training import LazyAdam
 
 # %% [markdown]
 # ## Four questions first
@@ -27,7 +27,7 @@ print(quiz.answers())
 quiz
 
 # %% [markdown]
-# Everything below uses the first 150 users, so that training takes a moment. This is the model of the notebook.
+# Everything below uses the first 150 users, so that training takes a moment. These are the two models of the notebook in one.
 
 # %%
 data = movierec.load("ml-100k")
@@ -46,9 +46,9 @@ class MatrixFactorisation(tfrs.Model):
         super().__init__()
         tf.keras.utils.set_random_seed(0)
         self.penalty = penalty
-        small = tf.keras.initializers.RandomNormal(stddev=0.1, seed=0)
-        self.user = tf.keras.layers.Embedding(indices.num_users, dim, small)
-        self.movie = tf.keras.layers.Embedding(indices.num_movies, dim, small)
+        first, second = (tf.keras.initializers.RandomNormal(stddev=0.1, seed=seed) for seed in (0, 1))
+        self.user = tf.keras.layers.Embedding(indices.num_users, dim, first)
+        self.movie = tf.keras.layers.Embedding(indices.num_movies, dim, second)
         self.user_bias = tf.keras.layers.Embedding(indices.num_users, 1, "zeros")
         self.movie_bias = tf.keras.layers.Embedding(indices.num_movies, 1, "zeros")
         self.task = tfrs.tasks.Ranking(tf.keras.losses.MeanSquaredError())
@@ -66,20 +66,11 @@ class MatrixFactorisation(tfrs.Model):
 
 # %%
 def fit(model, epochs=8):
-    """Train; return the RMSE on validation at the end."""
+    """Train; return the RMSE on the training part and on validation at the end."""
     model.compile(optimizer=tf.keras.optimizers.legacy.Adam(0.01))
     steps = len(train["rating"]) // 256
     model.fit(batches(train, 256, 0), epochs=epochs, steps_per_epoch=steps, verbose=0)
-    return metrics.rmse(model(held_out)[:, 0], held_out["rating"])
-
-
-def judge(name, yours, truth, mistakes=(), tolerance=1e-3):
-    """Say whether an answer is right; if not, give the reason, not the solution."""
-    verdict = check(name, yours, truth, tolerance=tolerance)
-    if verdict.state != "not yet" or isinstance(yours, Exception):
-        return verdict
-    reasons = [why for value, why in mistakes if check(name, yours, value, tolerance=tolerance).state == "right"]
-    return Verdict(name, "not yet", (reasons or ["Not one of the usual slips: read the question again."])[0])
+    return tuple(metrics.rmse(model(part)[:, 0], part["rating"]) for part in (train, held_out))
 
 
 # %% [markdown]
@@ -95,10 +86,9 @@ vectors = np.array([[1.0, 1.0], [0.5, 0.4], [4.0, 0.5]])
 nearest_and_largest = (1, 2)  # SOLUTION
 
 # %%
-products = vectors[1:] @ vectors[0]
-by_cosine = 1 + int((products / np.linalg.norm(vectors[1:], axis=1)).argmax())
-by_product = 1 + int(products.argmax())
-judge(
+lengths = np.linalg.norm(vectors, axis=1)
+by_product, by_cosine = (1 + int((vectors[1:] @ vectors[0] / scale).argmax()) for scale in (1, lengths[1:]))
+check(
     "1",
     nearest_and_largest,
     (by_cosine, by_product),
@@ -126,7 +116,7 @@ numbers = (indices.num_users + indices.num_movies) * 17  # SOLUTION
 asked = MatrixFactorisation(dim=16)
 asked(held_out)
 without = sum(int(tf.size(table.embeddings)) for table in (asked.user, asked.movie))
-judge(
+check(
     "2",
     numbers,
     sum(int(tf.size(weight)) for weight in asked.trainable_variables),
@@ -143,8 +133,8 @@ judge(
 # %% [markdown]
 # ## 3 · Change
 #
-# Train three models with the penalties 0, 0.1 and 1 for 8 epochs each. A list of the three RMSEs on validation that `fit` returns. Which one over-fits, and
-# which one underfits?
+# Train three models with the penalties 0, 0.1 and 1 for 8 epochs each. A list of the three pairs that `fit` returns: the RMSE on the training part and on validation.
+# Which one over-fits most?
 #
 # <details><summary>Hint</summary><code>fit(MatrixFactorisation(penalty=…))</code></details>
 
@@ -152,21 +142,26 @@ judge(
 three = ...
 # BEGIN SOLUTION
 three = [fit(MatrixFactorisation(penalty=penalty)) for penalty in (0, 0.1, 1)]
+print([(round(float(a), 3), round(float(b), 3)) for a, b in three])
 # END SOLUTION
 
+
 # %%
-trained = [fit(MatrixFactorisation(penalty=penalty)) for penalty in (0, 0.1, 1)] if three is not ... else []
-judge(
-    "3",
-    three,
-    trained,
-    tolerance=0.003,
-    mistakes=[
-        (trained[::-1], "In the order of the question: 0 first."),
-        (3 * trained[1:2], "All three have the default penalty: hand yours to the model."),
-        (3 * trained[:1], "None of the three has a penalty."),
-    ],
-)
+def what_is_odd(three):
+    """Say what three pairs of errors lack."""
+    pairs = np.asarray(three, float)
+    if pairs.shape != (3, 2):
+        return "Three pairs were asked for: train and validation, for each penalty."
+    if (np.diff(pairs[:, 0]) <= 0).all():
+        return "In the order of the question: 0 first."
+    if np.ptp(pairs[:, 0]) < 0.05:
+        return "The three models are nearly equal: hand your penalty to each model."
+    if (np.diff(pairs[:, 0]) < 0).any():
+        return "A larger penalty cannot fit the training part better. Was each model trained for eight epochs?"
+    return "" if (pairs[:, 0] < pairs[:, 1]).all() else "The error on train comes first in each pair."
+
+
+check("3", attempt(... if three is ... else what_is_odd, three))
 
 # %% [markdown]
 # ## 4 · Change
@@ -204,7 +199,7 @@ def added(make):
     return (losses[0] - losses[1]) / 0.5
 
 
-judge(
+check(
     "4",
     ... if PenalisedBiases is ... else attempt(added, PenalisedBiases),
     2.0**2 + 3.0**2,
@@ -219,110 +214,141 @@ judge(
 # %% [markdown]
 # ## 5 · Find the bug
 #
-# A table of embeddings has one row for each movie *index*. This function looks up raw ids. With MovieLens-100K it runs without an error. Repair it.
+# Somebody wrote `call` in a shorter way. It runs, `fit` runs, and the result is far too bad. Repair `predict`.
 #
-# <details><summary>Hint</summary><code>indices.movie_index</code>.</details>
+# <details><summary>Hint</summary>Print the shapes. What is [256, 1] plus [256]?</details>
 
 
 # %%
-def vectors_of(table, movie_ids):
-    """The rows of these movies, float [n, dim]."""
-    rows = np.asarray(movie_ids) % len(table)  # so that it does not crash
+def predict(user, movie, bias):
+    """The stars, float [batch, 1], from vectors [batch, dim] and biases [batch, 1]."""
+    product = tf.reduce_sum(user * movie, axis=1)
     # BEGIN SOLUTION
-    rows = indices.movie_index(np.asarray(movie_ids))
+    product = tf.reduce_sum(user * movie, axis=1, keepdims=True)
     # END SOLUTION
-    return table[rows]
+    return mean_stars + bias + product
 
 
 # %%
-table = np.arange(2.0 * indices.num_movies).reshape(-1, 2)
-some = np.array([1, 50, 1682])
-yours = attempt(vectors_of, table, some)
-as_given = np.array_equal(yours, table[some % len(table)]) if isinstance(yours, np.ndarray) else False
-judge("5", ... if as_given else yours, np.stack([table[np.flatnonzero(indices.movie_ids == i)[0]] for i in some]))
+class Shorter(MatrixFactorisation):
+    """The model, with `predict`."""
+
+    def call(self, batch):
+        user, movie = self.user(batch["user_index"]), self.movie(batch["movie_index"])
+        return predict(user, movie, self.user_bias(batch["user_index"]) + self.movie_bias(batch["movie_index"]))
+
+
+def shape_or_error(rows=7):
+    """The shape of the stars of a few rows, or after training how far the validation RMSE is from that of the original."""
+    few = {name: column[:rows] for name, column in held_out.items()}
+    shape = tuple(Shorter()(few).shape)
+    return list(shape) if shape != (rows, 1) else round(float(fit(Shorter())[1] - fit(MatrixFactorisation())[1]), 3)
+
+
+check(
+    "5",
+    attempt(shape_or_error),
+    0.0,
+    unchanged=[7, 7],
+    tolerance=1e-3,
+    mistakes=[([7], "Now the result has no second axis: the task compares it with stars of [batch, 1].")],
+)
 
 # %% [markdown]
-# ## 6 · Extend
+# ## 6 · Change
 #
-# Write `one_step(model, optimizer, batch)`: one training step without `fit`. Compute the loss under a `GradientTape`, the gradients of
-# `model.trainable_variables`, and apply them.
+# **Which rows move?** Write `moved_rows(optimizer)`: make a `tf.keras.layers.Embedding(8, 2)` and train it with two steps. The first looks up the rows 1 and 2, the second
+# row 5; the loss is the sum of the squares of what was looked up. Return the rows that the *second* step changed, as a list. Try SGD, Adam and `LazyAdam`.
 #
-# <details><summary>Hint</summary><code>optimizer.apply_gradients(zip(gradients, variables))</code>; the loss is <code>model.compute_loss(batch, training=True)</code>.</details>
+# <details><summary>Hint</summary>Copy the table with <code>.numpy()</code> before the second step. <code>optimizer.apply_gradients([(gradient, layer.embeddings)])</code>.</details>
 
 # %%
-one_step = ...
+moved_rows = ...
 
 
 # BEGIN SOLUTION
-def one_step(model, optimizer, batch):
-    """Change the model's weights once."""
-    with tf.GradientTape() as tape:
-        loss = model.compute_loss(batch, training=True)
-    variables = model.trainable_variables
-    optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+def moved_rows(optimizer):
+    """The rows that the second of two steps changes."""
+    layer = tf.keras.layers.Embedding(8, 2)
+    for looked_up in ([1, 2], [5]):
+        before = layer(tf.range(8)).numpy()
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(layer(tf.constant(looked_up)) ** 2)
+        optimizer.apply_gradients([(tape.gradient(loss, layer.embeddings), layer.embeddings)])
+    return np.flatnonzero((layer.embeddings.numpy() != before).any(axis=1)).tolist()
 
 
 # END SOLUTION
 
 
 # %%
-def distance_from_keras(step):
-    """How far the weights are from those that Keras has after the same two steps."""
-    ours, theirs = MatrixFactorisation(), MatrixFactorisation()
-    theirs.compile(optimizer=tf.keras.optimizers.legacy.SGD(0.5))
-    optimizer = tf.keras.optimizers.legacy.SGD(0.5)
-    for batch in batches(train, 256, 0).take(2):
-        ours(batch), theirs(batch)
-        step(ours, optimizer, batch)
-        theirs.train_step(batch)
-    return max(float(abs(a - b).numpy().max()) for a, b in zip(ours.weights, theirs.weights, strict=True))
+def what_moves(rows_of):
+    """Say which optimiser moves rows that it cannot move, or none."""
+    legacy = tf.keras.optimizers.legacy
+    rows = {make.__name__: set(map(int, rows_of(make(0.1)))) for make in (legacy.SGD, legacy.Adam, LazyAdam)}
+    print("; ".join(f"{name} moves {sorted(moved)}" for name, moved in rows.items()))
+    if not all(rows.values()):
+        return "An optimiser moves no row: are the gradients applied before you compare?"
+    if len(rows["SGD"]) > 1 or len(rows["LazyAdam"]) > 1:
+        return "SGD and lazy Adam move only what the second step looked up. Compare with the table before that step."
+    return "" if rows["Adam"] > rows["SGD"] else "Adam has a memory: is it the same optimiser in both steps?"
 
 
-judge(
-    "6",
-    ... if one_step is ... else attempt(distance_from_keras, one_step),
-    0.0,
-    tolerance=1e-5,
-    mistakes=[(attempt(distance_from_keras, lambda *_: None), "The weights did not change: apply the gradients.")],
-)
+check("6", attempt(... if moved_rows is ... else what_moves, moved_rows))
 
 # %% [markdown]
 # ## 7 · Extend
 #
-# Write `nearest(vectors, row, k)`: the rows of the k vectors with the largest cosine to `vectors[row]`, nearest first, without `row` itself.
+# **A newcomer.** The model is trained. A new user has rated a few movies. Write `newcomer(model, movie_index, stars)`: train only a vector and a bias for this user, and leave
+# the tables as they are. Minimise the mean of the squared errors plus `model.penalty` times the squared length of the vector. Return the vector, [8], and the bias, a number.
 #
-# <details><summary>Hint</summary>Divide each vector by <code>np.linalg.norm(vectors, axis=1, keepdims=True)</code>, then multiply.</details>
+# <details><summary>Hint</summary>Two <code>tf.Variable</code>s; <code>model.movie(movie_index)</code> and <code>model.movie_bias(movie_index)[:, 0]</code> are what the tables give. 500 steps of
+# <code>tf.keras.optimizers.legacy.Adam(0.05)</code>.</details>
 
 # %%
-nearest = ...
+newcomer = ...
 
 
 # BEGIN SOLUTION
-def nearest(vectors, row, k):
-    """int [k]."""
-    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    cosine = unit @ unit[row]
-    cosine[row] = -np.inf
-    return np.argsort(-cosine)[:k]
+def newcomer(model, movie_index, stars, steps=500):
+    """A vector and a bias for somebody who is in no table."""
+    vectors, biases = model.movie(movie_index), model.movie_bias(movie_index)[:, 0]
+    vector, bias = tf.Variable(tf.zeros(vectors.shape[1])), tf.Variable(0.0)
+    optimizer = tf.keras.optimizers.legacy.Adam(0.05)
+    for _ in range(steps):
+        with tf.GradientTape() as tape:
+            error = stars - (mean_stars + bias + biases + tf.linalg.matvec(vectors, vector))
+            loss = tf.reduce_mean(error**2) + model.penalty * tf.reduce_sum(vector**2)
+        optimizer.apply_gradients(zip(tape.gradient(loss, [vector, bias]), [vector, bias], strict=True))
+    return vector.numpy(), float(bias)
 
 
 # END SOLUTION
 
 
 # %%
-cloud = np.random.default_rng(0).normal(size=(50, 4)) * np.linspace(0.1, 3, 50)[:, None]
-angles = np.arccos(np.clip(cloud @ cloud[7] / np.linalg.norm(cloud, axis=1) / np.linalg.norm(cloud[7]), -1, 1))
-judge(
-    "7",
-    attempt(nearest, cloud, 7, 5),
-    np.argsort(angles)[1:6],
-    mistakes=[
-        (np.argsort(angles)[:5], "A movie is not its own neighbour."),
-        (np.argsort(angles)[::-1][:5], "Those are the farthest."),
-        (
-            np.argsort(-np.where(np.arange(50) == 7, -np.inf, cloud @ cloud[7]))[:5],
-            "That is the dot product: long vectors win.",
-        ),
-        (np.argsort(-(cloud @ cloud[7]))[:5], "That is the dot product, with the movie itself."),
-    ],
-)
+def what_is_left(train_newcomer):
+    """Say whether the loss still falls, and whether a table has moved."""
+    model = MatrixFactorisation()
+    fit(model)
+    own = train["user_index"] == 3
+    movies, stars = train["movie_index"][own], train["rating"][own]
+    before = [weight.numpy() for weight in model.weights]
+    vector, bias = train_newcomer(model, movies, stars)
+    if any((weight.numpy() != old).any() for weight, old in zip(model.weights, before, strict=True)):
+        return "A table of the model has changed. Train the new vector and bias only."
+    q, known = model.movie(movies).numpy(), mean_stars + model.movie_bias(movies).numpy()[:, 0]
+    error = stars - known - bias - q @ np.asarray(vector)
+    slopes = [
+        abs(2 * error.mean()),
+        np.abs(-2 * q.T @ error / len(error) + 2 * model.penalty * np.asarray(vector)).max(),
+    ]
+    print(f"RMSE on the ratings of the newcomer: {np.sqrt((error**2).mean()):.2f}")
+    if slopes[0] > 0.01:
+        return (
+            "The loss still falls along the bias. Is the bias trained, and is the mean of all stars in the prediction?"
+        )
+    return "" if slopes[1] < 0.01 else "The loss still falls along the vector. More steps? Is the penalty in the loss?"
+
+
+check("7", attempt(... if newcomer is ... else what_is_left, newcomer))

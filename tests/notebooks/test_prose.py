@@ -22,6 +22,7 @@ PAGES = [*sorted(ROOT.glob("notebooks/*.ipynb")), *sorted(ROOT.glob("notebooks/*
 LISTED = tomllib.loads((ROOT / "tests" / "prose_numbers.toml").read_text(encoding="utf-8"))
 ENOUGH_DIGITS = 3  # with fewer, a number is found in a large table by chance
 LONGEST_NAME = 5  # columns that may be needed to name a row of a recorded table
+ROW = r"^\| (\d\d) \|"  # of a table about notebooks
 SMALL = 10  # whole numbers up to this are mostly words
 
 
@@ -192,13 +193,27 @@ def is_tied(number, here, report, listed, results):
 
 
 def numbers_are_tied(path, listed, results):
-    here = shown(_cells(path)) if path.suffix == ".ipynb" else Found(frozenset(), frozenset())
     report = recorded(results)
-    for where, text in texts(path):
+    for where, text, cells in _with_cells(path):
+        here = shown(cells)
         for number in numbers(text):
             if not is_tied(number, here, report, listed, results):
                 why = listed.get(number.text, "in no output, constant, result or list")
                 yield f"{where}: {number.text}{' %' if number.percent else ''} ({why})"
+
+
+def _with_cells(path):
+    """Yield (where, prose, cells that may tie it): a row "| 04 | …" of a page is about notebook 04 beside it."""
+    if path.suffix == ".ipynb":
+        cells = _cells(path)
+        yield from ((where, text, cells) for where, text in texts(path))
+        return
+    page = path.read_text(encoding="utf-8")
+    for number in sorted(set(re.findall(ROW, page, flags=re.MULTILINE))):
+        (notebook,) = path.parent.glob(f"{number}_*.ipynb")
+        rows = re.findall(rf"^\| {number} \|.*$", page, flags=re.MULTILINE)
+        yield f"rows of {number}", prose("\n".join(rows)), _cells(notebook)
+    yield "the page", prose(re.sub(rf"{ROW}.*$", "", page, flags=re.MULTILINE)), []
 
 
 def entries_are_alive(path, listed):
@@ -265,6 +280,13 @@ def test_a_number_may_come_from_an_output_a_constant_the_report_or_the_list_and_
     listed = {"95": "the width of every interval", "1.6": ratio, "1.7": ratio}
     found = list(numbers_are_tied(page("\n\n".join(TIED + UNTIED)), listed, RECORDED))
     assert [text.split(": ")[1].split(" (")[0] for text in found] == UNTIED
+
+
+def test_a_row_of_a_page_is_tied_by_the_notebook_that_it_names(page):
+    notebook = page("x").rename(page("x").with_name("04_x.ipynb"))
+    rows = notebook.with_name("rows.md")
+    rows.write_text("| 04 | How many? | 1,352, and .573. |\n\nThe page: .573.\n", encoding="utf-8")
+    assert [text.split(" (")[0] for text in numbers_are_tied(rows, {}, {})] == ["the page: .573"]
 
 
 def test_an_entry_that_no_prose_uses_is_found(page):
