@@ -40,15 +40,21 @@ endif
 AT_ONCE = @$(MAKE) --no-print-directory -j2 TWO=1
 .PHONY: all help setup data notebooks report latex browser test lab app serve tune ablation repeats runs benchmark exercises record lock clean
 
-all: setup notebooks report  ## the course: environment, data, every notebook run, report/main.pdf
+all: say setup notebooks report  ## learn: all of the course: environment, data, every notebook run, report/main.pdf
 	@echo "made: $(words $(NOTEBOOKS)) notebooks run, their figures in report/figures$$([ ! -f report/main.pdf ] || echo ', the paper report/main.pdf')"
 	@echo "next: make lab opens the first notebook, make app recommends films to you, make help lists the rest"
 
-help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
-	@echo "make 06         notebook 06 again; so with every other number"
+.PHONY: say
+say:
+	@echo "the course: environment and data (3 to 6 minutes the first time), $(words $(NOTEBOOKS)) notebooks (8 to 15 minutes), the paper (a minute)"
 
-setup:  ## environment, data and LaTeX, nothing run yet
+help:  ## learn: this list
+	@for who in "learn:To learn" "reproduce:To reproduce and compare" "maintain:To maintain"; do echo; echo "$${who#*:}"; \
+		awk -F ':.*## ' -v who="$${who%%:*}: " '/^[a-z]+:.*## /{if (index($$2, who) == 1) \
+			printf "  make %-10s %s\n", $$1, substr($$2, length(who) + 1)}' Makefile; \
+		[ "$${who%%:*}" != learn ] || echo "  make 06         notebook 06 again; so with every other number"; done
+
+setup:  ## learn: environment, data and LaTeX, nothing run yet
 	$(AT_ONCE) data latex
 
 .venv/ready: requirements.txt pyproject.toml
@@ -64,10 +70,10 @@ setup:  ## environment, data and LaTeX, nothing run yet
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-data: $(VENV)  ## MovieLens-100K, or what MOVIEREC_DATASET names, fetched and checked (nothing if it is there)
+data: $(VENV)  ## learn: MovieLens-100K, or what MOVIEREC_DATASET names, fetched and checked (nothing if it is there)
 	@$(PYTHON) -m movierec data
 
-notebooks: setup  ## every notebook that, or whose part of the package, is newer than its last run
+notebooks: setup  ## reproduce: every notebook that, or whose part of the package, is newer than its last run
 	@rm -f $(STAMPS)/ran
 	$(AT_ONCE) TO_RUN=$$($(MAKE) --no-print-directory --dry-run TWO=1 $(RAN) | grep -c -- --nbval-lax) $(RAN)
 
@@ -120,7 +126,7 @@ browser: | latex  # both come from one package manager
 			>report/generated/browser.log 2>&1 || tail -5 report/generated/browser.log; \
 	else echo "Chromium is not installed, so the page of make app is not tested; all else is."; fi
 
-report: report/$(PAPER).pdf  ## report/main.pdf, and what moved in your run; RESULTS=mine: report/mine.pdf, of your run
+report: report/$(PAPER).pdf  ## reproduce: report/main.pdf, and what moved in your run; RESULTS=mine: report/mine.pdf, of your run
 
 # The folders are there for what was deleted from them: a file that is gone is newer than nothing.
 SOURCES := report/main.tex report/references.bib report/tables.toml $(wildcard report/build/*.py) $(RECORDED) report/results report/figures
@@ -130,48 +136,53 @@ TYPESET = if $(HAS_LATEXMK); then latexmk -pdf -interaction=nonstopmode -halt-on
 	else echo "report/$(PAPER).pdf is not built: LaTeX is missing (see above)"; fi
 
 report/main.pdf: $(SOURCES) $(RAN) | latex
-	$(PYTHON) -m report.build check || [ -z "$$CI" ]
-	$(PYTHON) -m report.build build
-	@cd report && $(TYPESET)
+	@$(PYTHON) -m report.build check || [ -z "$$CI" ]
+	@$(PYTHON) -m report.build build
+	@echo "LaTeX (its log: report/generated/latexmk.log)"; cd report && $(TYPESET)
+	@[ ! -f $@ ] || echo "made: $@"
 
 report/mine.pdf: $(SOURCES) $(RAN) | latex
-	$(PYTHON) -m report.build check || true
-	$(PYTHON) -m report.build build --mine
+	@$(PYTHON) -m report.build check || true
+	@$(PYTHON) -m report.build build --mine
 	@cd report/generated/mine && $(TYPESET)
-	@[ ! -f report/generated/mine/main.pdf ] || cp report/generated/mine/main.pdf $@
+	@[ ! -f report/generated/mine/main.pdf ] || { cp report/generated/mine/main.pdf $@; echo "made: $@"; }
 
 report/figures: | $(RAN)
 	@mkdir -p $@
 
-test:  ## unit tests, every notebook re-executed and compared, the report built
+test:  ## maintain: unit tests, every notebook re-executed and compared, the report built
+	@echo "1 of 3: environment, data, LaTeX and a browser (3 to 6 minutes the first time)"
 	$(AT_ONCE) data browser
-	$(PYTHON) -m pytest -n 2 --dist loadfile --nbval $(NBVAL) tests notebooks --ignore tests/report/test_report_build.py
+	@echo "2 of 3: unit tests, and every notebook run and compared, two at a time (12 to 20 minutes)"
+	@$(PYTHON) -m pytest -n 2 --dist loadfile --nbval $(NBVAL) tests notebooks --ignore tests/report/test_report_build.py
+	@echo "3 of 3: what moved, and the paper (a minute)"
 	@$(MAKE) --no-print-directory report
-	$(PYTHON) -m pytest tests/report/test_report_build.py
+	@$(PYTHON) -m pytest tests/report/test_report_build.py
 
-lab: $(VENV) data  ## JupyterLab, opened on notebook 01
-	$(PYTHON) -m jupyterlab notebooks/01_exploration.ipynb
+lab: $(VENV) data  ## learn: JupyterLab, opened on notebook 01
+	@echo "JupyterLab opens in your browser; Ctrl-C here ends it"
+	@$(PYTHON) -m jupyterlab notebooks/01_exploration.ipynb
 
-app: $(VENV) data  ## what would it recommend to you? A page in your browser (PORT=8866)
+app: $(VENV) data  ## learn: what would it recommend to you? A page in your browser (PORT=8866)
 	$(PYTHON) -m movierec app --port $(or $(PORT),8866)
 
-serve: $(VENV) data  ## the recommender as a web service on this machine, /docs explains it (PORT=8000)
+serve: $(VENV) data  ## learn: the recommender as a web service on this machine, /docs explains it (PORT=8000)
 	$(PYTHON) -m movierec serve --port $(or $(PORT),8000) $(if $(MOVIEREC_MODEL),--model "$(MOVIEREC_MODEL)")
 
-tune: $(VENV) data  ## every baseline's settings chosen again, with one budget, on validation (half an hour)
+tune: $(VENV) data  ## reproduce: every baseline's settings chosen again, with one budget, on validation (half an hour)
 	$(PYTHON) tests/benchmarks/tune_baselines.py
 
-ablation: $(VENV) data  ## what each part and setting of the hybrid is worth, on validation (half an hour)
+ablation: $(VENV) data  ## reproduce: what each part and setting of the hybrid is worth, on validation (half an hour)
 	$(PYTHON) tests/benchmarks/ablation.py
 
-repeats: $(VENV) data  ## the seeds and variants that notebooks show from the record (25 CPU minutes)
+repeats: $(VENV) data  ## reproduce: the seeds and variants that notebooks show from the record (25 CPU minutes)
 	$(PYTHON) tests/benchmarks/repeats.py
 	$(PYTHON) tests/benchmarks/sequences.py
 
-runs: $(VENV) data  ## the runs that the panels come with, trained again (a quarter of an hour)
+runs: $(VENV) data  ## reproduce: the runs that the panels come with, trained again (a quarter of an hour)
 	$(PYTHON) tests/benchmarks/recorded_runs.py
 
-benchmark: $(VENV) data  ## rival libraries side by side with ours; FULL=1 for the slow ones, too; SCALE=1: 20 million ratings
+benchmark: $(VENV) data  ## reproduce: rival libraries side by side with ours; FULL=1 for the slow ones, too; SCALE=1: 20 million ratings
 ifdef SCALE
 	$(PYTHON) tests/benchmarks/scale.py
 	$(PYTHON) tests/benchmarks/scale.py --run
@@ -183,20 +194,21 @@ else
 	$(if $(FULL),$(PYTHON) tests/benchmarks/training_speed.py --large)
 endif
 
-exercises: $(VENV) data  ## the exercises' notebooks and solutions again from their masters
+exercises: $(VENV) data  ## maintain: the exercises' notebooks and solutions again from their masters
 	$(PYTHON) notebooks/exercises/make.py
 
-record: notebooks  ## keep the numbers of your last run as the recorded ones
+record: notebooks  ## maintain: keep the numbers of your last run as the recorded ones
 	$(PYTHON) -m report.build record
 	$(PYTHON) -m report.build readme
+	$(PYTHON) -m report.build picture
 
-lock:  ## requirements.txt again from pyproject.toml (needs uv)
+lock:  ## maintain: requirements.txt again from pyproject.toml (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv: https://docs.astral.sh/uv" >&2; exit 1; }
 	@{ echo "# Pins for Linux, Apple silicon and Windows. Compiled from pyproject.toml by 'make lock'; do not edit."; \
 	uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --group test pyproject.toml \
 		| sed -E -f .lock.sed; } > requirements.new && mv requirements.new requirements.txt
 
-clean:  ## everything that was made, but not the data
+clean:  ## maintain: everything that was made, but not the data
 	rm -rf .venv tests/benchmarks/.venv build report/generated report/figures *.egg-info
 	cd report && rm -f main.pdf mine.pdf main.aux main.bbl main.blg main.fdb_latexmk main.fls main.log main.out main.upa main.upb
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,9 +1,9 @@
-"""Build the report from its results: `python -m report.build build`, `check`, `record` or `readme`."""
+"""Build the report from its results: `python -m report.build build`, `check`, `record`, `readme` or `picture`."""
 
 import argparse
 import sys
 
-from report.build import drift, latex, readme
+from report.build import drift, latex, picture, readme
 from report.build.results import record_minutes
 
 
@@ -16,7 +16,8 @@ def main(arguments: list[str] | None = None) -> int:
     check = commands.add_parser("check", help="list what moved between the recorded results and the last run's")
     check.add_argument("--all", action="store_true", help="fail also for results that could not be compared")
     commands.add_parser("record", help="keep the last run's results as the recorded ones")
-    commands.add_parser("readme", help="write the tables of README.md and report/results/README.md")
+    commands.add_parser("readme", help="write what README.md, docs/ and report/results/README.md show of the results")
+    commands.add_parser("picture", help="draw the picture of README.md from the recorded results")
     options = parser.parse_args(arguments)
     try:
         record_minutes()
@@ -26,6 +27,8 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"record: {len(drift.record())} results")
         elif options.command == "readme":
             readme.write()
+        elif options.command == "picture":
+            picture.write()
         else:
             rows = drift.check()
             print(drift.format_drift(rows))

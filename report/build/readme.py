@@ -1,10 +1,11 @@
-"""Recorded results for readers of web pages: README.md and report/results/README.md.
+"""Recorded results for readers of web pages: README.md, docs/*.md and report/results/README.md.
 
-README.md has them between marks: tables between `table: name` and `/table`, numbers between `=name` and `/`, and the
-last cell, minutes, of each notebook's row. report/results/README.md has every declared table, with its origin.
+The first two have them between marks: tables between `table: name` and `/table`, numbers between `=name` and `/`, and
+the last cell, minutes, of each notebook's row. report/results/README.md has every declared table, with its origin.
 """
 
 import re
+from pathlib import Path
 
 from movierec.origin import origin_of
 from movierec.record import report_folder, require, write_file
@@ -30,23 +31,34 @@ column and each row that cannot be told from it: the interval of the difference,
 
 
 def write() -> None:
-    """Write both pages of this checkout."""
-    page = report_folder().parent / "README.md"
-    page.write_text(updated(page.read_text(encoding="utf-8")), encoding="utf-8")
+    """Write all pages of this checkout.
+
+    Raises:
+        ValueError: No page has a table; or see `updated`.
+    """
+    texts = {page: page.read_text(encoding="utf-8") for page in pages()}
+    require(
+        any(TABLE.search(text) for text in texts.values()),
+        "README.md or a page of docs/ must have a line '<!-- table: main_results -->' and a line '<!-- /table -->'.",
+    )
+    for page, text in texts.items():
+        page.write_text(updated(text), encoding="utf-8")
     write_file(report_folder() / "results/README.md", results_page())
 
 
+def pages() -> list[Path]:
+    """Return the pages of this checkout that people write, and that show recorded results."""
+    home = report_folder().parent
+    return [home / "README.md", *sorted(home.glob("docs/*.md"))]
+
+
 def updated(text: str) -> str:
-    """Return the front page `text` with what is recorded.
+    """Return a page's `text` with what is recorded.
 
     Raises:
-        ValueError: A table, a number or a notebook in the text is not recorded, or no table is in it.
+        ValueError: A table, a number or a notebook in the text is not recorded.
     """
     results, declared = _recorded_and_declared()
-    require(
-        TABLE.search(text),
-        "README.md must have a line '<!-- table: main_results -->' and a line '<!-- /table -->'; one is missing.",
-    )
     timed, _ = results.tables["notebook_minutes"]
     minutes = dict(zip(timed["notebook"], timed["minutes"], strict=True))
 

@@ -1,17 +1,20 @@
 """The front page and the page of results say what was measured, and what they tell a reader to type is there."""
 
+import json
 import re
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from PIL import Image
 
 from movierec.record import Recorder
-from report.build import drift, readme
+from report.build import drift, picture, readme
 from report.build.__main__ import main
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
 TABLES = """main_results = [
   {column = "model", header = "Model"},
   {column = "rmse", header = "RMSE", unit = "stars", format = ".3f", best = true, interval = ["rmse low", "rmse high"]},
@@ -84,7 +87,6 @@ def test_the_command_writes_both_pages_from_the_recorded_results(recorded):
         ("main_results", "not_recorded", "not_recorded must be declared .* and recorded in .*/not_recorded.csv"),
         ("hybrid_rmse", "hybrid_mae", "hybrid_mae is not a recorded number; report/results/numbers.csv has 2"),
         ("01_exploration", "02_preprocessing", "02_preprocessing has no recorded minutes"),
-        ("<!-- /table -->", "", "'<!-- table: main_results -->' and a line '<!-- /table -->'; one is missing"),
     ],
 )
 def test_what_is_not_recorded_or_not_marked_is_an_error(recorded, old, new, message):
@@ -92,22 +94,30 @@ def test_what_is_not_recorded_or_not_marked_is_an_error(recorded, old, new, mess
         readme.updated(PAGE.replace(old, new))
 
 
-def test_the_front_page_and_the_page_of_results_are_as_recorded():
-    pages = {ROOT / "README.md": readme.updated(TEXT), ROOT / "report/results/README.md": readme.results_page()}
+def test_pages_without_a_whole_table_are_an_error(recorded, capsys):
+    (recorded.parent / "README.md").write_text(PAGE.replace("<!-- /table -->", ""), encoding="utf-8")
+    assert main(["readme"]) == 1
+    assert "must have a line '<!-- table: main_results -->'" in capsys.readouterr().err
+
+
+def test_each_page_is_as_recorded():
+    pages = {page: readme.updated(page.read_text(encoding="utf-8")) for page in PAGES}
+    pages[ROOT / "report/results/README.md"] = readme.results_page()
     old = [path.name for path, page in pages.items() if path.read_text(encoding="utf-8") != page]
     assert old == [], "they are not what is recorded: run `python -m report.build readme`"
 
 
 def test_every_make_target_that_is_named_exists():
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    named = set(re.findall(r"(?:^|`)make ([a-z]+)", TEXT, re.MULTILINE))
+    texts = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    named = set(re.findall(r"(?:^|`)make ([a-z]+)", texts, re.MULTILINE))
     assert {"test", "lab", "help", "report"} <= named <= targets
 
 
-def test_every_link_of_both_pages_leads_somewhere():
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", TEXT) if not link.startswith("http")]
-    assert len(links) >= 9
-    assert [link for link in links if not (ROOT / link).exists()] == []
+def test_every_link_leads_somewhere():
+    for page in PAGES:
+        links = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8"))
+        assert [link for link in links if not link.startswith("http") and not (page.parent / link).exists()] == []
     links = re.findall(r"\]\(([^)]+)\)", readme.ABOUT)
     assert links and [link for link in links if not (ROOT / "report/results" / link).exists()] == []
 
@@ -119,3 +129,26 @@ def test_the_public_surface_on_the_front_page_runs_as_far_as_python_can_say():
 
     for name in re.findall(r"movierec\.(\w+)\(", code):
         assert callable(getattr(movierec, name))
+
+
+def test_the_front_page_begins_with_a_picture_and_a_command_and_is_short():
+    before_code = TEXT.split("```")[0]
+    assert len(TEXT.split()) <= 700 and len(before_code.split()) <= 60 and f"]({picture.PICTURE})" in before_code
+
+
+def test_the_picture_shows_what_is_recorded():
+    shown = json.loads(Image.open(ROOT / picture.PICTURE).text[picture.DESCRIPTION])
+    assert shown == picture.shown_numbers(), "it is not what is recorded: run `python -m report.build picture`"
+    means = [shown[model][0] for model in ("popularity", "item-kNN", "EASE", "hybrid")]
+    assert means == sorted(means)  # as its words say
+
+
+def test_the_picture_is_drawn_from_the_results(recorded, monkeypatch):
+    monkeypatch.setattr(picture, "stations", lambda: [f"{number:02} lesson" for number in range(1, 14)])
+    numbers = {"popularity": [0.1, 0.05, 0.15], "hybrid": [0.2, 0.1, 0.3]}
+    monkeypatch.setattr(picture, "shown_numbers", lambda: numbers)
+    (recorded.parent / "docs").mkdir()
+    assert main(["picture"]) == 0
+    drawn = Image.open(recorded.parent / picture.PICTURE)
+    assert drawn.size == (1400, 660) and json.loads(drawn.text[picture.DESCRIPTION]) == numbers
+    assert (recorded.parent / picture.PICTURE).stat().st_size < 60_000
