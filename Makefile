@@ -38,7 +38,7 @@ else
 .NOTPARALLEL:
 endif
 AT_ONCE = @$(MAKE) --no-print-directory -j2 TWO=1
-.PHONY: all help setup data notebooks report latex browser test lab app serve tune ablation repeats runs benchmark exercises record lock clean
+.PHONY: all help setup data notebooks report latex browser test lab app serve site tune ablation repeats runs benchmark exercises record lock clean
 
 all: say setup notebooks report  ## learn: all of the course: environment, data, every notebook run, report/main.pdf
 	@echo "made: $(words $(NOTEBOOKS)) notebooks run, their figures in report/figures$$([ ! -f report/main.pdf ] || echo ', the paper report/main.pdf')"
@@ -194,6 +194,16 @@ else
 	$(if $(FULL),$(PYTHON) tests/benchmarks/training_speed.py --large)
 endif
 
+.venv-site/ready: docs/requirements.txt
+	@$$(command -v python3.12 || command -v python3.11 || command -v python3.13 || echo python3) -m venv .venv-site
+	@echo "making .venv-site, the site's builder (150 MB, half a minute)"
+	@.venv-site/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r docs/requirements.txt
+	@touch $@
+
+site: .venv-site/ready  ## learn: lessons, pages and code as a site to read, build/site/index.html; nothing is run (a minute)
+	@.venv-site/bin/python -m sphinx --quiet --fail-on-warning --keep-going -b html -c docs . build/site
+	@echo "made: build/site/index.html; open it in a browser"
+
 exercises: $(VENV) data  ## maintain: the exercises' notebooks and solutions again from their masters
 	$(PYTHON) notebooks/exercises/make.py
 
@@ -209,6 +219,6 @@ lock:  ## maintain: requirements.txt again from pyproject.toml (needs uv)
 		| sed -E -f .lock.sed; } > requirements.new && mv requirements.new requirements.txt
 
 clean:  ## maintain: everything that was made, but not the data
-	rm -rf .venv tests/benchmarks/.venv build report/generated report/figures *.egg-info
+	rm -rf .venv .venv-site tests/benchmarks/.venv build report/generated report/figures *.egg-info
 	cd report && rm -f main.pdf mine.pdf main.aux main.bbl main.blg main.fdb_latexmk main.fls main.log main.out main.upa main.upb
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import latex2mathml.converter
+from docutils import nodes
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -22,7 +23,7 @@ nb_mime_priority_overrides = [("html", "text/html", 10), ("html", "image/png", 5
 myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_heading_anchors = 3
 myst_links_external_new_tab = False
-suppress_warnings = ["mystnb.unknown_mime_type"]  # the state of panels, which are shown as pictures
+suppress_warnings = ["mystnb.unknown_mime_type", "autoapi.python_import_resolution"]  # the state of panels, which are shown as pictures
 
 # ---- the package, read and not imported
 
@@ -49,9 +50,12 @@ def _mathml(translator, node):
     block = node.tagname == "math_block"
     mathml = latex2mathml.converter.convert(node.astext(), display="block" if block else "inline")
     translator.body.append(f'<div class="math">{mathml}</div>' if block else mathml)
-    from docutils import nodes
-
     raise nodes.SkipNode
+
+
+def _escape_bars(app, what, name, obj, options, lines):
+    """Keep the bar of sets and of absolute values in docstrings; in reStructuredText it would begin a substitution."""
+    lines[:] = [line.replace("|", "\\|") for line in lines]
 
 
 def _front_door(app, error):
@@ -63,6 +67,7 @@ def _front_door(app, error):
 
 def setup(app):
     app.add_html_math_renderer("mathml", inline_renderers=(_mathml, None), block_renderers=(_mathml, None))
+    app.connect("autodoc-process-docstring", _escape_bars)
     app.connect("build-finished", _front_door)
 
 

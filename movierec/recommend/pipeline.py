@@ -36,9 +36,9 @@ def graph(*signature):
 class Pipeline(Histories):
     """The k best films of anybody, by two steps over the whole catalogue.
 
-    retrieval  score_ui = ranking head: what comes next, + GENRE_WEIGHT · log(1 / share) of the rarest genre that a
-               newcomer likes and the film has; the CANDIDATES best that are not seen go on
-    ranking    score_ui + STARS_WEIGHT · stars_ui, with stars the expected stars, if that head is there
+    * Retrieval: score_ui = ranking head: what comes next, + GENRE_WEIGHT · log(1 / share) of the rarest genre that a
+      newcomer likes and the film has; the CANDIDATES best that are not seen go on.
+    * Ranking: score_ui + STARS_WEIGHT · stars_ui, with stars the expected stars, if that head is there.
 
     With several models it is their mean in both steps. Of a newcomer who named genres and rated nothing, all films of
     these genres come before all others, in both steps. A user of whom nothing is known gets what was liked most in the

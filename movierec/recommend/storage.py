@@ -2,8 +2,7 @@
 
     folder/manifest.json               format, versions, settings, data, metrics, checksums of all files, its own too
     folder/1/saved_model.pb, variables TensorFlow's SavedModel of the `Pipeline`, as TensorFlow Serving wants it
-    folder/1/assets.extra/arrays.npz   weights, ids, titles, history: numbers and text only; arrays-1.npz, … of the
-                                       other members of an ensemble
+    folder/1/assets.extra/arrays.npz   weights, ids, titles, history; arrays-1.npz, … of an ensemble's other members
 
 Loading reads numbers only, so a folder from somebody else runs no code of theirs. EASE's item-item matrix B, 4 bytes x
 movies², or what stands for it (see `FewUsers` and `LowRank`), is stored once, among the variables of the SavedModel.
