@@ -83,6 +83,11 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--name", action="append", default=[], help=named)
     secret = "what every request must bring; better set MOVIEREC_TOKEN, which nobody sees in the list of processes"
     serve.add_argument("--token", help=secret)
+    share = "share of the places of a list that are given to other candidates, 0 to 1; default: %(default)s"
+    part = _number(float, "a share from 0 to below 1", lambda number: 0 <= number < 1)
+    serve.add_argument("--explore", type=part, default=0.0, help=share)
+    second = "folder of a second model, whose lists for the same users are logged and shown to nobody"
+    serve.add_argument("--shadow", metavar="FOLDER", help=second)
 
     forget = command("forget", _forget, "Delete everything that a user did from the event store, to the last byte.")
     forget.add_argument("user_id")
@@ -148,7 +153,8 @@ def _serve(options, arguments) -> int:
     folder = _model_folder(options.model)
     with contextlib.suppress(KeyboardInterrupt):
         token = options.token or os.environ.get("MOVIEREC_TOKEN") or None
-        serve(folder, options.events, host=options.host, port=options.port, names=tuple(options.name), token=token)
+        where = {"host": options.host, "port": options.port, "names": tuple(options.name), "token": token}
+        serve(folder, options.events, explore=options.explore, shadow=options.shadow, **where)
     return 0
 
 
@@ -161,8 +167,10 @@ def _forget(options, arguments) -> int:
     with contextlib.suppress(ValueError):
         kinds |= {int(options.user_id)} if -(2**63) <= int(options.user_id) < 2**63 else set()
     with EventStore(options.events) as store:
-        count = sum(map(store.forget, kinds))  # 42 and "42" are different users, of different models
-        print(f"{count:,} events of user {options.user_id} were deleted, {len(store):,} of others are kept")
+        deleted = [store.forget(kind) for kind in kinds]  # 42 and "42" are different users, of different models
+        count, shown = (sum(column) for column in zip(*deleted, strict=True))
+        found = f"{count:,} events and {shown:,} impressions of user {options.user_id} were deleted"
+        print(f"{found}, {len(store):,} events of others are kept")
     print("what a model has learned from them stays until it is trained again without them")
     return 0
 

@@ -1,4 +1,4 @@
-"""Pictures of the models, drawn by code: the student's in notebooks/05_hybrid_model, the package's in 06_training."""
+"""Pictures of boxes and arrows: the student's hybrid, in notebooks/05_hybrid_model, and the package's, in 06_training."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -9,6 +9,7 @@ from movierec import plots
 
 SIZE_IN = (plots.COLUMN_WIDTH_IN, 2.9)
 WIDTH, HEIGHT = 0.94, 0.7  # of a box; the columns of the picture are 1.15 apart, its rows 1
+NEW, OLD = ("#d5e8fa", plots.COLOURS[0]), ("0.95", "0.6")  # colours of a box and of its edge
 BOXES = {  # name: column, row, first step that has it, text
     "user id": (0, 5, 1, "user id"),
     "people": (0, 4, 2, "age, gender,\noccupation"),
@@ -44,6 +45,27 @@ TITLES = {
 ONLY_STARS = ("biases", "mlp", "stars")  # two towers alone do without them
 
 
+def draw_arrow(ax, start: tuple, end: tuple, is_new: bool = True, apart: float = 0.0) -> None:
+    """Draw an arrow between two boxes, given by (column, row, …), to the side, or up or down in the same column.
+
+    It begins by `apart` above the middle of a side, or of an end.
+    """
+    side = (end[0] > start[0]) - (end[0] < start[0])
+    vertical = 0 if side else (HEIGHT / 2 if end[1] > start[1] else -HEIGHT / 2)
+    look = {"arrowstyle": "-|>", "color": plots.COLOURS[0] if is_new else "0.6", "linewidth": 1 + 0.6 * is_new}
+    tip = (end[0] - side * WIDTH / 2, end[1] - vertical)
+    ax.annotate("", tip, (start[0] + side * WIDTH / 2, start[1] + vertical + apart), arrowprops=look)
+
+
+def draw_box(ax, column: float, row: float, text: str, is_new: bool = True) -> None:
+    """Draw a box with its text, in colour and bold if it is new, else in grey."""
+    face, edge = NEW if is_new else OLD
+    corner = (column - WIDTH / 2, row - HEIGHT / 2)
+    ax.add_patch(plt.Rectangle(corner, WIDTH, HEIGHT, facecolor=face, edgecolor=edge, linewidth=1 + 0.6 * is_new))
+    weight = "bold" if is_new else "normal"
+    ax.text(column, row, text, ha="center", va="center", fontsize=6.4, fontweight=weight)
+
+
 def draw_hybrid(step: int = 6) -> Figure:
     """Draw the parts that the model has at this step, 1 to 6: in colour what the step adds, in grey the rest."""
     there = {name: box for name, box in BOXES.items() if box[2] <= step and not (step == 5 and name in ONLY_STARS)}
@@ -61,21 +83,10 @@ def _draw(boxes: dict, arrows: list, step: int, xlim: tuple, ylim: tuple) -> Fig
     ax.set_axis_off()
     for source, target in arrows:
         if source in boxes and target in boxes:
-            is_new = step in (boxes[source][2], boxes[target][2])
-            start, end = boxes[source], boxes[target]
-            side = 1 if end[0] > start[0] else 0
-            vertical = 0 if side else (HEIGHT / 2 if end[1] > start[1] else -HEIGHT / 2)
             apart = 0.2 if target == "mlp" else 0.0  # beside the arrow to the dot product, not on it
-            look = {"arrowstyle": "-|>", "color": plots.COLOURS[0] if is_new else "0.6", "linewidth": 1 + 0.6 * is_new}
-            tip = (end[0] - side * WIDTH / 2, end[1] - vertical)
-            ax.annotate("", tip, (start[0] + side * WIDTH / 2, start[1] + vertical + apart), arrowprops=look)
+            draw_arrow(ax, boxes[source], boxes[target], step in (boxes[source][2], boxes[target][2]), apart)
     for column, row, first, text in boxes.values():
-        is_new = first == step
-        face, edge = ("#d5e8fa", plots.COLOURS[0]) if is_new else ("0.95", "0.6")
-        corner = (column - WIDTH / 2, row - HEIGHT / 2)
-        ax.add_patch(plt.Rectangle(corner, WIDTH, HEIGHT, facecolor=face, edgecolor=edge, linewidth=1 + 0.6 * is_new))
-        weight = "bold" if is_new else "normal"
-        ax.text(column, row, text, ha="center", va="center", fontsize=6.4, fontweight=weight)
+        draw_box(ax, column, row, text, first == step)
     return fig
 
 

@@ -181,6 +181,16 @@ class Hybrid:
         """Write the model to `folder`, which is created if it is missing; `load_model(folder)` reads it."""
         save_members(folder, self.members, None if self.model.ranking is None else self.pipeline)
 
+    def without_stars(self) -> "Hybrid":
+        """Return the same model with the ranking head alone, whose lists skip the second step, see `Pipeline`."""
+        self._require_trained("ranking")
+        old = self.model
+        about = (old.past, old.user_features, old.movie_features, self.bias, 1)  # no week table: it is for stars
+        new = HybridModel(*about, ("ranking",), old.settings)
+        new.score(tf.constant([0]))  # builds the layers
+        new.ranking.set_weights(old.ranking.get_weights())
+        return Hybrid(new, self.indices, self.movies, self.weeks, self.bias, self.seen, self.scale)
+
     def _require_trained(self, head: str) -> None:
         if getattr(self.model, head) is None:
             if head == "stars" and len(self.bias.levels) == 1:

@@ -1,6 +1,6 @@
 """A saved model in another process: `load_served` runs it, `make_app` and `serve` answer questions over HTTP.
 
-`EventStore` keeps what users did since the model was trained, and lists react to it.
+`EventStore` keeps what users were shown and did since the model was trained, and lists react to it.
 """
 
 import lazy_loader
@@ -9,6 +9,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "events": ["Event", "EventStore"],
+        "exploration": ["explore"],
+        "local": ["LocalService"],
         "served": ["load_served"],
         "service": ["make_app", "serve"],
     },

@@ -1,7 +1,9 @@
-"""The event store: what users viewed, clicked and rated since the model was trained, in a SQLite file.
+"""The event store: what users were shown, and what they viewed, clicked and rated, in a SQLite file.
 
 `EventStore(path).append(event)` returns when the event is on disk: a crash, `kill -9` or a power cut loses no
-acknowledged event. Any SQLite tool reads the file. Taught in notebooks/12_serving.
+acknowledged event, and no impression of an answered list. Any SQLite tool reads the file. It is about people: it has no
+names, but `forget` must be able to delete all that is in it about a user, and the oldest impressions go by themselves.
+Taught in notebooks/12_serving.
 """
 
 import contextlib
@@ -12,7 +14,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -21,7 +23,10 @@ from movierec.serving.events_file import EventsFile
 NEWEST = 200  # events of a user that a list is made from; older ones stay in the file, for the next training
 MOST_TOGETHER = 1_000  # events that share a write to the disk
 SETTLE_SECONDS = 0.05, 1.0  # without a new event; at most: until the file is whole without its log of recent changes
-INSERT = "INSERT INTO event VALUES (NULL, :user_id, :movie_id, :kind, :stars, :time)"
+MOST_IMPRESSIONS = 1_000_000  # in the file, 0.2 GB; beyond, the oldest are deleted
+INSERT = "INSERT INTO event VALUES (NULL, :user_id, :movie_id, :kind, :stars, :time, :list_id, :place)"
+SHOW = "INSERT INTO impression VALUES (NULL, :list_id, :user_id, :movie_id, :place, :propensity, :time, :model)"
+LIMIT = "DELETE FROM impression WHERE id <= (SELECT max(id) FROM impression) - ?"
 
 WholeNumber = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 Text = Annotated[str, Field(min_length=1, max_length=300)]
@@ -35,18 +40,22 @@ class Exact(BaseModel):
 
 
 class Feedback(Exact):
-    """What a user did with a film; `stars` if and only if `kind` is "stars"."""
+    """What a user did with a film; `stars` if and only if `kind` is "stars"; which list showed it, and where, if any."""
 
     user_id: Id
     movie_id: Id
     kind: Literal["view", "click", "stars"]
     stars: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    list_id: Text | None = None
+    place: Annotated[int, Field(ge=1)] | None = None
 
     @model_validator(mode="after")
     def _stars_belong_to_their_kind(self):
         if (self.kind == "stars") != (self.stars is not None):
             must = '`stars` must be given for the kind "stars" and no other'
             raise ValueError(f"{must}; {self.kind!r} has {self.stars!r}.")
+        if self.place is not None and self.list_id is None:
+            raise ValueError("`place` needs the `list_id` of the list that it is a place of.")
         return self
 
 
@@ -54,6 +63,25 @@ class Event(Feedback):
     """Feedback and when it came, `time` in Unix seconds (UTC)."""
 
     time: WholeNumber
+
+
+class Impression(NamedTuple):
+    """A film at a place of a list that was answered; user_id is None where nobody said who asked."""
+
+    list_id: str
+    user_id: Id | None
+    movie_id: Id
+    place: int  # from 1
+    propensity: float  # the chance of this film at this place; 0: of a second model's list, which nobody saw
+    time: int  # Unix seconds (UTC)
+    model: str  # the version that made the list
+
+
+class Deleted(NamedTuple):
+    """How many rows were about a user."""
+
+    events: int
+    impressions: int
 
 
 class EventStore(AbstractContextManager):
@@ -89,27 +117,46 @@ class EventStore(AbstractContextManager):
 
     def submit(self, event: Event) -> Future:
         """Append an event without waiting: the future is done when the event is on disk, or raises OSError."""
+        return self._submit([(INSERT, event.model_dump())])
+
+    def submit_all(self, impressions: list[Impression]) -> Future:
+        """Append the impressions of a list, together, in the same way."""
+        return self._submit([(SHOW, one._asdict()) for one in impressions])
+
+    def _submit(self, rows: list[tuple[str, dict]]) -> Future:
         with self._starting:
             if self._writer is None:
                 self._writer = Thread(target=self._write, name="events", daemon=True)
                 self._writer.start()
             done: Future = Future()
-            self._waiting.put((event, done))
+            self._waiting.put((rows, done))
         return done
 
     def of(self, user_id: Id, newest: int = NEWEST) -> list[Event]:
         """Return the newest events of a user, at most `newest` of them, oldest first."""
-        query = "SELECT user_id, movie_id, kind, stars, time FROM event WHERE user_id = ? ORDER BY id DESC LIMIT ?"
+        query = f"SELECT {', '.join(Event.model_fields)} FROM event WHERE user_id = ? ORDER BY id DESC LIMIT ?"
         rows = self.file.read(query, (user_id, newest))
         return [Event.model_construct(**dict(zip(Event.model_fields, row, strict=True))) for row in reversed(rows)]
 
-    def forget(self, user_id: Id) -> int:
-        """Delete all events of a user and overwrite their bytes; return how many there were."""
-        count = self.file.write("DELETE FROM event WHERE user_id = ?", [(user_id,)])
+    def shown(self, list_id: str, movie_id: Id) -> list[tuple[Id | None, int]]:
+        """Return to whom a list showed a film, and at which place; nothing if it did not."""
+        query = "SELECT user_id, place FROM impression WHERE list_id = ? AND movie_id = ? AND propensity > 0"
+        return self.file.read(query, (list_id, movie_id))
+
+    def impressions(self, newest: int = MOST_IMPRESSIONS) -> list[Impression]:
+        """Return the newest impressions, at most `newest` of them, oldest first."""
+        query = f"SELECT {', '.join(Impression._fields)} FROM impression ORDER BY id DESC LIMIT ?"
+        return [Impression(*row) for row in reversed(self.file.read(query, (newest,)))]
+
+    def forget(self, user_id: Id) -> Deleted:
+        """Delete all events and impressions of a user and overwrite their bytes; return how many there were."""
+        tables = ("event", "impression")
+        deleted = Deleted(*self.file.write(*[(f"DELETE FROM {name} WHERE user_id = ?", [(user_id,)]) for name in tables]))
         if not self.file.settle(wait=True):
-            found = f"{count} events were deleted, but another program reads {self.path} and holds up their overwriting"
-            raise OSError(f"{found}. Ask again when it has ended.")
-        return count
+            found = f"{deleted.events} events and {deleted.impressions} impressions were deleted"
+            held_up = f"but another program reads {self.path} and holds up their overwriting"
+            raise OSError(f"{found}, {held_up}. Ask again when it has ended.")
+        return deleted
 
     def close(self) -> None:
         """Write the events that wait, and close the file. Closing twice is closing once."""
@@ -130,7 +177,10 @@ class EventStore(AbstractContextManager):
             group = [one for one in group if one is not None and one[1].set_running_or_notify_cancel()]
             try:
                 if group:
-                    self.file.write(INSERT, [event.model_dump() for event, _ in group])
+                    rows = [row for rows, _ in group for row in rows]
+                    work = [(command, [row for asked, row in rows if asked == command]) for command in (INSERT, SHOW)]
+                    limit = [(LIMIT, [(MOST_IMPRESSIONS,)])] if work[1][1] else []
+                    self.file.write(*work, *limit)
             except BaseException as error:
                 for _, done in group:
                     done.set_exception(error)

@@ -17,19 +17,30 @@ SCHEMA = f"""
     PRAGMA application_id = {APPLICATION_ID};
     CREATE TABLE IF NOT EXISTS event (
         id INTEGER PRIMARY KEY, user_id NOT NULL, movie_id NOT NULL, kind TEXT NOT NULL, stars REAL,
-        time INTEGER NOT NULL
+        time INTEGER NOT NULL, list_id TEXT, place INTEGER
     );
     CREATE INDEX IF NOT EXISTS event_of_user ON event (user_id);
+    CREATE TABLE IF NOT EXISTS impression (
+        id INTEGER PRIMARY KEY, list_id TEXT NOT NULL, user_id, movie_id NOT NULL, place INTEGER NOT NULL,
+        propensity REAL NOT NULL, time INTEGER NOT NULL, model TEXT NOT NULL
+    );
+    CREATE INDEX IF NOT EXISTS impression_of_user ON impression (user_id);
+    CREATE INDEX IF NOT EXISTS impression_of_list ON impression (list_id);
 """  # the ids have no type: in a column of numbers, SQLite would make 7 of the text '007'
 WITHOUT_TYPES = f"""
     BEGIN IMMEDIATE;
     ALTER TABLE event RENAME TO event_of_numbers;
     DROP INDEX event_of_user;
     {SCHEMA.split(";", 1)[1]}
-    INSERT INTO event SELECT * FROM event_of_numbers;
+    INSERT INTO event (id, user_id, movie_id, kind, stars, time) SELECT * FROM event_of_numbers;
     DROP TABLE event_of_numbers;
     COMMIT;
 """  # of an older file, whose ids had the type of numbers; a second process that does so again changes nothing
+WITH_LISTS = """
+    ALTER TABLE event ADD COLUMN list_id TEXT;
+    ALTER TABLE event ADD COLUMN place INTEGER;
+"""  # of an older file
+TABLES = ("event", "impression")
 TYPE_OF_IDS = "SELECT type FROM pragma_table_info('event') WHERE name = 'user_id'"
 
 
@@ -50,7 +61,7 @@ class EventsFile:
         self._writing = RLock()  # held while `database` is used; taken before `_reading` where both are needed
         self._reading = RLock()  # held while `reader` is used
         self._is_closed = False
-        self._newest = 0  # the largest id that was written or found
+        self._newest = [0, 0]  # the largest id in each of TABLES that was written or found
         self._left = self._refused = self._reason = None  # states, see `_state`; why the file of `_refused` is no good
         try:
             if not path.exists() and not _size(self._files()[1]):
@@ -71,20 +82,20 @@ class EventsFile:
         with self._reading:
             return self._run(self.reader, command, values)
 
-    def write(self, command: str, rows: list) -> int:
-        """Run a command with the values of each row, in one transaction; return the rows changed once it is on disk."""
+    def write(self, *work: tuple[str, list]) -> list[int]:
+        """Run commands with the values of each row, in one transaction; return the rows changed once it is on disk."""
         with self._writing:
             self._check()
             self._run(self.database, "BEGIN IMMEDIATE")
             try:
-                changed = self.database.executemany(command, rows).rowcount
-                ((newest,),) = self.database.execute("SELECT max(id) FROM event")
+                changed = [self.database.executemany(command, rows).rowcount for command, rows in work]
+                newest = _newest(self.database, TABLES)
                 self.database.execute("COMMIT")
             except sqlite3.Error as error:
                 with contextlib.suppress(sqlite3.Error):
                     self.database.execute("ROLLBACK")
                 raise self._unusable(error) from error
-            self._newest, state = newest or 0, self._state()
+            self._newest, state = newest, self._state()
             if state[0] == self._left[0]:
                 self._left = state
             else:  # it was moved while it was written: what was written must be where the next reader looks
@@ -148,8 +159,7 @@ class EventsFile:
     def _others_wrote(self) -> bool:
         before = self._version
         ((self._version,),) = self._run(self.database, "PRAGMA data_version")
-        ((newest,),) = self._run(self.database, "SELECT max(id) FROM event")
-        self._newest = newest or 0
+        self._newest = _newest(self.database, TABLES)
         return self._version != before
 
     def _connect(self, check: str) -> None:
@@ -169,27 +179,36 @@ class EventsFile:
             if damage != "ok":
                 raise ValueError(f"it is damaged: {damage.splitlines()[-1]}")
             ((owner,),) = self.database.execute("PRAGMA application_id")
-            ((tables,),) = self.database.execute("SELECT count(*) FROM sqlite_master")
+            tables = {name for (name,) in self.database.execute("SELECT name FROM sqlite_master")}
             if tables and owner != APPLICATION_ID:
                 raise ValueError("it is a database of another program")
-            ((newest,),) = self.database.execute("SELECT max(id) FROM event") if tables else ((0,),)
-            if (newest or 0) < self._newest:
+            newest = _newest(self.database, [name if name in tables else None for name in TABLES])
+            if any(found < known for found, known in zip(newest, self._newest, strict=True)):
                 advice = "Put the right file back, or restart the service to go on with this one"
-                raise ValueError(f"events that were acknowledged are not in it. {advice}")
+                raise ValueError(f"events or impressions that were acknowledged are not in it. {advice}")
             for setting in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
                 self.database.execute(f"PRAGMA {setting}")
             self.database.executescript(SCHEMA)
             if self.database.execute(TYPE_OF_IDS).fetchone()[0]:
                 self.database.executescript(WITHOUT_TYPES)
+            self._add_columns()
             self.reader.execute("SELECT 1 FROM event LIMIT 1").fetchall()
             for path in self._files():  # events are nobody else's business
-                with contextlib.suppress(PermissionError):
+                with contextlib.suppress(PermissionError, FileNotFoundError):
                     path.chmod(0o600)
             ((self._version,),) = self.database.execute("PRAGMA data_version")
         except BaseException:
             self._disconnect()
             raise
-        self._newest, self._left, self._refused = newest or 0, self._state(), None
+        self._newest, self._left, self._refused = newest, self._state(), None
+
+    def _add_columns(self) -> None:
+        """Give the events of an older file the columns of lists, unless another process has just done so."""
+        self.database.execute("BEGIN IMMEDIATE")
+        names = {row[1] for row in self.database.execute("PRAGMA table_info(event)")}
+        for command in [] if "list_id" in names else filter(str.strip, WITH_LISTS.split(";")):
+            self.database.execute(command)
+        self.database.execute("COMMIT")
 
     def _disconnect(self) -> None:
         with self._reading:
@@ -210,6 +229,11 @@ class EventsFile:
         failure = OSError(f"{self.path} could not be used; {says}")
         failure.__cause__ = error
         return failure
+
+
+def _newest(database: sqlite3.Connection, tables) -> list[int]:
+    """Return the largest id of each table; 0 where there is none."""
+    return [database.execute(f"SELECT max(id) FROM {name}").fetchone()[0] or 0 if name else 0 for name in tables]
 
 
 def _stat(path: Path) -> os.stat_result | None:

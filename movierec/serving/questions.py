@@ -13,13 +13,19 @@ MOST_TITLE = 300  # characters; the longest title of MovieLens-32M has about 250
 
 
 class Film(BaseModel):
-    """A place in a list, from rank 1. Only the order of the scores has a meaning."""
+    """A film of a list. Only the order of the scores has a meaning.
+
+    `rank` is the model's, from 1; `place` is where the film is shown, which differs where the service explores;
+    `propensity` is the chance of this film at this place.
+    """
 
     rank: int
     movie_id: Id
     title: str
     score: float
     predicted_stars: float | None = None
+    place: int | None = None
+    propensity: float | None = None
 
 
 class Films(BaseModel):
@@ -29,7 +35,12 @@ class Films(BaseModel):
 
 
 class Recommendations(Films):
-    """A list, and what it was made from; "popularity" if nothing was known."""
+    """A list in the order of its places, and what it was made from; "popularity" if nothing was known.
+
+    `list_id` names it in the log of impressions; feedback on one of its films may name it, too.
+    """
+
+    list_id: str
 
     based_on: Literal[
         "history", "history and feedback", "feedback", "stars", "genres", "stars and genres", "popularity"
@@ -66,11 +77,12 @@ def questions_of(served) -> SimpleNamespace:
             return self
 
     class Newcomer(Exact):
-        """What is known of a new user; every film and genre once."""
+        """What is known of a new user; every film and genre once. `user_id`: to delete the impressions by, if given."""
 
         stars: list[Rated] = Field([], max_length=MOST_RATED)
         genres: list[Genre] = Field([], max_length=len(served.genres))
         k: Length = usual
+        user_id: UserId | None = None
 
     page = create_model("Page", __config__={"extra": "forbid"}, k=(Length, usual))  # not strict: it is text
     ids = {"user_id": (UserId, ...), "movie_id": (MovieId, ...)}

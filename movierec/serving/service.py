@@ -11,7 +11,6 @@ import pathlib
 import socket
 import sys
 import time
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any
 
@@ -24,6 +23,7 @@ from starlette.exceptions import HTTPException
 
 from movierec.serving import connections
 from movierec.serving.events import Event, EventStore, Id
+from movierec.serving.lists import Lists
 from movierec.serving.questions import Films, Problem, Recommendations, questions_of
 
 MOST_BYTES = 65_536  # of a body; 200 films with long titles fit
@@ -35,15 +35,20 @@ PAGE_MAY = (  # the page of /docs needs no other host
 )
 
 
-def make_app(served, events: EventStore, names: tuple[str, ...] | None = None, token: str | None = None) -> FastAPI:
+def make_app(
+    served, events: EventStore, names: tuple[str, ...] | None = None, token: str | None = None, *, explore: float = 0.0,
+    shadow=None,
+) -> FastAPI:  # fmt: skip
     """Return the service as an ASGI application: `make_app(load_served(folder), EventStore(path))`.
 
-    Feedback is in the event store before it is acknowledged, and lists read a user's newest events. Whatever takes more
+    Feedback is in the event store before it is acknowledged, each list is there as impressions before it is answered,
+    and lists read a user's newest events. Whatever takes more
     than a moment is waited for in threads, so that no answer holds up the others: the disk, the model, titles.
 
     Args:
         served, events: The model and the store.
         names, token: See `Gate`: the hosts that may be asked for (None: any), and what those who ask must know.
+        explore, shadow: See `Lists`: the share of places that explore; a second model whose lists are only logged.
     """
     who = "Who knows the token may" if token else "Anybody who reaches this address may"
     app = FastAPI(
@@ -60,8 +65,17 @@ def make_app(served, events: EventStore, names: tuple[str, ...] | None = None, t
     app.add_middleware(connections.Gate, names=names, token=token, most_bytes=lambda: MOST_BYTES)
     page = pathlib.Path(__file__).with_name("docs.html").read_text(encoding="utf-8")
     questions = questions_of(served)
-    lists = ThreadPoolExecutor(os.cpu_count(), "lists")
+    lists = Lists(served, events, explore, shadow)
+    threads_of_lists = ThreadPoolExecutor(os.cpu_count(), "lists")
     newcomers = ThreadPoolExecutor(1, "newcomers")  # a title that nobody knows takes 10 ms: not all threads for that
+
+    async def logged(answer: dict, impressions: list) -> dict:
+        """Return the answer once its impressions are on disk."""
+        try:
+            await asyncio.wrap_future(events.submit_all(impressions))
+        except OSError as error:
+            raise _unreachable(error) from error
+        return answer
 
     async def wait_for(what, *arguments, threads=None):
         loop = asyncio.get_running_loop()
@@ -71,35 +85,6 @@ def make_app(served, events: EventStore, names: tuple[str, ...] | None = None, t
             )
         except OSError as error:
             raise _unreachable(error) from error
-
-    def known(movie_id: Id) -> Id:
-        if not served.has_movie(movie_id):
-            raise HTTPException(404, f"movie_id {movie_id!r} is not in the catalogue of {served.num_movies:,} films.")
-        return movie_id
-
-    def movie_of(rated) -> Id:
-        try:
-            return known(rated.movie_id) if rated.title is None else served.find(rated.title)
-        except ValueError as error:
-            raise HTTPException(422, str(error)) from error
-
-    def list_of(user_id: Id, k: int) -> dict:
-        kept = [event for event in events.of(user_id) if served.has_movie(event.movie_id)]
-        if not served.has_user(user_id) and not kept:
-            unknown = f"user_id {user_id!r} is not one of the {served.num_users:,} users, and gave no feedback"
-            advice = "POST /recommend answers newcomers, with the films or genres that they like."
-            raise HTTPException(404, f"{unknown}. {advice}")
-        parts = ["history"] * served.has_user(user_id) + ["feedback"] * bool(kept)
-        return {"based_on": " and ".join(parts), "movies": served.recommend(user_id, k, kept)}
-
-    def list_of_new(newcomer) -> dict:
-        movie_ids = [movie_of(rated) for rated in newcomer.stars]
-        _refuse_repeats("film", movie_ids)
-        _refuse_repeats("genre", newcomer.genres)
-        stars = dict(zip(movie_ids, [rated.stars for rated in newcomer.stars], strict=True))
-        parts = ["stars"] * bool(stars) + ["genres"] * bool(newcomer.genres)
-        movies = served.recommend_new(stars, tuple(newcomer.genres), newcomer.k)
-        return {"based_on": " and ".join(parts) or "popularity", "movies": movies}
 
     kinds = {"user_id": served.user_type, "movie_id": served.movie_type}
     user_id, movie_id = (f"{{{name}{':path' * (kind is str)}}}" for name, kind in kinds.items())  # a text may hold "/"
@@ -113,25 +98,29 @@ def make_app(served, events: EventStore, names: tuple[str, ...] | None = None, t
         user_id: Annotated[questions.UserId, Path()], page: Annotated[questions.Page, Query()]
     ) -> Recommendations:
         """The k best films that this user has neither rated nor viewed; films that were only clicked may be there."""
-        return await wait_for(list_of, user_id, page.k, threads=lists)
+        return await logged(*await wait_for(lists.of_user, user_id, page.k, threads=threads_of_lists))
 
     @app.post("/recommend", responses={400: PROBLEM, 404: PROBLEM, 413: PROBLEM})
     async def recommend_new(newcomer: questions.Newcomer) -> Recommendations:
         """The k best films for a new user, from a few films with stars, or genres, or nothing."""
-        return await wait_for(list_of_new, newcomer, threads=newcomers)
+        return await logged(*await wait_for(lists.of_newcomer, newcomer, threads=newcomers))
 
     @app.get(f"/similar/{movie_id}", responses={404: PROBLEM}, response_model_exclude_unset=True)
     async def similar(
         movie_id: Annotated[questions.MovieId, Path()], page: Annotated[questions.Page, Query()]
     ) -> Films:
         """The k films most like this one."""
-        return {"movies": await wait_for(served.similar, known(movie_id), page.k, threads=lists)}
+        return {"movies": await wait_for(served.similar, lists.known(movie_id), page.k, threads=threads_of_lists)}
 
     @app.post("/feedback", status_code=201, responses={400: PROBLEM, 404: PROBLEM, 413: PROBLEM, 503: PROBLEM})
     async def feedback(given: questions.Feedback) -> Event:
-        """The event, once it is on disk; the user's next list knows it. The user may be new."""
-        known(given.movie_id)
-        event = Event(**given.model_dump(), time=int(time.time()))
+        """The event, once it is on disk; the user's next list knows it. The user may be new.
+
+        `list_id` says that a list of this service showed the film; its place is looked up if it is not given.
+        """
+        lists.known(given.movie_id)
+        place = await wait_for(lists.place_of, given) if given.list_id else None
+        event = Event(**given.model_dump() | {"place": place}, time=int(time.time()))
         try:
             await asyncio.wrap_future(events.submit(event))
         except OSError as error:
@@ -140,8 +129,9 @@ def make_app(served, events: EventStore, names: tuple[str, ...] | None = None, t
 
     @app.delete(f"/users/{user_id}/events", responses={503: PROBLEM})
     async def forget(user_id: Annotated[questions.UserId, Path()]) -> dict[str, Id]:
-        """Delete all feedback of a user. What the model learned from train stays until it is trained again."""
-        return {"user_id": user_id, "deleted": await wait_for(events.forget, user_id)}
+        """Delete the feedback and the impressions of a user. What the model learned stays until it is trained again."""
+        deleted = await wait_for(events.forget, user_id)
+        return {"user_id": user_id, "deleted": deleted.events, "impressions": deleted.impressions}
 
     @app.get("/health", responses={503: PROBLEM})
     async def health() -> dict[str, Any]:
@@ -157,12 +147,6 @@ def make_app(served, events: EventStore, names: tuple[str, ...] | None = None, t
 def _unreachable(error: OSError) -> HTTPException:
     reason = str(error.__cause__ or error.strerror)  # without the path of the file
     return HTTPException(503, f"the events cannot be reached ({reason}). Try again later.")
-
-
-def _refuse_repeats(noun: str, values: list) -> None:
-    repeated = [value for value, count in Counter(values).items() if count > 1]
-    if repeated:
-        raise HTTPException(422, f"every {noun} must be named once; {repeated[:3]} are named more often.")
 
 
 async def _invalid(request, error) -> JSONResponse:
@@ -184,6 +168,8 @@ def serve(
     host: str = "127.0.0.1",
     names: tuple[str, ...] = (),
     token: str | None = None,
+    explore: float = 0.0,
+    shadow=None,
 ) -> None:
     """Print the address and answer until the process is told to end (SIGINT, SIGTERM), which is a KeyboardInterrupt.
 
@@ -192,6 +178,7 @@ def serve(
         port, host: 0 takes any free port; "0.0.0.0" lets other machines in.
         names: Hosts by which it is asked, beside its address; a request for another one is refused.
         token: What every request must bring as `Authorization: Bearer …`; None: every request is answered.
+        explore, shadow: See `Lists`; here, `shadow` is a folder.
 
     Raises:
         OSError: If the port is taken, the model is missing or the event store cannot be written.
@@ -209,7 +196,9 @@ def serve(
         with EventStore(events) as store:
             from movierec.serving.served import load_served  # here: it loads TensorFlow
 
-            app = make_app(load_served(model), store, (*names, socket.gethostname()), token)
+            second = None if shadow is None else load_served(shadow)
+            hosts = (*names, socket.gethostname())
+            app = make_app(load_served(model), store, hosts, token, explore=explore, shadow=second)
             gc.freeze()  # the model stays: looking through it for garbage would take tens of milliseconds
             sys.setswitchinterval(0.001)  # a thread that looks a title up lets the others answer after a millisecond
             listener.listen(connections.BACKLOG)

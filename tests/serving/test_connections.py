@@ -212,5 +212,5 @@ def test_a_user_is_forgotten_by_a_command(tmp_path, capsys):
         for user_id in (7, 7, 8):
             store.append(Event(user_id=user_id, movie_id=10, kind="view", time=0))
         assert main(["forget", "7", "--events", str(path)]) == 0
-        assert "2 events of user 7 were deleted, 1 of others" in capsys.readouterr().out
+        assert "2 events and 0 impressions of user 7 were deleted, 1 events of others" in capsys.readouterr().out
         assert (store.of(7), len(store)) == ([], 1)

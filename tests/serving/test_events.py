@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from movierec.serving.events import NEWEST, Event, EventStore
+from movierec.serving.events import NEWEST, Event, EventStore, Impression
 from tests.little_room import little_room
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,7 +73,7 @@ def test_text_and_numbers_are_different_users_in_old_files_too(path):
             store.append(event)
     with EventStore(path) as store:
         assert [store.of(name) for name in (7, "007", "7", "U1")] == [[by_number], [texts[0]], [texts[1]], []]
-        assert (store.forget("7"), store.of("7"), store.of(7)) == (1, [], [by_number])
+        assert (store.forget("7").events, store.of("7"), store.of(7)) == (1, [], [by_number])
 
 
 def test_a_list_reads_only_the_newest_events_by_an_index(path):
@@ -81,7 +81,8 @@ def test_a_list_reads_only_the_newest_events_by_an_index(path):
         for number in range(5):
             store.append(VIEW.model_copy(update={"movie_id": number}))
         assert [event.movie_id for event in store.of(1, newest=2)] == [3, 4]
-        store.file.write("INSERT INTO event VALUES (NULL, ?, ?, 'view', NULL, 0)", [(7, n) for n in range(20_000)])
+        command = "INSERT INTO event VALUES (NULL, ?, ?, 'view', NULL, 0, NULL, NULL)"
+        store.file.write((command, [(7, n) for n in range(20_000)]))
         assert [event.movie_id for event in store.of(7)] == list(range(20_000 - NEWEST, 20_000))
         commands = []
         store.file.reader.set_trace_callback(commands.append)
@@ -98,7 +99,7 @@ def test_a_user_is_forgotten_to_the_last_byte(path):
         for _ in range(3):
             store.append(VIEW.model_copy(update={"movie_id": secret}))
         assert _holds(path, secret)
-        assert store.forget(1) == 3 and store.forget(1) == 0
+        assert store.forget(1) == (3, 0) and store.forget(1) == (0, 0)
         assert not _holds(path, secret)
         assert (store.of(1), store.of(2)) == ([], [CLICK])
 
@@ -118,6 +119,82 @@ def _holds(path, number):
 def test_an_event_must_make_sense(change, reason):
     with pytest.raises(ValidationError, match=reason):
         Event(**VIEW.model_dump() | change)
+
+
+# ---- what was shown
+
+
+def shown(list_id="a", user_id=1, films=(50, 100), **change):
+    return [
+        Impression(list_id, user_id, movie_id, place, 0.9, 900_000_000, "v")._replace(**change)
+        for place, movie_id in enumerate(films, start=1)
+    ]
+
+
+def test_the_impressions_of_a_list_are_kept_together_and_found_by_list_and_film(path):
+    anonymous = shown("b", None, films=(50,))
+    with EventStore(path) as store:
+        store.submit_all(shown()).result()
+        store.submit_all(anonymous).result()
+        store.submit_all(shown("a", films=(7,), propensity=0.0)).result()  # of a second model: nobody saw it
+        store.append(Event(user_id=1, movie_id=50, kind="click", time=0, list_id="a", place=1))
+    with EventStore(path) as store:
+        assert store.impressions()[:3] == shown() + anonymous and len(store.impressions(newest=1)) == 1
+        asked = (("a", 50), ("b", 50), ("a", 7), ("c", 50))
+        assert [store.shown(*question) for question in asked] == [[(1, 1)], [(None, 1)], [], []]
+        assert (store.of(1)[0].list_id, store.of(1)[0].place, len(store)) == ("a", 1, 1)
+        command = "EXPLAIN QUERY PLAN SELECT user_id FROM impression WHERE list_id = 'a' AND movie_id = 7"
+        assert store.file.read(command)[0][3] == "SEARCH impression USING INDEX impression_of_list (list_id=?)"
+
+
+def test_the_oldest_impressions_go_when_there_are_too_many(path, monkeypatch):
+    monkeypatch.setattr("movierec.serving.events.MOST_IMPRESSIONS", 3)
+    with EventStore(path) as store:
+        for number in range(4):
+            store.submit_all(shown(str(number))).result()
+        store.append(VIEW)
+        assert [one.list_id for one in store.impressions(10)] == ["2", "3", "3"]
+
+
+def test_impressions_are_forgotten_with_their_user_to_the_last_byte(path):
+    secret = 0x5EC2E7F00D5EC2E7 >> 1
+    with EventStore(path) as store:
+        store.submit_all(shown(films=(secret, 50)) + shown("b", 2)).result()
+        store.append(VIEW)
+        assert _holds(path, secret)
+        assert store.forget(1) == (1, 2) and not _holds(path, secret)
+        assert store.impressions() == shown("b", 2)
+
+
+def test_an_older_file_gets_what_it_lacks_and_a_copy_without_acknowledged_impressions_is_refused(path):
+    path.parent.mkdir()
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.executescript(
+            """PRAGMA application_id = 0x6D6F7672;
+            CREATE TABLE event (
+                id INTEGER PRIMARY KEY, user_id NOT NULL, movie_id NOT NULL, kind TEXT NOT NULL, stars REAL,
+                time INTEGER NOT NULL
+            );
+            CREATE INDEX event_of_user ON event (user_id);
+            INSERT INTO event VALUES (5, 1, 50, 'view', NULL, 900000000);"""
+        )
+    with EventStore(path) as store, EventStore(path) as other:
+        assert store.of(1) == other.of(1) == [VIEW]
+    with EventStore(path) as store:
+        copy = path.read_bytes()
+        store.submit_all(shown()).result()
+        store.file.settle()
+        path.rename(elsewhere := path.with_name("elsewhere"))
+        path.write_bytes(copy)
+        with pytest.raises(OSError, match="events or impressions that were acknowledged are not in it"):
+            store.of(1)
+        elsewhere.rename(path)
+        assert store.impressions() == shown()
+
+
+def test_a_place_needs_its_list():
+    with pytest.raises(ValidationError, match="`place` needs the `list_id`"):
+        Event(**VIEW.model_dump() | {"place": 1})
 
 
 # ---- what is refused
@@ -422,7 +499,8 @@ def test_a_group_is_written_whole_or_not_at_all(path):
     with EventStore(path) as store:
         for _ in range(2):
             with pytest.raises(OSError, match="NOT NULL constraint failed"):
-                store.file.write("INSERT INTO event VALUES (NULL, ?, 1, 'view', NULL, 0)", [(1,), (None,)])
+                command = "INSERT INTO event (user_id, movie_id, kind, time) VALUES (?, 1, 'view', 0)"
+                store.file.write((command, [(1,), (None,)]))
         store.append(VIEW)
         assert len(store) == 1
 

@@ -130,11 +130,12 @@ def _refused(answer, status, *parts):
 def test_answers_are_what_the_model_says(client, events):
     film = {"rank": 1, "movie_id": 20, "title": "Aladdin (1992)", "score": -1.0}
     other = {"rank": 2, "movie_id": 30, "title": "Fargo (1996)", "score": -2.0}
-    no_stars = {"predicted_stars": None}
+    listed = [one | {"predicted_stars": None, "place": one["rank"], "propensity": 1.0} for one in (film, other)]
     events.append(VIEW)
     model = {"data": "films", "metrics": {"ndcg@10": 0.5}, "versions": {}, "seed": 0}
+    answer = client.get("/recommend/1?k=2").json()
+    assert answer == {"based_on": "history and feedback", "list_id": answer["list_id"], "movies": listed}
     for path, answer in {
-        "/recommend/1?k=2": {"based_on": "history and feedback", "movies": [film | no_stars, other | no_stars]},
         "/similar/10?k=2": {"movies": [film, other]},
         "/health": {"status": "ok", "users": 2, "movies": NUM_FILMS, "events": 1, "model": model},
     }.items():
@@ -194,9 +195,10 @@ def test_a_new_user_is_known_from_the_first_event_on_and_not_after_the_last_is_d
     answer = client.get("/recommend/77?k=1")
     assert (answer.json()["based_on"], _films(answer)) == ("feedback", [20])
     assert [event.movie_id for event in served.asked[0][2]] == [10]
-    for deleted in (2, 0):
+    for deleted, impressions in ((2, 1), (0, 0)):
         answer = client.request("DELETE", "/users/77/events")
-        assert (answer.status_code, answer.json()) == (200, {"user_id": 77, "deleted": deleted})
+        expected = {"user_id": 77, "deleted": deleted, "impressions": impressions}
+        assert (answer.status_code, answer.json()) == (200, expected)
     _refused(client.get("/recommend/77"), 404)
     assert events.of(1) == [VIEW]
 
@@ -264,7 +266,7 @@ def test_feedback_waits_for_the_disk_and_the_others_do_not(served, events):
             body = {"user_id": 1, "movie_id": 20, "kind": "view"}
             posted = asyncio.create_task(client.post("/feedback", json=body))
             await asyncio.sleep(0.2)
-            other = await client.get("/recommend/1")
+            other = await client.get("/similar/10")
             was_waiting = not posted.done() and not is_free.is_set()
             is_free.set()
             return other.status_code, was_waiting, (await posted).status_code
@@ -275,6 +277,80 @@ def test_feedback_waits_for_the_disk_and_the_others_do_not(served, events):
     before = time.monotonic()
     assert asyncio.run(ask()) == (200, True, 201) and time.monotonic() - before < 2.5
     holder.join()
+
+
+# ---- lists in the log
+
+
+def _logged(events):
+    return [(one.list_id, one.user_id, one.movie_id, one.place, one.propensity) for one in events.impressions()]
+
+
+def test_a_list_is_in_the_log_when_it_is_answered_with_its_places_and_who_asked(client, events):
+    answers = [client.get("/recommend/1?k=2")]
+    answers += [client.post("/recommend", {"k": 1} | who) for who in ({}, {"user_id": 77})]
+    expected = [
+        (answer.json()["list_id"], user_id, film["movie_id"], film["place"], film["propensity"])
+        for answer, user_id in zip(answers, (1, None, 77), strict=True)
+        for film in answer.json()["movies"]
+    ]
+    assert _logged(events) == expected and len(expected) == 4
+    assert {one[0] for one in expected} == {answer.json()["list_id"] for answer in answers}
+    assert client.request("DELETE", "/users/77/events").json()["impressions"] == 1
+    assert client.get("/similar/10").status_code == 200 and len(events.impressions()) == 3
+
+
+def test_places_that_explore_have_other_candidates_and_their_chance(served, events):
+    client = Client(make_app(served, events, explore=0.5))
+    films = [film for _ in range(40) for film in client.get("/recommend/2?k=10").json()["movies"]]
+    assert [film["place"] for film in films] == 40 * list(range(1, 11))
+    explored = [film for film in films if film["rank"] != film["place"]]
+    assert 120 < len(explored) < 280 and {film["rank"] for film in explored} <= set(range(11, 31))
+    assert {film["propensity"] for film in explored} == {0.5 / 20}
+    assert {film["propensity"] for film in films if film["rank"] == film["place"]} == {0.5}
+    assert {asked[1] for asked in served.asked} == {30}
+
+
+def test_feedback_may_name_the_list_that_showed_the_film_and_no_other(client, events):
+    list_id = client.get("/recommend/1?k=2").json()["list_id"]
+    body = {"user_id": 1, "movie_id": 30, "kind": "click", "list_id": list_id}
+    for place in ({}, {"place": 2}):
+        answer = client.post("/feedback", body | place)
+        assert (answer.status_code, answer.json()["list_id"], answer.json()["place"]) == (201, list_id, 2)
+    for wrong in ({"place": 1}, {"movie_id": 40}, {"user_id": 2}, {"list_id": "another"}):
+        _refused(client.post("/feedback", body | wrong), 422, "must have shown", "Leave list_id and place out")
+    _refused(client.post("/feedback", body | {"list_id": None, "place": 1}), 422, "`place` needs the `list_id`")
+    anonymous = client.post("/recommend", {"k": 1}).json()
+    film = anonymous["movies"][0]["movie_id"]
+    kept = client.post("/feedback", {"user_id": 5, "movie_id": film, "kind": "click", "list_id": anonymous["list_id"]})
+    assert kept.status_code == 201 and len(events) == 3
+
+
+def test_a_second_model_answers_in_the_shadow_and_its_failure_is_not_seen(served, events, caplog):
+    second = Served()
+    second.manifest = {"sha256": "0123456789abcdef"}
+    monkey = second.recommend
+    second.recommend = lambda user_id, k, kept=(): monkey(user_id, k, kept)[::-1]
+    client = Client(make_app(served, events, shadow=second))
+    shown = client.get("/recommend/2?k=2").json()
+    _wait_until(lambda: len(events.impressions()) == 4)
+    log = events.impressions()[2:]
+    assert [(one.movie_id, one.place, one.propensity, one.model) for one in log] == [
+        (20, 1, 0.0, "0123456789ab"),
+        (10, 2, 0.0, "0123456789ab"),
+    ]
+    assert {one.list_id for one in log} == {shown["list_id"]} and [f["movie_id"] for f in shown["movies"]] == [10, 20]
+    assert served.asked[0][:2] == (2, 2)
+    second.recommend = None
+    assert client.get("/recommend/2?k=2").status_code == 200
+    _wait_until(lambda: "the second model has no list" in caplog.text)
+
+
+def _wait_until(holds):
+    until = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.01)
 
 
 # ---- who may ask
@@ -494,7 +570,7 @@ def test_ids_are_text_if_those_of_the_model_are(events):
             "tring should have at least" if "" in wrong.values() else "valid string",
         )
     _refused(client.get("/similar/21"), 404, "movie_id '21' is not in the catalogue")
-    assert client.request("DELETE", "/users/007/events").json() == {"user_id": "007", "deleted": 1}
+    assert client.request("DELETE", "/users/007/events").json()["deleted"] == 1
     assert client.post("/feedback", event | {"user_id": "Zoë/1"}).status_code == 201
     assert client.get("/recommend/Zo%C3%AB%2F1?k=1").json()["based_on"] == "feedback"
     assert client.request("DELETE", "/users/Zo%C3%AB%2F1/events").json() == {"user_id": "Zoë/1", "deleted": 1}

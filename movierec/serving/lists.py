@@ -1,0 +1,116 @@
+"""The lists of the service: made by the model, explored now and then, and logged as what was shown.
+
+Taught in notebooks/12_serving.
+"""
+
+import logging
+import secrets
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from threading import BoundedSemaphore
+
+import numpy as np
+from starlette.exceptions import HTTPException
+
+from movierec.serving.events import EventStore, Id, Impression
+from movierec.serving.exploration import CANDIDATES, explore
+
+MOST_SHADOWS = 100  # lists of the second model that may wait; more are not made
+VERSION_CHARS = 12  # of a model's checksum, enough to tell versions apart
+
+
+class Lists:
+    """Answers of a model, each with what must be in the log before it is sent.
+
+    Args:
+        served, events: As of `make_app`.
+        epsilon: See `explore`; 0: the model's own list, every propensity 1.
+        shadow: A second model. It makes a list for the same question, which is logged with the propensity 0 and shown
+            to nobody.
+    """
+
+    def __init__(self, served, events: EventStore, epsilon: float = 0.0, shadow=None):
+        self.served, self.events, self.epsilon, self.shadow = served, events, epsilon, shadow
+        self._shadows = ThreadPoolExecutor(1, "shadow")
+        self._room = BoundedSemaphore(MOST_SHADOWS)
+
+    def of_user(self, user_id: Id, k: int) -> tuple[dict, list[Impression]]:
+        """Return a list for a user with a history or feedback, and its impressions. Another user is a 404."""
+        kept = [event for event in self.events.of(user_id) if self.served.has_movie(event.movie_id)]
+        if not self.served.has_user(user_id) and not kept:
+            unknown = f"user_id {user_id!r} is not one of the {self.served.num_users:,} users, and gave no feedback"
+            advice = "POST /recommend answers newcomers, with the films or genres that they like."
+            raise HTTPException(404, f"{unknown}. {advice}")
+        parts = ["history"] * self.served.has_user(user_id) + ["feedback"] * bool(kept)
+        answer, shown = self._shown(self.served.recommend(user_id, self._asked(k), kept), user_id, k)
+        if self.shadow is not None and self._room.acquire(blocking=False):
+            self._shadows.submit(self._in_the_shadow, answer["list_id"], user_id, k, kept)
+        return {"based_on": " and ".join(parts), **answer}, shown
+
+    def of_newcomer(self, newcomer) -> tuple[dict, list[Impression]]:
+        """Return a list for somebody who names films or genres, and its impressions."""
+        movie_ids = [self._movie_of(rated) for rated in newcomer.stars]
+        _refuse_repeats("film", movie_ids)
+        _refuse_repeats("genre", newcomer.genres)
+        stars = dict(zip(movie_ids, [rated.stars for rated in newcomer.stars], strict=True))
+        parts = ["stars"] * bool(stars) + ["genres"] * bool(newcomer.genres)
+        movies = self.served.recommend_new(stars, tuple(newcomer.genres), self._asked(newcomer.k))
+        answer, shown = self._shown(movies, newcomer.user_id, newcomer.k)
+        return {"based_on": " and ".join(parts) or "popularity", **answer}, shown
+
+    def known(self, movie_id: Id) -> Id:
+        """Return the movie_id of a film of the catalogue; another one is a 404."""
+        if not self.served.has_movie(movie_id):
+            unknown = f"movie_id {movie_id!r} is not in the catalogue of {self.served.num_movies:,} films."
+            raise HTTPException(404, unknown)
+        return movie_id
+
+    def place_of(self, feedback) -> int | None:
+        """Return the place at which the list that is named showed the film, None if no list is named; else a 422."""
+        if feedback.list_id is None:
+            return None
+        for user_id, place in self.events.shown(feedback.list_id, feedback.movie_id):
+            if user_id in (None, feedback.user_id) and feedback.place in (None, place):
+                return place
+        showed = f"list {feedback.list_id!r} must have shown movie_id {feedback.movie_id!r} to this user"
+        at = "" if feedback.place is None else f" at place {feedback.place}"
+        raise HTTPException(422, f"{showed}{at}; the log has no such impression. Leave list_id and place out.")
+
+    def _movie_of(self, rated) -> Id:
+        try:
+            return self.known(rated.movie_id) if rated.title is None else self.served.find(rated.title)
+        except ValueError as error:
+            raise HTTPException(422, str(error)) from error
+
+    def _asked(self, k: int) -> int:
+        return max(k, CANDIDATES) if self.epsilon else k
+
+    def _shown(self, movies: list[dict], user_id: Id | None, k: int) -> tuple[dict, list[Impression]]:
+        rows, propensities = explore(len(movies), k, self.epsilon, np.random.default_rng())
+        pairs = enumerate(zip(rows, propensities.tolist(), strict=True), start=1)
+        films = [movies[row] | {"place": place, "propensity": propensity} for place, (row, propensity) in pairs]
+        list_id = secrets.token_hex(8)
+        return {"list_id": list_id, "movies": films}, _impressions(films, list_id, user_id, self.served)
+
+    def _in_the_shadow(self, list_id: str, user_id: Id, k: int, kept: list) -> None:
+        try:
+            films = self.shadow.recommend(user_id, k, kept)
+            films = [film | {"place": place, "propensity": 0.0} for place, film in enumerate(films, start=1)]
+            self.events.submit_all(_impressions(films, list_id, user_id, self.shadow)).result()
+        except Exception:  # whatever it was, those who asked have their answer
+            logging.getLogger(__name__).exception("the second model has no list for %s", list_id)
+        finally:
+            self._room.release()
+
+
+def _impressions(films: list[dict], list_id: str, user_id: Id | None, served) -> list[Impression]:
+    version = str(served.manifest.get("sha256", "unknown"))[:VERSION_CHARS]
+    about = {"list_id": list_id, "user_id": user_id, "time": int(time.time()), "model": version}
+    return [Impression(**{name: film[name] for name in ("movie_id", "place", "propensity")}, **about) for film in films]
+
+
+def _refuse_repeats(noun: str, values: list) -> None:
+    repeated = [value for value, count in Counter(values).items() if count > 1]
+    if repeated:
+        raise HTTPException(422, f"every {noun} must be named once; {repeated[:3]} are named more often.")
