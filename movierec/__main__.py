@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--name", action="append", default=[], help=named)
     secret = "what every request must bring; better set MOVIEREC_TOKEN, which nobody sees in the list of processes"
     serve.add_argument("--token", help=secret)
-    share = "share of the places of a list that are given to other candidates, 0 to 1; default: %(default)s"
+    share = "share of the lists that are drawn at random from more candidates, below 1; default: %(default)s"
     part = _number(float, "a share from 0 to below 1", lambda number: 0 <= number < 1)
     serve.add_argument("--explore", type=part, default=0.0, help=share)
     second = "folder of a second model, whose lists for the same users are logged and shown to nobody"

@@ -1,4 +1,4 @@
-"""Pictures of boxes and arrows: the student's hybrid, in notebooks/05_hybrid_model, and the package's, in 06_training."""
+"""Pictures of boxes and arrows: the student's hybrid in notebooks/05_hybrid_model, the package's in 06_training."""
 
 import matplotlib.pyplot as plt
 import numpy as np

@@ -40,7 +40,7 @@ class Exact(BaseModel):
 
 
 class Feedback(Exact):
-    """What a user did with a film; `stars` if and only if `kind` is "stars"; which list showed it, and where, if any."""
+    """What a user did with a film; `stars` if and only if `kind` is "stars"; and which list showed it where, if any."""
 
     user_id: Id
     movie_id: Id
@@ -150,8 +150,8 @@ class EventStore(AbstractContextManager):
 
     def forget(self, user_id: Id) -> Deleted:
         """Delete all events and impressions of a user and overwrite their bytes; return how many there were."""
-        tables = ("event", "impression")
-        deleted = Deleted(*self.file.write(*[(f"DELETE FROM {name} WHERE user_id = ?", [(user_id,)]) for name in tables]))
+        work = [(f"DELETE FROM {name} WHERE user_id = ?", [(user_id,)]) for name in ("event", "impression")]
+        deleted = Deleted(*self.file.write(*work))
         if not self.file.settle(wait=True):
             found = f"{deleted.events} events and {deleted.impressions} impressions were deleted"
             held_up = f"but another program reads {self.path} and holds up their overwriting"

@@ -48,7 +48,7 @@ def make_app(
     Args:
         served, events: The model and the store.
         names, token: See `Gate`: the hosts that may be asked for (None: any), and what those who ask must know.
-        explore, shadow: See `Lists`: the share of places that explore; a second model whose lists are only logged.
+        explore, shadow: See `Lists`: the share of lists that explore; a second model whose lists are only logged.
     """
     who = "Who knows the token may" if token else "Anybody who reaches this address may"
     app = FastAPI(

@@ -44,6 +44,8 @@ order = ["C", "B", "A"]  # SOLUTION
 def first_crash(order):
     """Return the step after which the manifest names files that are not there; "" if there is none."""
     files, named = {"old"}, "old"
+    if sorted(order) != ["A", "B", "C"]:
+        return "all"
     for step in order:
         files = {"A": files - {"old"}, "B": files, "C": files | {"new"}}[step]
         named = "new" if step == "B" else named
@@ -54,6 +56,7 @@ def first_crash(order):
 
 crash = "" if order is ... else attempt(first_crash, order)
 reasons = [(step, f"After step {step} the manifest names files that are not there.") for step in "ABC"]
+reasons += [("all", "Each of the three letters is needed once.")]
 check("1", order if order is ... else crash, "", mistakes=reasons)
 
 # %% [markdown]
@@ -64,7 +67,6 @@ check("1", order if order is ... else crash, "", mistakes=reasons)
 # %%
 USERS, POOL, K, EPSILON = 300, 15, 5, 0.3
 features = rng.normal(size=(USERS, POOL, 4))
-liking = 1 / (1 + np.exp(-(features @ np.array([1.0, -0.5, 0.8, 0.0]))))
 features = features[np.arange(USERS)[:, None], np.argsort(-features[:, :, 0], axis=1)]
 liking = 1 / (1 + np.exp(-(features @ np.array([1.0, -0.5, 0.8, 0.0]))))
 look = simulator.examined(K)
@@ -105,7 +107,10 @@ yours = attempt(lambda: np.array([propensity_of(True, 8, 0.3), propensity_of(Fal
 if isinstance(yours, np.ndarray):
     near = np.abs(yours - [often[0], often[1:].mean()]) < 0.003
     yours = "right" if near.all() else ("own" if near[1] else "other")
-reasons = [("own", "The own film comes more often than you say: it may also be drawn."), ("other", "How many films may be drawn?")]
+reasons = [
+    ("own", "The own film comes more often than you say: it may also be drawn."),
+    ("other", "How many films may be drawn?"),
+]
 check("2", propensity_of if propensity_of is ... else yours, "right", mistakes=reasons)
 
 # %% [markdown]
@@ -275,5 +280,8 @@ if isinstance(yours, tuple):
     share = np.mean([np.isin(a, b).mean() for a, b in lists])
     print(f"found: {share:.2f} of the hundred best, with {queries.shape[1]} numbers a user")
     yours = "long" if queries.shape[1] > 32 else ("right" if share >= 0.9 else "few")
-reasons = [("long", "Use `dim` numbers for each user and film."), ("few", "Too few are found. Train longer, or take the means off first.")]
+reasons = [
+    ("long", "Use `dim` numbers for each user and film."),
+    ("few", "Too few are found. Train longer, or take the means off first."),
+]
 check("7", train_vectors if train_vectors is ... else yours, "right", mistakes=reasons)

@@ -8,6 +8,7 @@ import pytest
 
 from movierec.recommend import Ensemble
 from movierec.serving.events import Event
+from movierec.serving.local import LocalService
 from movierec.serving.served import load_served
 
 
@@ -78,3 +79,26 @@ def test_an_ensemble_is_served_as_it_answers_itself(fitted, once, tmp_path):
     served = load_served(tmp_path)
     assert_equal(served.recommend(100, 7), rows_of(together.recommend([100], k=7)))
     assert_equal(served.similar(50, 3), rows_of(together.similar(50, k=3)))
+
+
+def test_without_stars_the_same_scores_make_the_list(fitted):
+    alone = fitted.without_stars()
+    assert (alone.score(range(5)) == fitted.score(range(5))).all()
+    table = alone.recommend([100], k=5)
+    assert (table["score"].diff().dropna() <= 0).all() and table["predicted_stars"].isna().all()
+    with pytest.raises(ValueError, match="the stars head must be trained"):
+        alone.predict(fitted.seen)
+
+
+def test_a_service_in_another_process_is_asked_and_killed_and_leaves_its_log(folder, fitted, tmp_path):
+    events = tmp_path / "log.db"
+    with LocalService(folder, events, "--explore", 0.5, "--shadow", folder) as service:
+        status, answer = service.ask("GET", "/recommend/100?k=5")
+        click = {"user_id": 100, "movie_id": answer["movies"][0]["movie_id"], "kind": "click"}
+        assert service.ask("POST", "/feedback", list_id=answer["list_id"], **click)[0] == 201
+        service.kill()
+        log = service.log("SELECT movie_id FROM impression WHERE propensity > 0 ORDER BY place")
+        assert status == 200 and log["movie_id"].tolist() == [film["movie_id"] for film in answer["movies"]]
+        assert service.log("SELECT place FROM event")["place"].tolist() == [1]
+    with pytest.raises(RuntimeError, match="the service did not start"):
+        LocalService(tmp_path / "nothing", events)
