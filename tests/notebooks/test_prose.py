@@ -210,9 +210,9 @@ def _with_cells(path):
         return
     page = path.read_text(encoding="utf-8")
     for number in sorted(set(re.findall(ROW, page, flags=re.MULTILINE))):
-        (notebook,) = path.parent.glob(f"{number}_*.ipynb")
-        rows = re.findall(rf"^\| {number} \|.*$", page, flags=re.MULTILINE)
-        yield f"rows of {number}", prose("\n".join(rows)), _cells(notebook)
+        named = next(path.parent.glob(f"{number}_*.ipynb"), None)  # None: it is not there yet
+        rows = re.findall(rf"^\| {number} \|(.*)$", page, flags=re.MULTILINE)
+        yield f"rows of {number}", prose("\n".join(rows)), _cells(named) if named else []
     yield "the page", prose(re.sub(rf"{ROW}.*$", "", page, flags=re.MULTILINE)), []
 
 
