@@ -11,10 +11,9 @@ import movierec
 from movierec.baselines import Ease
 from movierec.data import make_indices
 from movierec.evaluation import evaluate_ranking
-from movierec.keras2 import tf
 from movierec.models.attention import AttentionBlock
-from movierec.models.layers import Draws
 from movierec.play import Quiz, attempt, check
+from movierec.play.exercises import attention as judge
 from movierec.recommend import history_of
 
 data = movierec.load("ml-100k")
@@ -66,22 +65,18 @@ quiz
 logits = (np.array([[2, 0], [0, 1], [1, 1]]) @ [1, 2] / np.sqrt(2)).tolist()  # SOLUTION
 
 # %%
-products = np.array([[2.0, 0], [0, 1], [1, 1]]) @ np.array([1.0, 2])
-softmax = np.exp(products / 2**0.5) / np.exp(products / 2**0.5).sum()
-why = [(products.tolist(), "Those are the products; divide by √dim."), (softmax.tolist(), "That is after the softmax.")]
-why.append(((products / 2).tolist(), "You divided by dim, not by its root."))
-check("1", logits, (products / 2**0.5).tolist(), mistakes=why)
+check("1", logits, judge.logits([1, 2], [[2, 0], [0, 1], [1, 1]]))
 
 # %% [markdown]
 # ## 2 · Change
 #
 # The notebook lets EASE read the newest $n$ films. Let older films *fade* instead: a film with age $a$ (0 is the newest) counts $f^a$. Write
-# `fading(f)`: it returns a scorer. Then choose $f$ on validation among 1, 0.98, 0.95, 0.9 and 0.8; `best_fade` is your answer.
+# `fading(f)`: it returns a scorer. Then choose $f$ on validation among those of `FADES`; `best_fade` is your answer.
 #
 # <details><summary>Hint</summary>Fill a matrix [users, movies] with <code>f ** history.age</code>, and multiply its rows with <code>ease.weights</code>.</details>
 
 # %%
-ease = Ease(split.train, indices)
+ease, FADES = Ease(split.train, indices), (1, 0.98, 0.95, 0.9, 0.8)
 fading, best_fade = ..., ...
 
 
@@ -93,28 +88,13 @@ def fading(f):
     return lambda users: rows[users] @ ease.weights
 
 
-values = {f: ndcg(fading(f)) for f in (1, 0.98, 0.95, 0.9, 0.8)}
+values = {f: ndcg(fading(f)) for f in FADES}
 best_fade = max(values, key=values.get)
 # END SOLUTION
 
-
 # %%
-def judge_fading(make, best):
-    """Say whether the scorer weighs by age, and whether the best one was chosen."""
-    user = np.array([7])
-    own = history.user_index == 7
-    row = np.zeros(indices.num_movies)
-    row[history.movie_index[own]] = 0.9 ** np.arange(own.sum())[::-1]
-    if not np.allclose(make(0.9)(user)[0], row @ ease.weights, atol=1e-4):
-        reverse = np.zeros(indices.num_movies)
-        reverse[history.movie_index[own]] = 0.9 ** np.arange(own.sum())
-        swapped = np.allclose(make(0.9)(user)[0], reverse @ ease.weights, atol=1e-4)
-        return "the oldest film counts most; age 0 is the newest" if swapped else "the films are not weighed by f to the age"
-    found = {f: ndcg(make(f)) for f in (1, 0.98, 0.95, 0.9, 0.8)}
-    return "chosen well" if best == max(found, key=found.get) else "another f is better on validation"
-
-
-check("2", attempt(... if fading is ... else judge_fading, fading, best_fade), "chosen well")
+given = (FADES, history, ease.weights, ndcg)
+check("2", attempt(... if fading is ... else judge.of_fading, fading, best_fade, *given))
 
 # %% [markdown]
 # ## 3 · Find the bug
@@ -137,22 +117,7 @@ def causal_attention(query, key, value):
 
 
 # %%
-def judge_mask(attention):
-    """Change a film of the future, then one of the past, and see which outputs move."""
-    q, k, v = np.random.default_rng(0).normal(size=(3, 4, 2))
-    before = attention(q, k, v)
-    v_later, v_earlier = v.copy(), v.copy()
-    v_later[2] += 1
-    v_earlier[0] += 1
-    if np.allclose(before, attention(q, k, v_later)):
-        return "no place sees film 2 at all"
-    if not np.allclose(before[:2], attention(q, k, v_later)[:2]):
-        return "a place still sees its future"
-    return "causal" if not np.allclose(before[1:], attention(q, k, v_earlier)[1:]) else "the past is hidden"
-
-
-mended = attempt(judge_mask, causal_attention)
-check("3", ... if mended == "a place still sees its future" else mended, "causal")
+check("3", attempt(judge.of_mask, causal_attention), unchanged="A place still sees its future.")
 
 # %% [markdown]
 # ## 4 · Change
@@ -177,22 +142,8 @@ for blocks in (1, 2):
     sees_order[blocks] = bool(change > 0.001)
 # END SOLUTION
 
-
 # %%
-def judge_order(answer):
-    """Train both again, and compare."""
-    for blocks in (1, 2):
-        model = train(blocks=blocks, has_places=False, has_gaps=False)
-        full = (model.film < model.indices.num_movies).all(axis=1)
-        turned = model.film[full].copy()
-        turned[:, :-1] = turned[:, :-1][:, ::-1]
-        change = np.abs(model.score(np.flatnonzero(full)) - model.score_next(turned, model.gap[full])).max()
-        if answer[blocks] != (change > 0.001):
-            return f"with {blocks} block(s) the scores change by {change:.4f}"
-    return "measured"
-
-
-check("4", attempt(... if sees_order is ... else judge_order, sees_order), "measured")
+check("4", attempt(... if sees_order is ... else judge.of_order, sees_order, train))
 
 # %% [markdown]
 # ## 5 · Extend
@@ -221,24 +172,8 @@ class GatedBlock(AttentionBlock):
 
 # END SOLUTION
 
-
 # %%
-def judge_gates(block_class):
-    """Shut and open the gates."""
-    block = block_class(8, 0.0, Draws(), gated=True)
-    x, is_film = tf.random.stateless_normal([2, 5, 8], [0, 1]), tf.ones([2, 5], tf.bool)
-    expected = AttentionBlock(8, 0.0, Draws(), gated=True)
-    expected(x, is_film), block(x, is_film)  # builds both
-    expected.set_weights(block.get_weights())
-    if np.allclose(block(x, is_film), expected(x, is_film), atol=1e-5):
-        return "gated"
-    for gate in block.gates:
-        gate.bias.assign(tf.fill([8], -50.0))
-    passes = np.allclose(block(x, is_film), x, atol=1e-4)
-    return "the gates read something else than x" if passes else "with both gates shut, x does not pass unchanged"
-
-
-check("5", attempt(... if GatedBlock is ... else judge_gates, GatedBlock), "gated")
+check("5", attempt(... if GatedBlock is ... else judge.of_gates, GatedBlock))
 
 # %% [markdown]
 # ## 6 · Change
@@ -255,12 +190,5 @@ quality = {name: train(loss=name).history["validation_ndcg@10"].max() for name i
 best_loss = max(quality, key=quality.get)
 # END SOLUTION
 
-
 # %%
-def judge_losses(answer):
-    """Train all three again."""
-    found = {name: train(loss=name).history["validation_ndcg@10"].max() for name in ("softmax", "sampled", "bce")}
-    return "best on validation" if answer == max(found, key=found.get) else f"{answer} is not the best of the three"
-
-
-check("6", attempt(... if best_loss is ... else judge_losses, best_loss), "best on validation")
+check("6", attempt(... if best_loss is ... else judge.of_losses, best_loss, train))
