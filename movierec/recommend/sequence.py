@@ -79,9 +79,10 @@ class SequenceRecommender:
         if (index == UNKNOWN).any():
             found = f"{(index == UNKNOWN).sum()} of {len(ids)} are unknown, e.g. {ids[index == UNKNOWN][:3].tolist()}"
             raise ValueError(f"every user must have ratings in train; {found}. `indices.user_ids` lists them.")
-        scores = self.score(index)
-        scores[self.past.rated()[index].nonzero()] = -np.inf
-        lists = top_unseen(scores, k)
+        unique, back = np.unique(index, return_inverse=True)
+        scores = self.score(unique)
+        scores[self.past.rated()[unique].nonzero()] = -np.inf
+        scores, lists = scores[back], top_unseen(scores, k)[back]
         row, place = np.nonzero(lists != UNKNOWN)
         movie = lists[row, place]
         films = {"movie_id": self.indices.movie_ids[movie], "title": self.movies["title"].to_numpy()[movie]}
