@@ -88,14 +88,14 @@ def effective_rounds(propensity, target) -> float:
 
 
 def softmax_policy(theta, x):
-    """Return exp(θᵀx_a) / Σ_b exp(θᵀx_b), [contexts, actions], of x, [contexts, actions, dim]."""
+    """Return the shares of exp(θᵀx), [contexts, actions]."""
     logits = x @ theta
     shares = np.exp(logits - logits.max(axis=1, keepdims=True))
     return shares / shares.sum(axis=1, keepdims=True)
 
 
 def policy_gradient(theta, x, log, weighted=True, most=10.0):
-    """Return the mean over a log of w · reward · ∇ log π(a | x), [dim]; w = 1 if not weighted."""
+    """Return the mean of w · reward · ∇ log π(a | x), [dim]; w = 1 if not weighted."""
     policy = softmax_policy(theta, x)
     shown = policy[log.context, log.action]
     w = np.minimum(shown / log.propensity, most) if weighted else np.ones(len(shown))
