@@ -21,8 +21,10 @@ class FutureInBag(steps.TwoTowers):
 
     def bag(self, batch):
         """Mark what each user rated but for the movie of the row, [batch, num_movies]."""
-        place = tf.gather(self.known.place, batch["user_index"])
-        return tf.cast(place > 0, tf.float32) * (1 - tf.one_hot(batch["movie_index"], self.known.num_movies))
+        rated = tf.cast(tf.gather(self.known.place, batch["user_index"]) > 0, tf.float32)
+        if "movie_index" not in batch:  # a list is made: nothing is asked for
+            return rated
+        return rated * (1 - tf.one_hot(batch["movie_index"], self.known.num_movies))
 
 
 class AnswerInBag(steps.TwoTowers):
@@ -45,8 +47,8 @@ MODELS = {  # name: class, epochs, settings
     "1 factorisation": (steps.MatrixFactorisation, 16, {}),
     "2 + features": (steps.WithFeatures, 12, {}),
     "3 + bag": (steps.WithBag, 10, {}),
-    "4 + MLP, no dropout": (steps.WithMLP, 8, {"dropout": 0.0}),
-    "4 + MLP": (steps.WithMLP, 8, {}),
+    "4 + MLP, no dropout": (steps.WithMLP, 6, {"dropout": 0.0}),
+    "4 + MLP": (steps.WithMLP, 6, {}),
     "5 towers, no logQ": (steps.TwoTowers, 6, {"logq": False}),
     "5 two towers": (steps.TwoTowers, 6, {}),
     "5 future in the bag": (FutureInBag, 6, {}),
