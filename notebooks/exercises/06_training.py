@@ -156,8 +156,9 @@ does = "another epoch" if np.isclose(now, by_epoch[-1]) else "no epoch at all"
 does = "the best epoch" if np.isclose(now, by_epoch.min()) else does
 check(
     "3",
-    ... if does == "another epoch" else does,
+    does,
     "the best epoch",
+    unchanged="another epoch",
     mistakes=[("no epoch at all", "The weights are those of no epoch: are all of them copied, and put back in order?")],
 )
 

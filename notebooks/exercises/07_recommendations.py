@@ -133,7 +133,7 @@ def slope(weight):
 
 
 yours = attempt(train_weight)
-judged = abs(slope(float(yours))) < 0.01 if isinstance(yours, float) else yours
+judged = abs(slope(float(yours))) < 0.01 if isinstance(yours, float | np.floating) else yours
 why = "The loss still falls in one direction at your weight. More steps? Is the target divided by its sum?"
 check("3", judged, True, mistakes=[(False, why)])
 
@@ -142,7 +142,8 @@ check("3", judged, True, mistakes=[(False, why)])
 #
 # **Train a ranker.** Replace the formula by a small network. Build and train a `tf.keras.Sequential` model on the two numbers of each candidate in `relative`, with `is_liked` as the answer.
 # They are the score and the stars, less their means over the candidates of the same user: a score can only be compared within one user.
-# Train with the first three quarters of the users only. The network must order the candidates of the other users better than the stars alone.
+# Train with the first three quarters of the users only. The network must order the candidates of the other users better than the stars alone; the check also says whether it
+# beats the formula `retrieved + 0.75 * stars`.
 #
 # <details><summary>Hint</summary>Flatten the rows of the first users to [rows, 2]. Use <code>Dense(8, activation="relu")</code>, <code>Dense(1)</code> and the loss
 # <code>tf.keras.losses.BinaryCrossentropy(from_logits=True)</code>.</details>
@@ -172,6 +173,7 @@ def judge(network):
     if out.size != rows.shape[0] * rows.shape[1]:
         return "shape"
     mine = auc_of(out.reshape(rows.shape[:2]))
+    print("better than the formula:", bool(mine > auc_of((retrieved + 0.75 * stars)[first_users:])))
     return "learned" if mine > auc_of(stars[first_users:]) else "reversed" if mine < 0.5 else "little"
 
 
@@ -257,7 +259,7 @@ state = (
     "seen" if set(returned) & set(own_seen) else "other" if returned != indices.movie_ids[wanted].tolist() else "right"
 )
 reasons = [("other", "All films are unseen, but they are not the five best.")]
-check("6", ... if state == "seen" else yours if isinstance(yours, Exception) else state, "right", mistakes=reasons)
+check("6", yours if isinstance(yours, Exception) else state, "right", mistakes=reasons, unchanged="seen")
 
 # %% [markdown]
 # ## 7 · Extend
