@@ -87,6 +87,14 @@ RATINGS = pd.DataFrame(
 ).assign(rating=np.array(STARS, float), timestamp=[0, 9, 9, 9_000, 0, 10, 20, 20, 0, 50, 3_000, 90_000])
 MOVIES = pd.DataFrame({"movie_id": [10, 20, 30]})
 BY_HAND = movierec.data.Split(RATINGS.iloc[[0, 1, 4, 5, 8]], RATINGS.iloc[[2, 6, 9]], RATINGS.iloc[[3, 7, 10, 11]])
+
+
+def fit_by_hand(epochs=3, learning_rate=1, dropout=0.5, dim=1, seed=0):
+    """Return no model, and a history that is best in the second epoch."""
+    best = learning_rate * dim + seed
+    return None, pd.DataFrame({"validation_rmse": [best + 3, best, best + 1.5 - dropout][:epochs]})
+
+
 TRUTHS = [
     (truths.filled_share(RATINGS), 12 / 21),
     (truths.damped_mean([5, 5], 3.5, 10), 45 / 12),
@@ -100,6 +108,9 @@ TRUTHS = [
         truths.bias_errors(BY_HAND, make_indices(BY_HAND.train, MOVIES), (0,)),
         [np.sqrt((0.3048**2 + 0.4476**2 + 1.9444**2) / 3)],
     ),
+    (truths.lowest_errors(fit_by_hand, (1, 2)), [1, 2]),
+    (truths.rises(fit_by_hand, 3, (0.0, 0.5)), [1.5, 1.0]),
+    (truths.gain_over_seeds(fit_by_hand, (2, 1), (0, 1, 3)), (1, 2.776 * np.sqrt(14 / 9))),
 ]
 
 

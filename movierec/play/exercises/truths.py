@@ -135,3 +135,35 @@ def bias_errors(split, indices, dampings: tuple) -> Truth:
         (squares["validation"], "That is the mean squared error. Take its root."),
         (np.sqrt(squares["train"]), "Those are errors on the training part."),
     ], 1e-4)  # fmt: skip
+
+
+def lowest_errors(fit, rates: tuple) -> Truth:
+    """Return the lowest validation RMSE with each learning rate; `fit` returns a model and its history."""
+    histories = [fit(learning_rate=rate)[1]["validation_rmse"] for rate in rates]
+    return Truth([history.min() for history in histories], [
+        ([history.iloc[-1] for history in histories], "Those are the last epochs, not the best ones."),
+        ([history.max() for history in histories], "A lower RMSE is better."),
+    ], 1e-4)  # fmt: skip
+
+
+def rises(fit, epochs: int, dropouts: tuple) -> Truth:
+    """Return how far the validation RMSE rises from its best epoch to its last one, by dropout."""
+    histories = [fit(epochs, dropout=dropout)[1]["validation_rmse"] for dropout in dropouts]
+    by_dropout = [history.iloc[-1] - history.min() for history in histories]
+    from_first = [history.iloc[-1] - history.iloc[0] for history in histories]
+    return Truth(by_dropout, [
+        (by_dropout[::-1], "The first number is that of no dropout."),
+        (from_first, "That is from the first epoch, not the best."),
+    ], 1e-4)  # fmt: skip
+
+
+def gain_over_seeds(fit, dims: tuple, seeds: tuple) -> Truth:
+    """Return how much lower the mean of the best RMSE is with the second dimension, and half of its 95 % interval."""
+    best = np.array([[fit(dim=dim, seed=seed)[1]["validation_rmse"].min() for seed in seeds] for dim in dims])
+    lower, n = best[0].mean() - best[1].mean(), len(seeds)
+    half = 2.776 * np.sqrt(best.var(axis=1, ddof=1).sum() / n)  # t with 4 degrees of freedom, so for three seeds
+    return Truth((lower, half), [
+        ((-lower, half), f"The other way round: {dims[0]} less {dims[1]}."),
+        ((lower, half * np.sqrt((n - 1) / n)), "That is the standard deviation with n, not n − 1."),
+        ((lower, half * np.sqrt(n)), "Divide by the number of seeds under the root."),
+    ], 1e-4)  # fmt: skip
