@@ -71,14 +71,18 @@ def measure(name: str, seed: int, data) -> dict:
     make, epochs, settings = MODELS[name]
     tf.config.experimental.enable_op_determinism()
     tf.keras.utils.set_random_seed(seed)
-    model = make(known, **settings)
-    steps.train(model, rows, epochs, seed)
-    lists = evaluate_ranking(lambda users: steps.score(model, users), split, indices, part="validation")
+    model, curve = make(known, **settings), []
     has_stars = isinstance(model, steps.FirstHybrid)
+    note = tf.keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda *_: curve.append(steps.rmse(model, split.validation, indices) if has_stars else np.nan)
+    )
+    steps.train(model, rows, epochs, seed, callbacks=(note,))
+    lists = evaluate_ranking(lambda users: steps.score(model, users), split, indices, part="validation")
     return {
         "step": name,
         "seed": seed,
-        "rmse": steps.rmse(model, split.validation, indices) if has_stars else np.nan,
+        "rmse": curve[-1],
+        "best rmse": np.min(curve),
         "ndcg@10": lists["ndcg@10"].mean(),
         "list loss": list_loss(model, rows),
     }
