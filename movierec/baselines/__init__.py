@@ -10,7 +10,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=["about", "burke", "content", "ease", "factors", "ladder", "neighbours", "popularity_and_bias"],
     submod_attrs={
-        "about": ["content_vectors", "known_tags", "tag_table", "title_words"],
+        "about": ["known_tags", "tag_table", "title_words"],
         "content": ["ContentBased", "FromContent", "describe", "genre_matrix", "tf_idf"],
         "ease": ["Ease"],
         "factors": ["BiasedMF", "ImplicitAls"],

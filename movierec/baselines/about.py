@@ -1,12 +1,10 @@
-"""More that is known of films, as tables with movie_id for `fit_hybrid(…, about_movies=…)`: title words, tags, genome.
+"""More that is known of films, as tables: words of titles for `fit_hybrid(…, about_movies=…)`, and tags.
 
 Taught in notebooks/09_people_and_films.
 """
 
-import numpy as np
 import pandas as pd
 from scipy.sparse import csr_array
-from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import CountVectorizer
 
 from movierec.data import has_time, seconds
@@ -61,34 +59,3 @@ def tag_table(tags: pd.DataFrame, train: pd.DataFrame, fewest: int = FEWEST_MOVI
     known = known_tags(tags, train).dropna(subset="tag")
     table = pd.crosstab(known["movie_id"], known["tag"].str.lower().rename("tag"))
     return table.loc[:, (table > 0).sum() >= fewest]
-
-
-def content_vectors(table: pd.DataFrame, dim: int = 32, name: str = "content") -> pd.DataFrame:
-    """Return columns "name=1" to "name=dim" beside movie_id: the table's rows on its `dim` widest directions, length 1.
-
-    The truncated singular value decomposition X ≈ U S Vᵀ of the rows; row i becomes u_i S, divided by its length. The
-    cosine of two movies stays nearly what it was, with `dim` numbers a movie instead of a thousand. It is fitted on all
-    movies and looks at no rating.
-
-    Args:
-        table: float `[movies, columns]`, index movie_id, finite: tf-idf of tags, or the genome.
-        dim: 1 to less than rows and columns.
-
-    Source: Deerwester et al. (1990), *Indexing by latent semantic analysis*.
-    """
-    values = table.to_numpy(np.float64)
-    if not 1 <= dim < min(values.shape):
-        raise ValueError(
-            f"`dim` must be 1 to below {min(values.shape)}, the smaller side of {values.shape}; got {dim}."
-        )
-    if not np.isfinite(values).all():
-        raise ValueError(
-            f"`table` must have finite numbers; {(~np.isfinite(values)).sum():,} are not. Try table.fillna(0)."
-        )
-    svd = TruncatedSVD(dim, algorithm="arpack", random_state=0)
-    vectors = svd.fit_transform(csr_array(values))
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    nonzero = length > 1e-9 * svd.singular_values_.max()
-    vectors = np.divide(vectors, length, out=np.zeros_like(vectors), where=nonzero)
-    found = pd.DataFrame(vectors, columns=[f"{name}={number}" for number in range(1, dim + 1)])
-    return found.assign(movie_id=table.index.to_numpy())[["movie_id", *found]]

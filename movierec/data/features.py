@@ -74,7 +74,7 @@ def table_features(table: pd.DataFrame, key: str, ids: np.ndarray, name: str = "
 
     A column of numbers is standardised over the rows that have one: (x − mean) / deviation. A column of text, or of
     True and False, gets a feature for each value, and "fr|en" is half of each. A column of numbers whose name has "=",
-    as `title_words` and `content_vectors` make them, stays as it is. What is missing is 0 everywhere: unknown.
+    as `title_words` makes them, stays as it is. What is missing is 0 everywhere: unknown.
 
     `key` is "movie_id" or "user_id"; `name` is what errors call the table. ValueError if `key` is missing or repeats,
     no row is known, or a column is neither numbers nor text.

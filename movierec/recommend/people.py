@@ -15,7 +15,7 @@ from movierec.keras2 import tf
 from movierec.models import Entries, History
 from movierec.scale import Scale
 
-GENRE_WEIGHT = 0.5  # of log(1 / share) of a favourite genre in the score; chosen on validation (notebook 09)
+GENRE_WEIGHT = 0.5  # of log(1 / share) of a favourite genre in the score; chosen on validation
 POPULAR_DAYS = 14.0  # after which a rating counts 1/e as much, where nothing else is known; chosen on `by_time`
 SECONDS_PER_DAY = 86_400
 

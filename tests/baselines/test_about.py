@@ -1,10 +1,9 @@
-"""Title words, tags and content vectors, on tables small enough to write the answer beside them."""
+"""Title words and tags, on tables small enough to write the answer beside them."""
 
-import numpy as np
 import pandas as pd
 import pytest
 
-from movierec.baselines.about import content_vectors, known_tags, tag_table, title_words
+from movierec.baselines.about import known_tags, tag_table, title_words
 
 MOVIES = pd.DataFrame(
     {
@@ -44,32 +43,3 @@ def test_tags_are_counted_up_to_the_last_rating_in_train():
     assert known_tags(strangers, train.assign(timestamp=[50, 100]))["timestamp"].tolist() == [90, 100, 1]
     with pytest.raises(ValueError, match="`tags` needs user_id, .*; `tag` is missing"):
         known_tags(tags.drop(columns="tag"), train)
-
-
-def test_vectors_keep_the_cosines_of_the_best_approximation_in_so_many_dimensions():
-    rng = np.random.default_rng(0)
-    table = pd.DataFrame(rng.normal(size=(12, 7)), index=np.arange(100, 112))
-    vectors = content_vectors(table, 3, "tag")
-    assert list(vectors) == ["movie_id", "tag=1", "tag=2", "tag=3"]
-    assert vectors["movie_id"].tolist() == list(table.index)
-    u, s, vt = np.linalg.svd(table.to_numpy(), full_matrices=False)  # NumPy's, of all dimensions
-    best = (u[:, :3] * s[:3]) @ vt[:3]  # Eckart and Young: of rank 3, the nearest
-    length = np.linalg.norm(best, axis=1)
-    ours = vectors.iloc[:, 1:].to_numpy()
-    np.testing.assert_allclose(ours @ ours.T, best @ best.T / np.outer(length, length), atol=1e-8)
-    assert content_vectors(table, 3, "tag").equals(vectors)  # its signs, too
-
-
-def test_a_film_without_tags_is_the_vector_zero():
-    table = pd.DataFrame([[1.0, 2, 0], [0, 0, 0], [2, 1, 1], [0, 1, 3]], index=[1, 2, 3, 4])
-    vectors = content_vectors(table, 2).set_index("movie_id")
-    assert vectors.loc[2].tolist() == [0, 0]
-    np.testing.assert_allclose((vectors.loc[[1, 3, 4]] ** 2).sum(axis=1), 1)
-
-
-def test_a_dimension_out_of_range_and_holes_are_refused():
-    for dim in (0, 3, 4):
-        with pytest.raises(ValueError, match=r"`dim` must be 1 to below 3, the smaller side of \(4, 3\)"):
-            content_vectors(pd.DataFrame(np.eye(4, 3)), dim)
-    with pytest.raises(ValueError, match=r"finite numbers; 1 are not. Try table.fillna\(0\)"):
-        content_vectors(pd.DataFrame([[1.0, np.nan], [0, 1], [1, 1]]), 1)

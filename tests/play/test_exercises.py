@@ -7,7 +7,7 @@ import pytest
 import movierec
 from movierec.data import make_indices
 from movierec.play import Quiz, attempt, check, read_questions
-from movierec.play.exercises import AGAIN, UNCHANGED, Truth, truths
+from movierec.play.exercises import AGAIN, UNCHANGED, Truth, truths, truths_of_films
 
 RIGHT = [
     (0.1 + 0.2, 0.3), (np.float32(2), 2), ("Fargo", "Fargo"), ({"b", "a"}, {"a", "b"}), ([1, 2], np.array([1, 2])),
@@ -111,6 +111,12 @@ TRUTHS = [
     (truths.lowest_errors(fit_by_hand, (1, 2)), [1, 2]),
     (truths.rises(fit_by_hand, 3, (0.0, 0.5)), [1.5, 1.0]),
     (truths.gain_over_seeds(fit_by_hand, (2, 1), (0, 1, 3)), (1, 2.776 * np.sqrt(14 / 9))),
+    (truths_of_films.smallest_of(0.01, comparisons=3), 0.03),
+    (truths_of_films.capped_counts(RATINGS, make_indices(RATINGS), most=2), [3, 3, 0, 0, 0, 0, 0]),
+    (
+        truths_of_films.filled(np.array([[1.0, 3, 0]]), np.array([[0.0], [2], [2]]), np.array([True, True, False]), 2),
+        [[1, 3, 2.5]],  # the centred content is -1 and 1: a slope of 2 / (2 + 2), at 1
+    ),
 ]
 
 
