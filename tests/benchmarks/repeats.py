@@ -85,7 +85,8 @@ def people(data) -> dict[str, pd.DataFrame]:
 
 def films(data) -> dict[str, pd.DataFrame]:
     """Measure the hybrids of notebook 09 among films that were hidden from them."""
-    return {"hidden_users": film_users(data)}
+    found, names = film_users(data), {"random": "hidden_users", "time": "new_film_users"}
+    return {name: found[found["how"] == how].drop(columns="how") for how, name in names.items()}
 
 
 def optimizers(data) -> dict[str, pd.DataFrame]:

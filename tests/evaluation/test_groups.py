@@ -110,7 +110,7 @@ def test_among_hidden_films_a_tie_is_one_half_and_the_answer_is_one(hidden, indi
 
 
 def test_what_is_new_at_a_date_was_rated_by_nobody_before_and_is_asked_of_people_with_a_history():
-    """Ten ratings a day of old films, by users 1 to 6; on day 8 the films 90 and 91 come out."""
+    """Users 1 to 6 rate eight old films, one after the other; then the films 90 and 91 come out."""
     rows = [(user, 10 + film, 4.0, 100 * film + user) for film in range(8) for user in range(1, 7)]
     rows += [(1, 90, 5.0, 801), (2, 91, 2.0, 802), (1, 10 + 8, 4.0, 803), (7, 12, 3.0, 804), (7, 90, 4.0, 805)]
     ratings = pd.DataFrame(rows, columns=["user_id", "movie_id", "rating", "timestamp"])
