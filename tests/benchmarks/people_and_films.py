@@ -212,7 +212,8 @@ def film_users(data) -> pd.DataFrame:
         indices = make_indices(hidden.split.train, data.movies)
         is_rated = np.isin(indices.movie_ids, train["movie_id"])
         asked = hidden.split.test["user_id"].unique()
-        known = hidden.split.train.sort_values("timestamp", kind="stable")
+        known = hidden.split.train[hidden.split.train["user_id"].isin(asked)]
+        known = known.sort_values("timestamp", kind="stable")
         place = pd.Index(asked).get_indexer(indices.user_ids)
 
         def score_of(model, known=known, asked=asked, place=place):
