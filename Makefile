@@ -117,14 +117,14 @@ latex:
 		echo "  Debian, Ubuntu: sudo apt-get install $(TEX_PACKAGES)"; \
 		echo "  macOS: brew install --cask mactex-no-gui    Windows: https://miktex.org    conda: in environment.yml"; fi
 
-# One test looks at the page of `make app` as a reader does.
+# Some tests look at the page of `make app` as a visitor does.
 browser: | latex  # both come from one package manager
 	@for name in chromium chromium-browser google-chrome chrome; do command -v $$name >/dev/null && exit 0; done; \
 	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
 		echo "installing Chromium"; mkdir -p report/generated; \
 		(apt-get update && apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=120 chromium) \
 			>report/generated/browser.log 2>&1 || tail -5 report/generated/browser.log; \
-	else echo "Chromium is not installed, so the page of make app is not tested; all else is."; fi
+	else echo "Chromium is not installed, so the page of make app is not tested in a browser; all else is."; fi
 
 report: report/$(PAPER).pdf  ## reproduce: report/main.pdf, and what moved in your run; RESULTS=mine: report/mine.pdf, of your run
 
@@ -163,10 +163,10 @@ lab: $(VENV) data  ## learn: JupyterLab, opened on notebook 01
 	@echo "JupyterLab opens in your browser; Ctrl-C here ends it"
 	@$(PYTHON) -m jupyterlab notebooks/01_exploration.ipynb
 
-app: $(VENV) data  ## learn: what would it recommend to you? A page in your browser (PORT=8866)
-	$(PYTHON) -m movierec app --port $(or $(PORT),8866)
+app: $(VENV) data  ## learn: what would it recommend to you? A page in your browser (PORT=8000)
+	$(PYTHON) -m movierec app --port $(or $(PORT),8000) $(if $(MOVIEREC_MODEL),--model "$(MOVIEREC_MODEL)")
 
-serve: $(VENV) data  ## learn: the recommender as a web service on this machine, /docs explains it (PORT=8000)
+serve: $(VENV) data  ## learn: the same as a web service, no browser opened; /docs explains it (PORT=8000)
 	$(PYTHON) -m movierec serve --port $(or $(PORT),8000) $(if $(MOVIEREC_MODEL),--model "$(MOVIEREC_MODEL)")
 
 tune: $(VENV) data  ## reproduce: every baseline's settings chosen again, with one budget, on validation (half an hour)

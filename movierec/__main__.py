@@ -12,7 +12,6 @@ import contextlib
 import os
 import shlex
 import signal
-import subprocess
 import sys
 import warnings
 from pathlib import Path
@@ -73,29 +72,36 @@ def _parser() -> argparse.ArgumentParser:
         command("train", _train, "Train a model from ratings, save it, and measure it on the test part.")
     )
 
-    serve = command("serve", _serve, "Serve a saved model over HTTP; the page /docs explains the requests.")
-    serve.add_argument("--model", help="folder of a saved model; default: the course's model, trained first if need be")
     events = data_folder() / "cache" / "events.db"
-    serve.add_argument("--events", type=Path, default=events, help="file of what users did; default: %(default)s")
-    serve.add_argument("--port", type=int, default=8000, help="0 takes any free port; default: %(default)s")
-    serve.add_argument("--host", default=LOCAL, help="0.0.0.0 lets other machines in; give a token then")
-    named = "a host by which it is asked, beside its address; may be repeated"
-    serve.add_argument("--name", action="append", default=[], help=named)
-    secret = "what every request must bring; better set MOVIEREC_TOKEN, which nobody sees in the list of processes"
-    serve.add_argument("--token", help=secret)
-    share = "share of the lists that are drawn at random from more candidates, below 1; default: %(default)s"
-    part = _number(float, "a share from 0 to below 1", lambda number: 0 <= number < 1)
-    serve.add_argument("--explore", type=part, default=0.0, help=share)
-    second = "folder of a second model, whose lists for the same users are logged and shown to nobody"
-    serve.add_argument("--shadow", metavar="FOLDER", help=second)
+    serve = command("serve", _serve, "Serve a saved model over HTTP: a page at /; /docs explains the requests.")
+    serve.add_argument("--no-page", action="store_true", help="answer programs only, with half the memory")
+    app = command("app", _serve, "The same, and open the page in the browser.")
+    app.set_defaults(no_page=False, opens=True)
+    serve.set_defaults(opens=False)
+    for service in (serve, app):
+        _add_service_options(service, events)
 
     forget = command("forget", _forget, "Delete everything that a user did from the event store, to the last byte.")
     forget.add_argument("user_id")
     forget.add_argument("--events", type=Path, default=events, help="file of what users did; default: %(default)s")
-
-    app = command("app", _app, "Open the recommendation form in the browser.")
-    app.add_argument("--port", type=int, default=8866, help="default: %(default)s")
     return parser
+
+
+def _add_service_options(service: argparse.ArgumentParser, events: Path) -> None:
+    add = service.add_argument
+    add("--model", help="folder of a saved model; default: the course's model, trained first if need be")
+    add("--events", type=Path, default=events, help="file of what users did and were shown; default: %(default)s")
+    add("--port", type=int, default=8000, help="0 takes any free port; default: %(default)s")
+    add("--host", default=LOCAL, help="0.0.0.0 lets other machines in; give a token then")
+    named = "a host by which it is asked, beside its address; may be repeated"
+    add("--name", action="append", default=[], help=named)
+    secret = "what every request must bring; better set MOVIEREC_TOKEN, which nobody sees in the list of processes"
+    add("--token", help=secret)
+    share = "share of the lists that are drawn at random from more candidates, below 1; default: %(default)s"
+    part = _number(float, "a share from 0 to below 1", lambda number: 0 <= number < 1)
+    add("--explore", type=part, default=0.0, help=share)
+    second = "folder of a second model, whose lists for the same users are logged and shown to nobody"
+    add("--shadow", metavar="FOLDER", help=second)
 
 
 def _add_train_options(train: argparse.ArgumentParser) -> None:
@@ -154,7 +160,8 @@ def _serve(options, arguments) -> int:
     with contextlib.suppress(KeyboardInterrupt):
         token = options.token or os.environ.get("MOVIEREC_TOKEN") or None
         where = {"host": options.host, "port": options.port, "names": tuple(options.name), "token": token}
-        serve(folder, options.events, explore=options.explore, shadow=options.shadow, **where)
+        shows = {"page": not options.no_page, "opens": options.opens}
+        serve(folder, options.events, explore=options.explore, shadow=options.shadow, **shows, **where)
     return 0
 
 
@@ -173,11 +180,6 @@ def _forget(options, arguments) -> int:
         print(f"{found}, {len(store):,} events of others are kept")
     print("what a model has learned from them stays until it is trained again without them")
     return 0
-
-
-def _app(options, arguments) -> int:
-    _model_folder(None)
-    return subprocess.call([sys.executable, "-m", "movierec.play.page", f"--port={options.port}"])
 
 
 def _model_folder(folder: str | None) -> Path:

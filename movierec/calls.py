@@ -156,3 +156,9 @@ def keyed(table: pd.DataFrame, key: str) -> pd.DataFrame:
 
 def _plain(name) -> str:
     return "".join(filter(str.isalnum, str(name))).casefold()
+
+
+def require(holds, must: str, found, advice: str) -> None:
+    """Raise ValueError that says what must hold, what was found and what helps, unless it holds."""
+    if not holds:
+        raise ValueError(f"{must}; got {found}. {advice}")

@@ -137,7 +137,7 @@ def _model() -> Iterator[Finding]:
 
 
 def _programs() -> Iterator[Finding]:
-    install = "only a test of `make app` needs it: apt-get install chromium"
+    install = "only the tests of `make app` need it: apt-get install chromium"
     wanted = [("LaTeX", ("latexmk", "tectonic"), "`make latex` says how"), ("Chromium", BROWSERS, install)]
     for name, commands, advice in wanted:
         found = next(filter(None, map(shutil.which, commands)), None)

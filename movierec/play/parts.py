@@ -1,12 +1,12 @@
 """What the panels share: one look, tables for the eye and for a screen reader, and the search for a film."""
 
-import difflib
 import html
 
 import ipywidgets as widgets
 import pandas as pd
 
 from movierec import plots
+from movierec.recommend import search_titles
 
 STYLE = """<style>
 table.movierec {border-collapse: collapse; line-height: 1.4}
@@ -74,17 +74,6 @@ def as_html(table: pd.DataFrame, columns: dict[str, str], caption: str) -> str:
 def headings(table: pd.DataFrame) -> dict[str, str]:
     """Return {column: heading}, e.g. {"user_id": "User id"}."""
     return {name: name.replace("_", " ").capitalize() for name in table}
-
-
-def search_titles(movies: pd.DataFrame, text: str, count: int = 8) -> pd.DataFrame:
-    """Return the movies whose title contains `text`, most rated first; or else those of a similar spelling."""
-    names = movies["title"].str.casefold()
-    wanted = text.strip().casefold()
-    found = movies[names.str.contains(wanted, regex=False)]
-    if found.empty:
-        short = names.str.replace(r" \(\d{4}\)$", "", regex=True)
-        found = movies[short.isin(difflib.get_close_matches(wanted, short, n=count, cutoff=0.6))]
-    return found.sort_values("popularity", ascending=False, kind="stable").head(count)
 
 
 class FilmSearch(widgets.VBox):

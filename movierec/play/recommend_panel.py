@@ -1,67 +1,20 @@
-"""What would I recommend to you? Stars and genres in, a list and an evening out: functions, and a form that calls them.
+"""What would I recommend to you? A form for notebooks: stars and genres in, a list and an evening out.
 
-Taught in notebooks/07_recommendations; `make app` shows the form as a web page.
+It is a view on `movierec.recommend.wishes`, as is the web page of `make app`. Taught in notebooks/07_recommendations.
 """
 
 import math
 import time
-from dataclasses import dataclass, field
 
 import ipywidgets as widgets
-import pandas as pd
 
 from movierec.play.parts import FIELD, GROWING, FilmSearch, Panel, as_html, columns, on_change, status
-from movierec.recommend import CANDIDATES, MINUTES_PER_FILM, make_playlist, shortlist
+from movierec.recommend import BASED_ON, MINUTES_PER_FILM, Visitor, evening, recommended
 from movierec.training import load_or_train as load_or_train  # the model of the course, handed on with its panel
 
 MOST_BUTTONS = 10  # one for each number of stars; a slider for more
 LIST = {"rank": "", "title": "Film", "genres": "Genres", "predicted_stars": "Expected", "because": "Why"}
 EVENING = {"place": "", "title": "Film", "genres": "Genres", "why": "Choice", "minutes": "Minutes"}
-BASED_ON = {
-    "stars": "From the films that you rated",
-    "genres": "From the genres that you like",
-    "stars and genres": "From the films that you rated and the genres that you like",
-    "popularity": "Nothing is known of you yet: what was liked most lately",
-}
-
-
-@dataclass
-class Visitor:
-    """Somebody new: {movie_id: stars} for films they know, the newest last, and favourite genres."""
-
-    stars: dict[int | str, float] = field(default_factory=dict)
-    genres: tuple[str, ...] = ()
-
-
-def recommended(model, visitor: Visitor, k: int) -> pd.DataFrame:
-    """Return the visitor's k films with genres, year and reasons; `.attrs["based_on"]` as of `recommend_new`."""
-    return _with_films(model, model.recommend_new(visitor.stars, k, genres=visitor.genres, because=True))
-
-
-def evening(model, visitor: Visitor, *, exclude: tuple = (), **sliders) -> pd.DataFrame:
-    """Return a playlist for the visitor; `sliders` as of `make_playlist`.
-
-    It is chosen from the visitor's `CANDIDATES` best films of the kind asked for, in the whole catalogue. An excluded
-    genre that no film has is no error. Raise ValueError if no film is of that kind.
-    """
-    table = _with_films(model, model.recommend_new(visitor.stars, model.indices.num_movies, genres=visitor.genres))
-    if table.empty:
-        raise ValueError("you have rated every film, so none is left to recommend. Forget one of them.")
-    kind = {name: sliders.pop(name) for name in ("years", "include") if name in sliders}
-    kind["exclude"] = [genre for genre in exclude if genre in "|".join(table["genres"]).split("|")]
-    try:
-        table = shortlist(table, CANDIDATES, **kind)
-    except ValueError as error:
-        found = f"none of the {len(table):,} films that you have not rated is of this kind."
-        raise ValueError(f"{found} Ask for other genres or more years.") from error
-    vectors = model.pipeline.directions.numpy()[model.indices.movie_index(table["movie_id"])]
-    return make_playlist(table, vectors, **sliders)
-
-
-def _with_films(model, table: pd.DataFrame) -> pd.DataFrame:
-    joined = table.join(model.movies.set_index("movie_id")[["genres", "year", "popularity"]], on="movie_id")
-    joined.attrs = table.attrs
-    return joined
 
 
 class RecommendPanel(Panel):

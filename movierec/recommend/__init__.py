@@ -19,6 +19,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "sequence": ["SequenceRecommender", "history_of", "load_model"],
         "storage": ["UNREADABLE"],
         "versions": ["ARRAYS", "checked", "read_saved"],
-        "wishes": ["shortlist"],
+        "wishes": ["BASED_ON", "Visitor", "evening", "recommended", "search_titles", "shortlist"],
     },
 )

@@ -91,6 +91,7 @@ class Pipeline(Histories):
         self.recommend = graph(users, K)(self.recommend)
         self.recommend_after = graph(user, movies, STARS, IS_SEEN, K)(self.recommend_after)
         self.recommend_new = graph(movies, TITLES, STARS, GENRES, K)(self.recommend_new)
+        self.new_person = graph(movies, TITLES, STARS, GENRES)(self.new_person)
         self.similar = graph(movie, K)(self.similar)
 
     def _with_saved_linear(self, head, number: int):

@@ -11,10 +11,9 @@ import numbers
 import numpy as np
 import pandas as pd
 
-from movierec.calls import whole_number
+from movierec.calls import nearest, require, whole_number
 from movierec.data import genre_flags
 from movierec.evaluation import metrics
-from movierec.recommend.wishes import allowed, require
 
 COLUMNS = ("movie_id", "title", "score", "genres", "year", "popularity")
 MINUTES_PER_FILM = 110  # MovieLens has no running times; most features take 90 to 130 minutes, and this is the middle
@@ -84,6 +83,29 @@ def make_playlist(
     table = candidates.assign(minutes=lengths, why=np.where(safe, "safe", "adventurous")).iloc[chosen]
     table = table.reset_index(drop=True).assign(place=range(1, len(chosen) + 1))
     return table[list(dict.fromkeys(["place", "movie_id", "title", "score", "why", "minutes", *candidates]))]
+
+
+def allowed(candidates, genres, years, include, exclude) -> np.ndarray:
+    """Return bool `[num_candidates]`: which films pass; `genres` are their `genre_flags`."""
+    passes = {}  # filter: bool [num_candidates]
+    for name, wanted in {"include": include, "exclude": exclude}.items():
+        wanted = [wanted] if isinstance(wanted, str) else list(wanted)
+        unknown = [genre for genre in wanted if genre not in genres]
+        near = nearest(unknown[0], genres) if unknown else None
+        advice = f"Known are {', '.join(genres)}." + (f" Did you mean {name}=({near!r},)?" if near else "")
+        require(not unknown, f"every genre in `{name}` must be known", unknown, advice)
+        if wanted:
+            passes[f"{name}={wanted}"] = genres[wanted].any(axis=1).to_numpy() == (name == "include")
+    if years is not None:
+        holds = np.shape(years) == (2,) and np.array(years).dtype.kind in "iuf" and years[0] <= years[1]
+        require(holds, "`years` must be (first, last) in this order", repr(years), "Try years=(1980, 1999).")
+        year = pd.to_numeric(candidates["year"], errors="coerce").to_numpy(float, na_value=math.nan)
+        passes[f"years={years}"] = (year >= years[0]) & (year <= years[1])
+    allowed = np.logical_and.reduce([np.ones(len(candidates), bool), *passes.values()])
+    alone = ", ".join(f"{name} {passed.sum()}" for name, passed in passes.items())
+    must, found = f"the filters must leave one of {len(candidates)} films", f"none; alone they leave: {alone}"
+    require(allowed.any(), must, found, "Loosen one of them.")
+    return allowed
 
 
 def _choose(gain, lengths, places, room, safe, mixed) -> list[int]:

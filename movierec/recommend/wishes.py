@@ -1,16 +1,73 @@
-"""The films of the kind that somebody wishes for: what a playlist is chosen from.
+"""What somebody new wishes for: a film that they look for, a list, and an evening of the kind that they describe.
 
-Taught in notebooks/07_recommendations.
+The form of notebook 07 and the page of the service are views on these functions. Taught in
+notebooks/07_recommendations.
 """
 
-import math
+import difflib
+from dataclasses import dataclass, field
 
-import numpy as np
 import pandas as pd
 
-from movierec.calls import nearest
 from movierec.data import genre_flags
 from movierec.recommend.pipeline import CANDIDATES
+from movierec.recommend.playlist import allowed, make_playlist
+
+MOST_COMPARED = 5_000  # titles whose spelling is compared with a misspelt one; more would take a second
+BASED_ON = {
+    "stars": "From the films that you rated",
+    "genres": "From the genres that you like",
+    "stars and genres": "From the films that you rated and the genres that you like",
+    "popularity": "Nothing is known of you yet: what was liked most lately",
+}
+
+
+@dataclass
+class Visitor:
+    """Somebody new: {movie_id: stars} for films they know, the newest last, and favourite genres."""
+
+    stars: dict[int | str, float] = field(default_factory=dict)
+    genres: tuple[str, ...] = ()
+
+
+def search_titles(movies: pd.DataFrame, text: str, count: int = 8) -> pd.DataFrame:
+    """Return the movies whose title contains `text`, most rated first; or else those of a similar spelling.
+
+    Spellings are compared with the MOST_COMPARED most rated films.
+    """
+    names = movies["title"].str.casefold()
+    wanted = text.strip().casefold()
+    found = movies[names.str.contains(wanted, regex=False)]
+    if found.empty:
+        known = movies.nlargest(MOST_COMPARED, "popularity")
+        short = known["title"].str.casefold().str.replace(r" \(\d{4}\)$", "", regex=True)
+        found = known[short.isin(difflib.get_close_matches(wanted, short, n=count, cutoff=0.6))]
+    return found.sort_values("popularity", ascending=False, kind="stable").head(count)
+
+
+def recommended(model, visitor: Visitor, k: int) -> pd.DataFrame:
+    """Return the visitor's k films with genres, year and reasons; `.attrs["based_on"]` as of `recommend_new`."""
+    return _with_films(model, model.recommend_new(visitor.stars, k, genres=visitor.genres, because=True))
+
+
+def evening(model, visitor: Visitor, *, exclude: tuple = (), **sliders) -> pd.DataFrame:
+    """Return a playlist for the visitor; `sliders` as of `make_playlist`.
+
+    It is chosen from the visitor's `CANDIDATES` best films of the kind asked for, in the whole catalogue. An excluded
+    genre that no film has is no error. Raise ValueError if no film is of that kind.
+    """
+    table = _with_films(model, model.recommend_new(visitor.stars, model.indices.num_movies, genres=visitor.genres))
+    if table.empty:
+        raise ValueError("you have rated every film, so none is left to recommend. Forget one of them.")
+    kind = {name: sliders.pop(name) for name in ("years", "include") if name in sliders}
+    kind["exclude"] = [genre for genre in exclude if genre in "|".join(table["genres"]).split("|")]
+    try:
+        table = shortlist(table, CANDIDATES, **kind)
+    except ValueError as error:
+        found = f"none of the {len(table):,} films that you have not rated is of this kind."
+        raise ValueError(f"{found} Ask for other genres or more years.") from error
+    vectors = model.pipeline.directions.numpy()[model.indices.movie_index(table["movie_id"])]
+    return make_playlist(table, vectors, **sliders)
 
 
 def shortlist(
@@ -26,30 +83,7 @@ def shortlist(
     return films[allowed(films, genres, years, include, exclude)].head(most)
 
 
-def allowed(candidates, genres, years, include, exclude) -> np.ndarray:
-    """Return bool `[num_candidates]`: which films pass; `genres` are their `genre_flags`."""
-    passes = {}  # filter: bool [num_candidates]
-    for name, wanted in {"include": include, "exclude": exclude}.items():
-        wanted = [wanted] if isinstance(wanted, str) else list(wanted)
-        unknown = [genre for genre in wanted if genre not in genres]
-        near = nearest(unknown[0], genres) if unknown else None
-        advice = f"Known are {', '.join(genres)}." + (f" Did you mean {name}=({near!r},)?" if near else "")
-        require(not unknown, f"every genre in `{name}` must be known", unknown, advice)
-        if wanted:
-            passes[f"{name}={wanted}"] = genres[wanted].any(axis=1).to_numpy() == (name == "include")
-    if years is not None:
-        holds = np.shape(years) == (2,) and np.array(years).dtype.kind in "iuf" and years[0] <= years[1]
-        require(holds, "`years` must be (first, last) in this order", repr(years), "Try years=(1980, 1999).")
-        year = pd.to_numeric(candidates["year"], errors="coerce").to_numpy(float, na_value=math.nan)
-        passes[f"years={years}"] = (year >= years[0]) & (year <= years[1])
-    allowed = np.logical_and.reduce([np.ones(len(candidates), bool), *passes.values()])
-    alone = ", ".join(f"{name} {passed.sum()}" for name, passed in passes.items())
-    must, found = f"the filters must leave one of {len(candidates)} films", f"none; alone they leave: {alone}"
-    require(allowed.any(), must, found, "Loosen one of them.")
-    return allowed
-
-
-def require(holds, must: str, found, advice: str) -> None:
-    """Raise ValueError that says what must hold, what was found and what helps, unless it holds."""
-    if not holds:
-        raise ValueError(f"{must}; got {found}. {advice}")
+def _with_films(model, table: pd.DataFrame) -> pd.DataFrame:
+    joined = table.join(model.movies.set_index("movie_id")[["genres", "year", "popularity"]], on="movie_id")
+    joined.attrs = table.attrs
+    return joined

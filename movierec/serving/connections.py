@@ -27,7 +27,7 @@ BACKLOG = 100  # connections that may wait to be accepted; so many are accepted 
 SPARE = 64  # descriptors for the event store, the model and the libraries
 BUSY = b'HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n{"detail":"%s"}'
 SLOW = BUSY.replace(b"503 Service Unavailable", b"408 Request Timeout")
-OPEN = ("/docs", "/openapi.json")  # say how to ask, and nothing of users
+OPEN = ("/docs", "/openapi.json", "/", "/page/style.css", "/page/page.js")  # how to ask, and nothing of users
 READING = ("GET", "HEAD", "OPTIONS")
 
 

@@ -43,7 +43,7 @@ class Lists:
             advice = "POST /recommend answers newcomers, with the films or genres that they like."
             raise HTTPException(404, f"{unknown}. {advice}")
         parts = ["history"] * self.served.has_user(user_id) + ["feedback"] * bool(kept)
-        answer, shown = self._shown(self.served.recommend(user_id, self._asked(k), kept), user_id, k)
+        answer, shown = self.shown(self.served.recommend(user_id, self.asked(k), kept), user_id, k)
         if self.shadow is not None and self._room.acquire(blocking=False):
             self._shadows.submit(self._in_the_shadow, answer["list_id"], user_id, k, kept)
         return {"based_on": " and ".join(parts), **answer}, shown
@@ -55,8 +55,8 @@ class Lists:
         _refuse_repeats("genre", newcomer.genres)
         stars = dict(zip(movie_ids, [rated.stars for rated in newcomer.stars], strict=True))
         parts = ["stars"] * bool(stars) + ["genres"] * bool(newcomer.genres)
-        movies = self.served.recommend_new(stars, tuple(newcomer.genres), self._asked(newcomer.k))
-        answer, shown = self._shown(movies, newcomer.user_id, newcomer.k)
+        movies = self.served.recommend_new(stars, tuple(newcomer.genres), self.asked(newcomer.k))
+        answer, shown = self.shown(movies, newcomer.user_id, newcomer.k)
         return {"based_on": " and ".join(parts) or "popularity", **answer}, shown
 
     def known(self, movie_id: Id) -> Id:
@@ -77,21 +77,24 @@ class Lists:
         at = "" if feedback.place is None else f" at place {feedback.place}"
         raise HTTPException(422, f"{showed}{at}; the log has no such impression. Leave list_id and place out.")
 
+    def asked(self, k: int) -> int:
+        """Return how many films the model must name for a list of k: more, where lists explore."""
+        return max(k, CANDIDATES) if self.epsilon else k
+
+    def shown(self, movies: list[dict], user_id: Id | None, k: int, explores: bool = True) -> tuple[dict, list]:
+        """Return a list of k of the films, best first, with their places, and its impressions."""
+        epsilon = self.epsilon if explores else 0.0
+        rows, propensities = explore(len(movies), k, epsilon, np.random.default_rng())
+        pairs = enumerate(zip(rows, propensities.tolist(), strict=True), start=1)
+        films = [movies[row] | {"place": place, "propensity": propensity} for place, (row, propensity) in pairs]
+        list_id = secrets.token_hex(8)
+        return {"list_id": list_id, "movies": films}, _impressions(films, list_id, user_id, self.served)
+
     def _movie_of(self, rated) -> Id:
         try:
             return self.known(rated.movie_id) if rated.title is None else self.served.find(rated.title)
         except ValueError as error:
             raise HTTPException(422, str(error)) from error
-
-    def _asked(self, k: int) -> int:
-        return max(k, CANDIDATES) if self.epsilon else k
-
-    def _shown(self, movies: list[dict], user_id: Id | None, k: int) -> tuple[dict, list[Impression]]:
-        rows, propensities = explore(len(movies), k, self.epsilon, np.random.default_rng())
-        pairs = enumerate(zip(rows, propensities.tolist(), strict=True), start=1)
-        films = [movies[row] | {"place": place, "propensity": propensity} for place, (row, propensity) in pairs]
-        list_id = secrets.token_hex(8)
-        return {"list_id": list_id, "movies": films}, _impressions(films, list_id, user_id, self.served)
 
     def _in_the_shadow(self, list_id: str, user_id: Id, k: int, kept: list) -> None:
         try:

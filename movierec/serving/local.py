@@ -29,7 +29,8 @@ class LocalService(AbstractContextManager):
 
     def __init__(self, model, events, *options):
         self.events = Path(events)
-        command = [sys.executable, "-m", "movierec", "serve", "--port", "0", "--model", model, "--events", events]
+        command = [sys.executable, "-m", "movierec", "serve", "--no-page", "--port", "0"]
+        command += ["--model", model, "--events", events]
         self.process = subprocess.Popen([*command, *map(str, options)], stdout=subprocess.PIPE, text=True)
         address = re.search(r"http://[^/]*", self.process.stdout.readline())
         if address is None:

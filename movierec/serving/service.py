@@ -1,16 +1,22 @@
 """A trained model over HTTP: lists for users and newcomers, films like a film, and feedback that lists react to.
 
-`python -m movierec serve` answers on this machine and documents itself at http://127.0.0.1:8000/docs. Taught in
-notebooks/12_serving.
+`python -m movierec serve` answers on this machine: people at http://127.0.0.1:8000/, and programs, for whom /docs
+explains it. Taught in notebooks/12_serving.
 """
 
 import asyncio
+import base64
+import functools
 import gc
+import hashlib
 import os
 import pathlib
+import re
 import socket
 import sys
+import threading
 import time
+import webbrowser
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any
 
@@ -29,26 +35,23 @@ from movierec.serving.questions import Films, Problem, Recommendations, question
 MOST_BYTES = 65_536  # of a body; 200 films with long titles fit
 MOST_DETAIL = 1_000  # characters of a problem's text, which may quote the question
 PROBLEM = {"model": Problem}
-PAGE_MAY = (  # the page of /docs needs no other host
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; img-src data:; "
-    "base-uri 'none'; frame-ancestors 'none'"
-)
 
 
 def make_app(
     served, events: EventStore, names: tuple[str, ...] | None = None, token: str | None = None, *, explore: float = 0.0,
-    shadow=None,
+    shadow=None, model=None,
 ) -> FastAPI:  # fmt: skip
     """Return the service as an ASGI application: `make_app(load_served(folder), EventStore(path))`.
 
     Feedback is in the event store before it is acknowledged, each list is there as impressions before it is answered,
-    and lists read a user's newest events. Whatever takes more
-    than a moment is waited for in threads, so that no answer holds up the others: the disk, the model, titles.
+    and lists read a user's newest events. Whatever takes more than a moment is waited for in threads, so that no answer
+    holds up the others: the disk, the model, titles.
 
     Args:
         served, events: The model and the store.
         names, token: See `Gate`: the hosts that may be asked for (None: any), and what those who ask must know.
         explore, shadow: See `Lists`: the share of lists that explore; a second model whose lists are only logged.
+        model: The same model as `load_model` returns it; with it there is a page at `/`.
     """
     who = "Who knows the token may" if token else "Anybody who reaches this address may"
     app = FastAPI(
@@ -63,7 +66,7 @@ def make_app(
         redoc_url=None,
     )
     app.add_middleware(connections.Gate, names=names, token=token, most_bytes=lambda: MOST_BYTES)
-    page = pathlib.Path(__file__).with_name("docs.html").read_text(encoding="utf-8")
+    documentation = pathlib.Path(__file__).with_name("docs.html").read_text(encoding="utf-8")
     questions = questions_of(served)
     lists = Lists(served, events, explore, shadow)
     threads_of_lists = ThreadPoolExecutor(os.cpu_count(), "lists")
@@ -91,7 +94,7 @@ def make_app(
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
-        return HTMLResponse(page, headers={"content-security-policy": PAGE_MAY})
+        return HTMLResponse(documentation, headers={"content-security-policy": _may(documentation)})
 
     @app.get(f"/recommend/{user_id}", responses={404: PROBLEM, 503: PROBLEM})
     async def recommend(
@@ -140,13 +143,34 @@ def make_app(
         counts = {"users": served.num_users, "movies": served.num_movies, "events": await wait_for(len, events)}
         return {"status": "ok", "model": model, **counts}
 
+    if model is not None:
+        from movierec.serving.visits import Visits, add_page  # here: it loads TensorFlow
+
+        add_page(app, Visits(model, lists), functools.partial(wait_for, threads=newcomers), logged)
     app.openapi()  # made now and kept: it takes longer than an answer
     return app
+
+
+def _may(documentation: str) -> str:
+    """Return the Content-Security-Policy of the page /docs: it needs no other host, and runs its own script alone."""
+    own = {name: re.search(rf"<{name}>(.*?)</{name}>", documentation, re.DOTALL)[1] for name in ("script", "style")}
+    hashes = [(name, base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()) for name, text in own.items()]
+    may = "; ".join(f"{name}-src 'sha256-{found}'" for name, found in hashes)
+    return f"default-src 'none'; {may}; connect-src 'self'; img-src data:; base-uri 'none'; frame-ancestors 'none'"
 
 
 def _unreachable(error: OSError) -> HTTPException:
     reason = str(error.__cause__ or error.strerror)  # without the path of the file
     return HTTPException(503, f"the events cannot be reached ({reason}). Try again later.")
+
+
+def _again(folder, page: bool):
+    """Return the saved model with the reasons for its films, which only the page shows; None without a page."""
+    if not page:
+        return None
+    from movierec.recommend import load_model  # here: it loads TensorFlow
+
+    return load_model(folder)
 
 
 async def _invalid(request, error) -> JSONResponse:
@@ -170,6 +194,8 @@ def serve(
     token: str | None = None,
     explore: float = 0.0,
     shadow=None,
+    page: bool = False,
+    opens: bool = False,
 ) -> None:
     """Print the address and answer until the process is told to end (SIGINT, SIGTERM), which is a KeyboardInterrupt.
 
@@ -179,6 +205,7 @@ def serve(
         names: Hosts by which it is asked, beside its address; a request for another one is refused.
         token: What every request must bring as `Authorization: Bearer …`; None: every request is answered.
         explore, shadow: See `Lists`; here, `shadow` is a folder.
+        page, opens: Answer at `/` with a page for people, which needs the model a second time; open it in the browser.
 
     Raises:
         OSError: If the port is taken, the model is missing or the event store cannot be written.
@@ -198,7 +225,8 @@ def serve(
 
             second = None if shadow is None else load_served(shadow)
             hosts = (*names, socket.gethostname())
-            app = make_app(load_served(model), store, hosts, token, explore=explore, shadow=second)
+            served = load_served(model)
+            app = make_app(served, store, hosts, token, explore=explore, shadow=second, model=_again(model, page))
             gc.freeze()  # the model stays: looking through it for garbage would take tens of milliseconds
             sys.setswitchinterval(0.001)  # a thread that looks a title up lets the others answer after a millisecond
             listener.listen(connections.BACKLOG)
@@ -206,5 +234,8 @@ def serve(
             if token is None and host not in ("127.0.0.1", "localhost", "::1"):
                 open_to = "anybody who reaches it may read, write and delete the events of every user"
                 print(f"note: {open_to}. A token closes it: MOVIEREC_TOKEN=… or --token.", file=sys.stderr)
-            print(f"ready: http://{f'[{address}]' if ':' in address else address}:{port}/docs", flush=True)
+            place = f"http://{f'[{address}]' if ':' in address else address}:{port}/"
+            print(f"ready: {place}{'' if page else 'docs'}", flush=True)
+            if opens:
+                threading.Thread(target=webbrowser.open, args=(place,), daemon=True).start()
             connections.run(app, listener)

@@ -228,7 +228,7 @@ def run(folder: Path, rate: float, seconds: float) -> tuple[pd.DataFrame, pd.Dat
     requests, warm_up = make_requests(folder, rate, seconds), make_requests(folder, rate, 1.0, seed=1)
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / "events.db"
-        command = [sys.executable, "-m", "movierec", "serve"]
+        command = [sys.executable, "-m", "movierec", "serve", "--no-page"]
         process, port = start([*command, "--model", folder, "--port", "0", "--events", path])
         try:
             unseen = [one for one in warm_up if one.endpoint != "POST /feedback"]  # these leave no trace in answers

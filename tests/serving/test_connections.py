@@ -41,7 +41,7 @@ HEALTH = b"GET /health HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"
 @contextlib.contextmanager
 def started(folder, *options, more="", environment=None, code_at_the_end=0):
     """Yield the process of a service and its port; afterwards it must have printed nothing."""
-    command = ["serve", "--model", "m", "--port", "0", "--events", folder / "events.db", *options]
+    command = ["serve", "--no-page", "--model", "m", "--port", "0", "--events", folder / "events.db", *options]
     code = PROCESS.format(here=str(HERE), more=more)
     process = subprocess.Popen(
         [sys.executable, "-c", code, *command], cwd=HERE.parent, env=os.environ | (environment or {}),
