@@ -20,7 +20,7 @@ from movierec.evaluation import metrics
 from movierec.keras2 import tf, tfrs
 from movierec.training import OPTIMIZERS
 
-SIZES = {100_000: (1_400, 1_700), 1_000_000: (14_000, 6_000)}  # ratings -> users, movies
+SIZES = {100_000: (1_400, 1_700), 400_000: (5_600, 3_500)}  # ratings -> users, movies
 ADAM = (0.002, 0.004, 0.008)
 RATES = {"adam": ADAM, "lazy_adam": ADAM, "adagrad": (0.8, 1.6, 3.2)}
 SEEDS, MOST_EPOCHS, DIM, BATCH, PENALTY = (0, 1, 2), 20, 32, 1024, 0.01
