@@ -23,7 +23,10 @@ nb_mime_priority_overrides = [("html", "text/html", 10), ("html", "image/png", 5
 myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_heading_anchors = 3
 myst_links_external_new_tab = False
-suppress_warnings = ["mystnb.unknown_mime_type", "autoapi.python_import_resolution"]  # the state of panels, which are shown as pictures
+suppress_warnings = [
+    "mystnb.unknown_mime_type",
+    "autoapi.python_import_resolution",
+]  # the state of panels, which are shown as pictures
 
 # ---- the package, read and not imported
 

@@ -17,7 +17,9 @@ DESCRIPTION = "Description"  # the name of a PNG's text
 def shown_numbers() -> dict[str, list[float]]:
     """Return {model: [NDCG@10, low, high]} of the recorded main results, rounded to what a reader can see."""
     table = read_recorded(report_folder()).tables["main_results"][0].set_index("model")
-    return {model: [round(float(table.loc[model, column]), 3) for column in ("ndcg@10", "low", "high")] for model in SHOWN}
+    return {
+        model: [round(float(table.loc[model, column]), 3) for column in ("ndcg@10", "low", "high")] for model in SHOWN
+    }
 
 
 def stations() -> list[str]:
@@ -52,7 +54,9 @@ def write() -> None:
         bars.barh(row, mean, color=COLOURS[0 if model == "hybrid" else 2], height=0.68)
         bars.plot([low, high], [row, row], "-k", linewidth=1)
         bars.text(high + 0.002, row, f"{mean:.3f}", va="center", fontsize=8)
-    bars.set_yticks(range(len(numbers)), [f"{model} (this course)" if model == "hybrid" else model for model in numbers])
+    bars.set_yticks(
+        range(len(numbers)), [f"{model} (this course)" if model == "hybrid" else model for model in numbers]
+    )
     bars.set(xlim=(0, 0.18), xlabel="NDCG@10 on each user's newest ratings, with 95 % intervals over users")
     bars.set_title("The hybrid ranks films better than the usual baselines")
     bars.grid(axis="y", visible=False)
