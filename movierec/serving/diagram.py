@@ -13,7 +13,7 @@ BOXES = {  # name: column, row, text, whether it works while the user waits
     "explore": (3.45, 3, "exploration", True),
     "click": (0, 1.7, "click, with\nits list id", True),
     "log": (1.725, 1.7, "log\non disk", True),
-    "shown": (3.45, 1.7, "impressions\n(place, π)", True),
+    "shown": (3.45, 1.7, "impressions,\npropensity", True),
     "drift": (0, 0.4, "drift\nalarm", False),
     "estimates": (1.15, 0.4, "estimates\n(IPS, SNIPS)", False),
     "test": (2.3, 0.4, "A/B test", False),

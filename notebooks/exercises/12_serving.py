@@ -62,7 +62,7 @@ check("1", order if order is ... else crash, "", mistakes=reasons)
 # %% [markdown]
 # ## A small service
 #
-# The other exercises need a log. Here 300 users see lists of 5 of 15 candidates each. A click needs a look at the place, 1/p, and a liking, which depends on four features of user and film.
+# The other exercises need a log. Here 300 users see lists of 5 of 15 films each. A click needs a look at the place, 1/p, and a liking, which depends on four features of user and film.
 
 # %%
 USERS, POOL, K, EPSILON = 300, 15, 5, 0.3
@@ -70,20 +70,20 @@ features = rng.normal(size=(USERS, POOL, 4))
 features = features[np.arange(USERS)[:, None], np.argsort(-features[:, :, 0], axis=1)]
 liking = 1 / (1 + np.exp(-(features @ np.array([1.0, -0.5, 0.8, 0.0]))))
 look = simulator.examined(K)
-candidate = top_k(features[:, :, 0] + features[:, :, 2], K)  # rows of the films that a new model would show
+challenger = top_k(features[:, :, 0] + features[:, :, 2], K)  # rows of the films that the challenger would show
 visitor = rng.integers(USERS, size=8_000)
 drawn = [explore(POOL, K, EPSILON, rng) for _ in visitor]
 shown, propensity = (np.array(part) for part in zip(*drawn, strict=True))
 click = (rng.random(shown.shape) < look * liking[visitor[:, None], shown]).astype(float)
-target = (shown == candidate[visitor]).astype(float)
-truth = (np.take_along_axis(liking, candidate, axis=1) * look).sum(axis=1).mean()
+target = (shown == challenger[visitor]).astype(float)
+truth = (np.take_along_axis(liking, challenger, axis=1) * look).sum(axis=1).mean()
 w = target / propensity
 print("lists and places:", shown.shape, "| IPS:", round((w * click).sum(axis=1).mean(), 2), "| truth:", round(truth, 2))
 
 # %% [markdown]
 # ## 2 · Change
 #
-# **Another way to explore.** With probability ε, a place gets one of *all* `num` candidates, its own film among them (draw each place for itself). Write `propensity_of(is_own, num, epsilon)`:
+# **Another way to explore.** With probability ε, a place gets one of *all* `num` films, its own film among them (draw each place for itself). Write `propensity_of(is_own, num, epsilon)`:
 # the probability of the film at its place, if it is the model's own film there, or another one.
 #
 # <details><summary>Hint</summary>The own film comes in two ways.</details>
@@ -101,7 +101,7 @@ def propensity_of(is_own, num, epsilon):
 # END SOLUTION
 
 # %%
-drawn_films = np.where(rng.random(200_000) < 0.3, rng.integers(8, size=200_000), 0)  # place 1, own film 0, 8 candidates
+drawn_films = np.where(rng.random(200_000) < 0.3, rng.integers(8, size=200_000), 0)  # place 1, own film 0, 8 films
 often = np.bincount(drawn_films, minlength=8) / len(drawn_films)
 yours = attempt(lambda: np.array([propensity_of(True, 8, 0.3), propensity_of(False, 8, 0.3)]))
 if isinstance(yours, np.ndarray):
@@ -184,7 +184,7 @@ check("4", judged, "right", mistakes=reasons)
 # %% [markdown]
 # ## 5 · Extend
 #
-# **Doubly robust.** Put your model of clicks and the weights together: for each list, what the model expects of the candidate's list, plus, at each place, the weight times the error of the model for the film that was shown.
+# **Doubly robust.** Put your model of clicks and the weights together: for each list, what the model expects of the challenger's list, plus, at each place, the weight times the error of the model for the film that was shown.
 # Write `doubly_robust(expected, guess, w, click)`, with `expected` `[lists]` and the rest `[lists, places]`; return the mean over lists and its standard error.
 #
 # <details><summary>Hint</summary>The error of the model is click − guess. The standard error is that of the mean over lists.</details>
@@ -205,7 +205,7 @@ def doubly_robust(expected, guess, w, click):
 # %%
 learned = np.zeros(4) if not isinstance(theta, np.ndarray) else theta
 model_of = 1 / (1 + np.exp(-(features @ learned)))
-expected = (np.take_along_axis(model_of, candidate, axis=1) * look).sum(axis=1)[visitor]
+expected = (np.take_along_axis(model_of, challenger, axis=1) * look).sum(axis=1)[visitor]
 guess = look * model_of[visitor[:, None], shown]
 yours = attempt(doubly_robust, expected, guess, w, click)
 if isinstance(yours, tuple):
@@ -253,7 +253,7 @@ check("6", yours, "right", mistakes=reasons)
 # %% [markdown]
 # ## 7 · Extend
 #
-# **Train vectors for an index.** EASE is no product of short vectors, so the notebook left it out of retrieval. Train vectors that include it: write `train_vectors(scores, dim)`, which returns `queries` `[users, dim]` and
+# **Train vectors for an index.** EASE is no product of two vectors of a few numbers, so the notebook left it out of retrieval. Train vectors that include it: write `train_vectors(scores, dim)`, which returns `queries` `[users, dim]` and
 # `films` `[movies, dim]` whose products order the films like `scores`. The hundred best by your products must hold at least 90 % of the hundred best by the scores, with 32 dimensions.
 #
 # <details><summary>Hint</summary>Two <code>tf.Variable</code>s and a squared error, by Adam; or, in closed form, the first 32 parts of <code>np.linalg.svd</code>. Take the mean of each user's scores off first.</details>
