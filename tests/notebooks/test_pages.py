@@ -8,7 +8,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(ROOT.glob("notebooks/*.md"))
 SOURCES = "\n".join(
-    path.read_text(encoding="utf-8") for path in [*sorted(ROOT.glob("movierec/**/*.py")), ROOT / "Makefile"]
+    path.read_text(encoding="utf-8")
+    for path in [*sorted(ROOT.glob("movierec/**/*.py")), *ROOT.glob("movierec/serving/page/*"), ROOT / "Makefile"]
 )
 
 
