@@ -73,14 +73,14 @@ class Sequences:
     def __init__(self, data):
         self.data, self.split = data, movierec.split_leave_last(data.ratings)
 
-    def fit(self, loss: str, seed: int = 0, **settings):
-        """Fit one model and say what it took."""
-        name, epochs = LOSSES[loss]
+    def fit(self, base: str, seed: int = 0, **settings):
+        """Fit one model, with the loss and the epochs of `base` where `settings` have none; say what it took."""
+        name, epochs = LOSSES[base]
         started = time.process_time()
         settings = {"loss": name, "epochs": epochs, "patience": PATIENCE, "seed": seed} | settings
         model = movierec.fit_sequence(self.split, self.data.movies, **settings)
         best, seconds = model.history["validation_ndcg@10"].max(), time.process_time() - started
-        print(f"{loss:13} {settings} {best:.4f} in {seconds:.0f} CPU seconds", flush=True)
+        print(f"{base:13} {settings} {best:.4f} in {seconds:.0f} CPU seconds", flush=True)
         return model, best, seconds
 
     def ndcg(self, scorer, indices, part: str):
@@ -133,14 +133,13 @@ class Sequences:
 
     def parts(self):
         """Add or take away one part of the softmax's model, one seed each."""
-        found = {}
         for part, settings in PARTS.items():
             model = self.fit("softmax", **chosen()["softmax"] | settings)[0]
-            found[part, 0] = self.ndcg(model.score, model.indices, "validation")
+            found = {(part, 0): self.ndcg(model.score, model.indices, "validation")}
             if part == "without tables":
                 scorer = reading(model.reading(self.split.train), "in the window", 0)
                 found[f"{part}, mixed", 0] = self.ndcg(scorer, model.indices, "validation")
-        yield "sequence_parts", beside("sequence_parts", found, ON_VALIDATION)
+            yield "sequence_parts", beside("sequence_parts", found, ON_VALIDATION)
 
 
 def chosen() -> dict[str, dict]:
