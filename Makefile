@@ -186,6 +186,8 @@ benchmark: $(VENV) data  ## reproduce: rival libraries side by side with ours; F
 ifdef SCALE
 	$(PYTHON) tests/benchmarks/scale.py
 	$(PYTHON) tests/benchmarks/scale.py --run
+	$(PYTHON) tests/benchmarks/linear_ranks.py
+	$(PYTHON) tests/benchmarks/optimizers_at_size.py
 else
 	$(PYTHON) tests/benchmarks/run.py $(if $(FULL),--full)
 	$(PYTHON) tests/benchmarks/training_speed.py

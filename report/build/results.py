@@ -20,6 +20,8 @@ COMMANDS = {  # what makes the results of a script
     "tests/benchmarks/people_and_films.py": "python tests/benchmarks/people_and_films.py",
     "tests/benchmarks/repeats.py": "make repeats",
     "tests/benchmarks/scale.py": "make benchmark SCALE=1",
+    "tests/benchmarks/linear_ranks.py": "make benchmark SCALE=1",
+    "tests/benchmarks/optimizers_at_size.py": "make benchmark SCALE=1",
 }
 Row = dict[str, str]
 Table = tuple[pd.DataFrame, dict[str, Any]]  # cells as text, and what the first line says
