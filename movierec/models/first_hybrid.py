@@ -182,23 +182,19 @@ class FirstHybrid(TwoTowers, WithMLP):
         return stars + self.weight * TwoTowers.task_loss(self, batch, x, y, training)
 
 
-# ---- what they read, and how they are trained and measured
-
-
 def make_known(split: Split, indices: Indices, movies, users) -> SimpleNamespace:
     """Return what every model above may read, from train and from the tables of movies and users.
 
     `place` is float32 `[num_users, num_movies]`: 0 where a user has not rated a movie, else 1, 2, 3, … in the order of
-    time; ratings of one second share a place. `share` is each movie's part of all ratings. Where the data have
-    no features there is a column of zeros.
+    time; ratings of one second share a place. `share` is each movie's part. Features that are missing are a zero.
     """
     user, movie = indices.user_index(split.train["user_id"]), indices.movie_index(split.train["movie_id"])
     place = np.zeros((indices.num_users, indices.num_movies), np.float32)
     place[user, movie] = places(split.train)
     count = np.bincount(movie, minlength=indices.num_movies)
+    sizes = {"num_users": indices.num_users, "num_movies": indices.num_movies}
     return SimpleNamespace(
-        num_users=indices.num_users,
-        num_movies=indices.num_movies,
+        **sizes,
         mean=np.float32(split.train["rating"].mean()),
         user_features=_some(features.user_features(users, indices)),
         movie_features=_some(features.movie_features(movies, indices)),
@@ -209,8 +205,7 @@ def make_known(split: Split, indices: Indices, movies, users) -> SimpleNamespace
 
 def _some(known: features.Features) -> tf.Tensor:
     """Return the features of each row; a column of zeros if there are none, as a Dense layer needs one."""
-    values = known.values
-    return tf.constant(values if values.shape[1] else np.zeros((len(values), 1), np.float32))
+    return tf.constant(known.values if known.values.shape[1] else np.zeros((len(known.values), 1), np.float32))
 
 
 def places(ratings: pd.DataFrame) -> np.ndarray:
@@ -241,9 +236,8 @@ def train(model, rows: dict, epochs: int, seed: int = 0, callbacks: tuple = ()) 
 def rmse(model, ratings: pd.DataFrame, indices: Indices) -> float:
     """Return the error of the predicted stars on later ratings."""
     rows = make_rows(ratings, indices)
-    return float(
-        metrics.rmse(model({name: tf.constant(column) for name, column in rows.items()})[:, 0], rows["rating"])
-    )
+    stars = model({name: tf.constant(column) for name, column in rows.items()})
+    return float(metrics.rmse(stars[:, 0], rows["rating"]))
 
 
 def score(model: TwoTowers, user_index: np.ndarray) -> np.ndarray:
