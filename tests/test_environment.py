@@ -96,5 +96,8 @@ def test_what_the_package_imports_is_declared():
                 names.add(node.module.split(".")[0])
     with_others = {"cycler", "starlette"}  # Matplotlib's own; FastAPI's own
     names -= set(sys.stdlib_module_names) | {"movierec"} | with_others
-    names = {{"faiss": "faiss_cpu", "sklearn": "scikit_learn", "IPython": "ipython"}.get(name, name) for name in names}
+    names = {
+        {"PIL": "pillow", "faiss": "faiss_cpu", "sklearn": "scikit_learn", "IPython": "ipython"}.get(name, name)
+        for name in names
+    }
     assert names <= {Requirement(text).name.replace("-", "_") for text in PROJECT["project"]["dependencies"]}
