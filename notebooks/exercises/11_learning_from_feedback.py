@@ -115,7 +115,7 @@ check("2", attempt(... if EpsilonGreedy is ... else judge_epsilon, EpsilonGreedy
 # %% [markdown]
 # ## 3 · Change
 #
-# In `steep`, nobody told us how likely each place is looked at. Estimate it: four numbers, the first is 1. You may show lists and see the clicks:
+# In `steep`, we do not know how likely a user looks at each place. Estimate it: four numbers, the first is 1. You may show lists and see the clicks:
 # `steep.clicks(users, slates, seed)`. Each of your 20,000 visits may have other users and other lists of four candidates.
 #
 # <details><summary>Hint</summary>If lists are shuffled, or drawn at random, all places have the same films on average.</details>
