@@ -46,7 +46,7 @@ def write() -> None:
         road.scatter(place, 0, s=230, color=COLOURS[0 if core else 4], edgecolor="white", linewidth=1.5, zorder=2)
         road.text(place, 0, number, ha="center", va="center", color="white", fontsize=7, fontweight="bold")
         road.text(place - 0.12, 0.3, title, rotation=38, ha="left", va="bottom", fontsize=8)
-    road.text(-0.3, -0.55, "the core course: build the hybrid, train it, recommend", color="#1f6fb8", fontsize=8)
+    road.text(-0.3, -0.55, "core: build the hybrid, train it, recommend", color="#1f6fb8", fontsize=8)
     road.text(6.75, -0.55, "deeper: test it, serve it, let it learn", color="#a84300", fontsize=8)
     road.set(xlim=(-0.5, len(names) + 0.7), ylim=(-0.75, 2.1))
     road.axis("off")
