@@ -5,8 +5,7 @@ import html
 import ipywidgets as widgets
 import pandas as pd
 
-from movierec import plots
-from movierec.recommend import search_titles
+from movierec import plots, recommend
 
 STYLE = """<style>
 table.movierec {border-collapse: collapse; line-height: 1.4}
@@ -89,7 +88,7 @@ class FilmSearch(widgets.VBox):
         self._search()
 
     def _search(self) -> None:
-        found = search_titles(self.movies, self.text.value)
+        found = recommend.search_titles(self.movies, self.text.value)
         self.matches.options = list(zip(found["title"], found["movie_id"].tolist(), strict=True))
         self.matches.index = 0 if len(found) else None
         self.message.value = "" if len(found) else "<b>No film has a title like that.</b> Try a single word of it."

@@ -126,7 +126,7 @@ best_penalty = max(found, key=found.get)
 check("4", best_penalty, truths.best_penalty(ease, words, is_rated, hidden, at, (1, 10, 100, 1000)))
 
 # %% [markdown]
-# ## 5 · Change: train the hybrid
+# ## 5 · Extend
 #
 # On small made data, train the ranking head twice without the hidden films: with `content_share=0` and with `content_share=0.5`. Both times use
 # `heads=("ranking",)`, `ranking_epochs=6` and `seed=0`. `aucs` is a tuple: the mean AUC among the hidden films of both models.

@@ -31,8 +31,10 @@ def check() -> pd.DataFrame:
         elif name in fresh:
             rows.append(("new", name, "", "", "", owner))
         else:
-            gone = re.match(r"\d\d_", owner) and notebooks.is_dir() and not (notebooks / f"{owner}.ipynb").exists()
-            rows.append(("no maker" if gone or owner in ran else "not run yet", name, "", "", "", owner))
+            of_notebook = re.match(r"\d\d_", owner)  # a script has modes, and one run of it leaves out the others' tables
+            gone = of_notebook and notebooks.is_dir() and not (notebooks / f"{owner}.ipynb").exists()
+            left_out = gone or (of_notebook and owner in ran)
+            rows.append(("no maker" if left_out else "not run yet", name, "", "", "", owner))
     return pd.DataFrame(rows, columns=["status", "name", "recorded", "fresh", "tolerance", "notebook"])
 
 

@@ -31,6 +31,7 @@ CHOOSING = (100, 101)  # hidden sets on which λ is chosen
 TAG_SETS = (0, 1, 2, 3, 4)
 FOLDS = 5  # of the people; each part but the first, on which settings are chosen, is once made of newcomers
 ASKED = (0, 1, 3, 10)  # how many of a newcomer's ratings are known
+CURVE = (0, 1, 3, 5, 10, 20)  # the same, in notebook 07
 CONTENT_SHARE = 0.3
 REGULARISATION = 10  # movies
 EPOCHS = {"stars": 6, "ranking": 8}  # of notebook 09: near each head's best
@@ -122,6 +123,34 @@ def newcomer_users(data) -> pd.DataFrame:
                 rows += [(name, size, number, *one) for one in zip(new, found, strict=True)]
         print("newcomers", number, flush=True)
     return pd.DataFrame(rows, columns=["model", "known", "fold", "user_id", "ndcg@10"]).dropna()
+
+
+def curve_of_newcomers(data) -> pd.DataFrame:
+    """Return one row a model, number of known films and user: ndcg@10 on validation, for notebook 07.
+
+    A quarter of the users is left out of training. The hybrid gets some of a newcomer's train ratings, drawn at random,
+    and must find what they liked in validation; all of their train films are left out of the list.
+    """
+    split = movierec.split_by_user_time(data.ratings)
+    rng = np.random.default_rng(0)
+    users = split.train["user_id"].unique()
+    new = rng.choice(users, len(users) // 4, replace=False)
+    train, validation = (part[~part["user_id"].isin(new)] for part in (split.train, split.validation))
+    short = movierec.Split(train, validation, split.test[:0])
+    model = movierec.fit_hybrid(short, data.movies, heads=("ranking",), seed=0)
+    own = split.train[split.train["user_id"].isin(new)].sample(frac=1, random_state=0)
+    place = own.groupby("user_id").cumcount()
+    seen = pairs(own, new, model.indices)
+    liked = pairs(split.validation[split.validation["rating"] >= 4], new, model.indices)
+    popularity = np.tile(model.movies["popularity"].to_numpy(float), (len(new), 1))
+    rows = []
+    for size in CURVE:
+        for name in ("hybrid", "popularity"):
+            scores = score_newcomers(model, own[place < size], new) if name == "hybrid" else popularity
+            top = np.argsort(-np.where(seen, -np.inf, scores), axis=1, kind="stable")[:, :10]
+            found = metrics.ndcg(np.take_along_axis(liked, top, axis=1), liked.sum(axis=1))
+            rows += [(name, size, *one) for one in zip(new, found, strict=True)]
+    return pd.DataFrame(rows, columns=["model", "known", "user_id", "ndcg@10"]).dropna()
 
 
 def pairs(ratings: pd.DataFrame, user_ids: np.ndarray, indices) -> np.ndarray:

@@ -83,8 +83,11 @@ def too_pale(picture):
     background, *drawn = patches(picture)
     ratios = {colour: contrast(name(colour), name(background)) for colour in drawn}
     dark = [colour for colour in drawn if ratios[colour] >= LEAST_DRAWN]
-    for colour in drawn:
-        if colour not in dark and not any(is_tint(colour, other, background) for other in dark):
+    pale = [colour for colour in drawn if colour not in dark]
+    tints = [colour for colour in pale if any(is_tint(colour, other, background) for other in dark)]
+    for colour in pale:
+        bands = ((other, under) for other in dark for under in (background, *tints))  # where two bands lie over another
+        if not any(is_tint(colour, *band) for band in bands):
             yield name(colour), round(ratios[colour], 2)
 
 
@@ -95,6 +98,9 @@ def hard_to_read(picture):
         cells, _ = ndimage.label(pixels == packed(np.array(colour)))
         for cell in ndimage.find_objects(cells):
             inside = pixels[cell][2:-2, 2:-2]
+            edges = [pixels[cell][0], pixels[cell][-1], pixels[cell][:, 0], pixels[cell][:, -1]]
+            if (np.concatenate(edges) != packed(np.array(colour))).any():  # a curve or a band, not a cell
+                continue
             if inside.size < CELL or (colours := np.unique(inside)).size == 1:  # no number
                 continue
             written = max(contrast(f"#{other:06x}", name(colour)) for other in colours)

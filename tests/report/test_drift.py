@@ -113,15 +113,18 @@ def test_what_was_not_compared_is_named_with_its_notebook_and_fails_only_when_as
     Recorder("01_exploration").number("num_users", 943)
     (folder.parent / "notebooks/05_hybrid_model.ipynb").write_text('{"cells": []}')
     Recorder("05_hybrid_model").number("num_parameters", 7)
-    Recorder("tests/benchmarks/scale.py").number("scale_users", 10)
+    scale = Recorder("tests/benchmarks/scale.py")
+    scale.number("scale_users", 10)
     drift.record()
     shutil.rmtree(folder / "generated")
     record_all(recorder)
+    scale.number("scale_minutes", 5)  # `scale.py --run` leaves out what `scale.py` wrote, and does not delete it
     recorder.number("new_number", 2.0)
     recorder.number("new_share", 0.5)
     assert main(["check"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "new (06_training): new_number, new_share",
+        "new (tests/benchmarks/scale.py): scale_minutes",
         "no maker (01_exploration): num_users",  # there is no such notebook
         "no maker (06_training): old_number",  # it ran, and did not write it
         "not run yet (05_hybrid_model; make 05): num_parameters",
