@@ -31,7 +31,7 @@ def check() -> pd.DataFrame:
         elif name in fresh:
             rows.append(("new", name, "", "", "", owner))
         else:
-            of_notebook = re.match(r"\d\d_", owner)  # a script has modes, and one run of it leaves out the others' tables
+            of_notebook = re.match(r"\d\d_", owner)  # a script has modes: what one leaves out, another made
             gone = of_notebook and notebooks.is_dir() and not (notebooks / f"{owner}.ipynb").exists()
             left_out = gone or (of_notebook and owner in ran)
             rows.append(("no maker" if left_out else "not run yet", name, "", "", "", owner))

@@ -162,7 +162,9 @@ CLAIMS = {
             & (recorded("baseline_differences")["difference"].astype(float) < 0)
         ).any()
     ),
-    "which is not sure after correction": lambda: float(recorded("sequence_differences").loc["hybrid", "p_holm"]) > 0.05,
+    "which is not sure after correction": lambda: (
+        float(recorded("sequence_differences").loc["hybrid", "p_holm"]) > 0.05
+    ),
     "the network loses to the simple rival": lambda: end("hidden_ridge_over_taught", "low") > 0,
     "This does not carry over to films hidden in \\emph{time}": lambda: value("new_ridge") < value("new_content"),
     "neither is sure after correction": lambda: (recorded("people_ablation")["p_holm"].astype(float) > 0.05).all(),
