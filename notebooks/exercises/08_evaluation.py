@@ -141,7 +141,7 @@ check(
 )
 
 # %% [markdown]
-# ## 4 · Change, and train
+# ## 4 · Change
 #
 # Choose λ of EASE from `GRID` in two ways, by NDCG@10 on validation. **Honest**: fit on train. **Leaky**: fit on train *and* validation. A tuple (honest, leaky).
 #
@@ -216,7 +216,7 @@ check(
 )
 
 # %% [markdown]
-# ## 6 · Change the model
+# ## 6 · Change
 #
 # Type one of Burke's hybrids, a **cascade**: popularity chooses the 300 most rated films that a user has not seen, and EASE (λ = 400) puts them in order; all other
 # films come after them. What is its NDCG@10 on validation?
@@ -257,7 +257,7 @@ check(
 )
 
 # %% [markdown]
-# ## 7 · Change the estimator
+# ## 7 · Change
 #
 # **The luck of many trials.** Suppose that all settings of a model are equally good, NDCG@10 = 0.120, and that each trial measures it with an error: normal, with deviation 0.004. What
 # value does the *best* trial have, on average, with 11 trials and with 40? A tuple.
