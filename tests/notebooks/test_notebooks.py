@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from movierec.record import recorded
+from movierec.record import recorded, report_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 PATHS = sorted(path for path in ROOT.glob("notebooks/**/*.ipynb") if ".ipynb_checkpoints" not in path.parts)
@@ -173,6 +173,13 @@ def text_is_short_between_code_and_the_file_is_small(notebook):
             words += len(_text(cell).split())
 
 
+def what_it_reads_is_recorded(notebook):
+    for number, _, text in _cells(notebook, "code"):
+        for name in re.findall(r"""\brecorded\(["'](\w+)["']\)""", text):
+            if not (report_folder() / f"results/{name}.csv").exists():
+                yield f"cell {number} reads {name}, which is not recorded"
+
+
 EVERYWHERE = [
     headings_are_one_title_and_do_not_jump,
     one_clean_run,
@@ -180,6 +187,7 @@ EVERYWHERE = [
     cells_are_short_and_python_and_not_empty,
     pictures_have_words,
     text_is_short_between_code_and_the_file_is_small,
+    what_it_reads_is_recorded,
 ]
 IN_THE_COURSE = [header_card, form_of_a_lesson]
 
@@ -250,6 +258,7 @@ BAD = [
     (pictures_have_words, _with("![](figure.png)", "markdown")),
     (text_is_short_between_code_and_the_file_is_small, _with("word " * 121, "markdown", 1)),
     (text_is_short_between_code_and_the_file_is_small, _with("x" * LARGEST_FILE, "markdown")),
+    (what_it_reads_is_recorded, _with('table = recorded("of_last_year")')),
     (header_card, GOOD | {"cells": GOOD["cells"][1:]}),
     *[(header_card, _without(text)) for text in ("?**", "After this notebook", "| Needs |", " minute", "glossary.md")],
     *[(form_of_a_lesson, _without(text)) for text in ("**Predict", "Where this goes wrong", "## Key points")],
