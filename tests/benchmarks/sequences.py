@@ -2,9 +2,10 @@
 
     python tests/benchmarks/sequences.py [softmax] [one_negative] [hybrids] [parts]
 
-`make repeats` runs all, in about half a CPU hour. Each loss has the same grid of four trials, one seed, on
-validation, and the same number of epochs at most. The best trial of each is fitted with two more seeds. Test is looked at once, in `sequence_users`; `sequence_tuning`, `sequence_epochs` and `sequence_parts` are of
-validation. A run of some replaces what they recorded; the rest stays.
+`make repeats` runs all, in about half a CPU hour. Each loss has the same grid of four trials, one seed, on validation,
+and the same number of epochs at most. The best trial of each is fitted with two more seeds. Test is looked at once, in
+`sequence_users`; `sequence_tuning`, `sequence_epochs` and `sequence_parts` are of validation. A run of some replaces
+what they recorded; the rest stays.
 """
 
 import argparse
