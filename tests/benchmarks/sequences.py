@@ -25,7 +25,7 @@ SEEDS = (0, 1, 2)
 LOSSES = {"softmax": "softmax", "one negative": "bce"}
 NAMES = {"softmax": "attention", "one negative": "attention, one negative"}
 RATES, DROPOUTS = (0.003, 0.006), (0.1, 0.3)
-EPOCHS, PATIENCE = 24, 5  # of every fit: at most, and without a gain
+EPOCHS, PATIENCE = 24, 3  # of every fit: at most, and without a gain
 HYBRID_EPOCHS = 26  # the mean of the hybrid's best on validation
 PARTS = {  # of the softmax, one seed each
     "without tables": {"has_places": False, "has_gaps": False},
