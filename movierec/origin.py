@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,13 @@ def report_folder() -> Path:
         return Path(given)
     home = ROOT if in_checkout() else Path(platformdirs.user_data_dir("movierec", appauthor=False))
     return home / "report"
+
+
+def tolerances_of(kind: str, name: str) -> dict[str, Any]:
+    """Return what report/tolerances.toml says of a number (tolerance, unit, digits) or of a table's columns."""
+    path = report_folder() / "tolerances.toml"
+    said = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return said.get(kind, {}).get(name, {})
 
 
 def commit() -> str:

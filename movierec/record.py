@@ -14,7 +14,6 @@ import math
 import os
 import re
 import shutil
-import tomllib
 from collections.abc import Mapping
 from numbers import Integral, Real
 from pathlib import Path
@@ -25,7 +24,7 @@ import pandas as pd
 
 from movierec.data import COURSE, MovieLens, chosen, fingerprint
 from movierec.files import write_atomically
-from movierec.origin import ORIGIN, commit, origin_of, report_folder, running_cell
+from movierec.origin import ORIGIN, commit, origin_of, report_folder, running_cell, tolerances_of
 
 RESERVED = {"numbers", "figures", "provenance"}  # names that files of the report have already
 
@@ -80,7 +79,7 @@ class Recorder:
                 numbers, else 3.
         """
         _check_name(name, words=2)
-        said = _tolerances("numbers", name)
+        said = tolerances_of("numbers", name)
         tolerance = said.get("tolerance", 0.0) if tolerance is None else tolerance
         unit = said.get("unit", "") if unit is None else unit
         digits = said.get("digits") if digits is None else digits
@@ -98,6 +97,12 @@ class Recorder:
         row |= {"tolerance": f"{tolerance:.10g}", "digits": str(digits), "unit": unit}
         self._write(f"{name}.number.json", json.dumps({"name": name, **row, **self._origin()}))
 
+    def numbers(self, table: pd.DataFrame, rows: dict[str, Any], columns=("mean", "low", "high")) -> None:
+        """Record a number of each row, {its name: label}: the first of `columns`, and the others as its interval."""
+        for name, row in rows.items():
+            value, *ends = table.loc[row, list(columns)]
+            self.number(name, value, interval=ends or None)
+
     def table(
         self, name: str, table: pd.DataFrame, *, tolerance: dict[str, float] | None = None,
         best: dict[str, list] | None = None,
@@ -111,7 +116,7 @@ class Recorder:
             best: Column -> first cells of the rows that lead in it by a test (`evaluation.leaders`): bold in print.
         """
         _check_name(name)
-        tolerance = _tolerances("tables", name) if tolerance is None else tolerance
+        tolerance = tolerances_of("tables", name) if tolerance is None else tolerance
         unknown = [column for column in {**tolerance, **(best or {})} if column not in table]
         require(not unknown, f"tolerances and leaders of {name!r} must name columns {list(table)}; found {unknown}.")
         require(
@@ -217,13 +222,6 @@ def require(holds: Any, message: str) -> None:
     """Raise ValueError with this message unless the condition holds."""
     if not holds:
         raise ValueError(message)
-
-
-def _tolerances(kind: str, name: str) -> dict[str, Any]:
-    """Return what report/tolerances.toml says of a number (tolerance, unit, digits) or of a table's columns."""
-    path = report_folder() / "tolerances.toml"
-    said = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    return said.get(kind, {}).get(name, {})
 
 
 def _check_name(name: str, words: int = 1) -> None:

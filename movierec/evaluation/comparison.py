@@ -88,6 +88,54 @@ def rmse_interval(errors: pd.DataFrame, less: pd.DataFrame | None = None) -> tup
     return float(low), float(high)
 
 
+def table_of_tasks(per_user: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return one row a model: stars and lists with intervals, and coverage; "--" where a model has no stars.
+
+    Args:
+        per_user: model -> one row a user: square (stars²) and ratings, NaN or left out without stars; ndcg@10 and
+            recall@20, NaN without a list; coverage.
+
+    Returns:
+        DataFrame model, rmse, rmse low, rmse high, ndcg@10, low, high, recall@20, recall@20 low, recall@20 high,
+        coverage. `attrs["best"]` is {column: the `leaders`}.
+    """
+    ends = {"rmse": ["rmse low", "rmse high"], "ndcg@10": ["low", "high"]}
+    ends["recall@20"] = ["recall@20 low", "recall@20 high"]
+    stars = {name: stars_of(users) for name, users in per_user.items() if "square" in users}
+    stars = {name: errors for name, errors in stars.items() if len(errors)}
+    rows = []
+    for name, users in per_user.items():
+        row = {"model": name, "rmse": "--", "rmse low": "--", "rmse high": "--"}
+        if name in stars:
+            row |= dict(
+                zip(["rmse", *ends["rmse"]], [pooled_rmse(stars[name]), *rmse_interval(stars[name])], strict=True)
+            )
+        for column in ("ndcg@10", "recall@20"):
+            values = users[column].dropna()
+            found = values.mean(), *bootstrap_interval(values)
+            row |= dict(zip([column, *ends[column]], found, strict=True))
+        rows.append(row | {"coverage": users["coverage"].mean()})
+    table = pd.DataFrame(rows)
+    lists = {column: pd.DataFrame({name: users[column] for name, users in per_user.items()}).dropna()
+             for column in ("ndcg@10", "recall@20")}  # fmt: skip
+    table.attrs["best"] = {column: leaders(values) for column, values in lists.items()}
+    if stars:
+        squares = pd.DataFrame({name: errors["square"] for name, errors in stars.items()})
+        weights = next(reversed(stars.values())).loc[squares.index, "ratings"]
+        table.attrs["best"]["rmse"] = leaders(squares, lowest=True, weights=weights)
+    return table
+
+
+def stars_of(users: pd.DataFrame) -> pd.DataFrame:
+    """Return rmse, ratings and square of the users who have them, as `evaluate_stars` does, from square and ratings."""
+    return users.assign(rmse=users["square"] ** 0.5)[["rmse", "ratings", "square"]].dropna().astype(float)
+
+
+def pooled_rmse(errors: pd.DataFrame) -> float:
+    """Return the RMSE per rating, in stars, of a table as of `evaluate_stars`."""
+    return float(np.sqrt(np.average(errors["rmse"] ** 2, weights=errors["ratings"])))
+
+
 def summarize(results: pd.DataFrame, metric: str = "ndcg", k: int | None = 10) -> pd.DataFrame:
     """Return one row a model: mean, low, high (95 % bootstrap interval over users), users, seeds, seed_deviation.
 

@@ -13,11 +13,12 @@ import sys
 
 import numpy as np
 import pandas as pd
+from scipy.stats import rankdata
 from tables import write
 
 import movierec
 from movierec import evaluation
-from movierec.baselines import Ease, FromContent, about, tf_idf
+from movierec.baselines import Ease, FromContent, about, rated_matrix, tf_idf
 from movierec.data import features, make_indices
 from movierec.evaluation import comparison, groups, metrics
 from movierec.keras2 import tf
@@ -101,10 +102,8 @@ def newcomer_users(data) -> pd.DataFrame:
     gets a newcomer's first ratings in time. The answers are the films that they liked after their tenth rating, and
     the first ten are left out of every list.
     """
-    ratings = data.ratings.sort_values("timestamp", kind="stable")
+    ratings, every, fold = people_in_folds(data)
     place = ratings.groupby("user_id").cumcount()
-    every = make_indices(ratings, data.movies)
-    fold = np.random.default_rng(0).permutation(every.num_users) % FOLDS
     rows = []
     for number in range(1, FOLDS):
         new = every.user_ids[fold == number]
@@ -123,6 +122,83 @@ def newcomer_users(data) -> pd.DataFrame:
                 rows += [(name, size, number, *one) for one in zip(new, found, strict=True)]
         print("newcomers", number, flush=True)
     return pd.DataFrame(rows, columns=["model", "known", "fold", "user_id", "ndcg@10"]).dropna()
+
+
+def people_in_folds(data) -> tuple:
+    """Return the ratings from the oldest to the newest, the indices of all people, and the part of each, int `[U]`."""
+    ratings = data.ratings.sort_values("timestamp", kind="stable")
+    every = make_indices(ratings, data.movies)
+    return ratings, every, np.random.default_rng(0).permutation(every.num_users) % FOLDS
+
+
+def newcomer_orders(data) -> pd.DataFrame:
+    """Return one row a model, way to ask and number of known ratings: NDCG@10, and its gain over no rating known.
+
+    As `newcomer_users`, but of a newcomer either the *first* ratings in time are known, or as many *drawn* from all of
+    theirs; the answers are what they liked among all but the first, or drawn, ten. The ridge regression learns what
+    comes after the first n ratings, or beside n that were drawn. Its penalty is chosen on part 0. Intervals are over
+    people, paired. Without a rating, EASE has the list of popularity.
+    """
+    ratings, every, fold = people_in_folds(data)
+    asks = {"first": ratings, "drawn": ratings.sample(frac=1, random_state=0)}
+    known, later, liked = {}, {}, {}
+    for ask, order in asks.items():
+        place = order.groupby("user_id").cumcount()
+        for size in ASKED:
+            known[ask, size] = rated_matrix(order[place < size], every).toarray()
+        later[ask] = rated_matrix(order[place >= max(ASKED)], every).toarray()
+        liked[ask] = rated_matrix(order[(place >= max(ASKED)) & (order["rating"] >= 4)], every).toarray() > 0
+
+    def ndcg(scores, ask, new):
+        left = np.where(known[ask, max(ASKED)][new] > 0, -np.inf, scores)
+        top = np.argsort(-left, axis=1, kind="stable")[:, :10]
+        return metrics.ndcg(np.take_along_axis(liked[ask][new], top, axis=1), liked[ask][new].sum(axis=1))
+
+    def ridge(learned, ask, size, new, penalty):
+        x, y = known[learned, size], later[learned]
+        z, rest = x[~new] - x[~new].mean(axis=0), y[~new] - y[~new].mean(axis=0)
+        slope = z.T @ np.linalg.solve(z @ z.T + penalty * np.eye(len(z), dtype=np.float32), rest)
+        return y[~new].mean(axis=0) + (known[ask, size][new] - x[~new].mean(axis=0)) @ slope
+
+    def on_part_0(learned, penalty):
+        new = fold == 0
+        return np.mean([np.nanmean(ndcg(ridge(learned, learned, n, new, penalty), learned, new)) for n in ASKED[1:]])
+
+    penalties = {ask: max((10, 30, 100, 300), key=lambda penalty, ask=ask: on_part_0(ask, penalty)) for ask in asks}
+    print("penalties", penalties, flush=True)
+    found = {}
+    for number in range(1, FOLDS):
+        new = fold == number
+        ids, is_new = every.user_ids[new], ratings["user_id"].isin(every.user_ids[new])
+        settings = {"heads": ("ranking",), "ranking_epochs": EPOCHS["ranking"], "seed": 0}
+        hybrids = {}
+        for name, in_time in (("hybrid", None), ("hybrid, in order", "user")):
+            split = movierec.Split(ratings[~is_new], None, ratings[is_new], in_time)
+            hybrids[name] = movierec.fit_hybrid(split, data.movies, None, **settings)
+        ease = Ease(split.train, every)
+        popularity = np.tile(rated_matrix(split.train, every).sum(axis=0), (len(ids), 1))
+        for ask, order in asks.items():
+            own = order[order["user_id"].isin(ids)]
+            place = own.groupby("user_id").cumcount()
+            for size in ASKED:
+                scores = {"popularity": popularity}
+                scores["EASE"] = known[ask, size][new] @ ease.weights if size else popularity
+                for learned, penalty in penalties.items():
+                    scores[f"ridge regression, learned from {learned}"] = ridge(learned, ask, size, new, penalty)
+                for name, model in hybrids.items():
+                    scores[name] = score_newcomers(model, own[place < size], ids)
+                aged = score_newcomers(hybrids["hybrid, in order"], own[place < size], ids, aged=True)
+                scores["hybrid, in order, newer ratings weigh more"] = aged
+                for name, values in scores.items():
+                    found.setdefault((name, ask, size), []).append(ndcg(values, ask, new))
+        print("orders", number, flush=True)
+    of_people = pd.DataFrame({key: np.concatenate(parts) for key, parts in found.items()}).dropna()
+    rows = []
+    for (name, ask, size), values in of_people.items():
+        gain = values - of_people[name, ask, 0]
+        interval = comparison.bootstrap_interval(gain)
+        rows.append((name, ask, size, len(values), values.mean(), gain.mean(), *interval))
+    return pd.DataFrame(rows, columns=["model", "asked", "known", "people", "ndcg@10", "gain", "low", "high"])
 
 
 def curve_of_newcomers(data) -> pd.DataFrame:
@@ -276,8 +352,8 @@ def by_lot(scorer):
     rng = np.random.default_rng(0)
 
     def score(users):
-        scores = np.asarray(scorer(users), float)
-        return scores + 1e-6 * rng.random(scores.shape)
+        ranks = rankdata(scorer(users), method="min", axis=1)
+        return ranks + rng.random(ranks.shape)  # less than one place
 
     return score
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import pandas as pd
 from floor import ladder, protocols
-from people_and_films import SEEDS, curve_of_newcomers, film_users, newcomer_users, people_users
+from people_and_films import SEEDS, curve_of_newcomers, film_users, newcomer_orders, newcomer_users, people_users
 from sequences import wide
 from steps import first_hybrid_steps
 from tables import write
@@ -75,7 +75,8 @@ def stratified(data) -> dict[str, pd.DataFrame]:
 
 def newcomers(data) -> dict[str, pd.DataFrame]:
     """Measure hybrids for people who were not in train: notebook 07's by films, 09's by what is known of people."""
-    return {"newcomer_curve": curve_of_newcomers(data), "newcomer_users": newcomer_users(data)}
+    curve, orders = curve_of_newcomers(data), newcomer_orders(data)
+    return {"newcomer_curve": curve, "newcomer_users": newcomer_users(data), "newcomer_orders": orders}
 
 
 def people(data) -> dict[str, pd.DataFrame]:
