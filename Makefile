@@ -172,8 +172,9 @@ serve: $(VENV) data  ## learn: the same as a web service, no browser opened; /do
 tune: $(VENV) data  ## reproduce: every baseline's settings chosen again, with one budget, on validation (half an hour)
 	$(PYTHON) tests/benchmarks/tune_baselines.py
 
-ablation: $(VENV) data  ## reproduce: what each part and setting of the hybrid is worth, on validation (half an hour)
+ablation: $(VENV) data  ## reproduce: what each part and setting of the hybrid is worth, on validation; variants tuned again (an hour)
 	$(PYTHON) tests/benchmarks/ablation.py
+	$(PYTHON) tests/benchmarks/retuned.py
 
 repeats: $(VENV) data  ## reproduce: the seeds and variants that notebooks show from the record (25 CPU minutes)
 	$(PYTHON) tests/benchmarks/repeats.py

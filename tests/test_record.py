@@ -87,6 +87,15 @@ def test_a_number_is_a_file_with_its_interval_its_form_and_its_origin(folder, ru
     assert fresh(folder, "hybrid_rmse.number.json") == own | form | {"digits": "2"} | where
 
 
+def test_rows_of_a_table_become_numbers_with_their_ends(recorder, folder):
+    table = pd.DataFrame({"mean": [0.2, 0.5], "low": [0.1, 0.4], "high": [0.3, 0.6]}, index=["EASE", "hybrid"])
+    recorder.numbers(table, {"hybrid_ndcg": "hybrid"})
+    recorder.numbers(table, {"ease_mean": "EASE"}, ["mean"])
+    read = {path.name.split(".")[0]: json.loads(path.read_text()) for path in folder.rglob("*.number.json")}
+    assert [read["hybrid_ndcg"][key] for key in ("value", "low", "high")] == ["0.5", "0.4", "0.6"]
+    assert read["ease_mean"]["value"] == "0.2" and "low" not in read["ease_mean"]
+
+
 def test_tolerances_units_and_digits_are_read_from_the_file_unless_the_notebook_says_them(recorder, folder):
     said = '[numbers.hybrid_rmse]\ntolerance = 0.003\nunit = "stars"\ndigits = 2\n[tables.models]\nrmse = 0.01\n'
     (folder / "tolerances.toml").write_text(said)

@@ -22,6 +22,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "summarize",
             "table_of_tasks",
             "tidy",
+            "tidy_fits",
         ],
         "evaluate": ["LIKED_FROM_STARS", "evaluate_ranking", "evaluate_ranks", "evaluate_stars", "relevant_users"],
         "metrics": ["rmse"],

@@ -10,6 +10,7 @@ import pandas as pd
 from scipy import stats
 
 RESAMPLES = 2000  # moves the ends of an interval by about a fiftieth of its width
+TIDY = ["model", "seed", "user_id", "metric", "k", "value"]
 VALUES_PER_BATCH = 2**22  # resampled at a time: 32 MB
 
 
@@ -22,7 +23,15 @@ def tidy(table: pd.DataFrame, model: str, seed: int = 0) -> pd.DataFrame:
     long = long.melt("user_id", var_name="metric").dropna(subset="value")
     name_and_k = long["metric"].str.split("@", expand=True).reindex(columns=[0, 1])
     long = long.assign(metric=name_and_k[0], k=pd.to_numeric(name_and_k[1]).astype("Int64"), model=model, seed=seed)
-    return long[["model", "seed", "user_id", "metric", "k", "value"]].reset_index(drop=True)
+    return long[TIDY].reset_index(drop=True)
+
+
+def tidy_fits(wide: pd.DataFrame, metric: str = "ndcg", k: int | None = 10) -> pd.DataFrame:
+    """Return a table of user_id and a column "<model> <seed>" for each fit as `tidy` does, for one metric."""
+    long = wide.melt("user_id", var_name="fit").dropna(subset="value")
+    long[["model", "seed"]] = long.pop("fit").str.rsplit(n=1, expand=True).to_numpy()
+    k = pd.array([pd.NA if k is None else k] * len(long), "Int64")
+    return long.assign(seed=long["seed"].astype(int), metric=metric, k=k)[TIDY].reset_index(drop=True)
 
 
 def pool_stars(tables: list[pd.DataFrame]) -> pd.DataFrame:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from movierec.evaluation import bootstrap_interval, bootstrap_means, compare, leaders, pool_stars, rmse_interval
-from movierec.evaluation.comparison import holm, summarize, tidy
+from movierec.evaluation.comparison import holm, pooled_rmse, stars_of, summarize, table_of_tasks, tidy, tidy_fits
 
 
 def _results(values, metric="ndcg", k=10):
@@ -64,6 +64,37 @@ def test_a_tidy_result_has_one_row_a_value_and_none_for_a_missing_one():
     assert list(long) == ["model", "seed", "user_id", "metric", "k", "value"] and str(long["k"].dtype) == "Int64"
     rows = [[part if not pd.isna(part) else None for part in row] for row in long.to_numpy().tolist()]
     assert rows == [["fixed", 3, 7, "ndcg", 2, 0.5], ["fixed", 3, 9, "ndcg", 2, 1.0], ["fixed", 3, 7, "auc", None, 0.7]]
+
+
+def test_a_column_a_fit_becomes_a_tidy_result():
+    """A name may have spaces; what follows the last one is the seed."""
+    wide = pd.DataFrame({"user_id": [7, 9], "with ids 0": [0.5, np.nan], "with ids 1": [0.25, 1.0]})
+    long = tidy_fits(wide, "rmse", None)
+    assert list(long) == ["model", "seed", "user_id", "metric", "k", "value"] and long["k"].isna().all()
+    assert long[["model", "seed", "user_id", "value"]].to_numpy().tolist() == [
+        ["with ids", 0, 7, 0.5],
+        ["with ids", 1, 7, 0.25],
+        ["with ids", 1, 9, 1.0],
+    ]
+    assert tidy_fits(wide)["k"].tolist() == [10, 10, 10]
+
+
+def test_a_table_of_tasks_pools_stars_averages_lists_and_says_who_leads():
+    """User 1: two ratings with error 1; user 2: one with error 2: pooled √((1 + 1 + 4) / 3) = √2."""
+    users = pd.Index([1, 2, 3], name="user_id")
+    both = pd.DataFrame({"square": [1.0, 4.0, np.nan], "ratings": [2, 1, 0]}, users)
+    both = both.assign(**{"ndcg@10": [0.2, 0.4, np.nan], "recall@20": [1.0, 0.0, np.nan], "coverage": 0.3})
+    lists = both[["ndcg@10", "recall@20", "coverage"]].assign(**{"ndcg@10": [0.1, 0.1, np.nan]})
+    assert pooled_rmse(stars_of(both)) == pytest.approx(2**0.5) and list(stars_of(both).index) == [1, 2]
+    table = table_of_tasks({"both": both, "worse": both.assign(square=[4.0, 9.0, np.nan]), "lists": lists})
+    rows = table.set_index("model")
+    assert rows.loc["both", ["rmse", "rmse low", "rmse high"]].tolist() == pytest.approx([2**0.5, 1, 2])
+    assert rows.loc["lists", ["rmse", "rmse low", "rmse high"]].tolist() == ["--"] * 3
+    assert rows.loc["both", ["ndcg@10", "low", "high", "recall@20", "coverage"]].tolist() == pytest.approx(
+        [0.3, 0.2, 0.4, 0.5, 0.3]
+    )
+    best = {"ndcg@10": ["both", "worse"], "recall@20": ["both", "worse", "lists"], "rmse": ["both"]}
+    assert table.attrs["best"] == best
 
 
 def test_a_users_ratings_of_several_folds_are_one_users():
