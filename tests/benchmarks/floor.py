@@ -77,10 +77,10 @@ def protocols(data) -> dict[str, pd.DataFrame]:
             made[protocol] = tables
         if protocol in ("by_user_time", "by_time", "random5"):
             errors = {name: _errors(name, problems, parts) for name in rungs.STAR_PREDICTORS}
-            _add_errors(stars, f"rmse {protocol}", errors)
+            add_errors(stars, f"rmse {protocol}", errors)
             made[protocol, "stars"] = errors
         print(protocol, flush=True)
-    _add_errors(stars, "mae random5", made["random5", "stars"])
+    add_errors(stars, "mae random5", made["random5", "stars"])
     return {
         "protocols": lists,
         "star_baselines": stars,
@@ -116,7 +116,7 @@ def _add(table: pd.DataFrame, column: str, by_user: pd.DataFrame) -> None:
     table.attrs["best"][column] = leaders(by_user)
 
 
-def _add_errors(table: pd.DataFrame, column: str, errors: dict[str, list]) -> None:
+def add_errors(table: pd.DataFrame, column: str, errors: dict[str, list]) -> None:
     """Add an error per rating, "rmse …" or "mae …": the mean over folds or seeds, with its interval over users."""
     kind = column.split()[0]
     pools = {name: pool_stars(tables) for name, tables in errors.items()}
@@ -144,7 +144,7 @@ def _random_five(errors: dict[str, list]) -> pd.DataFrame:
     table = pd.DataFrame({"model": list(found)})
     table.attrs["best"] = {}
     for column in ("rmse", "mae"):
-        _add_errors(table, column, found)
+        add_errors(table, column, found)
     return table
 
 
