@@ -39,7 +39,9 @@ def errors_of(data) -> dict[str, list[pd.DataFrame]]:
     problems = [ladder.Problem(part.train, data, ladder.chosen("random5")) for part in folds(data.ratings)]
     for number, part in enumerate(folds(data.ratings)):
         found["hybrid"].append(pooled(kept[kept["seed"] == number].set_index("user_id")))
-        in_time = movierec.Split(part.train, None, part.test, True)  # then the session path reads earlier ratings only
+        in_time = movierec.Split(
+            part.train, None, part.test, "user"
+        )  # then the session path reads earlier ratings only
         earlier = fit(in_time, data)
         found["hybrid, session of earlier ratings"].append(evaluation.evaluate_stars(earlier, in_time))
         session = fit(part, data, without="session")
