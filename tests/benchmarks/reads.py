@@ -1,86 +1,89 @@
 """What a prediction of stars reads of the rating that it predicts: its minute, its week, or nothing.
 
-    python tests/benchmarks/reads.py
+    python tests/benchmarks/reads.py [NAME ...]
 
-On five random folds, the hybrid's stars head is fitted with its session path reading earlier ratings only, without
-that path, and without any times; the one without the path is also asked without times. Fifteen fits, a quarter of an
-hour of CPU: stars_reads.csv. The fits that read both sides are those of `repeats.py folds`. A server knows the week in
-which it answers, and what was rated a minute ago; it never knows ratings that come after the one that it predicts.
+The hybrid's stars head on the five folds of `random5`, in arms that differ in what they may read; one fit of one fold
+takes about a minute of CPU, all of them an hour: stars_reads.csv. Named arms alone replace their rows. The first arm is
+what `repeats.py folds` recorded. A server knows the week in which it answers, and what was rated a minute ago; it never
+knows ratings that come after the one that it predicts.
 """
 
+import argparse
 import copy
 import sys
 
 import pandas as pd
 from floor import add_errors
-from tables import write
+from tables import merged, write
 
 import movierec
 from movierec import evaluation
 from movierec.baselines import ladder
 from movierec.data import chosen
+from movierec.recommend import Ensemble
 from movierec.record import recorded
 
-MINUTE = "its minute, and the user's ratings before and after it"
-EARLIER = "its minute, and the user's ratings before it"
-ARMS = {  # (model, what it reads of the test rating)
-    "hybrid": MINUTE,
-    "hybrid, session of earlier ratings": EARLIER,
+SEEDS = (0, 1, 2)  # of a mean of three
+READS = {  # what each arm reads of the test rating
+    "hybrid": "its minute, and the user's ratings before and after it",
+    "hybrid, session of earlier ratings": "its minute, and the user's ratings before it",
     "hybrid without session": "its week",
+    "mean of three without session": "its week",
     "hybrid without session, asked without a time": "nothing",
     "hybrid trained without times": "nothing",
+    "mean of three trained without times": "nothing",
     "biased MF": "nothing",
 }
 
 
-def errors_of(data) -> dict[str, list[pd.DataFrame]]:
-    """Return {model: a table of errors for each fold}."""
-    found = {name: [] for name in ARMS}
-    kept = recorded("fold_users").query("model == 'hybrid'")
-    problems = [ladder.Problem(part.train, data, ladder.chosen("random5")) for part in folds(data.ratings)]
-    for number, part in enumerate(folds(data.ratings)):
-        found["hybrid"].append(pooled(kept[kept["seed"] == number].set_index("user_id")))
-        in_time = copy.copy(part)  # a random fold whose session path reads earlier ratings only
-        object.__setattr__(in_time, "in_time", "user")  # `Split` refuses it for lists; for stars it leaks less
-        earlier = fit(in_time, data)
-        found["hybrid, session of earlier ratings"].append(evaluation.evaluate_stars(earlier, in_time))
-        session = fit(part, data, without="session")
-        found["hybrid without session"].append(evaluation.evaluate_stars(session, part))
-        timeless = folds(data.ratings.drop(columns="timestamp"))[number]
-        asked = "hybrid without session, asked without a time"
-        found[asked].append(evaluation.evaluate_stars(session, timeless))
-        found["hybrid trained without times"].append(evaluation.evaluate_stars(fit(timeless, data), timeless))
-        found["biased MF"].append(evaluation.evaluate_stars(problems[number].fit("biased MF"), part))
-        print("fold", number, {name: round(one[-1].attrs["rmse"], 4) for name, one in found.items()}, flush=True)
-    return found
-
-
-def folds(ratings: pd.DataFrame) -> list[movierec.Split]:
-    """Return the five random folds."""
-    return movierec.split_random5(ratings)
-
-
-def fit(split: movierec.Split, data, **settings):
-    """Return the hybrid with its stars head trained."""
-    return movierec.fit_hybrid(split, data.movies, data.users, heads=("stars",), seed=0, **settings)
+def errors_of(arm: str, fold: int, data) -> pd.DataFrame:
+    """Return the errors of an arm on a fold, one row a user."""
+    split = movierec.split_random5(data.ratings)[fold]
+    timeless = movierec.split_random5(data.ratings.drop(columns="timestamp"))[fold]
+    if arm == "hybrid":
+        kept = recorded("fold_users").query("model == 'hybrid' and seed == @fold")
+        return pooled(kept.set_index("user_id"))
+    if arm == "biased MF":
+        model = ladder.Problem(split.train, data, ladder.chosen("random5")).fit(arm)
+        return evaluation.evaluate_stars(model, split)
+    seeds = SEEDS if arm.startswith("mean of three") else SEEDS[:1]
+    settings = {"without": "session"} if "without session" in arm else {}
+    asked = split
+    if "trained without times" in arm:
+        split = asked = timeless
+    elif "asked without a time" in arm:
+        asked = timeless
+    elif "earlier" in arm:
+        split = copy.copy(split)
+        object.__setattr__(split, "in_time", "user")  # `Split` refuses this for a random fold; for stars it leaks less
+    fits = [
+        movierec.fit_hybrid(split, data.movies, data.users, heads=("stars",), seed=seed, **settings) for seed in seeds
+    ]
+    return evaluation.evaluate_stars(fits[0] if len(fits) == 1 else Ensemble(fits), asked)
 
 
 def pooled(errors: pd.DataFrame) -> pd.DataFrame:
-    """Return a table of errors by user as `evaluate_stars` gives it, with the error per rating in its attrs."""
+    """Return recorded errors by user as `evaluate_stars` gives them, with the error per rating in `attrs`."""
     table = errors[["rmse", "mae", "ratings"]].copy()
     share = table["ratings"] / table["ratings"].sum()
     table.attrs = {"rmse": (table["rmse"] ** 2 * share).sum() ** 0.5, "mae": (table["mae"] * share).sum()}
     return table
 
 
-def main() -> int:
-    """Fit, measure, record; return the exit code, 0."""
+def main(arguments: list[str] | None = None) -> int:
+    """Fit, measure, record the named arms, or all; return the exit code, 0."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", choices=[[], *READS], metavar="NAME", help="; ".join(READS))
+    arms = parser.parse_args(arguments).names or list(READS)
     data = movierec.load(chosen())
-    table = pd.DataFrame({"model": list(ARMS), "reads": list(ARMS.values())})
-    table.attrs["best"] = {}
-    add_errors(table, "rmse", errors_of(data))
-    write("reads.py", "stars_reads", table.round(6), data)
-    print(table.to_string(index=False))
+    for arm in arms:
+        table = pd.DataFrame({"model": [arm], "reads": READS[arm]})
+        table.attrs["best"] = {}
+        add_errors(table, "rmse", {arm: [errors_of(arm, fold, data) for fold in range(5)]})
+        both = merged("stars_reads", table.round(6), ["model"])
+        order = both["model"].map(list(READS).index).argsort()
+        write("reads.py", "stars_reads", both.iloc[order], data)
+        print(table.to_string(index=False, header=False), flush=True)
     return 0
 
 
