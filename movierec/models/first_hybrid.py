@@ -109,13 +109,13 @@ class WithBag(WithFeatures):
     def bag(self, batch):
         """Mark with 1 what each user rated before this row, [batch, num_movies]."""
         place = tf.gather(self.known.place, batch["user_index"])
-        return tf.cast((place > 0) & (place < batch["place"][:, None]), tf.float32)
+        return tf.cast(place < batch["place"][:, None], tf.float32)
 
     def user_vector(self, batch):
         """Add the vectors of the watched movies, over the root of how many they are."""
         bag = self.bag(batch)
         count = tf.maximum(tf.reduce_sum(bag, axis=1, keepdims=True), 1)
-        return super().user_vector(batch) + self.watched(bag / tf.sqrt(count))
+        return super().user_vector(batch) + self.watched(bag) / tf.sqrt(count)
 
 
 class WithMLP(WithBag):
@@ -185,11 +185,11 @@ class FirstHybrid(TwoTowers, WithMLP):
 def make_known(split: Split, indices: Indices, movies, users) -> SimpleNamespace:
     """Return what every model above may read, from train and from the tables of movies and users.
 
-    `place` is float32 `[num_users, num_movies]`: 0 where a user has not rated a movie, else 1, 2, 3, … in the order of
-    time; ratings of one second share a place. `share` is each movie's part. Features that are missing are a zero.
+    `place` is float32 `[num_users, num_movies]`: 1, 2, 3, … in the order of time, infinite where a user has not rated a
+    movie; ratings of one second share a place. `share` is each movie's part. Features that are missing are a zero.
     """
     user, movie = indices.user_index(split.train["user_id"]), indices.movie_index(split.train["movie_id"])
-    place = np.zeros((indices.num_users, indices.num_movies), np.float32)
+    place = np.full((indices.num_users, indices.num_movies), np.inf, np.float32)
     place[user, movie] = places(split.train)
     count = np.bincount(movie, minlength=indices.num_movies)
     sizes = {"num_users": indices.num_users, "num_movies": indices.num_movies}
@@ -224,13 +224,16 @@ def make_rows(ratings: pd.DataFrame, indices: Indices, place: np.ndarray | None 
     return rows | {"place": later if place is None else place}
 
 
-def train(model, rows: dict, epochs: int, seed: int = 0, callbacks: tuple = ()) -> pd.DataFrame:
-    """Train with dense Adam on shuffled batches; return Keras's history, one row an epoch."""
-    model.compile(optimizer=tf.keras.optimizers.legacy.Adam(LEARNING_RATE))
-    stream = features.batches(rows, BATCH_SIZE, seed)
+def train(model, rows: dict, epochs: int, seed=0, callbacks=(), learning_rate=LEARNING_RATE) -> pd.DataFrame:
+    """Train with dense Adam on shuffled batches; return Keras's history, one row an epoch from 1.
+
+    All steps of an epoch are one execution, which saves the way back to Python after each.
+    """
     steps = max(1, len(rows["rating"]) // BATCH_SIZE)
-    fitted = model.fit(stream, epochs=epochs, steps_per_epoch=steps, verbose=0, callbacks=list(callbacks))
-    return pd.DataFrame(fitted.history).assign(epoch=range(1, epochs + 1))
+    model.compile(tf.keras.optimizers.legacy.Adam(learning_rate), steps_per_execution=steps)
+    how = {"epochs": epochs, "steps_per_epoch": steps, "verbose": 0, "callbacks": list(callbacks)}
+    log = model.fit(features.batches(rows, BATCH_SIZE, seed), **how)
+    return pd.DataFrame(log.history, index=[epoch + 1 for epoch in log.epoch])
 
 
 def rmse(model, ratings: pd.DataFrame, indices: Indices) -> float:

@@ -81,7 +81,7 @@ check(
 # ## 2 · Change
 #
 # Write a class `LeaveOneOut(models.WithBag)` whose bag has everything that the user rated, also later, but not the movie that is asked for. Its
-# `bag(batch)` returns float32 [batch, num_movies].
+# `bag(batch)` returns float32 [batch, num_movies]. (`known.place` is infinite where a user has not rated a movie.)
 #
 # <details><summary>Hint</summary><code>tf.one_hot(batch["movie_index"], self.known.num_movies)</code> is 1 at the movie asked for.</details>
 
@@ -96,7 +96,7 @@ class LeaveOneOut(models.WithBag):
     def bag(self, batch):
         place = tf.gather(self.known.place, batch["user_index"])
         asked = tf.one_hot(batch["movie_index"], self.known.num_movies)
-        return tf.cast(place > 0, tf.float32) * (1 - asked)
+        return tf.cast(place < np.inf, tf.float32) * (1 - asked)
 
 
 # END SOLUTION
@@ -106,7 +106,7 @@ class LeaveOneOut(models.WithBag):
 def judge_bag(model_class):
     """Say what is wrong with the bag of a small batch; "" if nothing is."""
     bag = np.asarray(made(model_class).bag(some))
-    all_rated = known.place.numpy()[some["user_index"]] > 0
+    all_rated = known.place.numpy()[some["user_index"]] < np.inf
     if bag[np.arange(len(bag)), some["movie_index"]].any():
         return "the answer is in the bag"
     return "" if bag.sum() == all_rated.sum() - len(bag) else "some other movies are missing or too many"

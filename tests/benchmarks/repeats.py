@@ -17,7 +17,7 @@ import pandas as pd
 from floor import ladder, protocols
 from people_and_films import SEEDS, curve_of_newcomers, film_users, newcomer_orders, newcomer_users, people_users
 from sequences import wide
-from steps import first_hybrid_steps
+from steps import first_hybrid_steps, own_vectors, stars_curves
 from tables import write
 
 import movierec
@@ -103,8 +103,9 @@ def optimizers(data) -> dict[str, pd.DataFrame]:
 
 
 def steps(data) -> dict[str, pd.DataFrame]:
-    """Measure what the last steps of notebook 05 are compared with, one run each, on validation."""
-    return {"first_hybrid_steps": first_hybrid_steps(data)}
+    """Measure what the models of notebooks 05 and 06 are compared with, on validation."""
+    tables = first_hybrid_steps, stars_curves, own_vectors
+    return {table.__name__: table(data) for table in tables}
 
 
 EXPERIMENTS: dict[str, Callable] = {
