@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 06 · Exercises: train it well
 #
-# Write your answer where you find `...`; the cell after it says whether it is right, and if not, why perhaps. Run from top to bottom first:
+# Write your answer where you find `...`. The cell after it says whether it is right, and if not, why perhaps. Run from top to bottom first:
 # nothing is attempted yet, and nothing breaks. Back to [06](../06_training.ipynb); the [solutions](../solutions/06_training.ipynb).
 
 # %%
@@ -29,8 +29,9 @@ print(quiz.answers())
 quiz
 
 # %% [markdown]
-# Everything below trains the stars model of notebook 05 on the first 150 users, so that an epoch takes a moment. `fit` returns the
-# model and its history, with the RMSE on validation after each epoch. The same seed gives the same numbers.
+# Everything below trains the stars model of notebook 05, on the first 150 users only, so that an epoch takes a moment. `fit` returns the
+# model and its history, with the RMSE on validation after each epoch. The same seed gives the same numbers. So `fit` keeps what it has
+# trained, and the same training is not done twice.
 
 # %%
 data = movierec.load("ml-100k")
@@ -55,20 +56,31 @@ class Measure(tf.keras.callbacks.Callback):
 
 
 # %%
+trained = {}  # settings: what `fit` returned
+
+
 def fit(epochs=6, learning_rate=0.005, batch=256, seed=0, callbacks=(), **settings):
     """Train `first_hybrid.WithMLP`; return the model and its history, one row an epoch."""
+    key = (epochs, learning_rate, batch, seed, *sorted(settings.items()))
+    if key in trained and not callbacks:
+        return trained[key]
     tf.keras.utils.set_random_seed(seed)
     model = first_hybrid.WithMLP(known, **settings)
-    model.compile(tf.keras.optimizers.legacy.Adam(learning_rate))
-    how = {"epochs": epochs, "steps_per_epoch": len(rows["rating"]) // batch, "verbose": 0}
+    steps = len(rows["rating"]) // batch
+    model.compile(tf.keras.optimizers.legacy.Adam(learning_rate), steps_per_execution=steps)
+    how = {"epochs": epochs, "steps_per_epoch": steps, "verbose": 0}
     log = model.fit(batches(rows, batch, seed), callbacks=[Measure(), *callbacks], **how)
-    return model, pd.DataFrame(log.history)
+    found = model, pd.DataFrame(log.history)
+    if not callbacks:
+        trained[key] = found
+    return found
 
 
 # %% [markdown]
 # ## 1 · Recall
 #
-# Validation RMSE by epoch is given below; patience is 2. Which epoch's weights are kept, and after which epoch does training stop? A tuple, epochs from 1.
+# The next cell has the RMSE on validation after each epoch. Training stops early with a patience of 2. Which epoch's weights are kept,
+# and after which epoch does training stop? Answer with a tuple of two numbers; the first epoch is 1.
 #
 # <details><summary>Hint</summary>Stop when the best epoch is two epochs old.</details>
 
@@ -92,7 +104,7 @@ check(
     kept_and_stopped,
     stop_early(by_epoch, patience=2),
     mistakes=[
-        (stop_early(by_epoch, patience=len(by_epoch)), "It would have got there, but patience ran out before."),
+        (stop_early(by_epoch, patience=len(by_epoch)), "Training would have got there, but the patience ran out before."),
         (stop_early(by_epoch, patience=1), "That is a patience of 1."),
         (2 * stop_early(by_epoch, patience=2)[1:], "The best epoch is kept, not the last one."),
     ],
@@ -101,7 +113,7 @@ check(
 # %% [markdown]
 # ## 2 · Change
 #
-# Train with the learning rates .0005, .005 and .05, for six epochs each. A list of the three best values of validation RMSE.
+# Train with the learning rates .0005, .005 and .05, for six epochs each. Answer with a list: the best RMSE on validation in each run.
 #
 # <details><summary>Hint</summary><code>fit(learning_rate=…)[1]["validation_rmse"].min()</code></details>
 
@@ -115,10 +127,10 @@ check("2", best, "" if best is ... else truths.lowest_errors(fit, rates))
 # %% [markdown]
 # ## 3 · Find the bug
 #
-# This callback should put the weights of the best epoch back when training ends. It runs, and the model still has the weights of the
-# last epoch.
+# When training ends, this callback should put the weights of the best epoch back. It runs, but afterwards the model still has the weights of
+# the last epoch. Repair it.
 #
-# <details><summary>Hint</summary>A list of variables is no copy of their numbers. What does Keras offer to copy them?</details>
+# <details><summary>Hint</summary>A list of variables does not copy their numbers. Which method of a Keras model returns copies?</details>
 
 
 # %%
@@ -196,7 +208,8 @@ check(
 # %% [markdown]
 # ## 5 · Change
 #
-# Train ten epochs with a dropout of 0, and ten with .5. How far does validation RMSE rise from its best epoch to its last? A list of two numbers.
+# Train ten epochs with a dropout of 0, and ten with a dropout of .5. How far does the RMSE on validation rise from the best epoch to the
+# last one? Answer with a list of two numbers.
 #
 # <details><summary>Hint</summary>The last value less the smallest one.</details>
 
@@ -215,14 +228,15 @@ check("5", rises, "" if rises is ... else truths.rises(fit, 10, (0.0, 0.5)))
 # %% [markdown]
 # ## 6 · Change
 #
-# Two runs of six epochs, one with batches of 64 ratings and one with 1,024. How many steps does the optimiser take in each? A list.
+# Train two runs of two epochs, one with batches of 64 ratings and one with batches of 1,024. How many steps does the optimiser take in each
+# run? Answer with a list of two numbers.
 #
 # <details><summary>Hint</summary><code>model.optimizer.iterations</code> counts them; or divide.</details>
 
 # %%
 steps = ...
 # BEGIN SOLUTION
-steps = [int(fit(batch=batch)[0].optimizer.iterations.numpy()) for batch in (64, 1024)]
+steps = [int(fit(2, batch=batch)[0].optimizer.iterations.numpy()) for batch in (64, 1024)]
 # END SOLUTION
 
 # %%
@@ -230,11 +244,11 @@ an_epoch = [len(rows["rating"]) // batch for batch in (64, 1024)]
 check(
     "6",
     steps,
-    [6 * number for number in an_epoch],
+    [2 * number for number in an_epoch],
     mistakes=[
         (an_epoch, "That is one epoch."),
         (
-            [6 * -(-len(rows["rating"]) // batch) for batch in (64, 1024)],
+            [2 * -(-len(rows["rating"]) // batch) for batch in (64, 1024)],
             "The last batch, which is not full, is left out.",
         ),
     ],
@@ -243,9 +257,10 @@ check(
 # %% [markdown]
 # ## 7 · Extend
 #
-# Is dimension 16 better than dimension 32, or only luckier? Train both with the seeds 0, 1 and 2. The answer is a tuple: how much lower the
-# mean of the best validation RMSE is with 16, and half of its 95 % interval, 2.776 · √((s₁² + s₂²) / 3), where s is the standard
-# deviation over seeds (`ddof=1`).
+# Is dimension 16 better than dimension 32, or only luckier? Train both with the seeds 0, 1 and 2, and take the best RMSE on validation of each
+# of the six runs. Answer with a tuple of two numbers. The first: how much lower is the mean with dimension 16 than with 32? The second: half of
+# the 95 % interval of this difference. It is 2.776 · √((s₁² + s₂²) / 3), where s₁ and s₂ are the standard deviations over the three seeds of
+# each dimension (`ddof=1`).
 #
 # <details><summary>Hint</summary>Collect the six best values in an array of two rows; <code>mean(axis=1)</code> and <code>std(axis=1, ddof=1)</code>.</details>
 
