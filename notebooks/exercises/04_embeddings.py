@@ -134,7 +134,7 @@ check(
 # ## 3 · Change
 #
 # Train three models with the penalties 0, 0.1 and 1 for 8 epochs each. A list of the three pairs that `fit` returns: the RMSE on the training part and on validation.
-# Which one over-fits most?
+# Which one overfits most?
 #
 # <details><summary>Hint</summary><code>fit(MatrixFactorisation(penalty=…))</code></details>
 
