@@ -1,7 +1,7 @@
-"""The long experiments of notebooks 05 to 12: every seed and variant, recorded user by user.
+"""The long experiments of notebooks 05 to 13: every seed and variant, recorded user by user.
 
     python tests/benchmarks/repeats.py [ladder] [hybrid] [folds] [stratified] [protocols] [newcomers] [people] [films]
-                                       [optimizers] [steps]
+                                       [optimizers] [steps] [clicks]
 
 `make repeats` runs all, and sequences.py, about 40 CPU minutes. A notebook reads its table, compares models user by
 user, and trains one of the rows again. Tables have one row a user and fit (`long`), or one column a fit (`wide`);
@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable
 
 import pandas as pd
+from feedback_loop import months_of_arms
 from floor import ladder, protocols
 from people_and_films import SEEDS, curve_of_newcomers, film_users, newcomer_orders, newcomer_users, people_users
 from sequences import wide
@@ -108,9 +109,14 @@ def steps(data) -> dict[str, pd.DataFrame]:
     return {table.__name__: table(data) for table in tables}
 
 
+def clicks(data) -> dict[str, pd.DataFrame]:
+    """Run the feedback loop of notebook 11: each arm, eight seeds, six months."""
+    return {"loop_months": months_of_arms(data)}
+
+
 EXPERIMENTS: dict[str, Callable] = {
     one.__name__: one
-    for one in (ladder, hybrid, folds, stratified, protocols, newcomers, people, films, optimizers, steps)
+    for one in (ladder, hybrid, folds, stratified, protocols, newcomers, people, films, optimizers, steps, clicks)
 }
 
 
