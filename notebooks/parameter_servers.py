@@ -1,14 +1,14 @@
 """Tables cut in two, each half on a server of its own: matrix factorisation with tf.distribute.ParameterServerStrategy.
 
-A demonstration for 13_scale: it starts two servers, one worker and itself, the coordinator, on this machine, trains
-on MovieLens-100K, prints where the tables are and how the loss falls, and ends the others. TensorFlow's servers listen
-on every interface and ask for no password, so all four run in a network of their own. Where the machine gives them
-none, `--trusted-network` allows it.
+A demonstration for 13_scale: it starts two servers and one worker in this process, is itself the coordinator, trains
+on MovieLens-100K, prints where the tables are, and how the loss falls. All that they say to each other goes over the
+network, as between machines; only the start of three more programs is saved. TensorFlow's servers listen on every
+interface and ask for no password, so all of it runs in a network of its own. Where the machine gives none,
+`--trusted-network` allows it.
 """
 
 import json
 import os
-import subprocess
 import sys
 
 os.environ.pop("TF_NUM_INTEROP_THREADS", None)  # with one such thread a server blocks its own work
@@ -22,23 +22,16 @@ DIM, BATCH, STEPS, EPOCHS = 32, 1024, 80, 4
 RATE = 0.1  # of Adagrad, which moves only the rows of the batch
 
 
-def serve() -> None:
-    """Run as a server or a worker until this process is ended; do what the coordinator says."""
-    place = tf.distribute.cluster_resolver.TFConfigClusterResolver()
-    tf.distribute.Server(place.cluster_spec(), place.task_type, place.task_id, protocol="grpc").join()
-
-
 def start_cluster() -> list:
-    """Start two servers and a worker, tell this process by TF_CONFIG where they are, and return the processes."""
+    """Start two servers and a worker, say by TF_CONFIG where they are, and return them: they end with this process."""
     chief, worker, *servers = (f"127.0.0.1:{port}" for port in free_ports(4))
     cluster = {"chief": [chief], "worker": [worker], "ps": servers}
-    processes = []
-    for kind, number in (("ps", 0), ("ps", 1), ("worker", 0)):
-        config = json.dumps({"cluster": cluster, "task": {"type": kind, "index": number}})
-        command = isolation.attached([sys.executable, __file__, "serve"])  # it ends with this process
-        processes.append(subprocess.Popen(command, env=os.environ | {"TF_CONFIG": config}))
+    started = [
+        tf.distribute.Server(tf.train.ClusterSpec(cluster), kind, number, protocol="grpc")
+        for kind, number in (("ps", 0), ("ps", 1), ("worker", 0))
+    ]
     os.environ["TF_CONFIG"] = json.dumps({"cluster": cluster, "task": {"type": "chief", "index": 0}})
-    return processes
+    return started
 
 
 class Factorisation(tf.keras.Model):
@@ -84,14 +77,9 @@ def train() -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["serve"]:
-        serve()
     movierec.load("ml-100k")  # fetched here: a network of their own does not reach the internet
     isolation.isolate_this_program(trusted_network="--trusted-network" in sys.argv)
-    processes = start_cluster()
-    try:
-        train()
-    finally:
-        for process in processes:  # they would wait for work for ever
-            process.kill()
-            process.wait()
+    servers = start_cluster()
+    train()
+    sys.stdout.flush()
+    os._exit(0)  # the servers' threads would wait for work for ever
