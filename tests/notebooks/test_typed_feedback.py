@@ -7,11 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from movierec.baselines import Ease
-from movierec.feedback import World, bandits, off_policy
+from movierec.feedback import World, bandits, loop, off_policy
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks/11_learning_from_feedback.ipynb"
-LOOP = ["MONTHS", "once", "weight", "ARMS", "lists_of", "half_a_year"]
 
 
 def typed():
@@ -35,10 +33,11 @@ def run(names, given):
     return given
 
 
-def test_bandits_and_the_gradient_are_the_same_word_by_word():
+def test_bandits_the_gradient_and_the_loop_are_the_same_word_by_word():
     found = typed()
     of_bandits, of_policies = ["RidgeBandit", "LinUCB", "ThompsonSampling"], ["softmax_policy", "policy_gradient"]
-    for module, names in ((bandits, of_bandits), (off_policy, of_policies)):
+    of_loop = ["lists_of", "half_a_year"]
+    for module, names in ((bandits, of_bandits), (off_policy, of_policies), (loop, of_loop)):
         statements = ast.parse(Path(module.__file__).read_text(encoding="utf-8")).body
         kept = {getattr(node, "name", ""): ast.dump(node) for node in statements}
         assert {name: ast.dump(found[name]) for name in names} == {name: kept[name] for name in names}
@@ -57,13 +56,22 @@ def test_estimators_give_the_same_numbers(name):
 def test_in_the_loop_exploring_reaches_other_films_and_what_a_click_counts_matters():
     """In a made world of 80 users and 400 films, with two places."""
     rng = np.random.default_rng(0)
-    given = {"np": np, "Ease": Ease, "PLACES": 2, "before": rng.random((80, 400)) < 0.1}
-    given |= {"likes": rng.random((80, 400)), "world": World(rng.random((80, 400)), 2)}
-    run(LOOP, given)
-    months = {arm: given["half_a_year"](0, **setting) for arm, setting in given["ARMS"].items()}
+    before, likes = rng.random((80, 400)) < 0.1, rng.random((80, 400))
+    looks = World(likes, 2).looks
+    months = {arm: loop.half_a_year(before, likes, looks, 0, **setting) for arm, setting in loop.ARMS.items()}
     assert all(of_arm.shape == (6, 2) and (np.diff(of_arm[:, 1]) >= 0).all() for of_arm in months.values())
     assert all(0 < of_arm[:, 0].mean() < 1.5 for of_arm in months.values())
     last = {arm: of_arm[-1, 1] for arm, of_arm in months.items()}
     assert last["explore"] > last["neither"] and last["both"] > last["weight"]
     for control in ("neither", "shuffled", "training only"):
         assert not np.array_equal(months["weight"], months[control]), control
+
+
+def test_nobody_gets_a_seen_film_or_one_twice_and_three_places_are_not_explored():
+    rng = np.random.default_rng(1)
+    scores, seen = rng.random((30, 300)), rng.random((30, 300)) < 0.3
+    slates = loop.lists_of(np.where(seen, -np.inf, scores), 5, 2, rng)
+    assert not np.take_along_axis(seen, slates, axis=1).any()
+    assert all(len(set(slate)) == 5 for slate in slates)
+    best = np.argsort(-np.where(seen, -np.inf, scores), axis=1)[:, :3]
+    np.testing.assert_array_equal(slates[:, :3], best)
