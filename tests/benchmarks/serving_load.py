@@ -157,8 +157,8 @@ def _wrong_one(request: Request, answer: Answer | None, seen: dict, events: dict
         known = {movie_id for acknowledged, movie_id in events[request.user_id] if acknowledged < answer.sent}
         again = listed & (seen.get(request.user_id, set()) | known)
         return f"recommended again: {sorted(again)}" if again else ""
-    same = first.setdefault(f"{request.target} {request.body}", answer.content)
-    return "" if same == answer.content else "another answer to the same question"
+    same = first.setdefault(f"{request.target} {request.body}", films)  # the list_id is new each time
+    return "" if same == films else "another answer to the same question"
 
 
 def lost(requests: list[Request], answers: list[Answer | None], path: Path) -> int:

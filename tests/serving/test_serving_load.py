@@ -66,7 +66,8 @@ def test_the_same_newcomer_must_get_the_same_list(load):
     body = {"k": 10}
     request = load.Request(0.0, "POST /recommend", "/recommend", body, 0)
     first, other = (load.Answer(200, films(range(start, start + 10)), 0.0, 0.1) for start in (1, 2))
-    assert load.wrong([request] * 3, [first, first, other], {}) == ["", "", "another answer to the same question"]
+    again = first._replace(content=first.content | {"list_id": "of its own"})
+    assert load.wrong([request] * 3, [first, again, other], {}) == ["", "", "another answer to the same question"]
 
 
 def test_an_acknowledged_event_that_is_not_in_the_store_is_lost(load, tmp_path):
