@@ -4,7 +4,8 @@
 
 starts the service on a free port, asks at random moments whether or not it has answered yet (an open loop), checks
 every answer, kills the service with SIGKILL, and looks for every acknowledged event in its store. Latency counts from
-the moment at which a request was due, so that one slow answer is not hidden by fewer questions after it.
+the moment at which a request was due, so that one slow answer is not hidden by fewer questions after it. Where other
+programs run, `chrt --rr 1` before the command (Linux) keeps them from the cores for that half a minute.
 
 Source: G. Tene, *How NOT to measure latency* (2013), on coordinated omission.
 """
