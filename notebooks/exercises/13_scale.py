@@ -5,6 +5,8 @@
 # nothing is attempted yet, and nothing breaks. Back to [13](../13_scale.ipynb); the [solutions](../solutions/13_scale.ipynb).
 
 # %%
+import functools
+
 import numpy as np
 from scipy.stats import rankdata
 
@@ -66,6 +68,7 @@ class Factorisation(tfrs.Model):
         return tf.reduce_mean(square + 0.01 * tf.reduce_sum(p**2 + q**2, axis=1))
 
 
+@functools.cache  # it remembers what it has trained
 def fit(model=None, optimizer="lazy_adam", rate=0.02, epochs=6):
     """Train the model; return its RMSE on the ratings that were held out."""
     model, steps = model or Factorisation(), len(train["u"]) // 256
