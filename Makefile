@@ -57,15 +57,17 @@ help:  ## learn: this list
 setup:  ## learn: environment, data and LaTeX, nothing run yet
 	$(AT_ONCE) data latex
 
-.venv/ready: requirements.txt pyproject.toml
-	@found=$$(for python in python3.11 python3.12 python3.13 python3; do \
+# A name on the path is not enough: pyenv puts there names of versions that are not switched on.
+FIND_PYTHON = found=$$(for python in python3.11 python3.12 python3.13 python3; do \
 		$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
 			&& echo $$python && break; done); \
 	[ -n "$$found" ] || { echo "movierec needs Python 3.11, 3.12 or 3.13; none was found. Install one" \
-		"(python.org, your package manager), or use conda: see README.md." >&2; exit 1; }; \
+		"(python.org, your package manager), or use conda: see docs/start.md." >&2; exit 1; }; \
 	$$found -c 'import ensurepip' 2>/dev/null || { echo "$$found cannot make a virtual environment." \
-		"On Debian or Ubuntu: apt-get install $$found-venv" >&2; exit 1; }; \
-	echo "making .venv with $$found (about 2.5 GB, two minutes)"; $$found -m venv .venv
+		"On Debian or Ubuntu: apt-get install $$found-venv" >&2; exit 1; }
+
+.venv/ready: requirements.txt pyproject.toml
+	@$(FIND_PYTHON); echo "making .venv with $$found (about 2.5 GB, two minutes)"; $$found -m venv .venv
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.txt
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
@@ -198,13 +200,13 @@ else
 endif
 
 .venv-site/ready: docs/requirements.txt
-	@$$(command -v python3.12 || command -v python3.11 || command -v python3.13 || echo python3) -m venv .venv-site
-	@echo "making .venv-site, the site's builder (150 MB, half a minute)"
+	@$(FIND_PYTHON); echo "making .venv-site, the site's builder (250 MB, half a minute)"; $$found -m venv .venv-site
 	@.venv-site/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r docs/requirements.txt
 	@touch $@
 
 site: .venv-site/ready  ## learn: lessons, pages and code as a site to read, build/site/index.html; nothing is run (a minute)
 	@.venv-site/bin/python -m sphinx --quiet --fail-on-warning --keep-going -b html -c docs . build/site
+	@.venv-site/bin/python docs/check_links.py build/site
 	@echo "made: build/site/index.html; open it in a browser"
 
 exercises: $(VENV) data  ## maintain: the exercises' notebooks and solutions again from their masters

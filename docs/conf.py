@@ -1,5 +1,9 @@
 """Build the site (`make site`): the notebooks as they are stored, the pages, and the package's docstrings. Offline."""
 
+import html
+import json
+import re
+import tomllib
 from pathlib import Path
 
 import latex2mathml.converter
@@ -19,14 +23,14 @@ include_patterns = [
 # ---- the notebooks as they are stored
 
 nb_execution_mode = "off"
-nb_mime_priority_overrides = [("html", "text/html", 10), ("html", "image/png", 5)]
+nb_mime_priority_overrides = [  # a panel needs Jupyter: here it is its picture, or the line that says what it is
+    ("html", "image/png", 5), ("html", "text/html", 10), ("html", "application/vnd.jupyter.widget-view+json", None),
+]  # fmt: skip
 myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_heading_anchors = 3
 myst_links_external_new_tab = False
-suppress_warnings = [
-    "mystnb.unknown_mime_type",
-    "autoapi.python_import_resolution",
-]  # the state of panels, which are shown as pictures
+suppress_warnings = ["autoapi.python_import_resolution"]
+exclude_patterns = [".*", "build", "data/raw", "data/cache", "report/generated", "tests"]  # large, and no page in them
 
 # ---- the package, read and not imported
 
@@ -56,9 +60,45 @@ def _mathml(translator, node):
     raise nodes.SkipNode
 
 
-def _escape_bars(app, what, name, obj, options, lines):
-    """Keep the bar of sets and of absolute values in docstrings; in reStructuredText it would begin a substitution."""
-    lines[:] = [line.replace("|", "\\|") for line in lines]
+def _as_restructured_text(app, what, name, obj, options, lines):
+    """Keep what docstrings write as in Markdown: the bar of |a set|, and a letter after code, as in several `Split`s."""
+    lines[:] = [re.sub(r"(`[^`]+`)(?=\w)", r"\1\\ ", line.replace("|", "\\|")) for line in lines]
+
+
+def _quiz_as_text(app, docname, source):
+    """Write the questions of an exercise notebook where Jupyter shows its quiz, each with its answers to unfold."""
+    if not docname.startswith(("notebooks/exercises/", "notebooks/solutions/")):
+        return
+    notebook = json.loads(source[0])
+    for cell in notebook["cells"]:
+        file = re.search(r'Quiz\("(.+?)"\)', "".join(cell["source"]))
+        if file and cell["cell_type"] == "code":
+            questions = tomllib.loads((ROOT / Path(docname).parent / file[1]).read_text(encoding="utf-8"))["question"]
+            page = {"text/html": "".join(map(_one_question, questions))}
+            cell["outputs"] = [{"output_type": "display_data", "data": page, "metadata": {}}]
+    source[0] = json.dumps(notebook)
+
+
+def _one_question(question):
+    words = {True: "right", False: "wrong"}
+    options = [
+        (html.escape(one["text"]), words[one.get("right", False)], html.escape(one["why"]))
+        for one in question["option"]
+    ]
+    asked = "".join(f"<li>{text}</li>" for text, _, _ in options)
+    told = "".join(f"<li><strong>{word}</strong>: {why}</li>" for _, word, why in options)
+    return (
+        f'<div class="question"><p>{html.escape(question["text"])}</p><ol type="a">{asked}</ol>'
+        f'<details><summary>Answers</summary><ol type="a">{told}</ol></details></div>'
+    )
+
+
+def _accessible(app, pagename, templatename, context, doctree):
+    """Give captions the level that screen readers need, and let the keyboard reach code and tables that scroll."""
+    for part in {"body", "furo_navigation_tree"} & set(context):
+        text = context[part].replace('role="heading">', 'role="heading" aria-level="2">')
+        text = re.sub(r"<pre( id=\"\w+\")?>", r'<pre\1 tabindex="0">', text)
+        context[part] = text.replace('<div class="table-wrapper', '<div tabindex="0" class="table-wrapper')
 
 
 def _front_door(app, error):
@@ -70,7 +110,9 @@ def _front_door(app, error):
 
 def setup(app):
     app.add_html_math_renderer("mathml", inline_renderers=(_mathml, None), block_renderers=(_mathml, None))
-    app.connect("autodoc-process-docstring", _escape_bars)
+    app.connect("autodoc-process-docstring", _as_restructured_text)
+    app.connect("source-read", _quiz_as_text)
+    app.connect("html-page-context", _accessible, priority=900)  # after the theme
     app.connect("build-finished", _front_door)
 
 
