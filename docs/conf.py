@@ -61,7 +61,7 @@ def _mathml(translator, node):
 
 
 def _as_restructured_text(app, what, name, obj, options, lines):
-    """Keep what docstrings write as in Markdown: the bar of |a set|, and a letter after code, as in several `Split`s."""
+    """Keep what docstrings write as in Markdown: the bar of |a set|, and a letter after code, as in two `Split`s."""
     lines[:] = [re.sub(r"(`[^`]+`)(?=\w)", r"\1\\ ", line.replace("|", "\\|")) for line in lines]
 
 
