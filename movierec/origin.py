@@ -1,5 +1,7 @@
 """Where results are kept, and where each is from: its notebook, cell and commit, and the checksum of its data."""
 
+import contextlib
+import importlib.metadata
 import json
 import os
 import re
@@ -37,6 +39,18 @@ def tolerances_of(kind: str, name: str) -> dict[str, Any]:
     path = report_folder() / "tolerances.toml"
     said = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     return said.get(kind, {}).get(name, {})
+
+
+def recorded_file(name: str) -> Path:
+    """Return a file of report/results; of a package without the course around it, the copy that its wheel brought."""
+    path = report_folder() / "results" / name
+    if in_checkout() or path.exists() or os.environ.get("MOVIEREC_REPORT"):
+        return path
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        for file in importlib.metadata.files("movierec") or ():
+            if file.match(f"share/movierec/results/{name}"):
+                return Path(file.locate())
+    return path
 
 
 def commit() -> str:

@@ -24,7 +24,7 @@ import pandas as pd
 
 from movierec.data import COURSE, MovieLens, chosen, fingerprint
 from movierec.files import write_atomically
-from movierec.origin import ORIGIN, commit, origin_of, report_folder, running_cell, tolerances_of
+from movierec.origin import ORIGIN, commit, origin_of, recorded_file, report_folder, running_cell, tolerances_of
 
 RESERVED = {"numbers", "figures", "provenance"}  # names that files of the report have already
 
@@ -185,7 +185,7 @@ def recorded(name: str) -> pd.DataFrame:
     """
     home = report_folder()
     own = home.glob(f"generated/{chosen()}/generated/results/*/{name}.csv") if chosen() != COURSE else ()
-    path = next(iter(own), home / f"results/{name}.csv")
+    path = next(iter(own), recorded_file(f"{name}.csv"))
     return pd.read_csv(path, skiprows=1, na_values="--", keep_default_na=False)
 
 

@@ -15,7 +15,8 @@ from movierec.keras2 import tf
 from movierec.models import HEADS, Entries, HybridModel
 from movierec.play.parts import FIELD, FilmSearch, Panel, as_html, columns, headings, on_change, picture
 
-NAME = {"textcoords": "offset points", "xytext": (4, 3), "fontsize": 7}  # of a film on the map
+AS_IT_IS = {"parse_math": False}  # a title may have dollar signs, which are no formula
+NAME = AS_IT_IS | {"textcoords": "offset points", "xytext": (4, 3), "fontsize": 7}  # of a film on the map
 NAME["bbox"] = {"facecolor": "white", "alpha": 0.7, "pad": 0.5, "edgecolor": "none"}
 COLOURED_BY = ("genre", "year", "popularity")
 RATED_OFTEN = 20  # ratings that a neighbour has at least
@@ -177,7 +178,7 @@ def _draw_weights(weights: pd.DataFrame):
         ax.barh(rows, weights[name], color=colour)
         ax.set_title(name, fontsize=8, fontweight="normal")
         ax.set_xlabel("weight")
-    axes[0, 0].set_yticks(rows, [title[:34] for title in weights["title"]], fontsize=7)
+    axes[0, 0].set_yticks(rows, [title[:34] for title in weights["title"]], fontsize=7, **AS_IT_IS)
     return fig
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import pandas as pd
 
 from movierec.data import COURSE, chosen, data_folder
-from movierec.record import recorded, report_folder
+from movierec.origin import recorded_file
+from movierec.record import recorded
 
 LOSSES = {  # name -> the head that it trains, and its keywords of `movierec.models.Settings`
     "stars: ordered choice": ("stars", {"ordinal": True}),
@@ -136,7 +137,7 @@ class Run:
 
 def shipped_path() -> Path:
     """Return the file of the runs that come with the course."""
-    return report_folder() / "results/runs.jsonl"
+    return recorded_file("runs.jsonl")
 
 
 def own_path() -> Path:

@@ -212,7 +212,7 @@ async function showList() {
   at("based-on").textContent = answer.says;
   at("list-empty").hidden = answer.movies.length > 0;
   fill(at("list"), answer.movies.map(film => {
-    const expected = film.predicted_stars === null ? "" : `expected ${film.predicted_stars.toFixed(1)} ★`;
+    const expected = film.predicted_stars === null ? "" : `expected ${film.predicted_stars.toFixed(1)}\u00a0★`;
     return filmRow(film, [[film.genres.join(", "), expected].filter(Boolean).join(" · "), film.because], starsControl(film));
   }));
   performance.measure("list", { start: begun, end: performance.now() });
