@@ -13,8 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from movierec.data import COURSE, chosen, data_folder
-from movierec.origin import recorded_file
-from movierec.record import recorded
+from movierec.record import recorded, recorded_file
 
 LOSSES = {  # name -> the head that it trains, and its keywords of `movierec.models.Settings`
     "stars: ordered choice": ("stars", {"ordinal": True}),
