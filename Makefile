@@ -156,7 +156,7 @@ test:  ## maintain: unit tests, every notebook re-executed and compared, the rep
 	@echo "1 of 3: environment, data, LaTeX and a browser (3 to 6 minutes the first time)"
 	$(AT_ONCE) data browser
 	@echo "2 of 3: unit tests, and every notebook run and compared, two at a time (12 to 20 minutes)"
-	@$(PYTHON) -m pytest -n 2 --dist loadfile --nbval $(NBVAL) tests notebooks --ignore tests/report/test_report_build.py
+	@$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --nbval $(NBVAL) tests notebooks --ignore tests/report/test_report_build.py
 	@echo "3 of 3: what moved, and the paper (a minute)"
 	@$(MAKE) --no-print-directory report
 	@$(PYTHON) -m pytest tests/report/test_report_build.py

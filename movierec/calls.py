@@ -109,6 +109,13 @@ def whole_number(value, name: str, most: int | None = None, noun: str = "") -> i
     return int(value) if most is None else min(int(value), most)
 
 
+def check_above_zero(**settings) -> None:
+    """Raise ValueError unless each setting is above 0."""
+    for name, value in settings.items():
+        if not value > 0:
+            raise ValueError(f"`{name}` must be above 0, got {value}.")
+
+
 def wrong_kind(value, name: str, must: str, tries: dict[str, str]) -> ValueError:
     """Return the error for an argument of another kind; `tries` is {name of the kind, or "path": the right call}."""
     kind = type(value).__name__

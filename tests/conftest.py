@@ -175,9 +175,9 @@ def running(monkeypatch):
     return start
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def browser():
-    """Headless Chromium."""
+    """Headless Chromium. Each test opens a context of its own; nothing is left of it for the next one."""
     from tests.web import chromium  # here: other tests need no browser
 
     with chromium() as browser:

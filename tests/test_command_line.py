@@ -201,26 +201,26 @@ def test_a_failure_while_measuring_says_that_the_model_is_saved(files, capsys, m
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has other signals")
-@pytest.mark.parametrize("way", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_training_says_in_one_line_how_to_resume(way, files):
-    """After the first epoch; at the last checkpoint, and for a training without one."""
-    for kept in (["--checkpoint", str(files / "kept")], []):
-        arguments = [sys.executable, "-m", "movierec", "train", str(files / "ratings.csv"), str(files / "model"), *kept]
-        running = subprocess.Popen(
-            arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1]
-        )
-        try:
-            for line in running.stdout:
-                if " epoch " in line or not kept:
-                    os.kill(running.pid, way)
-                    break
-            error = running.communicate(timeout=SECONDS)[1].splitlines()
-        finally:
-            running.kill()
-        assert running.returncode == 128 + way
-        again = " ".join([*arguments, *([] if kept else ["--checkpoint", str(files / "model-checkpoint")])])
-        assert error[-1].startswith(f"Ended by {way.name}; ") and error[-1].endswith(again)
-        assert "Traceback" not in "".join(error) and not (files / "model").exists()
+@pytest.mark.parametrize(("way", "has_checkpoint"), [(signal.SIGINT, True), (signal.SIGTERM, False)])
+def test_an_interrupted_training_says_in_one_line_how_to_resume(way, has_checkpoint, files):
+    """After the first epoch, at the last checkpoint; and for a training without one."""
+    kept = ["--checkpoint", str(files / "kept")] if has_checkpoint else []
+    arguments = [sys.executable, "-m", "movierec", "train", str(files / "ratings.csv"), str(files / "model"), *kept]
+    running = subprocess.Popen(
+        arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1]
+    )
+    try:
+        for line in running.stdout:
+            if " epoch " in line or not kept:
+                os.kill(running.pid, way)
+                break
+        error = running.communicate(timeout=SECONDS)[1].splitlines()
+    finally:
+        running.kill()
+    assert running.returncode == 128 + way
+    again = " ".join([*arguments, *([] if kept else ["--checkpoint", str(files / "model-checkpoint")])])
+    assert error[-1].startswith(f"Ended by {way.name}; ") and error[-1].endswith(again)
+    assert "Traceback" not in "".join(error) and not (files / "model").exists()
 
 
 def test_data_says_what_was_fetched(ml100k, capsys):

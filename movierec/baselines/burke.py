@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import sparse
 
 from movierec.baselines.content import ContentBased, unit_rows
-from movierec.baselines.ease import Ease
+from movierec.baselines.factors import Ease
 from movierec.baselines.neighbours import UserKnn, keep_largest
 from movierec.baselines.popularity_and_bias import rated_matrix
 from movierec.data import Indices

@@ -17,8 +17,7 @@ import pandas as pd
 
 from movierec.baselines import burke
 from movierec.baselines.content import ContentBased, genre_matrix
-from movierec.baselines.ease import Ease
-from movierec.baselines.factors import BiasedMF, ImplicitAls
+from movierec.baselines.factors import BiasedMF, Ease, ImplicitAls
 from movierec.baselines.neighbours import ItemKnn, ItemKnnStars, UserKnn, UserKnnStars
 from movierec.baselines.popularity_and_bias import Bias, Popularity
 from movierec.data import Indices, MovieLens, make_indices, splits

@@ -22,7 +22,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "history": ["Entries", "GAP_EDGES_SECONDS", "History", "Lists", "Matrix", "make_history", "newest", "windows"],
         "hybrid": ["HEADS", "HybridModel"],
-        "layers": ["Draws", "SeededModel", "check_above_zero", "deterministic_ops"],
+        "layers": ["Draws", "SeededModel", "deterministic_ops"],
         "linear": ["FewUsers", "LowRank", "rank_of"],
         "ranking": ["RankingHead"],
         "settings": ["Settings"],

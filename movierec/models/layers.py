@@ -106,13 +106,6 @@ def deterministic_ops():
                 tf_config.disable_op_determinism()
 
 
-def check_above_zero(**settings) -> None:
-    """Raise ValueError unless each setting is above 0."""
-    for name, value in settings.items():
-        if not value > 0:
-            raise ValueError(f"`{name}` must be above 0, got {value}.")
-
-
 class SeededModel(tfrs.Model):
     """A `tfrs.Model` for Keras's `fit`. Subclasses define `compute_loss(batch, training)`, the loss of one batch.
 
@@ -146,6 +139,32 @@ class SeededModel(tfrs.Model):
         self.optimizer.apply_gradients(zip(tape.gradient(share, variables), variables, strict=True))
         self.mean_loss.update_state(loss)
         return {"loss": self.mean_loss.result()}
+
+    def make_train_function(self, force=False):
+        """Return the function of several steps that Keras's `fit` calls, whose step is traced once, not four times.
+
+        Tracing is most of what a short training costs. Several workers have Keras's own function.
+        """
+        if self.distribute_strategy.num_replicas_in_sync > 1 or (self.train_function and not force):
+            return super().make_train_function(force)
+        steps, _ = (
+            self._steps_per_execution,
+            self.optimizer.iterations,
+        )  # a variable made in a trace brings a second one
+
+        @tf.function(reduce_retracing=True)
+        def train_function(iterator):
+            def take_step(step, _):
+                loss = self.train_step(next(iterator))["loss"]
+                with tf.control_dependencies([loss]):
+                    self._train_counter.assign_add(1)
+                return step + 1, loss
+
+            _, loss = tf.while_loop(lambda step, _: step < steps, take_step, [tf.constant(0, steps.dtype), 0.0])
+            return {"loss": loss}
+
+        self.train_function = self.train_tf_function = train_function
+        return train_function
 
 
 # ---- layers

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from movierec.baselines.ladder import Problem, Recommender
+from movierec.calls import check_above_zero
 from movierec.data import UNKNOWN, Indices, batches, movie_features, user_features
 from movierec.keras2 import tf, tfrs
-from movierec.models import check_above_zero, deterministic_ops
-from movierec.models.layers import Dropout, SeededModel, glorot, mean_squared_length, small_random
+from movierec.models.layers import Dropout, SeededModel, deterministic_ops, glorot, mean_squared_length, small_random
 
 STEPS_PER_EXECUTION = 100
 USERS_PER_BLOCK = 32  # scored at once: 32 users x 1,682 movies is 54,000 pairs through the network, about 30 MB

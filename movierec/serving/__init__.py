@@ -10,8 +10,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "events": ["Event", "EventStore"],
         "exploration": ["explore"],
-        "local": ["LocalService"],
-        "served": ["load_served"],
+        "served": ["LocalService", "load_served"],
         "service": ["make_app", "serve"],
     },
 )

@@ -1,10 +1,19 @@
-"""A saved model in another program, without the Python of training. Taught in notebooks/12_serving."""
+"""A saved model in another program, without the Python of training; and a service of one's own to ask and kill.
+
+Taught in notebooks/12_serving.
+"""
 
 import math
+import re
+import sqlite3
+import subprocess
+import sys
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import requests
 
 from movierec.data import Titles
 from movierec.files import check_finite
@@ -15,6 +24,7 @@ from movierec.serving.events import Event, Id
 
 COLUMNS = ("movie_id", "title", "score", "predicted_stars")
 GENRE = "genre="
+ANSWER_SECONDS = 60  # to wait for an answer, at most
 
 
 class Served:
@@ -102,3 +112,49 @@ def _read(manifest: dict, place: Path) -> Served:
         return Served(tf.saved_model.load(str(place)), manifest, arrays)
     except UNREADABLE as error:
         raise ValueError(f"{folder} cannot be served ({error}). Save the model again.") from error
+
+
+# ---- a service in another process
+
+
+class LocalService(AbstractContextManager):
+    """`python -m movierec serve` on a free port of this machine.
+
+    Args:
+        model, events: See `serve`.
+        options: Of the command, e.g. "--explore", 0.2.
+
+    Raises:
+        RuntimeError: If it does not start; it has said why.
+    """
+
+    def __init__(self, model, events, *options):
+        self.events = Path(events)
+        command = [sys.executable, "-m", "movierec", "serve", "--no-page", "--port", "0"]
+        command += ["--model", model, "--events", events]
+        self.process = subprocess.Popen([*command, *map(str, options)], stdout=subprocess.PIPE, text=True)
+        address = re.search(r"http://[^/]*", self.process.stdout.readline())
+        if address is None:
+            self.kill()
+            raise RuntimeError("the service did not start; what it says is above.")
+        self.address = address[0]
+        self._session = requests.Session()
+
+    def __exit__(self, *_) -> None:
+        self.kill()
+
+    def ask(self, method: str, path: str, **body) -> tuple[int, dict]:
+        """Return the status and the JSON of an answer."""
+        answer = self._session.request(method, self.address + path, json=body or None, timeout=ANSWER_SECONDS)
+        return answer.status_code, answer.json()
+
+    def log(self, query: str) -> pd.DataFrame:
+        """Return the rows of a SELECT on its file of events, which any program can read."""
+        with closing(sqlite3.connect(self.events)) as database:
+            return pd.read_sql(query, database)
+
+    def kill(self) -> None:
+        """End the process by SIGKILL: no goodbye, no flush. Killing twice is killing once."""
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()

@@ -29,8 +29,7 @@ from starlette.exceptions import HTTPException
 
 from movierec.serving import connections
 from movierec.serving.events import Event, EventStore, Id
-from movierec.serving.lists import Lists
-from movierec.serving.questions import Films, Problem, Recommendations, questions_of
+from movierec.serving.lists import Films, Lists, Problem, Recommendations, questions_of
 
 MOST_BYTES = 65_536  # of a body; 200 films with long titles fit
 MOST_DETAIL = 1_000  # characters of a problem's text, which may quote the question

@@ -17,8 +17,7 @@ from starlette.exceptions import HTTPException
 
 from movierec.recommend import BASED_ON, MINUTES_PER_FILM, Visitor, evening, recommended, search_titles
 from movierec.serving.events import Exact, Id, Impression, Text
-from movierec.serving.lists import Lists
-from movierec.serving.questions import MOST_RATED, MOST_TITLE
+from movierec.serving.lists import MOST_RATED, MOST_TITLE, Lists
 
 PAGE = Path(__file__).with_name("page")
 FILES = {  # path: file, type; `connections.OPEN` lets them be read without a token

@@ -10,10 +10,9 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "callbacks": ["Stop", "Stopped", "fit_head"],
+        "callbacks": ["LazyAdam", "OPTIMIZERS", "Stop", "Stopped", "fit_head"],
         "course_model": ["load_or_train", "model_folder", "save_course_model"],
         "fit": ["fit_ensemble", "fit_hybrid"],
-        "optimizers": ["LazyAdam", "OPTIMIZERS"],
         "recipes": ["MOST_PASSES", "stars_recipe"],
         "sequence": ["fit_sequence"],
         "workers": ["WorkerLost", "free_ports"],

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from movierec.baselines import Bias
-from movierec.calls import INSTEAD_OF_A_SPLIT, check_keywords, wrong_kind
+from movierec.calls import INSTEAD_OF_A_SPLIT, check_above_zero, check_keywords, wrong_kind
 from movierec.data import Split, features, make_indices
 from movierec.data.units import say
 from movierec.evaluation import LIKED_FROM_STARS
@@ -24,16 +24,14 @@ from movierec.models import (
     HybridModel,
     LowRank,
     Settings,
-    check_above_zero,
     deterministic_ops,
     make_history,
     rank_of,
 )
 from movierec.recommend import Ensemble, Hybrid
 from movierec.scale import FIVE_STARS, Scale, has_stars, scale_of
-from movierec.training.callbacks import Stop, fit_head
+from movierec.training.callbacks import OPTIMIZERS, Stop, fit_head
 from movierec.training.checkpoints import Checkpoints
-from movierec.training.optimizers import OPTIMIZERS
 from movierec.training.recipes import quality_of, ranking_recipe, stars_recipe
 
 STARS_EPOCHS = 6  # chosen on validation (notebook 06), for splits without a validation part

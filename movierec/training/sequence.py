@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
-from movierec.calls import check_keywords
+from movierec.calls import check_above_zero, check_keywords
 from movierec.data import UNKNOWN, Split, features, has_time, make_indices
 from movierec.evaluation import evaluate_ranking
 from movierec.keras2 import tf
-from movierec.models import LOSSES, SequenceModel, check_above_zero, deterministic_ops, windows
+from movierec.models import LOSSES, SequenceModel, deterministic_ops, windows
 from movierec.recommend import SequenceRecommender, history_of
 from movierec.training.callbacks import Stop, fit_head
 

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from movierec.baselines import Ease, ease
-from movierec.baselines.factors import BiasedMF, ImplicitAls
+from movierec.baselines import factors
+from movierec.baselines.factors import BiasedMF, Ease, ImplicitAls
 from movierec.baselines.popularity_and_bias import Bias
 from movierec.data import make_indices
 from movierec.evaluation import evaluate_ranking
@@ -42,7 +42,7 @@ def test_ease_of_any_table_is_the_closed_form_in_double_and_in_single_precision(
     p = np.linalg.inv(x.T @ x + 0.5 * np.eye(25))
     expected = np.where(np.eye(25), 0, -p / p.diagonal())
     np.testing.assert_allclose(Ease.solve(table, 0.5), expected, atol=1e-6)
-    monkeypatch.setattr(ease, "MOST_MOVIES_IN_DOUBLE", 0)
+    monkeypatch.setattr(factors, "MOST_MOVIES_IN_DOUBLE", 0)
     single = Ease.solve(table, 0.5)
     assert single.dtype == np.float32 and single.flags.c_contiguous
     np.testing.assert_allclose(single, expected, atol=1e-5)

@@ -67,7 +67,7 @@ def test_an_op_that_a_gpu_would_refuse_is_found_and_one_on_the_cpu_is_not():
     assert refused(tf.function(lambda: tf.random.normal([2]) + 1).get_concrete_function()) == {"RandomStandardNormal"}
 
 
-@pytest.mark.parametrize("settings", [{}, {"most_pairs": 0, "ids": True}, {"ordinal": False}], ids=str)
+@pytest.mark.parametrize("settings", [{}, {"most_pairs": 0, "ids": True, "ordinal": False}], ids=str)
 def test_the_stars_head(tiny, tiny_indices, settings):
     model = untrained(tiny, tiny_indices, ("stars",), **SMALL, **settings)
     rows = rating_rows(tiny.ratings.sort_values(["user_id", "timestamp"]), tiny_indices, make_weeks(tiny.ratings))
@@ -80,7 +80,7 @@ def test_the_stars_head(tiny, tiny_indices, settings):
 
 @pytest.mark.parametrize(
     "settings",
-    [{}, {"sampled": True}, {"encoder": "attention"}, {"without": "order"}, {"content_share": 0.4, "ids": True}],
+    [{}, {"sampled": True, "content_share": 0.4, "ids": True}, {"encoder": "attention", "without": "order"}],
     ids=str,
 )
 def test_the_ranking_head(tiny, tiny_indices, settings):

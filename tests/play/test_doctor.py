@@ -6,28 +6,27 @@ import platform
 import subprocess
 import sys
 from collections import namedtuple
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from movierec.__main__ import main
 from movierec.data import fingerprint
 from movierec.play import doctor
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def lines(look):
     return {finding.name: finding for finding in look()}
 
 
-def test_the_command_examines_everything_and_names_a_mend_for_each_red_line():
-    run = subprocess.run([sys.executable, "-m", "movierec", "doctor"], cwd=ROOT, capture_output=True, text=True)
-    assert run.stderr == ""
+def test_the_command_examines_everything_and_names_a_mend_for_each_red_line(capfd):
+    code = main(["doctor"])
+    said, error = capfd.readouterr()
+    assert error == ""
     names = ["Python", "tensorflow", "TensorFlow on Keras 2", "memory", "MovieLens-100K", "kernel python3", "LaTeX"]
-    assert [name for name in names if f" {name} " not in run.stdout] == []
-    red = [line for line in run.stdout.splitlines() if line.startswith("NO ")]
-    assert run.returncode == int(bool(red)) and run.stdout.count("    -> ") >= len(red)
+    assert [name for name in names if f" {name} " not in said] == []
+    red = [line for line in said.splitlines() if line.startswith("NO ")]
+    assert code == int(bool(red)) and said.count("    -> ") >= len(red)
     assert red == [], "this environment is healthy, or the tests would not run"
 
 

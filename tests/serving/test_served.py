@@ -8,8 +8,7 @@ import pytest
 
 from movierec.recommend import Ensemble
 from movierec.serving.events import Event
-from movierec.serving.local import LocalService
-from movierec.serving.served import load_served
+from movierec.serving.served import LocalService, load_served
 
 
 @pytest.fixture(scope="module")
