@@ -23,12 +23,12 @@ def renamed(table, names=NAMES):
 
 def fit(data, small, **more):
     split = movierec.split_by_user_time(data.ratings)
-    return split, movierec.fit_hybrid(split, data.movies, data.users, seed=0, epochs=1, **small | more)
+    return split, movierec.fit_hybrid(split, data.movies, data.users, seed=0, epochs=5, **small | more)
 
 
 @pytest.fixture(scope="module")
-def by_number(checkerboard, small):
-    return fit(checkerboard, small)
+def by_number(split, fitted):
+    return split, fitted
 
 
 @pytest.fixture(scope="module")

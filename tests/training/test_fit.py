@@ -73,18 +73,28 @@ def test_history_has_the_mean_losses_and_both_measures_of_each_epoch(once, fitte
 # ---- the same seed
 
 
-def test_the_same_seed_gives_the_same_model_to_the_bit_and_leaves_no_trace(once, split, checkerboard, short):
-    """Equal weights after other random draws, with another test part, and with a callback that looks on."""
+def test_the_same_seed_gives_the_same_model_to_the_bit_and_leaves_no_trace(once, split, checkerboard, short, tmp_path):
+    """Equal weights after other random draws, with another test part, and with a callback that looks on.
+
+    Any of Keras may, such as TensorBoard: the film vectors are in the file that its projector reads.
+    """
     np.random.rand(5)
     tf.random.normal((5,))
     strange = split.test.assign(user_id=7, movie_id=np.arange(44), rating=1.0)
     other = Split(split.train, split.validation, strange, split.in_time)
     states = np.random.get_state()[1].tolist(), random.getstate()
-    again = movierec.fit_hybrid(other, checkerboard.movies, checkerboard.users, seed=3, progress=True, **short)
+    board = tf.keras.callbacks.TensorBoard(tmp_path, embeddings_freq=1, histogram_freq=1)
+    fit = dict(seed=3, progress=True, callbacks=[board], **short)
+    again = movierec.fit_hybrid(other, checkerboard.movies, checkerboard.users, **fit)
     assert _same(once, again, split) == (True, True)
     pd.testing.assert_frame_equal(once.history, again.history, check_exact=True)
     assert (np.random.get_state()[1].tolist(), random.getstate()) == states
     tf.random.normal((5,))  # with deterministic kernels still on, it would ask for a seed
+    events = list((tmp_path / "train").glob("events.out.tfevents.*"))
+    assert len(events) == 2 and all(path.stat().st_size > 1000 for path in events)
+    name = "ranking/ranking_movie_id/.ATTRIBUTES/VARIABLE_VALUE"
+    vectors = tf.train.load_checkpoint(tmp_path / "train" / "keras_embedding.ckpt-1").get_tensor(name)
+    assert vectors.shape == (30, 8) and (tmp_path / "projector_config.pbtxt").exists()
 
 
 # ---- learning
@@ -164,24 +174,6 @@ def test_batches_of_lists_are_users_with_all_of_their_ratings(listed, split):
     np.testing.assert_array_equal(rows["in_movie_bag"], ratings[past.movie_index] <= 19)
     np.testing.assert_array_equal(rows["movie_index"], past.movie_index)
     np.testing.assert_array_equal(rows["residual"], past.residual)
-
-
-# ---- callbacks, and which optimiser
-
-
-def test_any_keras_callback_may_look_on_such_as_tensorboard_with_its_projector(
-    once, split, checkerboard, short, tmp_path
-):
-    """The film vectors are in the file that the projector reads, and the model is the same to the bit."""
-    board = tf.keras.callbacks.TensorBoard(tmp_path, embeddings_freq=1, histogram_freq=1)
-    fit = dict(seed=3, callbacks=[board], **short)
-    model = movierec.fit_hybrid(split, checkerboard.movies, checkerboard.users, **fit)
-    assert _same(model, once, split) == (True, True)
-    events = list((tmp_path / "train").glob("events.out.tfevents.*"))
-    assert len(events) == 2 and all(path.stat().st_size > 1000 for path in events)
-    name = "ranking/ranking_movie_id/.ATTRIBUTES/VARIABLE_VALUE"
-    vectors = tf.train.load_checkpoint(tmp_path / "train" / "keras_embedding.ckpt-1").get_tensor(name)
-    assert vectors.shape == (30, 8) and (tmp_path / "projector_config.pbtxt").exists()
 
 
 # ---- the ways in
