@@ -79,12 +79,6 @@ def bootstrap_interval(values: np.ndarray, weights: np.ndarray | None = None, se
     return float(low), float(high)
 
 
-def over_seeds(values: np.ndarray) -> tuple[float, float, float]:
-    """Return the mean of one value a seed, and the ends of its 95 % interval by Student's t."""
-    half = stats.sem(values) * stats.t.ppf(0.975, len(values) - 1)
-    return float(np.mean(values)), float(np.mean(values) - half), float(np.mean(values) + half)
-
-
 def rmse_interval(errors: pd.DataFrame, less: pd.DataFrame | None = None) -> tuple[float, float]:
     """Return the 95 % interval over users of the RMSE per rating in stars, or of another model's RMSE less this one's.
 

@@ -5,6 +5,7 @@ Taught in notebooks/11_learning_from_feedback.
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from movierec.baselines import BiasedMF
 from movierec.data import Indices, genre_flags
@@ -81,6 +82,12 @@ def features_of(hybrid, movie_index: np.ndarray) -> tuple[np.ndarray, list[str]]
 
 def _standardised(values: np.ndarray) -> np.ndarray:
     return (values - values.mean()) / values.std()
+
+
+def over_seeds(values: np.ndarray) -> tuple[float, float, float]:
+    """Return the mean of one value a seed, and the ends of its 95 % interval by Student's t."""
+    half = stats.sem(values) * stats.t.ppf(0.975, len(values) - 1)
+    return float(np.mean(values)), float(np.mean(values) - half), float(np.mean(values) + half)
 
 
 class World:
