@@ -129,7 +129,8 @@ class Hybrid:
     def recommend_new(self, stars: dict | None = None, k: int = 10, *, genres=(), because=False) -> pd.DataFrame:
         """Return the k best films for a user who is new, from a few films that they rated or genres that they like.
 
-        The model is not trained again: the history is read like any other, each film with full weight. If genres alone
+        The model is not trained again: the history is read like any other, each film with full weight. Films that they
+        pick from all that they know help; first answers to a page of films did not, see notebook 09. If genres alone
         are given, their films come first, best first; the other films follow. If nothing is given, the list is what was
         liked most in the last weeks of train. `.attrs["based_on"]` says which.
 
