@@ -225,7 +225,7 @@ def make_rows(ratings: pd.DataFrame, indices: Indices, place: np.ndarray | None 
 
 
 def train(model, rows: dict, epochs: int, seed=0, callbacks=(), learning_rate=LEARNING_RATE) -> pd.DataFrame:
-    """Train with dense Adam on shuffled batches, an epoch in one execution; return Keras's history, one row an epoch."""
+    """Train with Adam on shuffled batches, an epoch in one execution; return Keras's history, one row an epoch."""
     steps = max(1, len(rows["rating"]) // BATCH_SIZE)
     model.compile(tf.keras.optimizers.legacy.Adam(learning_rate), steps_per_execution=steps)
     how = {"epochs": epochs, "steps_per_epoch": steps, "verbose": 0, "callbacks": list(callbacks)}
