@@ -22,7 +22,7 @@ PACKAGES = ("tensorflow", "tf-keras", "tensorflow-recommenders", "numpy", "panda
 ML100K = "f40682aea0f2"  # `fingerprint` of ML-100K, from any source
 MEMORY_GB, DISK_GB = 3, 1  # what the whole course needs at its peak; what its results and models take
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-SET_UP = "run `make setup` (or see README.md, Start)"
+SET_UP = "run `make setup` (or see docs/start.md)"
 
 
 class Finding(NamedTuple):
