@@ -163,7 +163,7 @@ test:  ## maintain: unit tests, every notebook re-executed and compared, the rep
 
 lab: $(VENV) data  ## learn: JupyterLab, opened on notebook 01
 	@echo "JupyterLab opens in your browser; Ctrl-C here ends it"
-	@$(PYTHON) -m jupyterlab notebooks/01_exploration.ipynb
+	@$(PYTHON) -m jupyterlab $$([ "$$(id -u)" != 0 ] || echo --allow-root) notebooks/01_exploration.ipynb
 
 app: $(VENV) data  ## learn: what would it recommend to you? A page in your browser (PORT=8000)
 	$(PYTHON) -m movierec app --port $(or $(PORT),8000) $(if $(MOVIEREC_MODEL),--model "$(MOVIEREC_MODEL)")
