@@ -46,7 +46,7 @@ all: say setup notebooks report  ## learn: all of the course: environment, data,
 
 .PHONY: say
 say:
-	@echo "the course: environment and data (3 to 6 minutes the first time), $(words $(NOTEBOOKS)) notebooks (8 to 15 minutes), the paper (a minute)"
+	@echo "the course: environment and data (3 to 6 minutes the first time), $(words $(NOTEBOOKS)) notebooks (5 to 10 minutes), the paper (a minute)"
 
 help:  ## learn: this list
 	@for who in "learn:To learn" "reproduce:To reproduce and compare" "maintain:To maintain"; do echo; echo "$${who#*:}"; \

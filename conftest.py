@@ -42,7 +42,8 @@ def _is_notebook(path: Path) -> bool:
 
 def pytest_collection_modifyitems(items):
     """Put the files that take longest first; within a file, and among equals, the order stays."""
-    rows = csv.DictReader(line for line in MINUTES.read_text(encoding="utf-8").splitlines() if line[:1] != "#")
+    recorded = MINUTES.read_text(encoding="utf-8").splitlines() if MINUTES.exists() else []
+    rows = csv.DictReader(line for line in recorded if line[:1] != "#")
     minutes = SLOW_TESTS | {row["notebook"]: float(row["minutes"]) for row in rows}
     items.sort(key=lambda item: -minutes.get(item.path.stem, 0.0))
 

@@ -19,6 +19,8 @@ COMMANDS = {  # what makes the results of a script
     "tests/benchmarks/ablation.py": "make ablation",
     "tests/benchmarks/people_and_films.py": "python tests/benchmarks/people_and_films.py",
     "tests/benchmarks/repeats.py": "make repeats",
+    "tests/benchmarks/sequences.py": "make repeats",
+    "tests/benchmarks/retuned.py": "make ablation",
     "tests/benchmarks/reads.py": "python tests/benchmarks/reads.py",
     "tests/benchmarks/scale.py": "make benchmark SCALE=1",
     "tests/benchmarks/linear_ranks.py": "make benchmark SCALE=1",

@@ -46,7 +46,7 @@ COUNTED = {  # numbers without an interval: counted, timed or set, not estimated
     **dict.fromkeys(["speed_small_fair_times", "speed_large_fair_times"], "ratios of times whose range the table has"),
     **dict.fromkeys(["training_gb"], "measured once"),
     **dict.fromkeys(["serving_requests_wrong", "serving_requests_lost"], "counts"),
-    **dict.fromkeys(["seed_deviation_rmse", "seed_deviation_ndcg"], "a deviation itself"),
+    **dict.fromkeys(["seed_deviation_rmse", "seed_deviation_ndcg", "attention_seed_deviation"], "a deviation itself"),
     "ease_effect_size": "stands beside the difference and its interval",
     "off_policy_truth": "the truth of a simulator",
     "flattering_leaks_ndcg": "a number that is wrong on purpose",
