@@ -10,6 +10,7 @@ import subprocess
 import sys
 import sysconfig
 import zipfile
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -57,8 +58,12 @@ def test_every_file_of_the_package_and_every_recorded_table_is_in_it(wheel):
 def test_installed_it_keeps_its_files_in_folders_of_the_user(wheel, tmp_path):
     prefix, home = tmp_path / "installed", tmp_path / "home"
     home.mkdir()
-    command = [*PIP, "install", "--no-deps", "--no-index", "--no-warn-script-location", "--prefix", prefix, wheel]
+    # without --ignore-installed pip would uninstall the checkout from the environment that runs this test
+    command = [*PIP, "install", "--no-deps", "--no-index", "--no-warn-script-location", "--ignore-installed"]
+    command += ["--prefix", prefix, wheel]
+    installed = metadata.version("movierec")
     subprocess.run(command, check=True, capture_output=True)
+    assert metadata.version("movierec") == installed  # of the checkout: still there
     site = sysconfig.get_path("purelib", vars={"base": str(prefix), "platbase": str(prefix)})
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("MOVIEREC_", "XDG_"))}
     homes = {"HOME": str(home), "USERPROFILE": str(home), "LOCALAPPDATA": str(home), "APPDATA": str(home)}
