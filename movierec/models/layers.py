@@ -147,10 +147,8 @@ class SeededModel(tfrs.Model):
         """
         if self.distribute_strategy.num_replicas_in_sync > 1 or (self.train_function and not force):
             return super().make_train_function(force)
-        steps, _ = (
-            self._steps_per_execution,
-            self.optimizer.iterations,
-        )  # a variable made in a trace brings a second one
+        steps = self._steps_per_execution
+        _ = self.optimizer.iterations  # made here, as a variable that is made in a trace brings a second trace
 
         @tf.function(reduce_retracing=True)
         def train_function(iterator):
