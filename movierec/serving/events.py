@@ -6,14 +6,12 @@ names, but `forget` must be able to delete all that is in it about a user, and t
 Taught in notebooks/12_serving.
 """
 
-import contextlib
 import os
-import time
-from concurrent.futures import Future
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from threading import Lock, Thread
+from types import SimpleNamespace
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -21,8 +19,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from movierec.serving.events_file import EventsFile
 
 NEWEST = 200  # events of a user that a list is made from; older ones stay in the file, for the next training
-MOST_TOGETHER = 1_000  # events that share a write to the disk
-SETTLE_SECONDS = 0.05, 1.0  # without a new event; at most: until the file is whole without its log of recent changes
 MOST_IMPRESSIONS = 1_000_000  # in the file, 0.2 GB; beyond, the oldest are deleted
 INSERT = "INSERT INTO event VALUES (NULL, :user_id, :movie_id, :kind, :stars, :time, :list_id, :place)"
 SHOW = "INSERT INTO impression VALUES (NULL, :list_id, :user_id, :movie_id, :place, :propensity, :time, :model)"
@@ -101,9 +97,8 @@ class EventStore(AbstractContextManager):
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.file = EventsFile(self.path)
-        self._waiting: SimpleQueue = SimpleQueue()
-        self._starting = Lock()
-        self._writer: Thread | None = None
+        self._waiting: deque = deque()  # what no write has taken along
+        self._writer = ThreadPoolExecutor(1, "events")
 
     def __len__(self) -> int:
         return self.file.read("SELECT count(*) FROM event")[0][0]
@@ -117,20 +112,32 @@ class EventStore(AbstractContextManager):
 
     def submit(self, event: Event) -> Future:
         """Append an event without waiting: the future is done when the event is on disk, or raises OSError."""
-        return self._submit([(INSERT, event.model_dump())])
+        return self._submit(INSERT, [event.model_dump()])
 
     def submit_all(self, impressions: list[Impression]) -> Future:
         """Append the impressions of a list, together, in the same way."""
-        return self._submit([(SHOW, one._asdict()) for one in impressions])
+        return self._submit(SHOW, [one._asdict() for one in impressions])
 
-    def _submit(self, rows: list[tuple[str, dict]]) -> Future:
-        with self._starting:
-            if self._writer is None:
-                self._writer = Thread(target=self._write, name="events", daemon=True)
-                self._writer.start()
-            done: Future = Future()
-            self._waiting.put((rows, done))
-        return done
+    def _submit(self, command: str, rows: list[dict]) -> Future:
+        part = SimpleNamespace(command=command, rows=rows, is_taken=False, error=None)
+        self._waiting.append(part)
+        return self._writer.submit(self._write, part)
+
+    def _write(self, part: SimpleNamespace) -> None:
+        """Write all that waits in one transaction, unless an earlier call has taken this part along."""
+        if not part.is_taken:
+            group = [self._waiting.popleft() for _ in range(len(self._waiting))]
+            work = {INSERT: [], SHOW: [], LIMIT: [(MOST_IMPRESSIONS,)]}
+            for one in group:
+                one.is_taken = True
+                work[one.command] += one.rows
+            try:
+                self.file.write(*work.items())
+            except Exception as error:
+                for one in group:
+                    one.error = error
+        if part.error is not None:
+            raise part.error
 
     def of(self, user_id: Id, newest: int = NEWEST) -> list[Event]:
         """Return the newest events of a user, at most `newest` of them, oldest first."""
@@ -152,7 +159,7 @@ class EventStore(AbstractContextManager):
         """Delete all events and impressions of a user and overwrite their bytes; return how many there were."""
         work = [(f"DELETE FROM {name} WHERE user_id = ?", [(user_id,)]) for name in ("event", "impression")]
         deleted = Deleted(*self.file.write(*work))
-        if not self.file.settle(wait=True):
+        if not self.file.settle():
             found = f"{deleted.events} events and {deleted.impressions} impressions were deleted"
             held_up = f"but another program reads {self.path} and holds up their overwriting"
             raise OSError(f"{found}, {held_up}. Ask again when it has ended.")
@@ -160,44 +167,4 @@ class EventStore(AbstractContextManager):
 
     def close(self) -> None:
         """Write the events that wait, and close the file. Closing twice is closing once."""
-        with self._starting:
-            writer, self._writer = self._writer, None
-            if writer is not None:
-                self._waiting.put(None)
-                writer.join()
-            self.file.close()
-
-    def _write(self) -> None:
-        """Write what waits, together, and tell each event's future; when nothing waits, settle the file."""
-        settled = time.monotonic()
-        is_settled, is_open = True, True
-        while is_open:
-            group = self._group(None if is_settled else SETTLE_SECONDS[0])
-            is_open = None not in group
-            group = [one for one in group if one is not None and one[1].set_running_or_notify_cancel()]
-            try:
-                if group:
-                    rows = [row for rows, _ in group for row in rows]
-                    work = [(command, [row for asked, row in rows if asked == command]) for command in (INSERT, SHOW)]
-                    limit = [(LIMIT, [(MOST_IMPRESSIONS,)])] if work[1][1] else []
-                    self.file.write(*work, *limit)
-            except BaseException as error:
-                for _, done in group:
-                    done.set_exception(error)
-            else:
-                for _, done in group:
-                    done.set_result(None)
-            is_settled = is_settled and not group
-            if not is_settled and (not group or time.monotonic() - settled > SETTLE_SECONDS[1]):
-                with contextlib.suppress(OSError):
-                    self.file.settle()
-                settled, is_settled = time.monotonic(), True
-
-    def _group(self, seconds: float | None) -> list:
-        """Return what waits; if nothing does, what comes next within so many seconds."""
-        group = []
-        with contextlib.suppress(Empty):
-            group.append(self._waiting.get(timeout=seconds))
-            while len(group) < MOST_TOGETHER:
-                group.append(self._waiting.get_nowait())
-        return group
+        self._writer.submit(self.file.close).result()

@@ -7,7 +7,6 @@ where nobody will look. `EventsFile` compares what the operating system says of 
 import contextlib
 import os
 import sqlite3
-from contextlib import closing
 from pathlib import Path
 from threading import RLock
 
@@ -27,21 +26,7 @@ SCHEMA = f"""
     CREATE INDEX IF NOT EXISTS impression_of_user ON impression (user_id);
     CREATE INDEX IF NOT EXISTS impression_of_list ON impression (list_id);
 """  # the ids have no type: in a column of numbers, SQLite would make 7 of the text '007'
-WITHOUT_TYPES = f"""
-    BEGIN IMMEDIATE;
-    ALTER TABLE event RENAME TO event_of_numbers;
-    DROP INDEX event_of_user;
-    {SCHEMA.split(";", 1)[1]}
-    INSERT INTO event (id, user_id, movie_id, kind, stars, time) SELECT * FROM event_of_numbers;
-    DROP TABLE event_of_numbers;
-    COMMIT;
-"""  # of an older file, whose ids had the type of numbers; a second process that does so again changes nothing
-WITH_LISTS = """
-    ALTER TABLE event ADD COLUMN list_id TEXT;
-    ALTER TABLE event ADD COLUMN place INTEGER;
-"""  # of an older file
-TABLES = ("event", "impression")
-TYPE_OF_IDS = "SELECT type FROM pragma_table_info('event') WHERE name = 'user_id'"
+NEWEST = "SELECT (SELECT max(id) FROM event), (SELECT max(id) FROM impression)"
 
 
 class EventsFile:
@@ -56,13 +41,13 @@ class EventsFile:
     """
 
     def __init__(self, path: Path):
-        self.path, self._real = path, Path(os.path.realpath(path))
+        self.path = path
         self.database = self.reader = None
         self._writing = RLock()  # held while `database` is used; taken before `_reading` where both are needed
         self._reading = RLock()  # held while `reader` is used
         self._is_closed = False
-        self._newest = [0, 0]  # the largest id in each of TABLES that was written or found
-        self._left = self._refused = self._reason = None  # states, see `_state`; why the file of `_refused` is no good
+        self._newest = (0, 0)  # the largest id of an event and of an impression that was written or found
+        self._left = None  # the state, see `_state`, after the last use
         try:
             if not path.exists() and not _size(self._files()[1]):
                 os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
@@ -79,22 +64,23 @@ class EventsFile:
         if self._state() != self._left:  # or just being written
             with self._writing:
                 self._check()
-        with self._reading:
-            return self._run(self.reader, command, values)
+        with self._reading, self._errors():
+            return self.reader.execute(command, values).fetchall()
 
     def write(self, *work: tuple[str, list]) -> list[int]:
         """Run commands with the values of each row, in one transaction; return the rows changed once it is on disk."""
         with self._writing:
             self._check()
-            self._run(self.database, "BEGIN IMMEDIATE")
-            try:
-                changed = [self.database.executemany(command, rows).rowcount for command, rows in work]
-                newest = _newest(self.database, TABLES)
-                self.database.execute("COMMIT")
-            except sqlite3.Error as error:
-                with contextlib.suppress(sqlite3.Error):
-                    self.database.execute("ROLLBACK")
-                raise self._unusable(error) from error
+            with self._errors():
+                self.database.execute("BEGIN IMMEDIATE")
+                try:
+                    changed = [self.database.executemany(command, rows).rowcount for command, rows in work]
+                    newest = _newest(self.database)
+                    self.database.execute("COMMIT")
+                except sqlite3.Error:
+                    with contextlib.suppress(sqlite3.Error):
+                        self.database.execute("ROLLBACK")
+                    raise
             self._newest, state = newest, self._state()
             if state[0] == self._left[0]:
                 self._left = state
@@ -102,19 +88,16 @@ class EventsFile:
                 self._check()
             return changed
 
-    def settle(self, wait: bool = False) -> bool:
+    def settle(self) -> bool:
         """Move the log of recent changes into the file and empty it; return False if another program reads it.
 
-        Who moves or copies the file then has all of it, and what was deleted is nowhere.
+        What was deleted is then nowhere, and whoever copies the file has all of it.
         """
         with self._writing:
             self._check()
-            self._run(self.database, f"PRAGMA busy_timeout = {1_000 * BUSY_SECONDS * wait}")
-            try:
-                ((is_busy, *_),) = self._run(self.database, "PRAGMA wal_checkpoint(TRUNCATE)")
-            finally:
-                self._run(self.database, f"PRAGMA busy_timeout = {1_000 * BUSY_SECONDS}")
-                self._left = self._state()
+            with self._errors():
+                ((is_busy, *_),) = self.database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            self._left = self._state()
             return not is_busy
 
     def close(self) -> None:
@@ -133,38 +116,22 @@ class EventsFile:
 
     def _files(self) -> list[Path]:
         """Return the file, its log of recent changes and the index of the log, which SQLite keeps beside it."""
-        return [self.path, *(self._real.with_name(self._real.name + suffix) for suffix in ("-wal", "-shm"))]
+        return [self.path, *(Path(os.path.realpath(self.path) + suffix) for suffix in ("-wal", "-shm"))]
 
     def _check(self) -> None:
-        """Raise OSError unless the file is as this store left it, or as other programs did by way of SQLite."""
+        """Unless the files are as this store left them, connect again; raise OSError if they are no whole store."""
         state = self._state()
         if state == self._left or self._is_closed:
             return
-        if state == self._refused:
-            raise self._unusable(self._reason)
-        is_ours = self._left is not None and state[0] == self._left[0]
-        if is_ours and state[1][0] >= self._left[1][0] and self._others_wrote():
-            self._left = state
-            return
-        if self._left is not None and state[0] != self._left[0]:  # it takes the log of recent changes with it
+        if self._left is not None and state[0] != self._left[0]:  # it was moved: it takes the log with it
             with contextlib.suppress(sqlite3.Error):
                 self.database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         self._disconnect()
-        try:
+        with self._errors():
             self._connect("integrity_check")
-        except (sqlite3.Error, ValueError) as error:
-            self._refused, self._reason = self._state(), error
-            raise self._unusable(error) from error
-
-    def _others_wrote(self) -> bool:
-        before = self._version
-        ((self._version,),) = self._run(self.database, "PRAGMA data_version")
-        self._newest = _newest(self.database, TABLES)
-        return self._version != before
 
     def _connect(self, check: str) -> None:
         """Check the file and set it up; open both connections, which commit each command by themselves."""
-        self._real = Path(os.path.realpath(self.path))
         log = self._files()[1]
         if not _size(self.path) and _size(log):
             raise ValueError(f"its log of recent changes, {log.name}, is here without it; put it back")
@@ -179,36 +146,24 @@ class EventsFile:
             if damage != "ok":
                 raise ValueError(f"it is damaged: {damage.splitlines()[-1]}")
             ((owner,),) = self.database.execute("PRAGMA application_id")
-            tables = {name for (name,) in self.database.execute("SELECT name FROM sqlite_master")}
-            if tables and owner != APPLICATION_ID:
+            ((is_empty,),) = self.database.execute("SELECT count(*) = 0 FROM sqlite_master")
+            if owner != APPLICATION_ID and not is_empty:
                 raise ValueError("it is a database of another program")
-            newest = _newest(self.database, [name if name in tables else None for name in TABLES])
+            newest = (0, 0) if is_empty else _newest(self.database)
             if any(found < known for found, known in zip(newest, self._newest, strict=True)):
                 advice = "Put the right file back, or restart the service to go on with this one"
                 raise ValueError(f"events or impressions that were acknowledged are not in it. {advice}")
             for setting in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
                 self.database.execute(f"PRAGMA {setting}")
             self.database.executescript(SCHEMA)
-            if self.database.execute(TYPE_OF_IDS).fetchone()[0]:
-                self.database.executescript(WITHOUT_TYPES)
-            self._add_columns()
             self.reader.execute("SELECT 1 FROM event LIMIT 1").fetchall()
             for path in self._files():  # events are nobody else's business
                 with contextlib.suppress(PermissionError, FileNotFoundError):
                     path.chmod(0o600)
-            ((self._version,),) = self.database.execute("PRAGMA data_version")
         except BaseException:
             self._disconnect()
             raise
-        self._newest, self._left, self._refused = newest, self._state(), None
-
-    def _add_columns(self) -> None:
-        """Give the events of an older file the columns of lists, unless another process has just done so."""
-        self.database.execute("BEGIN IMMEDIATE")
-        names = {row[1] for row in self.database.execute("PRAGMA table_info(event)")}
-        for command in [] if "list_id" in names else filter(str.strip, WITH_LISTS.split(";")):
-            self.database.execute(command)
-        self.database.execute("COMMIT")
+        self._newest, self._left = newest, self._state()
 
     def _disconnect(self) -> None:
         with self._reading:
@@ -217,23 +172,19 @@ class EventsFile:
                     connection.close()
         self._left = None
 
-    def _run(self, database: sqlite3.Connection, command: str, values=()) -> list[tuple]:
+    @contextlib.contextmanager
+    def _errors(self):
+        """Make an OSError, with its reason as the cause, of what SQLite or `_connect` say."""
         try:
-            with closing(database.execute(command, values)) as cursor:
-                return cursor.fetchall()
-        except sqlite3.Error as error:
-            raise self._unusable(error) from error
-
-    def _unusable(self, error: Exception) -> OSError:
-        says = f"SQLite says: {error}" if isinstance(error, sqlite3.Error) else error
-        failure = OSError(f"{self.path} could not be used; {says}")
-        failure.__cause__ = error
-        return failure
+            yield
+        except (sqlite3.Error, ValueError) as error:
+            says = f"SQLite says: {error}" if isinstance(error, sqlite3.Error) else error
+            raise OSError(f"{self.path} could not be used; {says}") from error
 
 
-def _newest(database: sqlite3.Connection, tables) -> list[int]:
-    """Return the largest id of each table; 0 where there is none."""
-    return [database.execute(f"SELECT max(id) FROM {name}").fetchone()[0] or 0 if name else 0 for name in tables]
+def _newest(database: sqlite3.Connection) -> tuple[int, int]:
+    event, impression = database.execute(NEWEST).fetchone()
+    return event or 0, impression or 0
 
 
 def _stat(path: Path) -> os.stat_result | None:

@@ -21,11 +21,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Path, Query
-from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.security import HTTPBearer
-from starlette.exceptions import HTTPException
 
 from movierec.serving import connections
 from movierec.serving.events import Event, EventStore, Id
@@ -59,7 +57,7 @@ def make_app(
         f"{who} read, write and delete the events of every user; no page of another site may write from a browser.",
         responses={422: PROBLEM, 500: PROBLEM} | ({401: PROBLEM} if token else {}),
         dependencies=[Depends(HTTPBearer(auto_error=False))] if token else [],  # for the documentation; see Gate
-        exception_handlers={RequestValidationError: _invalid, Exception: _broken},
+        exception_handlers={RequestValidationError: _invalid, OSError: _unreachable, Exception: _broken},
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
@@ -73,20 +71,11 @@ def make_app(
 
     async def logged(answer: dict, impressions: list) -> dict:
         """Return the answer once its impressions are on disk."""
-        try:
-            await asyncio.wrap_future(events.submit_all(impressions))
-        except OSError as error:
-            raise _unreachable(error) from error
+        await asyncio.wrap_future(events.submit_all(impressions))
         return answer
 
     async def wait_for(what, *arguments, threads=None):
-        loop = asyncio.get_running_loop()
-        try:
-            return await (
-                loop.run_in_executor(threads, what, *arguments) if threads else run_in_threadpool(what, *arguments)
-            )
-        except OSError as error:
-            raise _unreachable(error) from error
+        return await asyncio.get_running_loop().run_in_executor(threads, what, *arguments)
 
     kinds = {"user_id": served.user_type, "movie_id": served.movie_type}
     user_id, movie_id = (f"{{{name}{':path' * (kind is str)}}}" for name, kind in kinds.items())  # a text may hold "/"
@@ -123,10 +112,7 @@ def make_app(
         lists.known(given.movie_id)
         place = await wait_for(lists.place_of, given) if given.list_id else None
         event = Event(**given.model_dump() | {"place": place}, time=int(time.time()))
-        try:
-            await asyncio.wrap_future(events.submit(event))
-        except OSError as error:
-            raise _unreachable(error) from error
+        await asyncio.wrap_future(events.submit(event))
         return event
 
     @app.delete(f"/users/{user_id}/events", responses={503: PROBLEM})
@@ -158,18 +144,9 @@ def _may(documentation: str) -> str:
     return f"default-src 'none'; {may}; connect-src 'self'; img-src data:; base-uri 'none'; frame-ancestors 'none'"
 
 
-def _unreachable(error: OSError) -> HTTPException:
+async def _unreachable(request, error: OSError) -> JSONResponse:
     reason = str(error.__cause__ or error.strerror)  # without the path of the file
-    return HTTPException(503, f"the events cannot be reached ({reason}). Try again later.")
-
-
-def _again(folder, page: bool):
-    """Return the saved model with the reasons for its films, which only the page shows; None without a page."""
-    if not page:
-        return None
-    from movierec.recommend import load_model  # here: it loads TensorFlow
-
-    return load_model(folder)
+    return JSONResponse({"detail": f"the events cannot be reached ({reason}). Try again later."}, 503)
 
 
 async def _invalid(request, error) -> JSONResponse:
@@ -210,31 +187,28 @@ def serve(
         OSError: If the port is taken, the model is missing or the event store cannot be written.
         ValueError: If the model or the event store is damaged.
     """
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:
-        try:  # before the model is loaded, which takes seconds
-            if os.name != "nt":  # there it would share the port
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((host, port))
-        except (OSError, OverflowError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise OSError(f"port {port} of {host} must be free; {reason}. Name another, e.g. --port 8001.") from error
-        connections.most_connections()  # or an OSError
-        with EventStore(events) as store:
-            from movierec.serving.served import load_served  # here: it loads TensorFlow
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:  # before the model is loaded, which takes seconds
+        listener = socket.create_server((host, port), family=family)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise OSError(f"port {port} of {host} must be free; {reason}. Name another, e.g. --port 8001.") from error
+    with listener, EventStore(events) as store:
+        from movierec.recommend import load_model  # here: it loads TensorFlow
+        from movierec.serving.served import load_served
 
-            second = None if shadow is None else load_served(shadow)
-            hosts = (*names, socket.gethostname())
-            served = load_served(model)
-            app = make_app(served, store, hosts, token, explore=explore, shadow=second, model=_again(model, page))
-            gc.freeze()  # the model stays: looking through it for garbage would take tens of milliseconds
-            sys.setswitchinterval(0.001)  # a thread that looks a title up lets the others answer after a millisecond
-            listener.listen(connections.BACKLOG)
-            address, port = listener.getsockname()[:2]
-            if token is None and host not in ("127.0.0.1", "localhost", "::1"):
-                open_to = "anybody who reaches it may read, write and delete the events of every user"
-                print(f"note: {open_to}. A token closes it: MOVIEREC_TOKEN=… or --token.", file=sys.stderr)
-            place = f"http://{f'[{address}]' if ':' in address else address}:{port}/"
-            print(f"ready: {place}{'' if page else 'docs'}", flush=True)
-            if opens:
-                threading.Thread(target=webbrowser.open, args=(place,), daemon=True).start()
-            connections.run(app, listener)
+        served, second = load_served(model), load_served(shadow) if shadow else None
+        shown = load_model(model) if page else None  # the reasons for films, which only the page shows
+        hosts = (*names, socket.gethostname())
+        app = make_app(served, store, hosts, token, explore=explore, shadow=second, model=shown)
+        gc.freeze()  # the model stays: looking through it for garbage would take tens of milliseconds
+        sys.setswitchinterval(0.001)  # a thread that looks a title up lets the others answer after a millisecond
+        address, port = listener.getsockname()[:2]
+        if token is None and host not in ("127.0.0.1", "localhost", "::1"):
+            open_to = "anybody who reaches it may read, write and delete the events of every user"
+            print(f"note: {open_to}. A token closes it: MOVIEREC_TOKEN=… or --token.", file=sys.stderr)
+        place = f"http://{f'[{address}]' if ':' in address else address}:{port}/"
+        print(f"ready: {place}{'' if page else 'docs'}", flush=True)
+        if opens:
+            threading.Thread(target=webbrowser.open, args=(place,), daemon=True).start()
+        connections.run(app, listener)

@@ -1,7 +1,7 @@
 """The event store.
 
 Protected: a damaged or foreign file is refused and left alone; reading is bounded; a user can be forgotten; threads and
-processes may share a store. That acknowledged events outlive kill -9: test_service.py and test_serving_load.py.
+processes may share a store. That acknowledged events outlive kill -9: test_connections.py and test_serving_load.py.
 """
 
 import concurrent.futures
@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 VIEW = Event(user_id=1, movie_id=50, kind="view", time=900_000_000)
 CLICK = Event(user_id=2, movie_id=50, kind="click", time=900_000_001)
 STARS = Event(user_id=1, movie_id=100, kind="stars", stars=4.5, time=900_000_002)
+TOO_SMALL = "greater than or equal to -9223372036854775808"
 
 
 @pytest.fixture
@@ -29,51 +30,43 @@ def path(tmp_path):
     return tmp_path / "a folder" / "events.db"
 
 
+def shown(list_id="a", user_id=1, films=(50, 100), **change):
+    return [
+        Impression(list_id, user_id, movie_id, place, 0.9, 900_000_000, "v")._replace(**change)
+        for place, movie_id in enumerate(films, start=1)
+    ]
+
+
+def in_another_process(code, *arguments):
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
+
+
+def kept(path):
+    """The events that somebody else finds in the file."""
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        return database.execute("SELECT count(*) FROM event").fetchone()[0]
+
+
 # ---- what is kept
 
 
-def test_events_come_back_by_user_oldest_first_here_and_after_reopening(path):
+def test_events_come_back_by_user_oldest_first_here_after_reopening_and_in_any_tool(path):
     with EventStore(path) as store:
         for event in (VIEW, CLICK, STARS):
             store.append(event)
         assert (store.of(1), store.of(2), store.of(3), len(store)) == ([VIEW, STARS], [CLICK], [], 3)
+    texts = [Event(user_id=name, movie_id="007", kind="view", time=0) for name in ("007", "7", "1")]
     with EventStore(str(path)) as again:
-        again.append(VIEW)
-        assert (again.of(1), again.of(2), len(again)) == ([VIEW, STARS, VIEW], [CLICK], 4)
-        again.append(largest := Event(user_id=-(2**63), movie_id=2**63 - 1, kind="stars", stars=4, time=0))
-        assert again.of(-(2**63)) == [largest]
-
-
-def test_any_tool_can_read_the_file(path):
-    with EventStore(path) as store:
-        store.append(STARS)
+        largest = Event(user_id=-(2**63), movie_id=2**63 - 1, kind="stars", stars=4, time=0)
+        for event in (VIEW, largest, *texts):
+            again.append(event)
+        assert (again.of(1), again.of(2), again.of(-(2**63))) == ([VIEW, STARS, VIEW], [CLICK], [largest])
+        assert [again.of(one.user_id) for one in texts] == [[one] for one in texts]  # SQLite may make 7 of '007'
+        assert (again.forget("7").events, again.of("7"), len(again)) == (1, [], 7)
     with contextlib.closing(sqlite3.connect(path)) as database:
-        rows = database.execute("SELECT user_id, movie_id, kind, stars, time FROM event").fetchall()
+        rows = database.execute("SELECT user_id, movie_id, kind, stars, time FROM event WHERE stars > 4").fetchall()
     assert rows == [(1, 100, "stars", 4.5, 900_000_002)]
-
-
-def test_text_and_numbers_are_different_users_in_old_files_too(path):
-    """SQLite turns '007' into 7 in a column that was declared as numbers, as those of older files were."""
-    path.parent.mkdir()
-    with contextlib.closing(sqlite3.connect(path)) as database:
-        database.executescript(
-            """PRAGMA application_id = 0x6D6F7672;
-            CREATE TABLE event (
-                id INTEGER PRIMARY KEY, user_id INTEGER NOT NULL, movie_id INTEGER NOT NULL, kind TEXT NOT NULL,
-                stars REAL, time INTEGER NOT NULL
-            );
-            CREATE INDEX event_of_user ON event (user_id);
-            INSERT INTO event VALUES (5, 7, 50, 'view', NULL, 900000000);"""
-        )
-    by_number = VIEW.model_copy(update={"user_id": 7})
-    texts = [Event(user_id=name, movie_id="007", kind="view", time=0) for name in ("007", "7")]
-    with EventStore(path) as store:
-        assert store.of(7) == [by_number]
-        for event in texts:
-            store.append(event)
-    with EventStore(path) as store:
-        assert [store.of(name) for name in (7, "007", "7", "U1")] == [[by_number], [texts[0]], [texts[1]], []]
-        assert (store.forget("7").events, store.of("7"), store.of(7)) == (1, [], [by_number])
 
 
 def test_a_list_reads_only_the_newest_events_by_an_index(path):
@@ -87,33 +80,38 @@ def test_a_list_reads_only_the_newest_events_by_an_index(path):
         commands = []
         store.file.reader.set_trace_callback(commands.append)
         store.of(7)
-        (plan,) = store.file.read(f"EXPLAIN QUERY PLAN {commands[0]}")
-        assert plan[3] == "SEARCH event USING INDEX event_of_user (user_id=?)"  # no scan, and no sorting
+        store.shown("a", 7)
+        plans = [store.file.read(f"EXPLAIN QUERY PLAN {command}") for command in tuple(commands)]
+        assert [step for (*_, step), *_ in plans] == [  # no scan, and no sorting
+            "SEARCH event USING INDEX event_of_user (user_id=?)",
+            "SEARCH impression USING INDEX impression_of_list (list_id=?)",
+        ]
 
 
 def test_a_user_is_forgotten_to_the_last_byte(path):
     """Neither the file nor its log of recent changes holds what was deleted; others keep theirs."""
     secret = 0x5EC2E7F00D5EC2E7 >> 1
+
+    def holds():
+        return any(secret.to_bytes(8) in file.read_bytes() for file in path.parent.iterdir())
+
     with EventStore(path) as store:
         store.append(CLICK)
         for _ in range(3):
             store.append(VIEW.model_copy(update={"movie_id": secret}))
-        assert _holds(path, secret)
-        assert store.forget(1) == (3, 0) and store.forget(1) == (0, 0)
-        assert not _holds(path, secret)
-        assert (store.of(1), store.of(2)) == ([], [CLICK])
-
-
-def _holds(path, number):
-    return any(number.to_bytes(8) in file.read_bytes() for file in path.parent.iterdir())
+        store.submit_all(shown(films=(secret, 50)) + shown("b", 2)).result()
+        assert holds()
+        assert store.forget(1) == (3, 2) and store.forget(1) == (0, 0) and not holds()
+        assert (store.of(1), store.of(2), store.impressions()) == ([], [CLICK], shown("b", 2))
 
 
 @pytest.mark.parametrize(  # test_service.py has more: the service checks with the same model
     "change, reason",
     [
         ({"kind": "stars", "stars": float("nan")}, "finite number"),
-        ({"movie_id": -(2**63) - 1}, "greater than or equal to -9223372036854775808"),
+        ({"movie_id": -(2**63) - 1}, TOO_SMALL),
         ({"time": 1.5}, "valid integer"),
+        ({"place": 1}, "`place` needs the `list_id`"),
     ],
 )
 def test_an_event_must_make_sense(change, reason):
@@ -121,17 +119,7 @@ def test_an_event_must_make_sense(change, reason):
         Event(**VIEW.model_dump() | change)
 
 
-# ---- what was shown
-
-
-def shown(list_id="a", user_id=1, films=(50, 100), **change):
-    return [
-        Impression(list_id, user_id, movie_id, place, 0.9, 900_000_000, "v")._replace(**change)
-        for place, movie_id in enumerate(films, start=1)
-    ]
-
-
-def test_the_impressions_of_a_list_are_kept_together_and_found_by_list_and_film(path):
+def test_the_impressions_of_a_list_are_kept_and_the_oldest_go_when_there_are_too_many(path, monkeypatch):
     anonymous = shown("b", None, films=(50,))
     with EventStore(path) as store:
         store.submit_all(shown()).result()
@@ -143,117 +131,63 @@ def test_the_impressions_of_a_list_are_kept_together_and_found_by_list_and_film(
         asked = (("a", 50), ("b", 50), ("a", 7), ("c", 50))
         assert [store.shown(*question) for question in asked] == [[(1, 1)], [(None, 1)], [], []]
         assert (store.of(1)[0].list_id, store.of(1)[0].place, len(store)) == ("a", 1, 1)
-        command = "EXPLAIN QUERY PLAN SELECT user_id FROM impression WHERE list_id = 'a' AND movie_id = 7"
-        assert store.file.read(command)[0][3] == "SEARCH impression USING INDEX impression_of_list (list_id=?)"
-
-
-def test_the_oldest_impressions_go_when_there_are_too_many(path, monkeypatch):
-    monkeypatch.setattr("movierec.serving.events.MOST_IMPRESSIONS", 3)
-    with EventStore(path) as store:
+        monkeypatch.setattr("movierec.serving.events.MOST_IMPRESSIONS", 3)
         for number in range(4):
             store.submit_all(shown(str(number))).result()
-        store.append(VIEW)
         assert [one.list_id for one in store.impressions(10)] == ["2", "3", "3"]
-
-
-def test_impressions_are_forgotten_with_their_user_to_the_last_byte(path):
-    secret = 0x5EC2E7F00D5EC2E7 >> 1
-    with EventStore(path) as store:
-        store.submit_all(shown(films=(secret, 50)) + shown("b", 2)).result()
-        store.append(VIEW)
-        assert _holds(path, secret)
-        assert store.forget(1) == (1, 2) and not _holds(path, secret)
-        assert store.impressions() == shown("b", 2)
-
-
-def test_an_older_file_gets_what_it_lacks_and_a_copy_without_acknowledged_impressions_is_refused(path):
-    path.parent.mkdir()
-    with contextlib.closing(sqlite3.connect(path)) as database:
-        database.executescript(
-            """PRAGMA application_id = 0x6D6F7672;
-            CREATE TABLE event (
-                id INTEGER PRIMARY KEY, user_id NOT NULL, movie_id NOT NULL, kind TEXT NOT NULL, stars REAL,
-                time INTEGER NOT NULL
-            );
-            CREATE INDEX event_of_user ON event (user_id);
-            INSERT INTO event VALUES (5, 1, 50, 'view', NULL, 900000000);"""
-        )
-    with EventStore(path) as store, EventStore(path) as other:
-        assert store.of(1) == other.of(1) == [VIEW]
-    with EventStore(path) as store:
-        copy = path.read_bytes()
-        store.submit_all(shown()).result()
-        store.file.settle()
-        path.rename(elsewhere := path.with_name("elsewhere"))
-        path.write_bytes(copy)
-        with pytest.raises(OSError, match="events or impressions that were acknowledged are not in it"):
-            store.of(1)
-        elsewhere.rename(path)
-        assert store.impressions() == shown()
-
-
-def test_a_place_needs_its_list():
-    with pytest.raises(ValidationError, match="`place` needs the `list_id`"):
-        Event(**VIEW.model_dump() | {"place": 1})
 
 
 # ---- what is refused
 
 
-def test_a_closed_store_takes_no_events_and_closing_twice_is_closing_once(path):
+def test_a_closed_store_takes_no_events_and_keeps_what_waited(path):
     store = EventStore(path)
+    futures = [store.submit(VIEW) for _ in range(200)]
     store.close()
+    assert [future.result(timeout=0) for future in futures] == [None] * 200 and kept(path) == 200
     store.close()
     with pytest.raises(OSError, match="could not be used; SQLite says: Cannot operate on a closed database"):
         store.append(VIEW)
 
 
-@pytest.mark.parametrize("foreign", [b"a,b\n1,2\n", b"x" * 5_000, "another program"])
-def test_a_foreign_file_is_refused_and_left_alone(path, foreign):
-    path.parent.mkdir()
-    if isinstance(foreign, bytes):
-        path.write_bytes(foreign)
-    else:
+FOREIGN = "(file is not a database|it is a database of another program). Nothing was changed. Name another file"
+REFUSED = {  # what is done to a store with 200 events, and why it is refused then
+    "text": (lambda whole: b"a,b\n1,2\n", FOREIGN),
+    "noise": (lambda whole: b"x" * 5_000, FOREIGN),
+    "another program": (None, FOREIGN),
+    "cut short": (lambda whole: whole[:5_000], "malformed|it is damaged.*restore this one from a copy"),
+    "overwritten": (lambda whole: whole[:4_096] + b"\xff" * 100 + whole[4_196:], "malformed|it is damaged"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_foreign_or_damaged_file_is_refused_and_left_alone(path, case):
+    change, reason = REFUSED[case]
+    if change is None:
+        path.parent.mkdir()
         with contextlib.closing(sqlite3.connect(path)) as database:
             database.execute("CREATE TABLE event (x)")
+    else:
+        with EventStore(path) as store:
+            store.file.write(("INSERT INTO event VALUES (NULL, 1, ?, 'view', 0, 0, 0, 0)", [(n,) for n in range(200)]))
+        path.write_bytes(change(path.read_bytes()))
     before = path.read_bytes()
-    reason = "(file is not a database|it is a database of another program). Nothing was changed. Name another file"
-    with pytest.raises(ValueError, match=f"must be an event store, or not be there yet; {reason}"):
+    with pytest.raises(ValueError, match=f"must be an event store, or not be there yet; .*({reason})"):
         EventStore(path)
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("damage", ["cut short", "overwritten"])
-def test_a_damaged_file_is_refused_and_left_alone(path, damage):
-    with EventStore(path) as store:
-        for number in range(200):
-            store.append(VIEW.model_copy(update={"movie_id": number}))
-    whole = path.read_bytes()
-    damaged = whole[:5_000] if damage == "cut short" else whole[:4_096] + b"\xff" * 100 + whole[4_196:]
-    path.write_bytes(damaged)
-    with pytest.raises(ValueError, match="malformed|it is damaged.*restore this one from a copy"):
-        EventStore(path)
-    assert path.read_bytes() == damaged
-
-
 def test_a_folder_or_a_place_where_nothing_can_be_written_is_an_oserror(tmp_path):
-    with pytest.raises(OSError):
-        EventStore(tmp_path)
     (tmp_path / "file").touch()
-    with pytest.raises(OSError):
-        EventStore(tmp_path / "file" / "events.db")
+    for place in (tmp_path, tmp_path / "file" / "events.db"):
+        with pytest.raises(OSError):
+            EventStore(place)
 
 
 # ---- while it is open
 
 
-def _kept(path):
-    """The events that somebody else finds in the file."""
-    with contextlib.closing(sqlite3.connect(path)) as database:
-        return database.execute("SELECT count(*) FROM event").fetchone()[0]
-
-
-def _write_at(path, place, content):
+def write_at(path, place, content):
     with open(path, "r+b") as file:
         file.seek(place)
         file.write(content)
@@ -269,8 +203,8 @@ CHANGES = {
     "cut to nothing": lambda path, other: os.truncate(path, 0),
     "cut in a page": lambda path, other: os.truncate(path, 5_000),
     "cut after a page": lambda path, other: os.truncate(path, 4_096),
-    "header overwritten": lambda path, other: _write_at(path, 0, bytes(100)),
-    "page overwritten": lambda path, other: _write_at(path, 4_096, bytes(200)),
+    "header overwritten": lambda path, other: write_at(path, 0, bytes(100)),
+    "page overwritten": lambda path, other: write_at(path, 4_096, bytes(200)),
     "another user in one place": lambda path, other: path.write_bytes(path.read_bytes().replace(USER, USER[::-1], 1)),
 }
 USER = bytes(range(1, 9))  # a user_id that is easy to find in the file
@@ -297,37 +231,43 @@ def test_a_file_that_is_not_what_it_was_takes_no_event_until_it_is_mended(path, 
         path.write_bytes(copy.read_bytes())
         store.append(VIEW)
         assert (store.of(1), len(store)) == ([VIEW], 4)
-    assert _kept(path) == 4
+    assert kept(path) == 4
 
 
-def test_who_moves_the_file_moves_every_event_and_may_put_it_back(path):
+def test_who_moves_the_file_moves_every_event_and_puts_back_that_one_and_no_older_copy(path):
     """Also those that were only in its log of recent changes."""
     with EventStore(path) as store:
-        for _ in range(3):
-            store.append(VIEW)
+        store.append(VIEW)
+        store.file.settle()
+        copy = path.read_bytes()
+        store.submit_all(shown()).result()
+        store.append(VIEW)
         path.rename(elsewhere := path.with_name("elsewhere"))
         with pytest.raises(OSError, match="it was moved or deleted; put it back"):
             store.append(VIEW)
-        assert _kept(elsewhere) == 3
+        assert kept(elsewhere) == 2
+        path.write_bytes(copy)
+        with pytest.raises(OSError, match="events or impressions that were acknowledged are not in it"):
+            store.of(1)
         elsewhere.rename(path)
         store.append(VIEW)
-        assert len(store) == 4
+        assert len(store) == 3 and store.impressions() == shown()
 
 
 def test_a_file_that_lacks_its_recent_changes_is_not_begun_anew(path):
     """The log of recent changes alone: SQLite would delete it when it makes the file."""
-    code = f"""
-import os
+    code = """
+import os, sys
 from movierec.serving.events import Event, EventStore
-EventStore({str(path)!r}).append(Event(user_id=1, movie_id=50, kind="view", time=0))
+EventStore(sys.argv[1]).append(Event(user_id=1, movie_id=50, kind="view", time=0))
 os.kill(os.getpid(), 9)
 """
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False, timeout=60)
+    in_another_process(code, path)
     path.rename(elsewhere := path.with_name("elsewhere"))
     with pytest.raises(ValueError, match="its log of recent changes, events.db-wal, is here without it; put it back"):
         EventStore(path)
     elsewhere.rename(path)
-    assert _kept(path) == 1
+    assert kept(path) == 1
 
 
 @pytest.mark.parametrize("suffix", ["-wal", "-shm"])
@@ -336,7 +276,7 @@ def test_the_files_beside_it_may_be_deleted(path, suffix):
         store.append(VIEW)
         path.with_name(path.name + suffix).unlink()
         store.append(VIEW)
-        assert len(store) == _kept(path) == 2
+        assert len(store) == kept(path) == 2
 
 
 def test_a_link_to_the_file_is_the_file(path):
@@ -346,13 +286,13 @@ def test_a_link_to_the_file_is_the_file(path):
     path.symlink_to(other)
     with EventStore(path) as store:
         store.append(VIEW)
-        assert _kept(other) == len(store) == 1
+        assert kept(other) == len(store) == 1
         path.unlink()
         with pytest.raises(OSError, match="it was moved or deleted"):
             store.append(VIEW)
         path.symlink_to(other)
         store.append(VIEW)
-        assert _kept(other) == 2
+        assert kept(other) == 2
 
 
 def test_only_the_owner_may_read_it_and_an_older_store_is_closed_to_others_too(path, monkeypatch):
@@ -403,24 +343,17 @@ print(2 + kept)
 
 
 @pytest.mark.parametrize("then", ["freed", "kill"])
-def test_a_full_disk_is_an_oserror_and_nothing_is_half_written(small_disk, then):
+def test_a_full_disk_is_an_oserror_and_nothing_is_half_written(tmp_path, then):
     """What was acknowledged is there afterwards, and the next start goes on."""
-    command = [sys.executable, "-c", FULL, small_disk, then]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
-    (small_disk / "filler").unlink(missing_ok=True)
-    assert run.stderr == "" and _kept(small_disk / "events.db") == int(run.stdout)
-    with EventStore(small_disk / "events.db") as store:
-        store.append(VIEW)
-        assert len(store) == int(run.stdout) + 1
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of a megabyte; only root may make one."""
     with little_room(tmp_path / "disk", 1 << 20) as folder:
         if not os.path.ismount(folder):
             pytest.skip("only root can make a small disk, and only where the container may mount")
-        yield folder
+        run = in_another_process(FULL, folder, then)
+        (folder / "filler").unlink(missing_ok=True)
+        assert run.stderr == "" and kept(folder / "events.db") == int(run.stdout)
+        with EventStore(folder / "events.db") as store:
+            store.append(VIEW)
+            assert len(store) == int(run.stdout) + 1
 
 
 def test_a_file_that_may_not_grow_is_an_oserror_and_later_events_are_kept(path):
@@ -442,7 +375,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM
 store.append(event)
 print("kept", len(store))
 """
-    run = subprocess.run([sys.executable, "-c", code, path], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    run = in_another_process(code, path)
     assert (run.stdout, run.stderr) == ("refused 1\nrefused 1\nkept 2\n", "")
 
 
@@ -480,19 +413,7 @@ with EventStore({str(path)!r}) as store:
             number += 1
         assert other.returncode == 0 and len(store) == 30 + number
         assert len(store.of(2)) == 30 and store.of(3) == []
-    assert _kept(path) == 30 + number
-
-
-def test_a_commit_of_another_program_is_not_taken_for_damage(path):
-    """Otherwise each of its commits would cost a look at the whole file."""
-    with EventStore(path) as store, EventStore(path) as other:
-        store.append(VIEW)
-        other.append(CLICK)
-        other.file.settle()
-        connect, store.file._connect = store.file._connect, None
-        store.append(VIEW)
-        assert len(store) == len(other) == 3
-        store.file._connect = connect
+    assert kept(path) == 30 + number
 
 
 def test_a_group_is_written_whole_or_not_at_all(path):
@@ -505,7 +426,7 @@ def test_a_group_is_written_whole_or_not_at_all(path):
         assert len(store) == 1
 
 
-def test_events_that_wait_together_share_one_write_to_the_disk(path, monkeypatch):
+def test_events_that_wait_together_share_one_write_to_the_disk(path):
     """Each is acknowledged once its own transaction is committed, and not before."""
     commands = []
     with EventStore(path) as store:
@@ -514,25 +435,11 @@ def test_events_that_wait_together_share_one_write_to_the_disk(path, monkeypatch
         with store.file._writing:  # the disk is busy
             futures = [store.submit(VIEW.model_copy(update={"movie_id": number})) for number in range(64)]
             assert not concurrent.futures.wait(futures, timeout=0.2).done
+            gone = futures.pop()
+            assert gone.cancel()  # its client went away: it may be kept, but no other is lost
         concurrent.futures.wait(futures, timeout=20)
-        assert commands.count("COMMIT") <= 2 and len(store) == 65  # one was taken alone, perhaps
-        monkeypatch.setattr("movierec.serving.events.MOST_TOGETHER", 10)
-        with store.file._writing:
-            futures = [store.submit(VIEW) for _ in range(64)]
-        concurrent.futures.wait(futures, timeout=20)
-        assert commands.count("COMMIT") >= 7 and len(store) == 129
-        with store.file._writing:
-            first, gone = store.submit(VIEW), store.submit(VIEW)
-            is_gone = gone.cancel()  # its client went away before it was written
-        first.result(timeout=20)
-        assert len(store) == 130 + (not is_gone)
-
-
-def test_a_store_that_is_closed_keeps_what_waited(path):
-    store = EventStore(path)
-    futures = [store.submit(VIEW) for _ in range(200)]
-    store.close()
-    assert [future.result(timeout=0) for future in futures] == [None] * 200 and _kept(path) == 200
+        assert commands.count("COMMIT") <= 2 and len(store) >= 64  # one was taken alone, perhaps
+        assert {event.movie_id for event in store.of(1)} >= set(range(63))
 
 
 def test_each_event_waits_for_the_disk(path, monkeypatch):
@@ -545,9 +452,7 @@ def test_each_event_waits_for_the_disk(path, monkeypatch):
         return database
 
     monkeypatch.setattr(sqlite3, "connect", careless)
+    names = ("journal_mode", "synchronous", "secure_delete")
     with EventStore(path) as store:
-        settings = [store.file.database.execute(f"PRAGMA {name}").fetchone()[0] for name in SETTINGS]
+        settings = [store.file.database.execute(f"PRAGMA {name}").fetchone()[0] for name in names]
     assert settings == ["wal", 2, 1]  # 2: FULL
-
-
-SETTINGS = ("journal_mode", "synchronous", "secure_delete")
