@@ -7,10 +7,16 @@ the "course". Nothing is chosen on test.
 
 from dataclasses import dataclass, field, replace
 
+from sequences import EPOCHS, PATIENCE
+from sequences import chosen as of_losses
+
 from movierec.baselines import chosen
 
 COURSE, TFRS = "movierec", "tensorflow-recommenders"
 OWN = (COURSE, TFRS)  # run in the course's own environment
+BOTH_SIDES = "its minute, and the user's ratings before and after it"
+BEFORE = "its minute, and the user's ratings before it"
+WEEK, DAY, NOTHING = "its week", "its day", "nothing"
 LISTS_TUNED, STARS_TUNED = chosen("stratified"), chosen("random5")  # by `make tune`; for stars the first fold's
 
 
@@ -28,6 +34,7 @@ class Peer:
     slow: bool = False  # runs with FULL=1 only
     remark: str = ""
     seeds: int = 0  # the row is the mean of so many fits, with the keyword `seed`; 0: one fit without it
+    reads: str = NOTHING  # what a prediction of stars reads of the test rating; of lists it is not said
 
     @property
     def key(self) -> tuple[str, str]:
@@ -54,6 +61,13 @@ SETTINGS = {  # of the libraries' models, by their names in the table; of the ot
     "LensKit BiasedMF": {"embedding_size": 50, "epochs": 10, "regularization": 0.1, "seed": 0},
     # myFM's documentation, MovieLens tutorial: the rank and the features of its last model.
     "myFM": {"rank": 10, "sweeps": 200, "seed": 0},
+    # myFM's notebook ml-100k-extended: the rank and the sweeps.
+    **dict.fromkeys(["myFM, probit", "myFM, probit and regression"], {"rank": 10, "sweeps": 512, "seed": 0}),
+    # The loss of notebook 10 that was best on validation, with its best trial.
+    "attention": {"epochs": EPOCHS, "patience": PATIENCE} | of_losses()["softmax"],
+    # Sizes as published for the smallest MovieLens, see the runner; smaller batches, as there are fewer users.
+    "RecTools SASRec": {"epochs": 24, "patience": 2, "batch_size": 32, "lr": 0.003, "dropout_rate": 0.3},
+    "RecTools eSASRec": {"epochs": 24, "patience": 2, "batch_size": 32, "lr": 0.003, "dropout_rate": 0.3},
 }
 
 
@@ -97,15 +111,19 @@ STARS = [
     course("user and movie bias", "Bias", "tuned", STARS_TUNED["user and movie bias"]),
     course("item-kNN", "ItemKnnStars", "tuned", STARS_TUNED["item-kNN for stars"]),
     course("biased MF", "BiasedMF", "tuned", STARS_TUNED["biased MF"]),
-    course("hybrid", "Hybrid", "course", {"heads": ["stars"]}, seeds=3),
-    course("hybrid ensemble", "Ensemble", "course", {"heads": ["stars"]}),
+    course("hybrid", "Hybrid", "course", {"heads": ["stars"]}, seeds=3, reads=BOTH_SIDES),
+    course("hybrid ensemble", "Ensemble", "course", {"heads": ["stars"]}, reads=BOTH_SIDES),
+    course("hybrid, no session", "Hybrid", "course", {"heads": ["stars"], "without": ["session"]}, seeds=3, reads=WEEK),
+    course("hybrid, no times", "Hybrid", "course", {"heads": ["stars"], "times": False}, seeds=3),
     surprise("Surprise SVD", "SVD"),
     surprise("Surprise SVD, tuned", "SVD", "tuned"),
     surprise("Surprise SVD++", "SVDpp", slow=True),
     surprise("Surprise kNN-baseline, item", "KNNBaseline", "published"),
     _of("random5", "cornac", "cornac")("Cornac MF", "MF", "tuned"),
     _of("random5", "lenskit", "lenskit")("LensKit BiasedMF", "BiasedMF"),
-    _of("random5", "myfm", "myfm")("myFM", "regressor", "published"),
+    _of("random5", "myfm", "myfm")("myFM", "regressor", "published", reads=WEEK),
+    _of("random5", "myfm", "myfm")("myFM, probit", "probit", "published", reads=DAY),
+    _of("random5", "myfm", "myfm")("myFM, probit and regression", "both", "published", reads=DAY),
     _of("random5", TFRS, "tfrs")("TFRS basic_ranking", "ranking", "tutorial"),
 ]
 
@@ -113,12 +131,16 @@ STARS = [
 def _again(protocol: str, names: list[str], settings: dict[str, dict], like: list[Peer]) -> list[Peer]:
     """The same peers on another protocol, with settings of their own where there are some."""
     wanted = [peer for peer in like if peer.name in names]
+    if protocol.startswith("by_"):  # in time: nothing later than a rating is known
+        wanted = [replace(peer, reads=BEFORE) if peer.reads == BOTH_SIDES else peer for peer in wanted]
     return [replace(peer, protocol=protocol, settings=settings.get(peer.name, peer.settings)) for peer in wanted]
 
 
-OURS = ["hybrid", "hybrid ensemble"]
-RANKERS = [*OURS, "popularity", "item-kNN", "EASE", "ALS", "implicit ALS", "LensKit ImplicitMF", "Cornac BPR"]
-PREDICTORS = [*OURS, "user and movie bias", "item-kNN", "biased MF", "Surprise SVD, tuned", "Cornac MF", "myFM"]
+WHOLE = ["hybrid", "hybrid ensemble"]
+OURS = [*WHOLE, "hybrid, no session", "hybrid, no times", "attention"]
+RANKERS = [*WHOLE, "popularity", "item-kNN", "EASE", "ALS", "implicit ALS", "LensKit ImplicitMF", "Cornac BPR"]
+PREDICTORS = [*OURS, "user and movie bias", "item-kNN", "biased MF", "Surprise SVD, tuned", "Cornac MF"]
+PREDICTORS += ["myFM", "myFM, probit", "myFM, probit and regression"]
 TUNED_IN_TIME = {  # by `tune.py` on the validation part of `by_user_time`; the other splits in time take them over
     "implicit ALS": {"factors": 48, "regularization": 25, "alpha": 4, "iterations": 15, "random_state": 0},
     "LensKit ImplicitMF": {"embedding_size": 48, "epochs": 15, "regularization": 25, "weight": 4, "seed": 0},
@@ -126,11 +148,18 @@ TUNED_IN_TIME = {  # by `tune.py` on the validation part of `by_user_time`; the 
 OF_THE_COURSE = {"item-kNN": "item-kNN", "EASE": "EASE", "ALS": "implicit ALS"}  # -> the name that `make tune` uses
 STARS_OF_THE_COURSE = {name: name for name in ("user and movie bias", "biased MF")} | {"item-kNN": "item-kNN for stars"}
 
+NEXT = [  # they read the order of a history, and the validation film as the newest of it
+    _of("leave_last", COURSE, "course")("attention", "Attention", "course", seeds=3),
+    _of("leave_last", COURSE, "course")("Markov chain", "MarkovChain", "course"),
+    _of("leave_last", "rectools", "rectools")("RecTools SASRec", "SASRec", "tuned", seeds=3),
+    _of("leave_last", "rectools", "rectools")("RecTools eSASRec", "eSASRec", "tuned", seeds=3),
+]
 PEERS = LISTS + STARS
 PEERS += _again("stratified stars", PREDICTORS, {}, STARS)  # with the settings that were chosen for the first fold
 for _protocol in ("by_user_time", "leave_last", "by_time"):
     _ours = {name: chosen(_protocol)[tuned] for name, tuned in OF_THE_COURSE.items()}
     PEERS += _again(_protocol, RANKERS, _ours | TUNED_IN_TIME, LISTS)
+    PEERS += NEXT if _protocol == "leave_last" else []
 for _protocol in ("by_user_time", "by_time"):
     _ours = {name: chosen(_protocol)[tuned] for name, tuned in STARS_OF_THE_COURSE.items()}
     PEERS += _again(f"{_protocol} stars", PREDICTORS, _ours, STARS)

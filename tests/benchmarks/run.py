@@ -28,6 +28,7 @@ import numpy as np
 import pandas as pd
 from evaluation_speed import answer_numbers, evaluation_seconds
 from peers import OURS, OWN, PEERS, Peer
+from tables import merged
 
 import movierec
 from movierec import evaluation
@@ -40,7 +41,8 @@ TIMEOUT_SECONDS = 3600  # of one fit; the slowest here takes minutes
 RANKING = ["ndcg@10", "map@10", "precision@10", "recall@10", "recall@20"]
 STARS = ["rmse", "mae"]
 COSTS = ["fit_seconds", "cpu_seconds", "peak_megabytes"]
-COLUMNS = ["model", "protocol", "library", "version", "settings", "folds", *RANKING, *STARS, *COSTS, "note"]
+ABOUT = ["model", "protocol", "library", "version", "settings", "reads", "folds"]
+COLUMNS = [*ABOUT, *RANKING, *STARS, *COSTS, "note"]
 # A refit repeats to the last digit on one machine, or nearly so; other machines add up in another order.
 TOLERANCE = dict.fromkeys(RANKING + STARS, 0.005) | dict.fromkeys([*COSTS, "version", "note"], math.inf)
 NOT_RUN = "not run yet; make benchmark FULL=1 runs all"
@@ -217,17 +219,21 @@ def merge(fresh: list[dict], recorded: pd.DataFrame | None, peers: list[Peer] = 
     for row in [*([] if recorded is None else recorded.to_dict("records")), *fresh]:
         key = row["model"], row["protocol"]
         if key in rows:
-            rows[key] |= row
+            rows[key] |= row | {"reads": rows[key]["reads"]}  # as `peers` says it, not as it was once recorded
     return pd.DataFrame([*rows.values()])[COLUMNS]
 
 
 def _row(peer: Peer, note: str) -> dict:
     who = {"model": peer.name, "protocol": peer.protocol, "library": peer.library, "settings": peer.origin}
+    who |= {"reads": peer.reads} if PROTOCOLS[peer.protocol].predicts == "stars" else {}
     return dict.fromkeys(COLUMNS, "--") | who | {"note": note}
 
 
 def write(fresh: list[dict]) -> None:
-    """Write the tables as fresh results, and copy them to the recorded ones."""
+    """Write the tables as fresh results, and copy them to the recorded ones.
+
+    A difference needs values by user of both rows, which are not recorded; where they are missing it stays as it was.
+    """
     for name, protocols in TABLES.items():
         recorded = report_folder() / f"results/{name}.csv"
         peers = [peer for peer in PEERS if peer.protocol in protocols]
@@ -235,6 +241,7 @@ def write(fresh: list[dict]) -> None:
         _record(name, table, TOLERANCE)
     found = differences()
     if len(found):
+        found = merged("peer_differences", found, ["protocol", "model", "against"])
         _record("peer_differences", found, dict.fromkeys(["difference", "low", "high"], math.inf))
 
 

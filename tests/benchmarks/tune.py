@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 import environment
+import pandas as pd
 from peers import PEERS, Peer
 from run import PROTOCOLS, fit_one, quality, write_fold
 
@@ -47,7 +48,10 @@ SPACES = {
         "learning_rate": [0.005, 0.01],
         "lambda_reg": [0.04, 0.06, 0.08, 0.1],
     },
+    "RecTools SASRec": {"lr": [0.003, 0.006], "dropout_rate": [0.1, 0.3]},
+    "RecTools eSASRec": {"lr": [0.003, 0.006], "dropout_rate": [0.3]},
 }
+STOP_EARLY = ("RecTools SASRec", "RecTools eSASRec")  # they leave what they saw on the validation part in epochs.csv
 
 
 def inner_split(protocol: str, ratings) -> movierec.Split:
@@ -62,7 +66,8 @@ def inner_split(protocol: str, ratings) -> movierec.Split:
 
 def tune(peer: Peer, data, python: Path) -> list[tuple[float, dict]]:
     """Return (NDCG@10 or RMSE on the inner split, settings) of every trial, best last."""
-    split = inner_split(peer.protocol, data.ratings)
+    stops = peer.name in STOP_EARLY
+    split = PROTOCOLS[peer.protocol].split(data.ratings) if stops else inner_split(peer.protocol, data.ratings)
     indices = make_indices(split.train, data.movies)
     predicts = PROTOCOLS[peer.protocol].predicts
     metric, sign = ("ndcg@10", 1) if predicts == "scores" else ("rmse", -1)
@@ -71,9 +76,14 @@ def tune(peer: Peer, data, python: Path) -> list[tuple[float, dict]]:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             write_fold(folder, split, data, indices, predicts)
-            trial = dataclasses.replace(peer, settings=peer.settings | settings)
+            seed = {"seed": 0} if peer.seeds else {}
+            trial = dataclasses.replace(peer, settings=peer.settings | seed | settings)
             predicted, _ = fit_one(trial, folder, python)
-            trials.append((quality(predicted, split, indices, peer.protocol)[0][metric], trial.settings))
+            if stops:
+                found = pd.read_csv(folder / "epochs.csv")[metric].max()
+            else:
+                found = quality(predicted, split, indices, peer.protocol)[0][metric]
+            trials.append((found, trial.settings))
     return sorted(trials, key=lambda trial: sign * trial[0])
 
 

@@ -8,19 +8,34 @@ from movierec import baselines
 from movierec.data import make_indices
 
 IDS = {"user_index": "user_id", "movie_index": "movie_id"}  # here the index serves as the id
+NEURAL = {"Hybrid": "fit_hybrid", "Ensemble": "fit_ensemble", "Attention": "fit_sequence"}  # they load TensorFlow
 
 
-def fit(data, model, **settings):
-    """A fitted model of the course: "Hybrid", "Ensemble", or one of `baselines`, with train, indices and settings."""
+def fit(data, model, *, times=True, **settings):
+    """Return a fitted model of the course: one of `NEURAL`, or of `baselines`, with train, indices and settings.
+
+    Without `times` nothing is known of when somebody rated, neither in training nor in what is asked.
+    """
     train, movies = data.train.rename(columns=IDS), data.movies.rename(columns=IDS)
-    if model in ("Hybrid", "Ensemble"):
-        fit_one = movierec.fit_hybrid if model == "Hybrid" else movierec.fit_ensemble  # loads TensorFlow, if need be
-        validation = None if data.validation is None else data.validation.rename(columns=IDS)
-        in_time = None if validation is None else "user"  # here all splits with a validation part are in time
-        split = movierec.Split(train, validation, _a_last_row(train, validation), in_time)
-        liked_from = {} if validation is None else {"liked_from": data.liked_from}
-        return fit_one(split, movies, data.users.rename(columns=IDS), **liked_from, **settings)
-    return getattr(baselines, model)(train, make_indices(train, movies), **settings)
+    validation = None if data.validation is None else data.validation.rename(columns=IDS)
+    indices = make_indices(train, movies)
+    if model == "MarkovChain":
+        chain = baselines.MarkovChain(train, indices)
+        chain.newest = baselines.MarkovChain(pd.concat([train, validation]), indices).newest  # it reads the last film
+        return chain
+    if model not in NEURAL:
+        return getattr(baselines, model)(train, indices, **settings)
+    in_time = None if validation is None else "user"  # here all splits with a validation part are in time
+    parts = [train, validation, _a_last_row(train, validation)]
+    if not times:
+        parts, in_time = [part if part is None else part.drop(columns="timestamp") for part in parts], None
+    split = movierec.Split(*parts, in_time)
+    if model == "Attention":
+        return movierec.fit_sequence(split, movies, **settings)
+    liked_from = {} if validation is None else {"liked_from": data.liked_from}
+    fit_one = getattr(movierec, NEURAL[model])
+    fitted = fit_one(split, movies, data.users.rename(columns=IDS), **liked_from, **settings)
+    return fitted if times else Timeless(fitted)
 
 
 def scores(fitted, data):
@@ -31,6 +46,17 @@ def scores(fitted, data):
 def stars(fitted, data):
     """Predicted stars."""
     return fitted.predict(data.test.rename(columns=IDS))
+
+
+class Timeless:
+    """A model that is asked without times."""
+
+    def __init__(self, fitted):
+        self.fitted = fitted
+
+    def predict(self, ratings):
+        """Return predicted stars."""
+        return self.fitted.predict(ratings.drop(columns="timestamp"))
 
 
 def _a_last_row(train, validation):
