@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from movierec.calls import as_table, genre_texts
-from movierec.data.indices import UNKNOWN, Indices, check_same_kind, published_ids
+from movierec.data.indices import UNKNOWN, Indices, check_one_row_each, check_same_kind, published_ids
 from movierec.data.units import has_time, seconds
 
 AGE_EDGES_YEARS = (18, 25, 35, 45, 50, 56)  # the age groups that MovieLens 1M publishes
@@ -133,12 +133,7 @@ def _rows_of(table: pd.DataFrame | None, key: str, ids: np.ndarray, name: str) -
     table = as_table(table, name, key)
     found = published_ids(table[key], name)
     check_same_kind(found, name, ids, "the ratings")
-    twice = found[found.duplicated()]
-    if len(twice):
-        raise ValueError(
-            f"`{name}` must have one row for each {key}; {len(twice):,} of {len(table):,} rows repeat one, e.g. "
-            f'{twice.head(3).tolist()}. Try {name}.drop_duplicates("{key}").'
-        )
+    check_one_row_each(found, f"`{name}`")
     return table.drop(columns=key).set_index(found).reindex(ids)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from movierec.data import download
-from movierec.data.tables import MOVIES, RATINGS, TAGS, USERS, Table, find_fault, movie_table, read_rows
+from movierec.data.tables import MOVIES, RATINGS, TAGS, USERS, FaultyLine, Table, movie_table, read_rows
 
 # In the order of ML-100K's flags.
 GENRES = [
@@ -162,15 +162,12 @@ def _read_table(root: Path | zipfile.Path, table: Table, advice: str) -> pd.Data
         raise download.DataUnavailable(f"{file} is missing; found: {', '.join(there) or 'nothing'}. {advice}")
     try:
         return read_rows(file, table)
-    except ValueError as error:
-        fault = find_fault(file, table)
-        if fault is None:
-            raise ValueError(f"{file}: {error}. {advice}") from error
-        line, text = fault
+    except FaultyLine as fault:
         raise ValueError(
-            f"{file}: every line must be {table.separator.join(table.columns)!r}; line {line} is {text[:80]!r}. "
-            f"Mend that line, or: {advice}"
-        ) from error
+            f"{file}: every line must be {table.separator.join(table.columns)!r}; {fault}. Mend that line, or: {advice}"
+        ) from fault
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}. {advice}") from error
 
 
 def _as_movies(rows: pd.DataFrame) -> pd.DataFrame:
@@ -182,6 +179,11 @@ def _as_movies(rows: pd.DataFrame) -> pd.DataFrame:
     elif "genres" in rows:
         genres = rows.genres
     else:
-        flags = rows[GENRES].to_numpy(bool)  # [movies, 19]
-        genres = pd.Series(["|".join(np.compress(row, GENRES)) for row in flags], dtype="str")
+        genres = names_of_flags(rows[GENRES])
     return movie_table(rows.movie_id, title, genres)
+
+
+def names_of_flags(flags: pd.DataFrame) -> pd.Series:
+    """Return "Crime|Drama" for a row with numbers above 0 in the columns Crime and Drama."""
+    names = ["|".join(np.compress(row, flags.columns)) for row in flags.to_numpy() > 0]
+    return pd.Series(names, flags.index, dtype="str")

@@ -86,6 +86,17 @@ def check_same_kind(column: pd.Series, table: str, ids, other: str) -> None:
         )
 
 
+def check_one_row_each(ids: pd.Series, table: str) -> None:
+    """Raise ValueError if an id is in a table twice; `table` is what errors call it."""
+    twice = ids[ids.duplicated()]
+    if len(twice):
+        name = table.strip("`") if table.startswith("`") else "table"
+        raise ValueError(
+            f"{table} must have one row for each {ids.name}; {len(twice):,} of {len(ids):,} rows repeat one, e.g. "
+            f'{twice.head(3).tolist()}. Keep one of them: {name}.drop_duplicates("{ids.name}").'
+        )
+
+
 def check_tables(ratings: pd.DataFrame, **tables: pd.DataFrame | None) -> None:
     """Raise ValueError unless the ids of each table, {name: table}, are of the kind that `ratings` has."""
     for name, table in tables.items():

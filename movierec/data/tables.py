@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import csv
 import hashlib
 import io
+import itertools
 import json
 import os
+import re
 import shutil
 import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+from pyarrow import csv
 
 from movierec.data.download import checksum
 from movierec.data.units import say
@@ -26,7 +28,8 @@ MOVIES = {"movie_id": "int64", "title": "str", "genres": "str"}
 USERS = {"user_id": "int64", "age": "int64", "gender": "str", "occupation": "str", "zip_code": "str"}
 TAGS = {"user_id": "int64", "movie_id": "int64", "tag": "str", "timestamp": "int64"}
 YEAR = r".*\((\d{4})(?:[-–](?:\d{4})?)?\)"  # the last in parentheses; "(2007-2019)"
-UNIT = "\x1f"  # replaces "::", because pandas reads a separator of one character 25 times faster; no title holds it
+ARROW = {"int64": pa.int64(), "float32": pa.float32(), "str": pa.string()}
+UNIT = "\x1f"  # replaces "::", because Arrow knows separators of one character only; no title holds it
 CODE = [Path(__file__).parent / f"{name}.py" for name in ("cleaning", "formats", "tables", "units", "../scale")]
 CODE += sorted(Path(__file__).with_name("own_tables").glob("*.py"))
 MANIFEST = "manifest.json"  # the checksums of the cached files beside it
@@ -69,85 +72,56 @@ class Table(NamedTuple):
     header: int = 0  # lines before the first row
 
 
+class FaultyLine(ValueError):
+    """A line of a text file does not fit: its `number`, counted from 1, and its `text`."""
+
+    def __init__(self, number: int, text: str):
+        super().__init__(f"line {number} is {text[:80]!r}")
+        self.number = number
+        self.text = text
+
+
 def read_rows(file: Path | zipfile.Path, table: Table) -> pd.DataFrame:
-    """Return the rows in the order of the file; ids are int32 where they fit. ValueError if a line does not fit."""
-    if find_fault(file, table, most=1):  # pandas would take the first of too many fields for an index
-        raise ValueError("its first line does not fit")
+    """Return the rows in the order of the file; ids are int32 where they fit. FaultyLine if a line does not fit."""
+    source = file.open("rb")
+    if table.separator == "::":
+        with source:
+            source = io.BytesIO(source.read().replace(b"::", UNIT.encode()))
+    wanted = {name: ARROW[dtype] for name, dtype in table.columns.items() if dtype != "skip"}
+    parsing = csv.ParseOptions(
+        delimiter=UNIT if table.separator == "::" else table.separator,
+        quote_char='"' if table.separator == "," else False,
+        newlines_in_values=table.separator == ",",
+    )
+    reading = csv.ReadOptions(
+        use_threads=False,  # else errors do not know the row
+        column_names=list(table.columns),
+        skip_rows=table.header,
+        encoding=table.encoding,
+    )
     try:
-        rows = _parse_whole(file, table)
-    except OverflowError as error:
-        raise ValueError(str(error)) from error
-    last = list(table.columns)[-1]
-    is_cut_off = table.columns[last] == "str" and (rows[last] == "").any()  # pandas fills up a line that is too short
-    if is_cut_off and find_fault(file, table):
-        raise ValueError("a line is too short")
-    wanted = [name for name, dtype in table.columns.items() if dtype != "skip"]
-    return rows if list(rows) == wanted else rows[wanted]
+        with source:
+            converting = csv.ConvertOptions(column_types=wanted, include_columns=list(wanted), null_values=[])
+            rows = csv.read_csv(source, reading, parsing, converting).to_pandas()
+    except pa.ArrowInvalid as error:
+        if row := re.search(r"Row #(\d+)", str(error)):
+            raise FaultyLine(int(row[1]), line_of(file, int(row[1]), table.encoding)) from error
+        raise
+    return narrowed(rows)
 
 
-def _parse_whole(file: Path | zipfile.Path, table: Table) -> pd.DataFrame:
-    """Return the rows, ids as int32; if that is too small for one of them, those that fit."""
-    ids = [name for name, dtype in table.columns.items() if name.endswith("_id") and dtype == "int64"]
-    narrow = table._replace(columns=table.columns | dict.fromkeys(ids, "int32"))
-    with contextlib.suppress(ValueError, OverflowError), _opened(file, table) as stream:
-        return _parse(stream, narrow)
-    with _opened(file, table) as stream:
-        rows = _parse(stream, table)
+def narrowed(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with each column of whole numbers that is an id as int32, where its values fit."""
+    ids = [name for name in rows if str(name).endswith("_id") and rows[name].dtype == "int64"]
     small = [name for name in ids if rows[name].between(-(2**31), 2**31 - 1).all()]
     return rows.astype(dict.fromkeys(small, "int32"))
 
 
-def _opened(file: Path | zipfile.Path, table: Table) -> IO:
-    return file.open("r", encoding=table.encoding) if table.separator == "::" else file.open("rb")
-
-
-def _parse(stream: IO, table: Table) -> pd.DataFrame:
-    return pd.read_csv(
-        _OneCharacter(stream) if table.separator == "::" else stream,
-        sep=UNIT if table.separator == "::" else table.separator,
-        names=list(table.columns),
-        dtype={name: "str" if dtype == "skip" else dtype for name, dtype in table.columns.items()},
-        skiprows=table.header,
-        encoding=table.encoding,
-        keep_default_na=False,  # "NA" and "null" are titles and tags
-        na_filter=False,
-        quoting=csv.QUOTE_MINIMAL if table.separator == "," else csv.QUOTE_NONE,
-    )
-
-
-class _OneCharacter(io.TextIOBase):
-    """A text stream with `UNIT` for every "::"."""
-
-    def __init__(self, stream: io.TextIOBase):
-        self._stream = stream
-
-    def read(self, size: int = -1) -> str:
-        """Return the next `size` characters, or all; a few more if they end between two colons."""
-        text = self._stream.read(size)
-        while text.endswith(":") and (more := self._stream.read(1)):  # never cut between two colons
-            text += more
-        return text.replace("::", UNIT)
-
-
-def find_fault(file: Path | zipfile.Path, table: Table, most: int | None = None) -> tuple[int, str] | None:
-    """Return the number and the text of the first line that does not fit `table`, among `most` rows; None if all do."""
-    types = [np.dtype("str" if dtype == "skip" else dtype).type for dtype in table.columns.values()]
+def line_of(file: Path | zipfile.Path, number: int, encoding: str) -> str:
+    """Return the text of a line, counted from 1; bytes that mean nothing are written as \\xe9."""
     with file.open("rb") as lines:
-        for number, line in enumerate(lines, 1):
-            if most is not None and number > table.header + most:
-                break
-            if number > table.header and not line.strip():
-                continue
-            text = line.decode(table.encoding, errors="backslashreplace").rstrip("\r\n")
-            try:
-                line.decode(table.encoding)
-                fields = next(csv.reader([text])) if table.separator == "," else text.split(table.separator)
-                if number > table.header:
-                    for read, field in zip(types, fields, strict=True):
-                        read(field)
-            except (ValueError, OverflowError, csv.Error):
-                return number, text
-    return None
+        line = next(itertools.islice(lines, number - 1, None), b"")
+    return line.decode(encoding, errors="backslashreplace").rstrip("\r\n")
 
 
 def cached(folder: Path, sources: list[Path], build: Callable[[], dict[str, pd.DataFrame]]) -> dict[str, pd.DataFrame]:

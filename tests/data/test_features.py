@@ -98,7 +98,7 @@ def test_a_table_without_its_id_or_with_one_twice_is_refused(tiny, tiny_indices)
         movie_features(tiny.movies.drop(columns="movie_id"), tiny_indices)
     with pytest.raises(ValueError, match="`users` needs user_id; it has age, gender, occupation"):
         user_features(tiny.users.drop(columns="user_id"), tiny_indices)
-    with pytest.raises(ValueError, match=r"row for each user_id; 5 of 10 rows .* Try users.drop_duplicates..user_id"):
+    with pytest.raises(ValueError, match=r"row for each user_id; 5 of 10 rows .* them: users.drop_duplicates..user_id"):
         user_features(pd.concat([tiny.users, tiny.users]), tiny_indices)
 
 

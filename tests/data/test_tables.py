@@ -1,13 +1,10 @@
 """`movierec.data.tables`: types that suffice, the line that does not fit, and years from titles."""
 
-import io
-
 import numpy as np
 import pandas as pd
 import pytest
 
-from movierec.data import tables
-from movierec.data.tables import Table, find_fault, movie_table, read_rows
+from movierec.data.tables import FaultyLine, Table, movie_table, read_rows
 
 RATINGS = Table("r.csv", {"user_id": "int64", "skip 1": "skip", "stars": "float32", "seconds": "int64"}, header=1)
 
@@ -30,36 +27,34 @@ def test_rows_are_in_the_order_of_the_file_and_ids_take_what_they_need(largest, 
     assert table.index.equals(pd.RangeIndex(len(lines)))
 
 
-def test_text_with_empty_lines_and_quotes(tmp_path):
+@pytest.mark.parametrize(
+    ("text", "separator", "expected"),
+    [
+        (
+            '1,"a, b"\n\n2,NA\n3,"say ""x"""\n\n4,null\n5,"é\nè"\n',
+            ",",
+            [[1, "a, b"], [2, "NA"], [3, 'say "x"'], [4, "null"], [5, "é\nè"]],
+        ),
+        ("1::a:b\n2:::c\n3::\n", "::", [[1, "a:b"], [2, ":c"], [3, ""]]),
+        ('1|"a" b\n2|"c\n', "|", [[1, '"a" b'], [2, '"c']]),
+    ],
+)
+def test_text_with_empty_lines_quotes_line_breaks_and_colons(text, separator, expected, tmp_path):
     path = tmp_path / "t.csv"
-    path.write_text('1,"a, b"\n\n2,NA\n3,"say ""x"""\n\n4,null\n5,é\n', encoding="utf-8")
-    found = read_rows(path, Table("t.csv", {"movie_id": "int64", "title": "str"}))
-    assert found.to_numpy().tolist() == [[1, "a, b"], [2, "NA"], [3, 'say "x"'], [4, "null"], [5, "é"]]
+    path.write_text(text, encoding="utf-8")
+    found = read_rows(path, Table("t.csv", {"movie_id": "int64", "title": "str"}, separator))
+    assert found.to_numpy().tolist() == expected
 
 
-@pytest.mark.parametrize("text", ["", "1::2::3\n", "a:b::c:::d\n::::\n:", "::", "1::a: :b::"])
-def test_two_colons_are_one_separator_wherever_the_pieces_end(text):
-    for size in (1, 2, 3, 100):
-        stream = tables._OneCharacter(io.StringIO(text))
-        pieces = iter(lambda stream=stream, size=size: stream.read(size), "")
-        assert "".join(pieces) == text.replace("::", "\x1f")
-
-
-def test_a_first_row_that_is_too_long_is_found_even_if_its_ids_look_like_an_index(tmp_path):
-    """pandas takes the first of three fields for an index: 0, 1, 2 are those of a table that has none."""
-    table = Table("r.csv", {"user_id": "int64", "movie_id": "int64"})
-    with pytest.raises(ValueError, match="its first line does not fit"):
-        read_rows(write(tmp_path / "r.csv", [(0, 5, 6), (1, 5, 6), (2, 5, 6)]), table)
-
-
+@pytest.mark.parametrize("faulty", [[0, "x", 1.5, "late"], [0, "x", 1.5], [0, "x", 1.5, 3, 4], [0, "x", "", 3]])
 @pytest.mark.parametrize("place", [0, 8])
-def test_the_faulty_line_is_found(place, tmp_path):
+def test_the_faulty_line_is_found(place, faulty, tmp_path):
+    """pandas would take the first of five fields for an index, and fill up a line that is too short."""
     lines = [[number, "x", 1.5, 3] for number in range(9)]
-    lines[place][3] = "late"
-    path = write(tmp_path / "r.csv", [("u", "n", "s", "t"), *lines])
-    with pytest.raises(ValueError):
-        read_rows(path, RATINGS)
-    assert find_fault(path, RATINGS) == (place + 2, f"{place},x,1.5,late")
+    lines[place] = faulty
+    with pytest.raises(FaultyLine) as error:
+        read_rows(write(tmp_path / "r.csv", [("u", "n", "s", "t"), *lines]), RATINGS)
+    assert (error.value.number, error.value.text) == (place + 2, ",".join(map(str, faulty)))
 
 
 def test_the_year_is_the_last_in_parentheses():

@@ -6,7 +6,6 @@ stands in it. Described in data/README.md, "Your own tables".
 
 from __future__ import annotations
 
-import contextlib
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from movierec.data import units
+from movierec.data.indices import check_one_row_each, is_text
 from movierec.data.own_tables import columns
 from movierec.data.own_tables.text_files import Misfit, TextFile
 from movierec.data.own_tables.values import understand
@@ -41,8 +41,12 @@ def read_own(sources: dict[str, Path | pd.DataFrame]) -> MovieLens:
     movies = found.pop("movies", None)
     if movies is None:
         movies = _movies_of(rated)
-    else:
-        _refuse_other_ids(rated, movies)
+    elif len(rated) and not rated["movie_id"].isin(movies["movie_id"]).any():
+        raise ValueError(
+            "`ratings` and `movies` must name movies by the same ids; none of the ids in ratings, e.g. "
+            f"{rated['movie_id'].head(3).tolist()}, is in movies, e.g. {movies['movie_id'].head(3).tolist()}. Look for "
+            "another column of ids in one of the two, or read the ratings alone: movierec.read(ratings)."
+        )
     shown = {
         noun: table[[name for name in columns.USUAL[noun] if name in table]].reset_index(drop=True)
         for noun, table in found.items()
@@ -59,7 +63,8 @@ def recorded(function: Callable, *arguments) -> tuple[object, list[str]]:
 
 
 def _read(noun: str, source: Path | pd.DataFrame, name: str) -> pd.DataFrame:
-    file = table = None
+    """Return what one source says in its columns; errors and warnings name the source, and its line or row."""
+    file = None
     try:
         if isinstance(source, pd.DataFrame):
             raw, said = _columns_of(source, noun)
@@ -67,17 +72,12 @@ def _read(noun: str, source: Path | pd.DataFrame, name: str) -> pd.DataFrame:
         else:
             file = TextFile(source, noun)
             said = file.said
-            with contextlib.suppress(ValueError):
-                table, more = recorded(understand, noun, file.typed(), "line")
-            if table is None:  # now slowly: what is wrong, and in which line
-                table, more = recorded(understand, noun, file.as_text(), "line")
+            table, more = recorded(understand, noun, file.rows(), "line")
     except Misfit as fault:
         where = f"line {fault.label}, {file.line(fault.label)[:80]!r}" if file else f"row {fault.label!r}"
         raise ValueError(f"{name}, {where}: {fault}") from fault
     except ValueError as error:
-        if str(error).startswith(name):
-            raise
-        raise ValueError(f"{name}: {error}") from error
+        raise ValueError(str(error) if str(error).startswith(name) else f"{name}: {error}") from error
     for line in [*(["; ".join(said) + "."] if said else []), *more]:
         units.say(f"{name}: {line}")
     return _one_row_each(table, noun, name)
@@ -90,8 +90,7 @@ def _columns_of(frame: pd.DataFrame, noun: str) -> tuple[pd.DataFrame, list[str]
     header = list(frame.columns)
     found, renamed = columns.match_columns(header, noun, f"`{noun}`")
     columns.check_needed(found, header, noun, f"`{noun}`")
-    raw = frame.iloc[:, list(found.values())].set_axis(list(found), axis=1)
-    return raw, renamed
+    return frame.iloc[:, list(found.values())].set_axis(list(found), axis=1), renamed
 
 
 def _one_row_each(table: pd.DataFrame, noun: str, name: str) -> pd.DataFrame:
@@ -100,34 +99,25 @@ def _one_row_each(table: pd.DataFrame, noun: str, name: str) -> pd.DataFrame:
     if key is None or not table[key].duplicated().any():
         return table
     kept = table.drop_duplicates()
-    repeated = kept[key][kept[key].duplicated()]
-    if len(repeated):
-        raise ValueError(
-            f"{name} must have one row for each {key}; {len(repeated):,} rows repeat one, e.g. "
-            f'{repeated.head(3).tolist()}. Keep one of them: table.drop_duplicates("{key}").'
-        )
+    check_one_row_each(kept[key], name)
     units.say(f"{name}: {len(table) - len(kept):,} rows are there twice; one of each is kept.")
     return kept
 
 
 def _agree_on_ids(found: dict[str, pd.DataFrame], key: str) -> None:
     """Make the ids of all tables text if those of one are, or numbers if only leading zeros keep them apart."""
-    tables = {noun: table for noun, table in found.items() if key in table}
-    is_text = {noun: not pd.api.types.is_integer_dtype(table[key].dtype) for noun, table in tables.items()}
-    if len(set(is_text.values())) < 2:
+    ids = {noun: table[key] for noun, table in found.items() if key in table}
+    if len({is_text(column) for column in ids.values()}) < 2:
         return
-    as_text = {noun: table[key].astype("str") for noun, table in tables.items()}
-    if all(ids.str.fullmatch(r"\d{1,18}").all() for ids in as_text.values()):  # 0114709 here, 114709 there
-        as_numbers = {noun: ids.astype("int64") for noun, ids in as_text.items()}
-        is_same = all(as_text[noun].nunique() == ids.nunique() for noun, ids in as_numbers.items())
-        first, *others = as_numbers
-        gained = sum(as_numbers[noun].isin(as_numbers[first]).sum() - as_text[noun].isin(as_text[first]).sum()
-                     for noun in others)  # fmt: skip
-        if is_same and gained > 0:
+    ids = {noun: column.astype("str") for noun, column in ids.items()}
+    distinct = pd.concat([column.drop_duplicates() for column in ids.values()]).drop_duplicates()
+    if distinct.str.fullmatch(r"\d{1,18}").all() and distinct.astype("int64").duplicated().any():
+        numbers = {noun: column.astype("int64") for noun, column in ids.items()}
+        if all(numbers[noun].nunique() == ids[noun].nunique() for noun in ids):  # 0114709 here, 114709 there
             units.say(f"{key} has leading zeros in some tables only: they are read as numbers in all.")
-            as_text = as_numbers
-    for noun, ids in as_text.items():
-        found[noun] = tables[noun].assign(**{key: ids})
+            ids = numbers
+    for noun, column in ids.items():
+        found[noun] = found[noun].assign(**{key: column})
 
 
 def _with_stars_and_times(rated: pd.DataFrame, name: str, row: str) -> pd.DataFrame:
@@ -160,28 +150,16 @@ def _movies_of(rated: pd.DataFrame) -> pd.DataFrame:
         about = []  # names of something else
     if about:
         return rated[["movie_id", *about]].drop_duplicates("movie_id").sort_values("movie_id")
-    movie_id = rated["movie_id"].unique()
-    movie_id.sort()
-    return pd.DataFrame({"movie_id": movie_id})
+    return rated[["movie_id"]].drop_duplicates().sort_values("movie_id")
 
 
 def _as_movies(movies: pd.DataFrame) -> pd.DataFrame:
     """Return movie_id, title, year, genres; without a title it is "movie 7", or the id if that is text."""
     movie_id = movies["movie_id"]
-    is_text = not pd.api.types.is_integer_dtype(movie_id.dtype)
-    name = movie_id.astype("str") if is_text else "movie " + movie_id.astype("str")
+    name = movie_id.astype("str") if is_text(movie_id) else "movie " + movie_id.astype("str")
     title = movies["title"].where(movies["title"] != "", name) if "title" in movies else name
     genres = movies["genres"] if "genres" in movies else pd.Series("", movies.index, dtype="str")
     table = movie_table(movie_id, title.astype("str"), genres)
     if "year" in movies:
         table["year"] = movies["year"].astype("Int64").fillna(table["year"])
     return table
-
-
-def _refuse_other_ids(rated: pd.DataFrame, movies: pd.DataFrame) -> None:
-    if len(rated) and not rated["movie_id"].isin(movies["movie_id"]).any():
-        raise ValueError(
-            "`ratings` and `movies` must name movies by the same ids; none of the ids in ratings, e.g. "
-            f"{rated['movie_id'].head(3).tolist()}, is in movies, e.g. {movies['movie_id'].head(3).tolist()}. Look for "
-            "another column of ids in one of the two, or read the ratings alone: movierec.read(ratings)."
-        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -66,7 +67,6 @@ SEPARATORS = {
 }  # fmt: skip
 BY_SUFFIX = {".tsv": "\t", ".tab": "\t", ".dat": "::"}
 HEAD = 1 << 16  # bytes that are looked at
-WHOLE = re.compile(r"[+-]?(0|[1-9]\d{0,17})")
 
 
 class Look(NamedTuple):
@@ -76,7 +76,6 @@ class Look(NamedTuple):
     header: int  # lines before the first row
     names: list[str]  # of every field: our name, or "" if the column is left out
     said: list[str]  # what was understood, and is to be told
-    rows: list[list[str]]  # the first ones
 
 
 def look_at(head: str, path: Path, noun: str) -> Look:
@@ -91,34 +90,28 @@ def look_at(head: str, path: Path, noun: str) -> Look:
     skipped += re.fullmatch(r'"?sep=.+', lines[skipped]) is not None  # Excel's hint
     rest = [line for line in lines[skipped:] if line.strip()]
     separator = _separator(rest[:50], noun, path.suffix.lower())
-    rows = [strip(row) for row in _fields(rest, separator)]
+    fields = _fields(rest, separator)
+    rows = [strip(row) for row in fields]
     header = rows[0] if rows else []
     said = [] if separator == "," else [f"its fields are separated by {SEPARATORS[separator]}"]
     found, renamed = match_columns(header, noun, str(path))
-    order = columns_without_header(rows[:50], noun) if rows and not found else None
-    if order:
-        said.append(f"it has no header, so its columns are taken for {', '.join(filter(None, order[:5]))}")
-        return Look(separator, skipped, order, said, rows)
-    check_needed(found, header, noun, str(path))
-    name_of = {place: name for name, place in found.items()}
-    names = [name_of.get(place, "") for place in range(len(header))]
-    return Look(separator, skipped + 1, names, said + renamed, rows[1:])
+    names = columns_without_header(rows[:50], noun) if rows and not found else None
+    if names:
+        said.append(f"it has no header, so its columns are taken for {', '.join(filter(None, names[:5]))}")
+    else:
+        check_needed(found, header, noun, str(path))
+        name_of = {place: name for name, place in found.items()}
+        names = [name_of.get(place, "") for place in range(len(header))]
+        skipped += 1
+        said += renamed
+    if max(map(len, rows)) == len(names):  # further fields are empty
+        names = names + [""] * (Counter(map(len, fields)).most_common(1)[0][0] - len(names))
+    return Look(separator, skipped, names, said)
 
 
 def strip(row: list[str]) -> list[str]:
     """Return the fields without the empty ones at the end, which a spreadsheet leaves."""
     return row[: max((end for end, field in enumerate(row, 1) if field.strip()), default=0)]
-
-
-def type_of(name: str, fields: list[str]) -> str:
-    """Return the dtype as which a column can be read at once, by its first fields: a number, "str" or "skip"."""
-    if not name:
-        return "skip"
-    if (name.endswith("_id") or name == "timestamp") and all(WHOLE.fullmatch(field) for field in fields):
-        return "int64"
-    if name in ("rating", "timestamp"):
-        return "float32" if name == "rating" else "float64"
-    return "str"
 
 
 def _separator(lines: list[str], noun: str, suffix: str) -> str:

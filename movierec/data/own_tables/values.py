@@ -11,15 +11,15 @@ import numpy as np
 import pandas as pd
 
 from movierec.data import units
-from movierec.data.formats import GENRES
+from movierec.data.formats import GENRES, names_of_flags
 from movierec.data.own_tables.columns import ME
 from movierec.data.own_tables.text_files import Misfit
 
 NO_ID = ["", "nan", "NaN", "None", "null", "NULL", "<NA>", "NaT", "\\N"]
 NO_GENRE = {*units.EMPTY, "-", "(no genres listed)"}
 FLAGS = {"True": "1", "true": "1", "TRUE": "1", "False": "0", "false": "0", "FALSE": "0"}
-WHOLE = re.compile(r"[+-]?(0|[1-9]\d*)(\.0*)?|[+-]?[1-9](\.\d+)?[eE]\+?\d{1,2}")  # 007 would lose its zeros
-NUMBER = re.compile(r"[+-]?\d*\.?\d+([eE][+-]?\d+)?|[+-]?\d+\.")
+WHOLE = r"[+-]?(0|[1-9]\d*)(\.0*)?|[+-]?[1-9](\.\d+)?[eE]\+?\d{1,2}"  # 007 would lose its zeros
+NUMBER = r"[+-]?\d*\.?\d+([eE][+-]?\d+)?|[+-]?\d+\."
 
 
 def understand(noun: str, raw: pd.DataFrame, row: str) -> pd.DataFrame:
@@ -33,18 +33,10 @@ def understand(noun: str, raw: pd.DataFrame, row: str) -> pd.DataFrame:
         Misfit: A field does not mean anything in its column.
         ValueError: As `units.seconds`.
     """
-    found = {column: _ids(raw[column], row) for column in ("user_id", "movie_id") if column in raw}
-    for column in {"title", "tag", "gender", "occupation", "zip_code"} & set(raw):
-        text = _text(raw[column])
-        found[column] = text.mask(text.isin(NO_ID[1:]), "") if column in ("title", "gender") else text
-    for column in {"year", "age"} & set(raw):
-        found[column] = _whole_numbers(raw[column])
+    found = {column: read(raw[column], row) for column, read in READERS.items() if column in raw}
     flags = [name for name in GENRES if name in raw]  # of u.item
     if flags:
-        values = raw[flags].astype("float64").to_numpy() > 0
-        found["genres"] = pd.Series(["|".join(np.compress(one, flags)) for one in values], raw.index, dtype="str")
-    elif "genres" in raw:
-        found["genres"] = _genres(raw["genres"])
+        found["genres"] = names_of_flags(raw[flags].astype("float64"))
     is_one_person = noun == "ratings" and "user_id" not in raw
     if is_one_person or (noun in ("ratings", "movies") and "movie_id" not in raw):
         found["movie_id"] = found["title"] = _names(found)
@@ -54,81 +46,64 @@ def understand(noun: str, raw: pd.DataFrame, row: str) -> pd.DataFrame:
             f"these are the films of one person, {ME!r}, from which alone no recommender can learn. Train on many, "
             'then ask for this one as somebody new: see data/README.md, "Your own tables".'
         )
-    if "rating" in raw:
-        found["rating"] = _numbers(raw["rating"])
-    if "timestamp" in raw:
-        times = raw["timestamp"]
-        found["timestamp"] = units.seconds(times, "timestamp", row) if len(raw) else times.astype("int64")
     return pd.DataFrame(found, raw.index, copy=False)
 
 
-def _text(column: pd.Series) -> pd.Series:
+def _text(column: pd.Series, row: str = "") -> pd.Series:
     if not isinstance(column.dtype, pd.StringDtype):
         column = column.astype(object).where(column.notna(), "").map(str).astype("str")
     return column.fillna("").str.strip()
 
 
+def _name(column: pd.Series, row: str) -> pd.Series:
+    return _text(column).replace(dict.fromkeys(NO_ID, ""))
+
+
 def _ids(column: pd.Series, row: str) -> pd.Series:
     """Return whole numbers, int32 or int64, if all ids are; else text without spaces around it."""
-    name = str(column.name)
-    must_whole = "whole numbers or text", "have a fraction"
-    letter = f'If they are names, put a letter in front: "u" + table.{name}.astype(str).'
-    if pd.api.types.is_float_dtype(column.dtype):
-        _refuse_no_ids(column, column.isna().to_numpy(), row)
-        _refuse(column, (column % 1 != 0).to_numpy(bool), *must_whole, letter)
-        return column.astype("int64")
-    if pd.api.types.is_integer_dtype(column.dtype) and not column.hasnans and column.dtype != "uint64":
-        return column if column.dtype in ("int32", "int64") else column.astype("int64")
     codes, distinct = pd.factorize(column)  # -1 where it is missing
     names = pd.Series([_one_id(value) for value in distinct], dtype="str")
-    missing = (codes < 0) | names.isin(NO_ID).reindex(codes).fillna(True).to_numpy(bool)
-    _refuse_no_ids(column, missing, row)
-    is_whole = names.str.fullmatch(WHOLE.pattern).to_numpy(bool)
+    missing = np.append(names.isin(NO_ID), True)[codes]
+    rows = ", ".join(map(str, column.index[missing][:3]))
+    advice = f'Fill them in, or leave these rows out: table.dropna(subset="{column.name}").'
+    _refuse(column, missing, f"not be empty; {{}} rows have none, e.g. {row} {rows}. {advice}")
+    is_whole = names.str.fullmatch(WHOLE).to_numpy(bool)
     numbers = [int(Decimal(text)) for text in names] if is_whole.all() else []
     if is_whole.all() and all(-(2**63) <= number < 2**63 for number in numbers):
         values = pd.Series(np.array(numbers, np.int64)[codes], column.index)
         return values.astype("int32") if values.between(-(2**31), 2**31 - 1).all() else values
-    if names.str.fullmatch(NUMBER.pattern).all():
-        _refuse(column, names.str.contains(r"\.\d*[1-9]").to_numpy(bool)[codes], *must_whole, letter)
+    if names.str.fullmatch(NUMBER).all():
+        advice = f'If they are names, put a letter in front: "u" + table.{column.name}.astype(str).'
+        fraction = names.str.contains(r"\.\d*[1-9]").to_numpy(bool)[codes]
+        _refuse(column, fraction, f"be whole numbers or text; {{}} have a fraction, e.g. {{}}. {advice}")
     if (~is_whole).sum() * 10 < is_whole.sum() and not names[~is_whole].str.isdigit().any():
         stray = np.flatnonzero(~is_whole[codes])
         units.say(
-            f"{name} is a number in most rows and text in {len(stray):,}, e.g. {names[codes[stray[0]]]!r} in {row} "
-            f"{column.index[stray[0]]}: all are kept as text."
+            f"{column.name} is a number in most rows and text in {len(stray):,}, e.g. {names[codes[stray[0]]]!r} in "
+            f"{row} {column.index[stray[0]]}: all are kept as text."
         )
     return pd.Series(pd.array(names.to_numpy(object)[codes], dtype="str"), column.index)
 
 
 def _one_id(value: object) -> str:
-    if isinstance(value, float) and value.is_integer():  # 1.0 in a column of mixed objects
+    if isinstance(value, float) and value.is_integer():  # 1.0 in a column of floats or of mixed objects
         value = int(value)
     return value.decode(errors="replace").strip() if isinstance(value, bytes) else str(value).strip()
 
 
-def _refuse_no_ids(column: pd.Series, missing: np.ndarray, row: str) -> None:
-    if missing.any():
-        rows = np.flatnonzero(missing)
-        places = ", ".join(str(column.index[at]) for at in rows[:3])
-        raise Misfit(
-            column.index[rows[0]],
-            f"{column.name} must not be empty; {len(rows):,} of {len(column):,} rows have none, e.g. {row} {places}. "
-            f'Fill them in, or leave these rows out: table.dropna(subset="{column.name}").',
-        )
-
-
-def _refuse(column: pd.Series, wrong: np.ndarray, must: str, are: str, advice: str) -> None:
-    """Raise Misfit if any value is wrong, for instance "must be a number or empty; 2 of 9 are neither, e.g. …"."""
+def _refuse(column: pd.Series, wrong: np.ndarray, must: str) -> None:
+    """Raise Misfit if any value is wrong: "rating must be a number or empty; 2 of 9 are neither, e.g. ['x', …]"."""
     found = column[wrong]
     if len(found):
-        counted = f"{len(found):,} of {len(column):,} {are}, e.g. {found.head(3).tolist()}"
-        raise Misfit(found.index[0], f"{column.name} must be {must}; {counted}. {advice}")
+        counted = f"{len(found):,} of {len(column):,}"
+        raise Misfit(found.index[0], f"{column.name} must {must.format(counted, found.head(3).tolist())}")
 
 
-def _numbers(column: pd.Series) -> pd.Series:
-    """Return finite numbers, NaN where a field is empty; "4,5" is 4.5."""
+def _numbers(column: pd.Series, row: str = "") -> pd.Series:
+    """Return finite float32, NaN where a field is empty; "4,5" is 4.5."""
     if pd.api.types.is_numeric_dtype(column.dtype):
-        values = column if column.dtype == "float32" else column.astype("float64")
-        wrong = np.isinf(values).to_numpy(bool)
+        values = column.astype("float64")
+        wrong = np.isinf(values)
     else:
         text = _text(column)
         text = text.mask(text.str.lower().isin(units.EMPTY)).replace(FLAGS)
@@ -139,20 +114,30 @@ def _numbers(column: pd.Series) -> pd.Series:
                 f"{column.name} has decimal commas: {rest.iloc[0]!r} is read as {rest.iloc[0].replace(',', '.')}."
             )
             values = pd.to_numeric(text.str.replace(",", "."), errors="coerce").astype("float64")
-        wrong = ((values.isna() & text.notna()) | np.isinf(values)).to_numpy(bool)
-    _refuse(column, wrong, "a number or empty", "are neither", "Correct them, or leave these rows out.")
+        wrong = (values.isna() & text.notna()) | np.isinf(values)
+    advice = "Correct them, or leave these rows out."
+    _refuse(column, wrong.to_numpy(bool), f"be a number or empty; {{}} are neither, e.g. {{}}. {advice}")
     return values.astype("float32")
 
 
-def _whole_numbers(column: pd.Series) -> pd.Series:
-    """Return float64, whole or NaN; of a date such as 1995-12-22, the year."""
-    if column.name == "year" and not pd.api.types.is_numeric_dtype(column.dtype):
-        column = _text(column).str.replace(r"^(\d{4})[-/]\d.*", r"\1", regex=True)
+def _whole_numbers(column: pd.Series, row: str = "") -> pd.Series:
+    """Return float64, whole or NaN."""
     values = _numbers(column).astype("float64")
-    values = values.mask(values == 0) if column.name == "year" else values
     wrong = ((values % 1 != 0) & values.notna()).to_numpy(bool)
-    _refuse(column, wrong, "a whole number or empty", "are neither", "Correct these, or leave the column out.")
+    advice = "Correct these, or leave the column out."
+    _refuse(column, wrong, f"be a whole number or empty; {{}} are neither, e.g. {{}}. {advice}")
     return values
+
+
+def _years(column: pd.Series, row: str) -> pd.Series:
+    """Return float64; of a date such as 1995-12-22, the year; NaN for 0."""
+    if not pd.api.types.is_numeric_dtype(column.dtype):
+        column = _text(column).str.replace(r"^(\d{4})[-/]\d.*", r"\1", regex=True)
+    return _whole_numbers(column).replace(0, np.nan)
+
+
+def _times(column: pd.Series, row: str) -> pd.Series:
+    return units.seconds(column, "timestamp", row) if len(column) else column.astype("int64")
 
 
 def _names(found: dict[str, pd.Series]) -> pd.Series:
@@ -165,46 +150,55 @@ def _names(found: dict[str, pd.Series]) -> pd.Series:
     return title.where(has_year, title + " (" + year + ")").astype("str")
 
 
-def _genres(column: pd.Series) -> pd.Series:
+def _genres(column: pd.Series, row: str) -> pd.Series:
     """Return "Crime|Drama" for lists, JSON, and texts with "|", ";", "," or "/" between genres; "" if there is none."""
-    values = column.astype(object)
-    plain = values.map(lambda value: isinstance(value, str) and value[:1] not in "[{")
-    texts = values[plain].astype("str")
-    slash = texts.str.contains("/") & ~texts.str.lower().str.strip().isin(units.EMPTY)
-    others = [mark for mark in "|;," if texts.str.contains(mark, regex=False).any()]
-    marks = others or (["/"] if slash.any() else [])
+    is_text = column.map(lambda value: isinstance(value, str)).to_numpy(bool)
+    texts = column[is_text].unique()
+    plain = [text for text in texts if text[:1] not in ("[", "{") and text.strip().lower() not in NO_GENRE]
+    marks = [mark for mark in "|;," if any(mark in text for text in plain)]
+    marks = marks or ["/"] * any("/" in text for text in plain)
     if marks and marks != ["|"]:
         units.say(f"genres are separated by {' or '.join(map(repr, marks))}: they are written with | between them.")
-    known = {
-        text: _joined(_genre_list(text, marks))
-        for text in values[values.map(lambda value: isinstance(value, str))].unique()
-    }
-    joined = [known[value] if isinstance(value, str) else _joined(_genre_list(value, marks)) for value in values]
+    known = {text: _joined(_genre_list(text, marks)) for text in texts}
+    joined = [known[value] if isinstance(value, str) else _joined(_genre_list(value, marks)) for value in column]
     return pd.Series(pd.array(joined, dtype="str"), column.index)
 
 
 def _genre_list(value: object, marks: list[str]) -> list:
-    if isinstance(value, str):
-        text = value.strip()
-        if text.lower() in NO_GENRE:
-            return []
-        if text[:1] in "[{":
-            for parse in (json.loads, ast.literal_eval):
-                try:
-                    return _genre_list(parse(text), marks)
-                except (ValueError, SyntaxError):
-                    continue
-            text = text.strip("[]{}").replace("'", "").replace('"', "")  # [Crime, Drama]
-            return text.split(",")
-        mark = next((mark for mark in marks if mark in text), None)
-        return text.split(mark) if mark else [text]
     if isinstance(value, dict):
         return [value.get("name", "")] if "name" in value else list(value)
     if isinstance(value, list | tuple | set | np.ndarray):
         return [genre for item in value for genre in (_genre_list(item, []) if isinstance(item, dict) else [item])]
-    return []
+    if not isinstance(value, str):
+        return []
+    text = value.strip()
+    if text[:1] in ("[", "{"):
+        for parse in (json.loads, ast.literal_eval):
+            try:
+                return _genre_list(parse(text), marks)
+            except (ValueError, SyntaxError):
+                continue
+        return re.sub(r"""[]'"[{}]""", "", text).split(",")  # [Crime, Drama]
+    mark = next((mark for mark in marks if mark in text), None)
+    return text.split(mark) if mark else [text]
 
 
 def _joined(genres: list) -> str:
     names = [str(genre).strip() for genre in genres]
     return "|".join(dict.fromkeys(name for name in names if name.lower() not in NO_GENRE))
+
+
+READERS = {
+    "user_id": _ids,
+    "movie_id": _ids,
+    "title": _name,
+    "year": _years,
+    "genres": _genres,
+    "age": _whole_numbers,
+    "gender": _name,
+    "occupation": _text,
+    "zip_code": _text,
+    "tag": _text,
+    "rating": _numbers,
+    "timestamp": _times,
+}
