@@ -9,10 +9,10 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "attention_panel": ["AttentionPanel"],
         "doctor": ["BROWSERS", "main"],
         "exercises": ["Quiz", "attempt", "check", "read_questions"],
         "lesson_panels": ["BanditPanel", "LeakageLab", "NewFilm", "NewFilmPanel", "OPTIONS"],
-        "model_panels": ["AttentionPanel", "EmbeddingExplorer", "neighbour_table", "untrained"],
         "recommend_panel": ["RecommendPanel", "load_or_train"],
         "runs": ["COURSE_LOSS", "append_run", "default_settings", "shipped_path"],
         "run_once": ["train"],

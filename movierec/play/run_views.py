@@ -45,7 +45,9 @@ def draw_curves(fig, runs: list[Run], rivals: dict[str, float], epochs: int | No
     if len({run.metric for run in runs}) != 1:
         raise ValueError(f"curves need runs of one head; got {sorted({run.head for run in runs}) or 'none'}.")
     above, below = axes = fig.subplots(2, 1, sharex=True, height_ratios=[2, 1])
-    differing = recorded.compare_runs(runs) if len(runs) > 1 else unusual(runs[0])
+    differing = unusual(runs[0])
+    if len(runs) > 1:
+        differing = [name for name in runs[0].settings if len({run.settings[name] for run in runs}) > 1]
     last = max(epochs or 0, 2, *(len(run.history) for run in runs))
     for number, run in enumerate(runs):
         style = {"color": plots.COLOURS[number], "linestyle": plots.LINE_STYLES[number], "linewidth": 1.3}
@@ -103,20 +105,30 @@ def draw_panel(settings: dict, overlaid: list[Run], rivals: dict[str, float], gr
     return fig
 
 
-def _draw_surface(fig, grid: dict[tuple, Run], last: list[Run]) -> None:
-    """Draw the best value of each cell; darker is better, ● is the last run."""
-    ax = fig.subplots()
-    rates, dims = (sorted(set(values)) for values in zip(*grid, strict=True))
-    best = sorted(run.best for run in grid.values())
-    lower = next(iter(grid.values())).head == "stars"
-    for (rate, dim), run in grid.items():
+def cells(grid: dict[tuple, Run], last: list[Run]) -> dict[tuple, tuple[str, str]]:
+    """Return {place: its best value, after ● if the last run is there; its colour}, the darker the better."""
+    best = sorted((run.best for run in grid.values()), reverse=any(run.head == "stars" for run in grid.values()))
+    here = [(run.settings["learning_rate"], run.settings["dim"]) for run in last]
+
+    def cell(place: tuple, run: Run) -> tuple[str, str]:
         share = (run.best - best[0]) / ((best[-1] - best[0]) or 1)
-        colour = to_hex(SHADES(1 - share if lower else share))
-        at = dims.index(dim), rates.index(rate)
-        ax.add_patch(Rectangle((at[0] - 0.5, at[1] - 0.5), 1, 1, facecolor=colour, edgecolor="white"))
-        here = bool(last) and (rate, dim) == (last[0].settings["learning_rate"], last[0].settings["dim"])
-        text = f"{'● ' if here else ''}{run.best:.4f}"
-        ax.text(*at, text, ha="center", va="center", fontsize=SMALLER, color=plots.text_on(colour))
+        return f"{'● ' if place in here else ''}{run.best:.4f}", to_hex(SHADES(float(share)))
+
+    return {place: cell(place, run) for place, run in grid.items()}
+
+
+def axes_of(grid: dict[tuple, Run]) -> tuple[list, list]:
+    """Return the learning rates and the dimensions of a grid, ascending."""
+    return tuple(sorted({place[which] for place in grid}) for which in (0, 1))
+
+
+def _draw_surface(fig, grid: dict[tuple, Run], last: list[Run]) -> None:
+    ax = fig.subplots()
+    rates, dims = axes_of(grid)
+    for (rate, dim), (text, colour) in cells(grid, last).items():
+        column, row = dims.index(dim), rates.index(rate)
+        ax.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=colour, edgecolor="white"))
+        ax.text(column, row, text, ha="center", va="center", fontsize=SMALLER, color=plots.text_on(colour))
     ax.set(xlim=(-0.5, len(dims) - 0.5), ylim=(len(rates) - 0.5, -0.5))
     ax.set_xticks(range(len(dims)), dims, fontsize=SMALLER)
     ax.set_yticks(range(len(rates)), [shown(rate) for rate in rates], fontsize=SMALLER)
@@ -128,7 +140,7 @@ def _draw_surface(fig, grid: dict[tuple, Run], last: list[Run]) -> None:
 
 
 class Surface(widgets.VBox):
-    """The best value by learning rate and dimension, as `buttons` that call `load(learning_rate, dim)`."""
+    """Best values by learning rate and dimension, as `buttons` that call `load(learning_rate, dim)`."""
 
     def __init__(self, load):
         self.buttons: dict[tuple, widgets.Button] = {}  # (learning rate, dimension) -> its cell
@@ -140,29 +152,25 @@ class Surface(widgets.VBox):
     def show(self, runs: list[Run], head: str, last: list[Run]) -> None:
         """Show the runs of a head; mark the place of the last one."""
         grid = recorded.on_grid(runs, head)
-        rates, dims = (sorted(set(values)) for values in zip(*grid, strict=True)) if grid else ((), ())
+        rates, dims = axes_of(grid)
         if self._frame != (head, rates, dims):  # made again only if it must be: the cell in focus stays there
             self._frame = head, rates, dims
-            self.buttons = {(rate, dim): self._cell(rate, dim) for rate in rates for dim in dims}
-            cells = [widgets.Label("rate \\ dim"), *(widgets.Label(str(dim)) for dim in dims)]
-            for rate in rates:
-                cells += [widgets.Label(shown(rate)), *(self.buttons[rate, dim] for dim in dims)]
-            self.grid.children = cells if grid else ()
+            self.buttons = {(rate, dim): self._button(rate, dim) for rate in rates for dim in dims}
+            rows = [[widgets.Label("rate \\ dim"), *(widgets.Label(str(dim)) for dim in dims)]]
+            rows += [[widgets.Label(shown(rate)), *(self.buttons[rate, dim] for dim in dims)] for rate in rates]
+            self.grid.children = sum(rows, []) if grid else ()
             self.grid.layout.grid_template_columns = f"5em repeat({len(dims)}, minmax(0, 6em))"
         about = f"Best {NAMES[head]} by learning rate and dimension; ● is the last run. Choose a cell to load it."
         self.says.value = f"<p>{about}</p>" if grid else ""
-        best = sorted((run.best for run in grid.values()), reverse=head == "stars")  # the worst first
+        found = cells(grid, last)
         for place, button in self.buttons.items():
-            run = grid.get(place)
-            here = "● " if last and place == (last[0].settings["learning_rate"], last[0].settings["dim"]) else ""
-            button.disabled, button.description = run is None, here + (f"{run.best:.4f}" if run else "–")
-            if run is not None:
-                share = (run.best - best[0]) / (best[-1] - best[0]) if best[-1] != best[0] else 0.0
-                colour = to_hex(SHADES(float(share)))
-                button.style.button_color, button.style.text_color = colour, plots.text_on(colour)
-                button.tooltip = f"learning rate {shown(place[0])}, dimension {place[1]}: {run.best:.4f}"
+            button.disabled = place not in grid
+            button.description, colour = found.get(place, ("–", "white"))
+            button.style.button_color, button.style.text_color = colour, plots.text_on(colour)
+            rate, dim = place
+            button.tooltip = f"learning rate {shown(rate)}, dimension {dim}: {button.description.removeprefix('● ')}"
 
-    def _cell(self, rate: float, dim: int) -> widgets.Button:
+    def _button(self, rate: float, dim: int) -> widgets.Button:
         button = widgets.Button(layout={"width": "auto", "height": "24px", "margin": "0"})
         button.on_click(lambda _: self._load(rate, dim))
         return button

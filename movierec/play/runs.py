@@ -181,21 +181,6 @@ def append_run(run: Run, path: Path) -> None:
         file.write(line)
 
 
-def runs_table(runs: list[Run]) -> pd.DataFrame:
-    """Return one row a run: its settings, metric, best value and epoch, seconds, and what was predicted."""
-    results = ["metric", "best", "best_epoch", "seconds", "predicted"]
-    rows = [run.settings | {name: getattr(run, name) for name in results} for run in runs]
-    return pd.DataFrame(rows, columns=["loss", *SETTINGS, *results]).astype({"predicted": float}).rename_axis("run")
-
-
-def compare_runs(runs: list[Run]) -> pd.DataFrame:
-    """Return `runs_table` without the settings that all runs share; raise ValueError for fewer than two runs."""
-    if len(runs) < 2:
-        raise ValueError(f"a comparison needs two runs or more; got {len(runs)}.")
-    table = runs_table(runs)
-    return table.drop(columns=[name for name in ("loss", *SETTINGS) if table[name].map(repr).nunique() == 1])
-
-
 def label(run: Run, names) -> str:
     """Return the run's values of some settings, "Dimension 16, Seed 1"; "the course's settings" for none."""
     said = [run.settings["loss"]] if "loss" in names else []
@@ -213,9 +198,8 @@ def difference(run: Run, other: Run, runs: list[Run]) -> str:
     gain = (run.best - other.best) * (-1 if run.head == "stars" else 1)
     text = f"{', '.join(changed) or 'The same settings'}: {NAMES[run.head]} {run.best:.4f}, "
     text += f"{abs(gain):.4f} {'better' if gain > 0 else 'worse'}" if gain else "exactly the same"
-    text += (
-        "." if run.best_epoch == other.best_epoch else f"; best epoch {run.best_epoch} instead of {other.best_epoch}."
-    )
+    same_epoch = run.best_epoch == other.best_epoch
+    text += "." if same_epoch else f"; best epoch {run.best_epoch} instead of {other.best_epoch}."
     usual = default_settings(COURSE_LOSS[run.head])
     seeds = [each.best for each in runs if each.settings | {"seed": 0} == usual and not each.stopped]
     if gain and len(seeds) > 1 and abs(gain) <= max(seeds) - min(seeds):

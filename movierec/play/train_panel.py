@@ -18,8 +18,7 @@ from movierec.play.runs import COURSE_LOSS, LOSSES, METRICS, NAMES, SETTINGS, Ru
 
 SECONDS_BETWEEN_PICTURES = 1.0  # drawing takes a fifth of a second, and the training waits for it
 OVERLAID = 3  # runs whose curves are shown together
-ONE_AT_A_TIME = threading.Lock()  # a second training would wait for the first, and nobody would see why
-RUNNING: dict = {"stop": None}  # the `Stop` of the training that runs, whichever panel started it
+RUNNING: list = []  # the `Stop` of the training that runs, whichever panel started it; another one would wait for it
 
 
 class TrainPanel(Panel):
@@ -34,7 +33,7 @@ class TrainPanel(Panel):
     def __init__(self, split, movies=None, users=None):
         self.data = (split, movies, users)
         self.run = self._thread = self._picked = None
-        self._unwritten, self._listed, self._filling = [], [], False
+        self._listed, self._filling = [], False
         self.rivals = {head: recorded.rivals(head, len(split.train)) for head in METRICS}
         usual = {head: default_settings(loss) for head, loss in COURSE_LOSS.items()}
         self.overlaid = {head: [run for run in self.runs if run.settings == usual[head]][:1] for head in METRICS}
@@ -119,28 +118,24 @@ class TrainPanel(Panel):
         if not re.fullmatch(r"(\d*\.?\d+)?", text):
             self.say(f"The prediction must be a number such as 0.15, or empty; it is {self.predicted.value!r}.")
             return
-        if not ONE_AT_A_TIME.acquire(blocking=False):
+        if RUNNING:
             self.stop_button.disabled = False  # the panel that started it may be gone with its cell
             self.say("Another training is running. Stop it here, or wait until it is done.")
             return
-        try:
-            RUNNING["stop"] = training.Stop()
-            settings = self.settings()
-            self.progress.value, self.progress.max = 0, settings["epochs"]
-            self.train_button.disabled, self.stop_button.disabled = True, False
-            self.predicted.value = self.differs.value = ""
-            self.say("Preparing: the first epoch takes longest.")
-            arguments = settings, float(text) if text else None
-            self._thread = threading.Thread(target=self._work, args=arguments, daemon=True)
-            self._thread.start()
-        except BaseException:
-            self._done()
-            raise
+        settings = self.settings()
+        self.progress.value, self.progress.max = 0, settings["epochs"]
+        self.train_button.disabled, self.stop_button.disabled = True, False
+        self.predicted.value = self.differs.value = ""
+        self.say("Preparing: the first epoch takes longest.")
+        RUNNING.append(training.Stop())
+        arguments = settings, float(text) if text else None
+        self._thread = threading.Thread(target=self._work, args=arguments, daemon=True)
+        self._thread.start()
 
     def stop(self) -> None:
         """End the training that runs, in this panel or another one, after its batch; its best epoch is kept."""
-        if RUNNING["stop"] is not None:
-            RUNNING["stop"].ask()
+        for running in RUNNING:
+            running.ask()
         self.say("Stopping after this batch.")
 
     def wait(self, timeout_seconds: float = 600) -> Run | None:
@@ -205,7 +200,7 @@ class TrainPanel(Panel):
             self.say(f"Epoch {row['epoch']} of at most {settings['epochs']}, {row['seconds']:.0f} s")
 
         try:
-            self.run = run = train(*self.data, predicted=predicted, on_epoch=on_epoch, stop=RUNNING["stop"], **settings)
+            self.run = run = train(*self.data, predicted=predicted, on_epoch=on_epoch, stop=RUNNING[0], **settings)
             known = any(run.repeats(other) for other in self.runs)
             again = " The same numbers as in a recorded run: a seed repeats itself." if known else ""
             self.say(self.summary() + again)
@@ -213,8 +208,7 @@ class TrainPanel(Panel):
                 try:
                     recorded.append_run(run, recorded.own_path())
                 except OSError as error:
-                    self._unwritten.append(run)
-                    self.say(f"{self.summary()} It could not be written, and is kept until the kernel ends. {error}")
+                    self.say(f"{self.summary()} It could not be written: {error}")
             self.overlaid[head] = [*self.shown(head), run]
             self._picked = None
             self.refresh()
@@ -223,16 +217,13 @@ class TrainPanel(Panel):
         except Exception as error:  # nobody would see it otherwise: a thread has no cell to print it under
             self.say(f"{type(error).__name__}: {error}")
         finally:
-            self._done()
-
-    def _done(self) -> None:
-        self.train_button.disabled, self.stop_button.disabled = False, True
-        ONE_AT_A_TIME.release()
+            self.train_button.disabled, self.stop_button.disabled = False, True
+            RUNNING.clear()
 
     @property
     def runs(self) -> list[Run]:
         """The shipped runs, then the reader's, oldest first."""
-        return recorded.known_runs(len(self.data[0].train)) + self._unwritten
+        return recorded.known_runs(len(self.data[0].train))
 
     def summary(self) -> str:
         """Return the last run in a sentence."""

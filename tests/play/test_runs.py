@@ -75,18 +75,11 @@ def test_the_shipped_runs_are_those_of_the_course_and_enough_to_play_with():
     assert min(surface.max(axis=None) - surface.min(axis=None) for surface in (lists, stars)) > 0.01
 
 
-def test_a_comparison_has_a_row_a_run_and_only_what_differs(made):
-    compared = [made(0.1), made(0.2, dim=8, hidden=()), made(0.3, dim=8, hidden=(64, 32))]
-    table = runs.runs_table(compared)
-    assert table["best"].tolist() == [0.1, 0.2, 0.3] and table["best_epoch"].tolist() == [3, 3, 3]
-    assert list(table.columns[:8]) == ["loss", *runs.SETTINGS] and table["predicted"].isna().all()
-    assert list(runs.compare_runs(compared))[:3] == ["dim", "hidden", "metric"]
-    assert list(runs.compare_runs(compared[1:]))[0] == "hidden" and runs.runs_table([]).empty
-    with pytest.raises(ValueError, match="needs two runs or more; got 1"):
-        runs.compare_runs(compared[:1])
-    assert runs.label(compared[1], ["hidden", "dim"]) == "Dimension 8, MLP none"
-    assert runs.label(compared[2], ["loss", "hidden"]) == "lists: softmax over all films, MLP 64 + 32"
-    assert runs.label(compared[0], []) == "the course's settings"
+def test_a_run_is_labelled_by_some_of_its_settings(made):
+    run = made(0.3, dim=8, hidden=(64, 32))
+    assert runs.label(run, ["hidden", "dim"]) == "Dimension 8, MLP 64 + 32"
+    assert runs.label(made(hidden=()), ["loss", "hidden"]) == "lists: softmax over all films, MLP none"
+    assert runs.label(run, []) == "the course's settings"
 
 
 def test_a_difference_is_said_in_words_and_compared_with_what_another_seed_does(made):
