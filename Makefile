@@ -196,6 +196,7 @@ else
 	$(PYTHON) tests/benchmarks/training_speed.py
 	$(PYTHON) tests/benchmarks/serving_load.py
 	$(PYTHON) tests/benchmarks/nearest_speed.py
+	$(if $(FULL),$(PYTHON) tests/benchmarks/sequence_rivals.py)
 	$(if $(FULL),$(PYTHON) tests/benchmarks/training_speed.py --large)
 endif
 

@@ -8,6 +8,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -163,6 +164,58 @@ def test_differences_are_user_by_user_and_positive_where_ours_is_better(benchmar
     assert found[["model", "against", "metric"]].values.tolist() == [["hybrid", "rival", "rmse"]]
     assert found.loc[0, ["difference", "low", "high"]].tolist() == pytest.approx([1, 1, 1])
     assert run.differences([ours]).empty
+
+
+def test_a_difference_of_rows_that_did_not_run_stays_as_recorded(benchmark, peer):
+    run, peers = benchmark("run"), benchmark("peers")
+    old = {"protocol": "random5", "metric": "rmse", "model": "hybrid"} | dict.fromkeys(["difference", "low", "high"], 9)
+    run._record("peer_differences", pd.DataFrame([old | {"against": name} for name in ("myFM", "Cornac MF")]), {})
+    users = pd.Index(range(50), name="user_id")
+    for key, error in ((("hybrid", "random5"), 1.0), (("myFM", "random5"), 4.0)):
+        one = next(one for one in peers.PEERS if one.key == key)
+        run.keep_values(one, [pd.DataFrame({"value": error, "weight": 2}, users)])
+    run.write([])
+    found = recorded("peer_differences").set_index("against")["difference"]
+    assert found.to_dict() == {"myFM": pytest.approx(1), "Cornac MF": 9}
+
+
+def test_each_row_of_stars_says_what_a_prediction_reads(benchmark, peer):
+    run, peers = benchmark("run"), benchmark("peers")
+    week, lists = peer("week", "random5", reads=peers.WEEK), peer("lists")
+    old = dict.fromkeys(run.COLUMNS, "9") | {"model": "week", "protocol": "random5", "reads": "as it was"}
+    table = run.merge([], pd.DataFrame([old]), [week, lists]).set_index("model")
+    assert table["reads"].to_dict() == {"week": peers.WEEK, "lists": "--"} and table["rmse"]["week"] == "9"
+    said = {one.key: one.reads for one in peers.PEERS}
+    assert said["hybrid", "random5"] == said["hybrid", "stratified stars"] == peers.BOTH_SIDES
+    assert said["hybrid", "by_time stars"] == peers.BEFORE and said["hybrid, no times", "random5"] == peers.NOTHING
+    assert set(said.values()) <= set(benchmark("reads").READS.values()) | {peers.DAY}
+
+
+def test_ours_may_be_asked_without_times_and_the_chain_reads_the_validation_film(benchmark, tiny, tmp_path):
+    run, split = benchmark("run"), Split(tiny.ratings[:8], tiny.ratings[8:10], tiny.ratings[10:])
+    indices = make_indices(split.train, tiny.movies)
+    run.write_fold(tmp_path, split, tiny, indices, "stars")
+    data, course = benchmark("one_fit").read(tmp_path), benchmark("runners.course")
+    chain = course.fit(data, "MarkovChain")
+    newest = pd.concat([split.train, split.validation]).groupby("user_id")["movie_id"].last()
+    assert indices.movie_ids[chain.newest].tolist() == newest.reindex(indices.user_ids).tolist()
+    asked = []
+    course.stars(course.Timeless(SimpleNamespace(predict=asked.append)), data)
+    assert "timestamp" not in asked[0] and len(asked[0]) == len(split.test)
+
+
+def test_sequence_rivals_are_compared_user_by_user(benchmark, peer, checkerboard):
+    rivals, scores = benchmark("sequence_rivals"), np.zeros((40, 30), np.float32)
+    names = {"attention": scores, "rival": scores[:, ::-1] + np.arange(30)}
+    peers = [peer(name, "leave_last", seeds=3) for name in names]
+
+    def fit(peer, folder, python):
+        assert peer.settings["seed"] == 0 and not (folder / "test.csv").exists()
+        return _fit_that(names[peer.name])(peer, folder, python)
+
+    ours, rival = rivals.fitted_rows(checkerboard, fit, peers)
+    assert "difference" not in ours and rival["low"] <= rival["difference"] <= rival["high"]
+    assert rival["difference"] == pytest.approx(ours["ndcg@10"] - rival["ndcg@10"])
 
 
 def test_every_peer_has_a_runner_a_pin_and_a_row_of_its_own(benchmark):

@@ -148,11 +148,14 @@ TUNED_IN_TIME = {  # by `tune.py` on the validation part of `by_user_time`; the 
 OF_THE_COURSE = {"item-kNN": "item-kNN", "EASE": "EASE", "ALS": "implicit ALS"}  # -> the name that `make tune` uses
 STARS_OF_THE_COURSE = {name: name for name in ("user and movie bias", "biased MF")} | {"item-kNN": "item-kNN for stars"}
 
-NEXT = [  # they read the order of a history, and the validation film as the newest of it
-    _of("leave_last", COURSE, "course")("attention", "Attention", "course", seeds=3),
-    _of("leave_last", COURSE, "course")("Markov chain", "MarkovChain", "course"),
-    _of("leave_last", "rectools", "rectools")("RecTools SASRec", "SASRec", "tuned", seeds=3),
-    _of("leave_last", "rectools", "rectools")("RecTools eSASRec", "eSASRec", "tuned", seeds=3),
+READS_ON = "reads the validation film, too"
+course = _of("leave_last", COURSE, "course")
+rectools = _of("leave_last", "rectools", "rectools")
+NEXT = [  # they read the order of a history, and the validation film as the newest of it: compared with each other
+    course("attention", "Attention", "course", seeds=3, remark=READS_ON),
+    course("Markov chain", "MarkovChain", "course", remark=READS_ON),
+    rectools("RecTools SASRec", "SASRec", "tuned", seeds=3, slow=True, remark=READS_ON),
+    rectools("RecTools eSASRec", "eSASRec", "tuned", seeds=3, slow=True, remark=READS_ON),
 ]
 PEERS = LISTS + STARS
 PEERS += _again("stratified stars", PREDICTORS, {}, STARS)  # with the settings that were chosen for the first fold

@@ -14,6 +14,7 @@ import sys
 
 import pandas as pd
 from floor import add_errors
+from peers import BEFORE, BOTH_SIDES, NOTHING, WEEK
 from tables import merged, write
 
 import movierec
@@ -25,14 +26,14 @@ from movierec.record import recorded
 
 SEEDS = (0, 1, 2)  # of a mean of three
 READS = {  # what each arm reads of the test rating
-    "hybrid": "its minute, and the user's ratings before and after it",
-    "hybrid, session of earlier ratings": "its minute, and the user's ratings before it",
-    "hybrid without session": "its week",
-    "mean of three without session": "its week",
-    "hybrid without session, asked without a time": "nothing",
-    "hybrid trained without times": "nothing",
-    "mean of three trained without times": "nothing",
-    "biased MF": "nothing",
+    "hybrid": BOTH_SIDES,
+    "hybrid, session of earlier ratings": BEFORE,
+    "hybrid without session": WEEK,
+    "mean of three without session": WEEK,
+    "hybrid without session, asked without a time": NOTHING,
+    "hybrid trained without times": NOTHING,
+    "mean of three trained without times": NOTHING,
+    "biased MF": NOTHING,
 }
 
 

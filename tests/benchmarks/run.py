@@ -27,7 +27,7 @@ import environment
 import numpy as np
 import pandas as pd
 from evaluation_speed import answer_numbers, evaluation_seconds
-from peers import OURS, OWN, PEERS, Peer
+from peers import OURS, OWN, PEERS, READS_ON, Peer
 from tables import merged
 
 import movierec
@@ -96,7 +96,9 @@ def write_fold(folder: Path, split: movierec.Split, data, indices: Indices, pred
 
     The validation part is for early stopping; a model must not learn from it.
     """
-    parts = {"train": split.train, "movies": data.movies, "users": data.users}
+    parts = {"train": split.train, "movies": data.movies}
+    if data.users is not None:
+        parts["users"] = data.users
     if split.validation is not None:
         parts["validation"] = split.validation
     if predicts == "stars":
@@ -199,6 +201,8 @@ def differences(peers: list[Peer] = PEERS) -> pd.DataFrame:
     for ours, other in itertools.product(there, there):
         if ours.protocol != other.protocol or ours.name not in OURS or other.name in OURS:
             continue
+        if (ours.remark == READS_ON) != (other.remark == READS_ON):
+            continue  # one of them knows a film more
         values = [pd.read_csv(values_of(peer), index_col="user_id") for peer in (ours, other)]
         both = np.stack([values[0]["value"], values[1]["value"].reindex(values[0].index)], axis=1)
         weights = values[0]["weight"].to_numpy()
