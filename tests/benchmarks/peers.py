@@ -125,6 +125,8 @@ STARS = [
     _of("random5", "myfm", "myfm")("myFM, probit", "probit", "published", reads=DAY),
     _of("random5", "myfm", "myfm")("myFM, probit and regression", "both", "published", reads=DAY),
     _of("random5", TFRS, "tfrs")("TFRS basic_ranking", "ranking", "tutorial"),
+    _of("random5", "keras-rs", "keras_rs")("Keras RS basic_ranking", "basic_ranking", "tutorial", {"seed": 42}),
+    _of("random5", "keras-rs", "keras_rs")("Keras RS DCN", "dcn", "tutorial", {"seed": 42}),
 ]
 
 
