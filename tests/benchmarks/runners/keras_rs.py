@@ -9,10 +9,10 @@ import os
 
 os.environ["KERAS_BACKEND"] = "torch"
 
-import keras  # noqa: E402
-import keras_rs  # noqa: E402
-import numpy as np  # noqa: E402
-import pandas as pd  # noqa: E402
+import keras
+import keras_rs
+import numpy as np
+import pandas as pd
 
 AGES = [18, 25, 35, 45, 50, 56]  # where a group of ages begins
 ABOUT = ["age", "gender", "occupation", "zip_code"]
