@@ -149,6 +149,7 @@ class Bags(NamedTuple):
     by_user: Matrix | Lists  # the same, as the stars head reads them
     by_movie: Matrix | Lists
     in_movie_bag: np.ndarray | None = None  # bool [N], whether the movie's bag has each rating; None: all
+    has_bag: np.ndarray | None = None  # bool [num_movies]; None: all
 
 
 def make_bags(history: History, most_pairs: int, most_raters: int) -> Bags:
@@ -167,7 +168,7 @@ def make_bags(history: History, most_pairs: int, most_raters: int) -> Bags:
     rows = rows[np.argsort(history.movie_index[rows], kind="stable")]
     starts = np.append(0, np.cumsum(count * has_bag)).astype(np.int32)
     raters = Lists(*map(tf.constant, (starts, history.user_index[rows], history.residual[rows])))
-    return Bags(lists, lists, raters, in_bag)
+    return Bags(lists, lists, raters, in_bag, has_bag)
 
 
 # ---- histories as sequences

@@ -64,7 +64,17 @@ class HybridModel(SeededModel):
         columns = dict.fromkeys(("user_index", "movie_index", "week_index"), index)
         columns["session"] = tf.TensorSpec([None, NUM_SESSION_FEATURES], tf.float32)
         self.predict_stars = tf.function(self.stars, input_signature=[columns]) if self.stars else None
-        self.score = tf.function(self.ranking, input_signature=[index]) if self.ranking else None
+        self.score = self._scorer()
+
+    def _scorer(self):
+        index = tf.TensorSpec([None], tf.int32)
+        return tf.function(self.ranking, input_signature=[index]) if self.ranking else None
+
+    def leave_out_linear(self) -> None:
+        """Take the linear path out of the ranking head, as if `linear_weight` had been 0."""
+        self.settings = self.ranking.settings = self.settings.model_copy(update={"linear_weight": 0.0})
+        self.ranking.linear = None
+        self.score = self._scorer()  # the old graph has the path in it
 
     def train_only(self, heads: tuple) -> None:
         """Freeze the other heads; to be called before `compile`."""

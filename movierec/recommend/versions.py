@@ -12,7 +12,7 @@ from movierec.data import say
 from movierec.files import flush_to_disk, is_sealed, locked, read_json, sealed, sha256_of_file, write_to_disk
 from movierec.keras2 import tf
 
-FORMAT, SEQUENCE = "movierec-hybrid-4", "movierec-sequence-1"
+FORMAT, SEQUENCE = "movierec-hybrid-5", "movierec-sequence-1"
 MANIFEST, ARRAYS = "manifest.json", "assets.extra/arrays.npz"
 ATTEMPTS = 10  # to read a model that others save meanwhile
 

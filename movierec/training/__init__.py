@@ -12,7 +12,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "callbacks": ["LazyAdam", "OPTIMIZERS", "Stop", "Stopped", "fit_head"],
         "course_model": ["load_or_train", "model_folder", "save_course_model"],
-        "fit": ["fit_ensemble", "fit_hybrid"],
+        "fit": ["EPOCHS_ON_ML_100K", "fit_ensemble", "fit_hybrid"],
         "recipes": ["MOST_PASSES", "stars_recipe"],
         "sequence": ["fit_sequence"],
         "workers": ["WorkerLost", "free_ports"],

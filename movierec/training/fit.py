@@ -9,7 +9,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from movierec.baselines import Bias
@@ -17,25 +16,30 @@ from movierec.calls import INSTEAD_OF_A_SPLIT, check_above_zero, check_keywords,
 from movierec.data import Split, features, make_indices
 from movierec.data.units import say
 from movierec.evaluation import LIKED_FROM_STARS
-from movierec.files import sha256_of_arrays
 from movierec.keras2 import tf
 from movierec.models import (
     HEADS,
     HybridModel,
-    LowRank,
     Settings,
     deterministic_ops,
     make_history,
-    rank_of,
 )
 from movierec.recommend import Ensemble, Hybrid
 from movierec.scale import FIVE_STARS, Scale, has_stars, scale_of
 from movierec.training.callbacks import OPTIMIZERS, Stop, fit_head
 from movierec.training.checkpoints import Checkpoints
-from movierec.training.recipes import quality_of, ranking_recipe, stars_recipe
+from movierec.training.recipes import (
+    digest,
+    held_out,
+    keep_linear_if_it_helps,
+    quality_of,
+    ranking_recipe,
+    say_what_is_left_out,
+    stars_recipe,
+    validated_lists,
+)
 
-STARS_EPOCHS = 6  # chosen on validation (notebook 06), for splits without a validation part
-RANKING_EPOCHS = 16
+EPOCHS_ON_ML_100K = {"stars_epochs": 6, "ranking_epochs": 16}  # chosen on its validation part (notebook 06)
 
 
 @check_keywords(*Settings.model_fields)
@@ -45,7 +49,7 @@ def fit_hybrid(
     about_movies: pd.DataFrame | None = None, about_users: pd.DataFrame | None = None, seed: int = 0,
     heads: tuple = HEADS, epochs: int = 80, patience: int = 5, batch_size: int = 1024, learning_rate: float = 0.001,
     users_per_batch: int = 256, ranking_learning_rate: float = 0.004, scale: tuple | None = None,
-    liked_from: float | None = None, stars_epochs: int = STARS_EPOCHS, ranking_epochs: int = RANKING_EPOCHS,
+    liked_from: float | None = None, stars_epochs: int | None = None, ranking_epochs: int | None = None,
     optimizer: str = "lazy_adam",
     on_epoch: Callable[[dict], None] | None = None, stop: Stop | None = None, progress: bool = False,
     callbacks: Sequence = (), checkpoint=None, checkpoint_steps: int = 500,
@@ -73,7 +77,9 @@ def fit_hybrid(
             users in one of the ranking head; learning_rate and ranking_learning_rate are the rates of their optimiser.
         scale: the fewest and the most stars, e.g. (0, 10); None: that of the table, or as the ratings look.
         liked_from: stars from which a validation movie is relevant; None: 4 of 5, 8 of 10, all if no ratings differ.
-        stars_epochs, ranking_epochs: epochs of each head if there is no validation part.
+        stars_epochs, ranking_epochs: epochs of each head if there is no validation part. None: they are found first, in
+            another training for which a tenth of train is held out, then all of train is learned; where that tenth
+            cannot judge, they are `EPOCHS_ON_ML_100K`.
         optimizer: "lazy_adam", "adam" or "adagrad".
         on_epoch: called after each epoch with its row of `history`.
         stop: `stop.ask()`, from another thread or from `on_epoch`, ends the training within a second or a step; the
@@ -94,6 +100,8 @@ def fit_hybrid(
         OSError: if the checkpoint's folder cannot be written.
         Stopped: if `stop` was asked before each head had finished an epoch.
     """
+    asked = {**locals()}
+    asked |= asked.pop("settings")
     settings = Settings(**settings)
     if isinstance(heads, str) or not heads or not set(heads) <= set(HEADS):
         raise ValueError(f"`heads` must be some of {HEADS}, got {heads!r}.")
@@ -103,12 +111,19 @@ def fit_hybrid(
     if optimizer not in OPTIMIZERS:
         raise ValueError(f"`optimizer` must be one of {', '.join(OPTIMIZERS)}; got {optimizer!r}.")
     numbers = {
-        "epochs": epochs, "stars_epochs": stars_epochs, "ranking_epochs": ranking_epochs, "patience": patience,
+        "epochs": epochs, "patience": patience,
         "batch_size": batch_size, "users_per_batch": users_per_batch,
         "learning_rate": learning_rate, "ranking_learning_rate": ranking_learning_rate,
     }  # fmt: skip
-    check_above_zero(**numbers, checkpoint_steps=checkpoint_steps)
+    fixed_epochs = {"stars": stars_epochs, "ranking": ranking_epochs}
+    told = {f"{head}_epochs": number for head, number in fixed_epochs.items() if number is not None}
+    check_above_zero(**numbers, **told, checkpoint_steps=checkpoint_steps)
     started = time.perf_counter()
+    if split.validation is None and (unknown := tuple(head for head in heads if fixed_epochs[head] is None)):
+        found, is_linear_kept = _epochs_found(asked | {"heads": unknown})
+        fixed_epochs |= found
+        if not is_linear_kept:
+            settings = settings.model_copy(update={"linear_weight": 0.0})
     split, heads, scale = _inside(split, heads, scale)
     liked_from = LIKED_FROM_STARS if liked_from is None else float(scale.inside(liked_from))
 
@@ -116,10 +131,11 @@ def fit_hybrid(
     with tf.distribute.get_strategy().scope() if strategy is None else strategy.scope():
         hybrid = build()
     model, checkpoints = hybrid.model, None
-    _say_what_is_left_out(model)
+    say_what_is_left_out(model)
     if checkpoint is not None:
-        question = numbers | settings.model_dump() | {"seed": seed, "heads": heads, "optimizer": optimizer}
-        question |= {"liked_from": liked_from, "in_order": model.past.in_order, "data": _digest(hybrid, split)}
+        question = numbers | fixed_epochs | settings.model_dump()
+        question |= {"seed": seed, "heads": heads, "optimizer": optimizer}
+        question |= {"liked_from": liked_from, "in_order": model.past.in_order, "data": digest(hybrid, split)}
         resolver = model.distribute_strategy.cluster_resolver
         is_writer = resolver is None or not resolver.task_id
         checkpoints = Checkpoints(checkpoint, question, checkpoint_steps, is_writer)
@@ -128,7 +144,6 @@ def fit_hybrid(
         "ranking": lambda: ranking_recipe(hybrid, users_per_batch) | {"learning_rate": ranking_learning_rate},
     }
     qualities = {head: quality_of(hybrid, head, split, liked_from) for head in heads}  # refused before training
-    fixed_epochs = {"stars": stars_epochs, "ranking": ranking_epochs}
     tables, best_epochs = [], {}
     for head in heads:
         model.train_only((head,))
@@ -144,6 +159,8 @@ def fit_hybrid(
         hybrid = build()  # without the strategy: one worker asks and saves it without the others
         for head in heads:
             getattr(hybrid.model, head).set_weights(getattr(model, head).get_weights())
+    if "ranking" in heads and split.validation is not None and not {"linear_weight", "linear_rank"} & set(asked):
+        keep_linear_if_it_helps(hybrid, validated_lists(hybrid, split, liked_from))
     hybrid.best_epochs = best_epochs
     hybrid.history = tables[0] if len(tables) == 1 else tables[0].merge(tables[1], on="epoch", how="outer")
     hybrid.fit_seconds = time.perf_counter() - started
@@ -183,16 +200,19 @@ def _untrained(
     return hybrid
 
 
-def _say_what_is_left_out(model: HybridModel) -> None:
-    """Say that a catalogue is too large for all of the linear path, if nobody asked for a part of it."""
-    films = model.past.num_movies
-    if isinstance(getattr(model.ranking, "linear", None), LowRank) and model.settings.linear_rank is None:
-        rank = rank_of(films, model.settings)
-        say(
-            f"EASE's matrix for {films:,} films would take {4e-9 * films**2:.1f} GB, so the linear path of the ranking "
-            f"head keeps the {rank} strongest directions of it ({4e-6 * films * rank:.0f} MB); notebook 13 measures "
-            "what that costs. linear_rank=… keeps more or fewer, linear_weight=0 leaves the path out."
+def _epochs_found(asked: dict) -> tuple[dict, bool]:
+    """Return the best epoch of each head where a tenth of train is held out, and whether the linear path helped there.
+
+    `asked`: the arguments of `fit_hybrid`. Where the tenth cannot judge, the epochs of MovieLens-100K are returned; an
+    error that has another reason comes again when all of train is learned.
+    """
+    try:
+        found = fit_hybrid(
+            **asked | {"split": held_out(asked["split"]), "checkpoint": None, "callbacks": (), "on_epoch": None}
         )
+    except ValueError:
+        return {head: EPOCHS_ON_ML_100K[f"{head}_epochs"] for head in asked["heads"]}, True
+    return found.best_epochs, getattr(found.model.ranking, "linear", 0) is not None
 
 
 def _inside(split: Split, heads: tuple, scale: tuple | None) -> tuple[Split, tuple, Scale]:
@@ -212,17 +232,3 @@ def _inside(split: Split, heads: tuple, scale: tuple | None) -> tuple[Split, tup
         say(f"The ratings are taken for stars on the scale {scale}; fit_hybrid(…, scale=(low, high)) names another.")
     mapped = {name: part.assign(rating=scale.inside(part["rating"])) for name, part in parts.items()}
     return replace(split, **mapped), heads, scale
-
-
-def _digest(hybrid: Hybrid, split: Split) -> str:
-    """Return the SHA-256 of all that is learned from, and of what it is judged by."""
-    past = hybrid.model.past
-    model = hybrid.model
-    bias = hybrid.bias
-    arrays = [past.user_index, past.movie_index, past.residual, past.timestamp, hybrid.indices.movie_ids]
-    arrays += [bias.user, bias.movie, np.array(bias.mean), bias.levels]  # residuals are the same a star higher
-    arrays += [model.user_features.values, model.movie_features.values]
-    if split.validation is not None:
-        columns = map(split.validation.get, ("user_id", "movie_id", "rating", "timestamp"))  # in whatever integers
-        arrays += [column.to_numpy(str if column.dtype == "str" else np.float64) for column in columns]
-    return sha256_of_arrays(*arrays)

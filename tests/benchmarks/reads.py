@@ -23,6 +23,7 @@ from movierec.baselines import ladder
 from movierec.data import chosen
 from movierec.recommend import Ensemble
 from movierec.record import recorded
+from movierec.training import EPOCHS_ON_ML_100K
 
 SEEDS = (0, 1, 2)  # of a mean of three
 READS = {  # what each arm reads of the test rating
@@ -58,7 +59,10 @@ def errors_of(arm: str, fold: int, data) -> pd.DataFrame:
         split = copy.copy(split)
         object.__setattr__(split, "in_time", "user")  # `Split` refuses this for a random fold; for stars it leaks less
     fits = [
-        movierec.fit_hybrid(split, data.movies, data.users, heads=("stars",), seed=seed, **settings) for seed in seeds
+        movierec.fit_hybrid(
+            split, data.movies, data.users, heads=("stars",), seed=seed, **EPOCHS_ON_ML_100K, **settings
+        )
+        for seed in seeds
     ]
     return evaluation.evaluate_stars(fits[0] if len(fits) == 1 else Ensemble(fits), asked)
 

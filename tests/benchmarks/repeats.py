@@ -25,7 +25,7 @@ import movierec
 from movierec import evaluation
 from movierec.data import chosen
 from movierec.recommend import Ensemble
-from movierec.training import OPTIMIZERS
+from movierec.training import EPOCHS_ON_ML_100K, OPTIMIZERS
 
 
 def long(tables: dict) -> pd.DataFrame:
@@ -56,7 +56,8 @@ def folds(data) -> dict[str, pd.DataFrame]:
     """
 
     def errors(split, **settings):
-        fitted = movierec.fit_hybrid(split, data.movies, data.users, heads=("stars",), **settings)
+        settings |= {"heads": ("stars",)} | EPOCHS_ON_ML_100K  # of notebook 06, where there is no validation part
+        fitted = movierec.fit_hybrid(split, data.movies, data.users, **settings)
         return evaluation.evaluate_stars(fitted, split)
 
     parts = movierec.split_random5(data.ratings)
@@ -69,7 +70,7 @@ def folds(data) -> dict[str, pd.DataFrame]:
 def stratified(data) -> dict[str, pd.DataFrame]:
     """Measure the lists of notebook 06's hybrid on Microsoft's split, where every test rating is relevant."""
     split = movierec.split_stratified(data.ratings)
-    fitted = movierec.fit_hybrid(split, data.movies, data.users, heads=("ranking",))
+    fitted = movierec.fit_hybrid(split, data.movies, data.users, heads=("ranking",), **EPOCHS_ON_ML_100K)
     table = evaluation.evaluate_ranking(fitted.score, split, fitted.indices, liked_from=0)
     return {"stratified_users": long({("hybrid", 0): table[["ndcg@10", "map@10", "precision@10", "recall@10"]]})}
 

@@ -380,7 +380,7 @@ def test_files_that_were_cut_short_changed_taken_away_or_added_are_refused(saved
         ({"levels": None}, "cannot be read .*Save the model again"),
         ({"heads": ["summary"]}, "cannot be read .*Save the model again"),
         ({"other_members": [{}]}, "cannot be read .*Save the model again"),
-        ({"format": "keras-3"}, "must have the format movierec-hybrid-4 or movierec-sequence-1, found 'keras-3'"),
+        ({"format": "keras-3"}, "must have the format movierec-hybrid-5 or movierec-sequence-1, found 'keras-3'"),
         ({"format": "movierec-hybrid-99"}, "Save it again with this version of movierec, or load it with the version"),
         ({"mean": float("nan")}, "must be finite; NaN or infinity in 1: mean has 1 of 1"),
         ('{"format": ', "not readable JSON"),

@@ -7,12 +7,13 @@ import pandas as pd
 import pytest
 
 import movierec
-from movierec.baselines import Popularity
+from movierec.baselines import Ease, Popularity
 from movierec.data import Split, batches
 from movierec.evaluation import evaluate_ranking, metrics
 from movierec.keras2 import tf
 from movierec.training import OPTIMIZERS, Stop, Stopped
 from movierec.training import fit as training
+from movierec.training.recipes import held_out
 
 
 @pytest.fixture(scope="module")
@@ -186,6 +187,25 @@ def test_without_tables_and_with_batches_larger_than_train(plain, split):
     assert len(plain.history) == 1 and np.isfinite(plain.history).all(axis=None)
 
 
+def test_a_linear_path_that_harms_the_lists_of_validation_is_left_out(split, small, monkeypatch, tmp_path):
+    """What EASE has learned from films that tell nothing of each other is noise; here it tells the opposite."""
+    asked = {"heads": ("ranking",), "epochs": 1} | small
+    solve = Ease.solve
+    monkeypatch.setattr(Ease, "solve", lambda x, regularisation: -20 * solve(x, regularisation))
+    with pytest.warns(UserWarning, match=r"The linear path \(EASE\) is left out: with it, NDCG@10 of validation is"):
+        model = movierec.fit_hybrid(split, **asked)
+    without = movierec.fit_hybrid(split, linear_weight=0, **asked)
+    model.save(tmp_path / "model")
+    everybody = np.arange(model.indices.num_users)
+    for found in (model, movierec.load_model(tmp_path / "model")):
+        assert found.model.ranking.linear is None
+        assert np.array_equal(found.score(everybody), without.score(everybody))
+    wanted = movierec.fit_hybrid(split, linear_weight=8.0, **asked)  # who asks for it gets it
+    assert wanted.model.ranking.linear is not None
+    monkeypatch.undo()
+    assert movierec.fit_hybrid(split, **asked).model.ranking.linear is not None
+
+
 def test_without_validation_each_head_keeps_the_epoch_it_is_told(split, checkerboard, small):
     alone = Split(split.train, None, split.test)
     settings = small | {"patience": 1}
@@ -196,6 +216,30 @@ def test_without_validation_each_head_keeps_the_epoch_it_is_told(split, checkerb
     assert one_two.best_epochs == {"stars": 1, "ranking": 2}
     assert _same(one_two, one_one, split) == (True, False)
     assert one_two.seen.equals(split.train[["user_id", "movie_id"]].reset_index(drop=True))
+
+
+@pytest.mark.parametrize("in_time", ["user", None])
+def test_without_validation_the_epochs_are_found_on_a_tenth_of_train_and_all_of_train_is_learned(in_time, noise, small):
+    """On noise the first epochs are the best; on all of train the model then has the weights of so many epochs."""
+    alone = Split(noise.train, None, noise.test, in_time)
+    settings = small | {"heads": ("stars",), "learning_rate": 0.03, "dim": 16, "stars_penalty": 0.0, "patience": 2}
+    model = movierec.fit_hybrid(alone, epochs=20, **settings)
+    held = held_out(alone)
+    assert len(held.validation) == {"user": 30, None: 36}[in_time]  # of 30 users with 12 ratings each, 1; of 360, 36
+    asked = pd.concat([held.train, held.validation]).sort_index()
+    pd.testing.assert_frame_equal(asked, alone.train.sort_index())
+    best = movierec.fit_hybrid(held, epochs=20, **settings).best_epochs["stars"]
+    assert 1 <= best < 18 and model.best_epochs == {"stars": best} and len(model.history) == best
+    told = movierec.fit_hybrid(alone, stars_epochs=best, **settings)
+    assert np.array_equal(model.predict(alone.test), told.predict(alone.test))
+
+
+def test_where_a_tenth_cannot_judge_the_epochs_are_those_of_movielens_100k(small):
+    """Nobody has ten ratings, so nothing can be held out."""
+    rows = [(user, film, 1.0 + (user + film) % 5, day) for user in range(6) for day, film in enumerate(range(4))]
+    ratings = pd.DataFrame(rows, columns=["user_id", "movie_id", "rating", "timestamp"])
+    alone = Split(ratings[ratings["timestamp"] < 3], None, ratings[ratings["timestamp"] == 3], "user")
+    assert movierec.fit_hybrid(alone, heads=("stars",), **small).best_epochs == {"stars": 6}
 
 
 def test_a_split_that_is_not_in_time_is_asked_what_is_missing(once, split, checkerboard, short):

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 import movierec
-from movierec import baselines
+from movierec import baselines, training
 from movierec.data import make_indices
 
 IDS = {"user_index": "user_id", "movie_index": "movie_id"}  # here the index serves as the id
@@ -32,9 +32,9 @@ def fit(data, model, *, times=True, **settings):
     split = movierec.Split(*parts, in_time)
     if model == "Attention":
         return movierec.fit_sequence(split, movies, **settings)
-    liked_from = {} if validation is None else {"liked_from": data.liked_from}
+    judged = training.EPOCHS_ON_ML_100K if validation is None else {"liked_from": data.liked_from}
     fit_one = getattr(movierec, NEURAL[model])
-    fitted = fit_one(split, movies, data.users.rename(columns=IDS), **liked_from, **settings)
+    fitted = fit_one(split, movies, data.users.rename(columns=IDS), **judged, **settings)
     return fitted if times else Timeless(fitted)
 
 
