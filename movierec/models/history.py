@@ -149,26 +149,27 @@ class Bags(NamedTuple):
     by_user: Matrix | Lists  # the same, as the stars head reads them
     by_movie: Matrix | Lists
     in_movie_bag: np.ndarray | None = None  # bool [N], whether the movie's bag has each rating; None: all
-    has_bag: np.ndarray | None = None  # bool [num_movies]; None: all
 
 
 def make_bags(history: History, most_pairs: int, most_raters: int) -> Bags:
     """Return matrices, or lists if users x movies are more than `most_pairs`.
 
-    With lists, a movie with more than `most_raters` ratings has an empty bag; `StarsHead` learns an id for it instead.
+    With lists, the bag of a movie with more than `most_raters` ratings has as many of them, drawn at random.
     """
     lists = Lists(*map(tf.constant, (history.starts, history.movie_index, history.residual)))
     if history.num_users * history.num_movies <= most_pairs:
         rated, residual = map(tf.constant, history.matrices())
         return Bags(lists, Matrix(rated, residual), Matrix(tf.transpose(rated), tf.transpose(residual)))
+    shuffled = np.random.default_rng(0).permutation(len(history.movie_index))
+    by_movie = shuffled[np.argsort(history.movie_index[shuffled], kind="stable")]
     count = np.bincount(history.movie_index, minlength=history.num_movies)
-    has_bag = count <= most_raters
-    in_bag = has_bag[history.movie_index]
-    rows = np.flatnonzero(in_bag)
-    rows = rows[np.argsort(history.movie_index[rows], kind="stable")]
-    starts = np.append(0, np.cumsum(count * has_bag)).astype(np.int32)
+    place = np.arange(len(by_movie)) - np.repeat(np.cumsum(count) - count, count)  # among the ratings of its movie
+    rows = by_movie[place < most_raters]
+    in_bag = np.zeros(len(by_movie), bool)
+    in_bag[rows] = True
+    starts = np.append(0, np.cumsum(np.minimum(count, most_raters))).astype(np.int32)
     raters = Lists(*map(tf.constant, (starts, history.user_index[rows], history.residual[rows])))
-    return Bags(lists, lists, raters, in_bag, has_bag)
+    return Bags(lists, lists, raters, in_bag)
 
 
 # ---- histories as sequences

@@ -59,8 +59,8 @@ class Settings(pydantic.BaseModel):
     # The ranking head reads a history as a weighted sum, or its newest films, in their order, by self-attention. Then
     # `explain` has no share for each film.
     encoder: Literal["bag", "attention"] = "bag"
-    most_pairs: NonNegativeInt = 50_000_000  # users x movies of a history in matrices, 16 bytes each; then it is lists
-    most_raters: NonNegativeInt = 64  # users in the bag of a movie, if it is lists; a movie with more has an id instead
+    most_pairs: NonNegativeInt = 10_000_000  # users x movies of a history in matrices, 16 bytes each; then it is lists
+    most_raters: NonNegativeInt = 64  # users in the bag of a movie, if it is lists: of more, as many are drawn
     # Share of the movies that each step of the ranking head knows by their features only. Above 0, movies without a
     # rating are not trained as wrong answers, and are ranked by their features. Notebook 09.
     content_share: Share = 0.0

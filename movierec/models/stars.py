@@ -50,8 +50,7 @@ class Tower(tf.keras.layers.Layer):
             return self.add_weight(f"{name}_{table_name}", (length, dim), initializer=small_random(draws))
 
         self.feature = table("feature", num_features)
-        self.id = table("id", rows) if np.any(has_id) else None
-        self.has_id = None if np.ndim(has_id) == 0 else tf.constant(has_id[:, None], tf.float32)
+        self.id = table("id", rows) if has_id else None
         self.watched = table("watched", others) if rated is not None else None
         self.starred = table("starred", others) if rated is not None and is_explicit else None
 
@@ -78,10 +77,7 @@ class Tower(tf.keras.layers.Layer):
         """Return the features and the id of each row, float32 `[batch, dim]`; 0 where UNKNOWN."""
         is_known, rows = tf.cast(rows != UNKNOWN, tf.float32)[:, None], tf.maximum(rows, 0)
         vectors = tf.gather(self.features, rows) @ self.feature
-        if self.id is not None:
-            own = tf.gather(self.id, rows)
-            vectors += own if self.has_id is None else tf.gather(self.has_id, rows) * own
-        return is_known * vectors
+        return is_known * (vectors if self.id is None else vectors + tf.gather(self.id, rows))
 
     def of_people(self, entries: Entries, rows):
         """Return float32 `[batch, dim]` from histories that need not be in train; `rows` `[batch]` may be UNKNOWN."""
@@ -114,9 +110,8 @@ class StarsHead(tf.keras.layers.Layer):
         dim, is_explicit = settings.dim, "explicit" not in self.without
         movies = None if "bag of movies" in self.without else bags.by_user
         users = None if "bag of users" in self.without else bags.by_movie
-        movie_id = settings.ids if settings.ids or bags.has_bag is None else ~bags.has_bag
         self.user = Tower(user_features, movies, len(bias.movie), dim, "user", settings.ids, is_explicit, draws)
-        self.movie = Tower(movie_features, users, len(bias.user), dim, "movie", movie_id, is_explicit, draws)
+        self.movie = Tower(movie_features, users, len(bias.user), dim, "movie", settings.ids, is_explicit, draws)
         self.user_bias = self.add_weight("user_bias", bias.user.shape, initializer=start_at(bias.user))
         self.movie_bias = self.add_weight("movie_bias", bias.movie.shape, initializer=start_at(bias.movie))
         num_weeks = max(num_weeks, 1)  # without times, a row that nobody reads

@@ -62,8 +62,8 @@ def fit_hybrid(
     so a second call waits for one in another thread. NumPy's and Python's generators are left alone.
 
     Where users x movies is more than `most_pairs`, histories are lists: a batch of the stars head has few users with
-    all of their ratings, and a movie with many ratings is known by an id instead of by its raters. Memory is then at
-    most 0.7 GB, and 180 bytes for each rating of train.
+    all of their ratings, and at most `most_raters` users stand for those who rated a movie. Memory is then at most
+    0.7 GB, and 180 bytes for each rating of train.
 
     Args:
         split: train; validation for early stopping, or None. Test is not touched.

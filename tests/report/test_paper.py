@@ -151,7 +151,9 @@ def end(name, which):
 
 
 CLAIMS = {
-    "ahead\nin lists on three splits, and in stars on two random ones": lambda: (ahead("ndcg@10"), ahead("rmse")) == (3, 2),
+    "ahead\nin lists on three splits, and in stars on two random ones": lambda: (
+        (ahead("ndcg@10"), ahead("rmse")) == (3, 2)
+    ),
     "By global time its lists cannot be told from implicit factorisation's": lambda: (
         float(recorded("verdict").loc["by_time", "low"]) < 0 < float(recorded("verdict").loc["by_time", "high"])
     ),
@@ -162,16 +164,16 @@ CLAIMS = {
             & (recorded("baseline_differences")["difference"].astype(float) < 0)
         ).any()
     ),
-    "This passes the correction": lambda: (
-        0.01 < float(recorded("sequence_differences").loc["hybrid", "p_holm"]) < 0.05
-    ),
+    "This passes the correction": lambda: 0.01 < float(recorded("sequence_differences").loc["hybrid", "p_holm"]) < 0.05,
     "for what comes next, attention is above it in the mean": lambda: (
         float(recorded("sequence_differences").loc["hybrid", "low"]) > 0
     ),
     "the network loses to the simple rival": lambda: end("hidden_ridge_over_taught", "low") > 0,
     "This does not carry over to films hidden in \\emph{time}": lambda: value("new_ridge") < value("new_content"),
     "neither is sure after correction": lambda: (recorded("people_ablation")["p_holm"].astype(float) > 0.05).all(),
-    "In the mean, order is the larger part of the lead": lambda: 2 * value("fading_difference") < value("ease_difference"),
+    "In the mean, order is the larger part of the lead": lambda: (
+        2 * value("fading_difference") < value("ease_difference")
+    ),
 }
 
 
