@@ -187,11 +187,13 @@ def serve(
         OSError: If the port is taken, the model is missing or the event store cannot be written.
         ValueError: If the model or the event store is damaged.
     """
+    if not 0 <= port < 65_536:
+        raise OSError(f"port {port} must be 0 to 65535.")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:  # before the model is loaded, which takes seconds
         listener = socket.create_server((host, port), family=family)
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
+    except OSError as error:
+        reason = error.strerror
         raise OSError(f"port {port} of {host} must be free; {reason}. Name another, e.g. --port 8001.") from error
     with listener, EventStore(events) as store:
         from movierec.recommend import load_model  # here: it loads TensorFlow

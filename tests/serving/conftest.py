@@ -51,24 +51,37 @@ def store(tmp_path):
         yield store
 
 
+class Client:
+    """Asks an application in this process, without a socket: `client.get("/health")`."""
+
+    def __init__(self, app):
+        self.app = app
+
+    def request(self, method, target, **options):
+        async def ask():
+            transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+            async with httpx.AsyncClient(transport=transport, base_url="http://service", timeout=30) as client:
+                return await client.request(method, target, **options)
+
+        return asyncio.run(ask())
+
+    def get(self, target, **options):
+        return self.request("GET", target, **options)
+
+    def post(self, target, body=None, **options):
+        return self.request("POST", target, json=body, **options)
+
+
+def refused(answer, status, *parts):
+    """Assert that it is a `Problem`, and nothing else, with these parts in its text."""
+    assert (answer.status_code, list(answer.json())) == (status, ["detail"]), answer.text
+    assert [part for part in parts if part not in answer.json()["detail"]] == [], answer.text
+
+
 @pytest.fixture
 def page(beside, store, hostile):
-    """`page(explore=…)("POST", "/page/list", json=…)`: ask an application in this process."""
-
-    def start(**options):
-        app = make_app(beside, store, model=hostile, **options)
-
-        def ask(method, target, **request):
-            async def answer():
-                transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-                async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
-                    return await client.request(method, target, **request)
-
-            return asyncio.run(answer())
-
-        return ask
-
-    return start
+    """`page(explore=…)("POST", "/page/list", json=…)`: ask an application with the page."""
+    return lambda **options: Client(make_app(beside, store, model=hostile, **options)).request
 
 
 @pytest.fixture

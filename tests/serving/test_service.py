@@ -19,8 +19,9 @@ import pytest
 from movierec.__main__ import main
 from movierec.data import Titles
 from movierec.serving import service
-from movierec.serving.events import Event, EventStore
+from movierec.serving.events import Event
 from movierec.serving.service import make_app
+from tests.serving.conftest import Client, refused
 
 HERE = Path(__file__).parent
 VIEW = Event(user_id=1, movie_id=10, kind="view", time=0)
@@ -77,35 +78,13 @@ def load_served(folder):
 
 
 @pytest.fixture
-def events(tmp_path):
-    with EventStore(tmp_path / "events.db") as events:
-        yield events
-
-
-@pytest.fixture
 def served():
     return Served()
 
 
-class Client:
-    """Asks the application in this process, without a socket: `client.get("/health")`."""
-
-    def __init__(self, app):
-        self.app = app
-
-    def request(self, method, target, **options):
-        async def ask():
-            transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
-            async with httpx.AsyncClient(transport=transport, base_url="http://service", timeout=30) as client:
-                return await client.request(method, target, **options)
-
-        return asyncio.run(ask())
-
-    def get(self, target, **options):
-        return self.request("GET", target, **options)
-
-    def post(self, target, body=None, **options):
-        return self.request("POST", target, json=body, **options)
+@pytest.fixture
+def events(store):
+    return store
 
 
 @pytest.fixture
@@ -116,12 +95,6 @@ def client(served, events):
 def _films(answer):
     assert answer.status_code == 200, answer.text
     return [film["movie_id"] for film in answer.json()["movies"]]
-
-
-def _refused(answer, status, *parts):
-    """A `Problem`, and nothing else, with these parts in its text."""
-    assert (answer.status_code, list(answer.json())) == (status, ["detail"]), answer.text
-    assert [part for part in parts if part not in answer.json()["detail"]] == [], answer.text
 
 
 # ---- lists
@@ -161,16 +134,15 @@ def test_a_newcomer_gets_a_list_and_is_told_what_it_is_based_on(client, served, 
     assert served.asked == [asked]
 
 
-@pytest.mark.parametrize("num_movies, default, most", [(6, 6, 100), (1_000, 10, 100)])
-def test_ten_films_unless_another_number_is_asked_for(served, events, num_movies, default, most):
+@pytest.mark.parametrize("num_movies, default", [(6, 6), (1_000, 10)])
+def test_ten_films_unless_another_number_is_asked_for(served, events, num_movies, default):
     served.num_movies = num_movies
     client = Client(make_app(served, events))
     parameters = client.get("/openapi.json").json()["paths"]["/similar/{movie_id}"]["get"]["parameters"]
     schema = next(one["schema"] for one in parameters if one["name"] == "k")
-    assert (schema["default"], schema["minimum"], schema["maximum"]) == (default, 1, most)
+    assert (schema["default"], schema["minimum"], schema["maximum"]) == (default, 1, 100)
     assert _films(client.get("/recommend/2")) == list(range(10, 10 * default + 10, 10))
     assert _films(client.get("/recommend/2?k=3")) == [10, 20, 30]
-    assert served.asked == [(2, default, []), (2, 3, [])]
 
 
 # ---- feedback
@@ -190,7 +162,7 @@ def test_feedback_is_kept_and_the_next_list_knows_it(client, served, events):
 def test_a_new_user_is_known_from_the_first_event_on_and_not_after_the_last_is_deleted(client, served, events):
     events.append(VIEW)
     events.append(VIEW.model_copy(update={"user_id": 77, "movie_id": 999}))  # a film that the model no longer knows
-    _refused(client.get("/recommend/77"), 404, "user_id 77 is not one of the 2 users", "POST /recommend")
+    refused(client.get("/recommend/77"), 404, "user_id 77 is not one of the 2 users", "POST /recommend")
     assert client.post("/feedback", {"user_id": 77, "movie_id": 10, "kind": "view"}).status_code == 201
     answer = client.get("/recommend/77?k=1")
     assert (answer.json()["based_on"], _films(answer)) == ("feedback", [20])
@@ -199,7 +171,7 @@ def test_a_new_user_is_known_from_the_first_event_on_and_not_after_the_last_is_d
         answer = client.request("DELETE", "/users/77/events")
         expected = {"user_id": 77, "deleted": deleted, "impressions": impressions}
         assert (answer.status_code, answer.json()) == (200, expected)
-    _refused(client.get("/recommend/77"), 404)
+    refused(client.get("/recommend/77"), 404)
     assert events.of(1) == [VIEW]
 
 
@@ -212,7 +184,7 @@ def test_events_that_cannot_be_written_or_read_are_a_503_without_the_path(client
         asked = [("POST", "/feedback"), ("GET", "/recommend/1"), ("DELETE", "/users/1/events"), ("GET", "/health")]
         for method, target in asked:
             answer = client.request(method, target, json=body)
-            _refused(answer, 503, f"the events cannot be reached ({reason}). Try again later.")
+            refused(answer, 503, f"the events cannot be reached ({reason}). Try again later.")
         if elsewhere.exists():
             elsewhere.rename(events.path)
             assert client.post("/feedback", body).status_code == 201 and len(events.of(1)) == 2
@@ -318,8 +290,8 @@ def test_feedback_may_name_the_list_that_showed_the_film_and_no_other(client, ev
         answer = client.post("/feedback", body | place)
         assert (answer.status_code, answer.json()["list_id"], answer.json()["place"]) == (201, list_id, 2)
     for wrong in ({"place": 1}, {"movie_id": 40}, {"user_id": 2}, {"list_id": "another"}):
-        _refused(client.post("/feedback", body | wrong), 422, "must have shown", "Leave list_id and place out")
-    _refused(client.post("/feedback", body | {"list_id": None, "place": 1}), 422, "`place` needs the `list_id`")
+        refused(client.post("/feedback", body | wrong), 422, "must have shown", "Leave list_id and place out")
+    refused(client.post("/feedback", body | {"list_id": None, "place": 1}), 422, "`place` needs the `list_id`")
     anonymous = client.post("/recommend", {"k": 1}).json()
     film = anonymous["movies"][0]["movie_id"]
     kept = client.post("/feedback", {"user_id": 5, "movie_id": film, "kind": "click", "list_id": anonymous["list_id"]})
@@ -374,7 +346,7 @@ def _wait_until(holds):
         ("", "127.0.0.1", 400),
     ],
 )
-def test_a_name_that_somebody_else_gave_this_machine_is_refused(served, events, host, arrived, status):
+def test_a_name_that_somebody_else_gave_this_machine_isrefused(served, events, host, arrived, status):
     """DNS rebinding: a page of evil.example, which then points to 127.0.0.1, would be of this origin."""
     app = make_app(served, events, names=("movies.example",))
 
@@ -387,16 +359,13 @@ def test_a_name_that_somebody_else_gave_this_machine_is_refused(served, events, 
     assert status == 200 or "start it with --name" in answer.json()["detail"]
 
 
-@pytest.mark.parametrize(
-    "origin", ["http://evil.example", "null", "http://service:8001", "https://service.evil.example"]
-)
-def test_a_page_of_another_site_writes_nothing(client, events, origin):
+def test_a_page_of_another_site_writes_nothing(client, events):
     events.append(VIEW)
     body = {"user_id": 1, "movie_id": 20, "kind": "view"}
-    for method, target in (("POST", "/feedback"), ("DELETE", "/users/1/events"), ("POST", "/recommend")):
-        _refused(
-            client.request(method, target, json=body, headers={"origin": origin}), 403, "of this service may write"
-        )
+    for origin in ("http://evil.example", "null", "http://service:8001", "https://service.evil.example"):
+        for method, target in (("POST", "/feedback"), ("DELETE", "/users/1/events"), ("POST", "/recommend")):
+            answer = client.request(method, target, json=body, headers={"origin": origin})
+            refused(answer, 403, "of this service may write")
     assert events.of(1) == [VIEW]
     assert client.post("/feedback", body, headers={"origin": "http://service"}).status_code == 201
 
@@ -408,7 +377,7 @@ def test_a_token_closes_everything_but_the_documentation(served, events):
     for method, target in [*asked, ("DELETE", "/users/1/events"), ("GET", "/health"), ("GET", "/nothing")]:
         for wrong in ("", "Bearer", "Bearer geheim", "Basic x"):
             answer = client.request(method, target, headers={"authorization": wrong} if wrong else {}, json={})
-            _refused(answer, 401, "Authorization: Bearer TOKEN")
+            refused(answer, 401, "Authorization: Bearer TOKEN")
             assert answer.headers["www-authenticate"] == "Bearer"
         assert client.request(method, target, headers=right, json={}).status_code != 401
     for target in ("/docs", "/openapi.json"):
@@ -420,68 +389,61 @@ def test_a_token_closes_everything_but_the_documentation(served, events):
 # ---- refusals
 
 
-@pytest.mark.parametrize(
-    "body, part",
-    [
-        ({"kind": "stars"}, "`stars` must be given for the kind \"stars\" and no other; 'stars' has None."),
-        ({"kind": "view", "stars": 3}, "'view' has 3.0"),
-        ({"kind": "stars", "stars": 5.5}, "less than or equal to 5"),
-        ({"kind": "view", "time": 0}, "body.time: Extra inputs are not permitted"),
-        ({"kind": "view", "user_id": 2**63}, "body.user_id: Input should be less than"),
-    ],
-)
-def test_feedback_that_makes_no_sense_is_refused(client, events, body, part):
-    _refused(client.post("/feedback", {"user_id": 1, "movie_id": 20} | body), 422, part)
-    assert len(events) == 0
+def of_feedback(status, part, **body):
+    return "POST", "/feedback", {"user_id": 1, "movie_id": 20, "kind": "view"} | body, status, part
 
 
-@pytest.mark.parametrize(
-    "stars, part",
-    [
-        ([{"movie_id": 10, "stars": 0.5}], "body.stars.0.stars: Input should be greater than or equal to 1"),
-        ([{"stars": 5}], "a film needs either movie_id or title"),
-        ([{"movie_id": 10, "title": "Fargo", "stars": 5}], "a film needs either movie_id or title"),
-        ([{"movie_id": 30, "stars": 5}, {"title": "Fargo", "stars": 1}], "every film must be named once; [30]"),
-        ([{"movie_id": 10, "stars": 5}] * 201, "at most 200 items"),
-        ([{"title": "Farggo", "stars": 5}], "Nearest: 'Fargo (1996)' (movie_id 30)"),
-        ([{"title": "Hamlet", "stars": 5}], "2 have 'Hamlet': 'Hamlet (1948)' (movie_id 50), 'Hamlet (1996)'"),
-        ([{"title": "千と千尋\0\r\n", "stars": 5}], r"'千と千尋\x00\r\n'"),
-        ([{"title": "x" * 301, "stars": 5}], "at most 300 characters"),
-    ],
-)
-def test_films_of_a_newcomer_that_cannot_be_understood_are_refused(client, served, stars, part):
-    _refused(client.post("/recommend", {"stars": stars}), 422, part)
-    assert served.asked == []
+def of_stars(status, part, *stars):
+    return "POST", "/recommend", {"stars": list(stars)}, status, part
 
 
-@pytest.mark.parametrize(
-    "method, target, body, status, part",
-    [
-        ("POST", "/recommend", {"genres": ["comedy"]}, 422, "body.genres.0: Input should be 'Comedy' or 'Crime'"),
-        ("POST", "/recommend", {"genres": ["Comedy", "Comedy"]}, 422, "every genre must be named once; ['Comedy']"),
-        ("POST", "/recommend", {"genres": ["Comedy", "Crime", "Comedy"]}, 422, "at most 2 items"),
-        ("POST", "/recommend", {"stars": [{"movie_id": 11, "stars": 5}]}, 404, "movie_id 11 is not in the catalogue"),
-        ("POST", "/feedback", {"user_id": 1, "movie_id": 11, "kind": "view"}, 404, "not in the catalogue of 1,682 fi"),
-        ("GET", "/similar/11", None, 404, "movie_id 11 is not in the catalogue of 1,682 films"),
-        *(("GET", f"/similar/10?k={k}", None, 422, "query.k: ") for k in ("0", "101", "", "1e1", "9" * 5_000)),
-        *(("GET", f"/similar/{number}", None, 422, "path.movie_id: ") for number in (2**63, "9" * 5_000, "1.5", "%00")),
-        *(("GET", f"/recommend/{number}", None, 404, str(number)) for number in (2**63 - 1, -(2**63))),
-        ("GET", "/recommend/1?K=5", None, 422, "query.K: Extra inputs are not permitted"),
-        ("DELETE", "/recommend/1", None, 405, "Method Not Allowed"),
-    ],
-)
-def test_what_is_not_there_is_refused(client, method, target, body, status, part):
-    _refused(client.request(method, target, json=body), status, part)
+FIVE = {"stars": 5}
+HAMLETS = "2 have 'Hamlet': 'Hamlet (1948)' (movie_id 50), 'Hamlet (1996)'"
+EITHER = "a film needs either movie_id or title"
+REFUSED = [
+    of_feedback(422, "`stars` must be given for the kind \"stars\" and no other; 'stars' has None.", kind="stars"),
+    of_feedback(422, "'view' has 3.0", stars=3),
+    of_feedback(422, "less than or equal to 5", kind="stars", stars=5.5),
+    of_feedback(422, "body.time: Extra inputs are not permitted", time=0),
+    of_feedback(422, "body.user_id: Input should be less than", user_id=2**63),
+    of_feedback(404, "movie_id 11 is not in the catalogue of 1,682 films", movie_id=11),
+    of_stars(422, "body.stars.0.stars: Input should be greater than or equal to 1", {"movie_id": 10, "stars": 0.5}),
+    of_stars(422, EITHER, FIVE),
+    of_stars(422, EITHER, FIVE | {"movie_id": 10, "title": "Fargo"}),
+    of_stars(422, "every film must be named once; [30]", FIVE | {"movie_id": 30}, FIVE | {"title": "Fargo"}),
+    of_stars(422, "at most 200 items", *[FIVE | {"movie_id": 10}] * 201),
+    of_stars(422, "Nearest: 'Fargo (1996)' (movie_id 30)", FIVE | {"title": "Farggo"}),
+    of_stars(422, HAMLETS, FIVE | {"title": "Hamlet"}),
+    of_stars(422, r"'千と千尋\x00\r\n'", FIVE | {"title": "千と千尋\0\r\n"}),
+    of_stars(422, "at most 300 characters", FIVE | {"title": "x" * 301}),
+    of_stars(404, "movie_id 11 is not in the catalogue", FIVE | {"movie_id": 11}),
+    ("POST", "/recommend", {"genres": ["comedy"]}, 422, "body.genres.0: Input should be 'Comedy' or 'Crime'"),
+    ("POST", "/recommend", {"genres": ["Comedy", "Comedy"]}, 422, "every genre must be named once; ['Comedy']"),
+    ("POST", "/recommend", {"genres": ["Comedy", "Crime", "Comedy"]}, 422, "at most 2 items"),
+    ("GET", "/similar/11", None, 404, "movie_id 11 is not in the catalogue of 1,682 films"),
+    *(("GET", f"/similar/10?k={k}", None, 422, "query.k: ") for k in ("0", "101", "", "1e1", "9" * 5_000)),
+    *(("GET", f"/similar/{number}", None, 422, "path.movie_id: ") for number in (2**63, "9" * 5_000, "1.5", "%00")),
+    *(("GET", f"/recommend/{number}", None, 404, str(number)) for number in (2**63 - 1, -(2**63))),
+    ("GET", "/recommend/1?K=5", None, 422, "query.K: Extra inputs are not permitted"),
+    ("DELETE", "/recommend/1", None, 405, "Method Not Allowed"),
+]
+
+
+@pytest.mark.parametrize("method, target, body, status, part", REFUSED)
+def test_what_is_not_there_or_makes_no_sense_is_refused_and_kept_nowhere(
+    client, served, events, method, target, body, status, part
+):
+    refused(client.request(method, target, json=body), status, part)
+    assert (served.asked, len(events), events.impressions()) == ([], 0, [])
 
 
 def test_a_model_without_genres_takes_none(served, events):
     served.genres = []
     client = Client(make_app(served, events))
-    _refused(client.post("/recommend", {"genres": ["Comedy"]}), 422, "at most 0 items")
+    refused(client.post("/recommend", {"genres": ["Comedy"]}), 422, "at most 0 items")
     assert client.post("/recommend", {"genres": []}).status_code == 200
 
 
-@pytest.mark.parametrize("endpoint", ["/recommend", "/feedback"])
 @pytest.mark.parametrize(
     "body, status",
     [
@@ -493,18 +455,19 @@ def test_a_model_without_genres_takes_none(served, events):
         (rb'{"stars": [{"title": "\ud800", "stars": 5}], "kind": "\ud800"}', 422),
     ],
 )
-def test_bodies_that_are_no_json_object_are_refused(client, endpoint, body, status):
-    _refused(client.post(endpoint, content=body, headers=JSON), status)
+def test_bodies_that_are_no_json_object_are_refused(client, body, status):
+    for endpoint in ("/recommend", "/feedback"):
+        refused(client.post(endpoint, content=body, headers=JSON), status)
 
 
 def test_json_must_be_called_json_and_a_long_wrong_field_is_not_sent_back_whole(client, events):
     """Otherwise any web page could post in the name of its visitor; an old browser asks nobody and names no origin."""
     for called in ({"content-type": "text/plain"}, {}):
         body = b'{"user_id": 1, "movie_id": 20, "kind": "view"}'
-        _refused(client.post("/feedback", content=body, headers=called), 422, "body: ")
+        refused(client.post("/feedback", content=body, headers=called), 422, "body: ")
     assert len(events) == 0
     answer = client.post("/recommend", {"x" * 60_000: 1})
-    _refused(answer, 422, "body.xxx")
+    refused(answer, 422, "body.xxx")
     assert len(answer.content) < 1_100
 
 
@@ -514,7 +477,7 @@ def test_json_must_be_called_json_and_a_long_wrong_field_is_not_sent_back_whole(
 def test_a_body_may_have_as_many_bytes_as_said_and_not_one_more(client, monkeypatch):
     monkeypatch.setattr(service, "MOST_BYTES", 100)
     assert client.post("/recommend", content=b"{}" + 98 * b" ", headers=JSON).status_code == 200
-    _refused(client.post("/recommend", content=b"{}" + 99 * b" ", headers=JSON), 413, "at most 100 bytes")
+    refused(client.post("/recommend", content=b"{}" + 99 * b" ", headers=JSON), 413, "at most 100 bytes")
     read = []
 
     async def endless():
@@ -522,7 +485,7 @@ def test_a_body_may_have_as_many_bytes_as_said_and_not_one_more(client, monkeypa
             read.append(30)
             yield b" " * 30
 
-    _refused(client.post("/feedback", content=endless(), headers=JSON), 413)
+    refused(client.post("/feedback", content=endless(), headers=JSON), 413)
     assert sum(read) == 120  # the first part above the limit, and no more
 
 
@@ -564,12 +527,8 @@ def test_ids_are_text_if_those_of_the_model_are(events):
     assert client.get("/similar/20?k=1").status_code == 200
     assert client.post("/recommend", {"stars": [{"movie_id": "20", "stars": 5}, {"title": "Fargo", "stars": 5}]}).json()
     for wrong in ({"user_id": 7}, {"movie_id": 20}, {"movie_id": ""}):
-        _refused(
-            client.post("/feedback", event | wrong),
-            422,
-            "tring should have at least" if "" in wrong.values() else "valid string",
-        )
-    _refused(client.get("/similar/21"), 404, "movie_id '21' is not in the catalogue")
+        refused(client.post("/feedback", event | wrong), 422, "tring")
+    refused(client.get("/similar/21"), 404, "movie_id '21' is not in the catalogue")
     assert client.request("DELETE", "/users/007/events").json()["deleted"] == 1
     assert client.post("/feedback", event | {"user_id": "Zoë/1"}).status_code == 201
     assert client.get("/recommend/Zo%C3%AB%2F1?k=1").json()["based_on"] == "feedback"
@@ -594,7 +553,7 @@ def test_the_page_of_the_documentation_needs_no_other_host(client):
     assert page.status_code == 200 and "https://" not in page.text and "http://" not in page.text
     may = page.headers["content-security-policy"]
     assert may.startswith("default-src 'none'") and "connect-src 'self'" in may and "http" not in may
-    _refused(client.get("/redoc"), 404)
+    refused(client.get("/redoc"), 404)
 
 
 def test_requests_made_from_the_documentation_find_no_hole(served, events):
