@@ -84,22 +84,12 @@ def curves_as_html(runs: list[Run], rivals: dict[str, float], epochs: int | None
     return picture(fig, f"{NAMES[runs[0].head]} on validation and loss on train by epoch. {said}{beat}.")
 
 
-def draw_panel(settings: dict, overlaid: list[Run], rivals: dict[str, float], grid: dict[tuple, Run]) -> Figure:
-    """Draw the settings, the curves of the head that is set, and its response surface: a panel where no widget runs."""
-    fig = Figure(figsize=(plots.COLUMN_WIDTH_IN, 6.4), layout="constrained")
-    top, middle, below = fig.subfigures(3, 1, height_ratios=[1.2, 3, 2.2])
-    ax = top.subplots()
-    ax.set(xlim=(0, 2), ylim=(4.6, -0.6))
-    ax.set_axis_off()
-    ax.text(0, 0, settings["loss"], fontsize=SMALL, fontweight="bold")
-    for button, at in (("Train", 1.35), ("Stop", 1.7)):
-        ax.text(at, 0, button, fontsize=SMALL, bbox={"boxstyle": "round", "facecolor": "0.92"})
-    for number, (name, setting) in enumerate(SETTINGS.items()):
-        row, column = 1.2 + number // 2, number % 2
-        ax.text(column, row, setting.label, fontsize=SMALL)
-        ax.text(column + 0.9, row, shown(settings[name]), fontsize=SMALL, ha="right", fontweight="bold")
+def draw_panel(overlaid: list[Run], rivals: dict[str, float], grid: dict[tuple, Run]) -> Figure:
+    """Draw the curves of the head that is set, and its response surface: a panel where no widget runs."""
+    fig = Figure(figsize=(plots.COLUMN_WIDTH_IN, 5.2), layout="constrained")
+    above, below = fig.subfigures(2, 1, height_ratios=[3, 2.2])
     if overlaid:
-        draw_curves(middle, overlaid, rivals)
+        draw_curves(above, overlaid, rivals)
     if grid:
         _draw_surface(below, grid, overlaid[-1:])
     return fig

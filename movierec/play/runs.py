@@ -172,13 +172,8 @@ def known_runs(num_train: int) -> list[Run]:
 def append_run(run: Run, path: Path) -> None:
     """Add a line to the file; make the file if there is none."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    line = json.dumps(asdict(run)).encode() + b"\n"
-    with path.open("a+b") as file:
-        if file.tell():
-            file.seek(-1, 2)
-            if file.read(1) != b"\n":  # the line before was cut short: it must not take this one with it
-                line = b"\n" + line
-        file.write(line)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(f"\n{json.dumps(asdict(run))}")  # on a line of its own, even if the line before was cut short
 
 
 def label(run: Run, names) -> str:

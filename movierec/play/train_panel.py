@@ -32,7 +32,7 @@ class TrainPanel(Panel):
 
     def __init__(self, split, movies=None, users=None):
         self.data = (split, movies, users)
-        self.run = self._thread = self._picked = None
+        self.run = self._thread = None
         self._listed, self._filling = [], False
         self.rivals = {head: recorded.rivals(head, len(split.train)) for head in METRICS}
         usual = {head: default_settings(loss) for head, loss in COURSE_LOSS.items()}
@@ -76,7 +76,7 @@ class TrainPanel(Panel):
     def _repr_mimebundle_(self, **more):
         """Return the widget and a picture of it, which is shown on GitHub and on paper."""
         grid = recorded.on_grid(self.runs, self.head)
-        fig = draw_panel(self.settings(), self.shown(self.head), self.rivals[self.head], grid)
+        fig = draw_panel(self.overlaid[self.head], self.rivals[self.head], grid)
         image = plots.alt(fig, repr(self), plots.PROJECTOR_DPI)
         bundle = super()._repr_mimebundle_(**more) | {"image/png": image.png}
         return bundle, {"image/png": {"alt": image.text, "width": image.width}}
@@ -146,20 +146,21 @@ class TrainPanel(Panel):
                 raise TimeoutError(f"still training after {timeout_seconds:g} s; wait again, or stop().")
         return self.run
 
-    def shown(self, head: str) -> list[Run]:
-        """Return the runs whose curves are overlaid, the last one last."""
-        picked = [self._picked] if self._picked and self._picked.head == head else []
-        return (self.overlaid[head] + picked)[-OVERLAID:]
-
     def choose(self, run: Run) -> None:
-        """Turn the sliders as in a run and overlay it, in the place of the one that was chosen before."""
-        before, self._picked = self._picked, run
+        """Turn the sliders as in a run and overlay it."""
         try:
             self.set(run.settings)
-            self.say(f"The sliders stand as in the run with {run.best:.4f}.")
         except ValueError as error:
-            self._picked = before
             self.say(str(error))
+            return
+        self._overlay(run)
+        self.say(f"The sliders stand as in the run with {run.best:.4f}.")
+
+    def _overlay(self, run: Run) -> None:
+        """Show a run's curve last, beside those of the two before it."""
+        others = [other for other in self.overlaid[run.head] if other != run]
+        self.overlaid[run.head] = [*others, run][-OVERLAID:]
+        self.refresh()
 
     def load(self, learning_rate: float, dim: int) -> None:
         """Choose the run of a cell of the response surface."""
@@ -167,23 +168,22 @@ class TrainPanel(Panel):
 
     def refresh(self) -> None:
         """Read the recorded runs again; show the list, the surface, and the curves of this head."""
-        last = self.shown(self.head)[-1:]
+        overlaid = self.overlaid[self.head]
         runs = [run for run in self.runs if run.head == self.head]
         self._listed = sorted(runs, key=lambda run: run.best, reverse=self.head == "ranking")
         self._filling = True
         self.all_runs.options = [(in_a_line(run), number) for number, run in enumerate(self._listed)]
-        self.all_runs.index = self._listed.index(last[0]) if last and last[0] in self._listed else None
+        shown = [number for number, run in enumerate(self._listed) if run in overlaid[-1:]]
+        self.all_runs.index = shown[0] if shown else None
         self._filling = False
         self._estimate()
-        self.surface.show(runs, self.head, last)
+        self.surface.show(runs, self.head, overlaid[-1:])
         self._draw(self.head)
-        two = self.shown(self.head)[-2:]
-        self.differs.value = status(recorded.difference(two[1], two[0], runs)) if len(two) == 2 else ""
+        self.differs.value = status(recorded.difference(*overlaid[:-3:-1], runs)) if len(overlaid) > 1 else ""
 
-    def _draw(self, head: str, live: Run | None = None) -> None:
-        runs, epochs = self.shown(head), None
-        if live is not None:
-            runs, epochs = [*runs, live][-OVERLAID:], live.settings["epochs"]
+    def _draw(self, head: str, *live: Run) -> None:
+        runs = [*self.overlaid[head], *live][-OVERLAID:]
+        epochs = live[0].settings["epochs"] if live else None
         self.curves[head].value = curves_as_html(runs, self.rivals[head], epochs) if runs else ""
 
     def _work(self, settings: dict, predicted: float | None) -> None:
@@ -209,9 +209,7 @@ class TrainPanel(Panel):
                     recorded.append_run(run, recorded.own_path())
                 except OSError as error:
                     self.say(f"{self.summary()} It could not be written: {error}")
-            self.overlaid[head] = [*self.shown(head), run]
-            self._picked = None
-            self.refresh()
+            self._overlay(run)
         except training.Stopped as stopped:
             self.say(str(stopped).capitalize())
         except Exception as error:  # nobody would see it otherwise: a thread has no cell to print it under

@@ -43,7 +43,7 @@ def test_runs_are_read_as_they_were_written_and_a_damaged_line_takes_no_other_wi
     text = path.read_text()
     path.write_text(text + text[:40])  # as if the machine went down
     runs.append_run(second, path)
-    with pytest.warns(UserWarning, match=r"runs\.jsonl, line 2 is no run and is left out"):
+    with pytest.warns(UserWarning, match=r"runs\.jsonl, line 3 is no run and is left out"):
         assert runs.read_runs(path) == [first, second]
     without_seconds = json.loads(text.replace('"seconds"', '"minutes"'))
     unknown_loss = json.loads(text.replace(LISTS, "hinge"))

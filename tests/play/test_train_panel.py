@@ -110,7 +110,7 @@ def test_a_student_predicts_trains_and_sees_the_curves(panel, split):
     np.random.random(3)  # a cell that draws random numbers meanwhile changes nothing
     run = panel.wait()
     assert run is panel.run and run.settings == FEW_LISTS | {"dropout": 0.6, "seed": 0} and run.predicted == 0.25
-    assert run.repeats(train(split, **FEW)) and panel.shown("ranking") == [run]
+    assert run.repeats(train(split, **FEW)) and panel.overlaid["ranking"] == [run]
     assert panel.progress.value == panel.progress.max == 2
     assert f"best {run.best:.4f} in epoch {run.best_epoch}" in panel.curves["ranking"].value
     assert panel.summary().startswith("Over after 2 epochs") and "You predicted 0.25" in panel.says.value
@@ -197,7 +197,7 @@ def test_recorded_runs_are_shown_at_once_and_a_click_restores_one_or_says_why_it
         "0.2500: the course's settings",
         "0.2000: Dimension 8",
     ]
-    assert panel.all_runs.index == 2 and panel.shown("ranking") == [made(0.25)] and panel.differs.value == ""
+    assert panel.all_runs.index == 2 and panel.overlaid["ranking"] == [made(0.25)] and panel.differs.value == ""
     panel.all_runs.index = 1
     assert panel.settings() == runs.default_settings() | {"dim": 16, "learning_rate": 0.001}
     assert "stand as in the run with 0.3000" in panel.says.value
@@ -206,7 +206,7 @@ def test_recorded_runs_are_shown_at_once_and_a_click_restores_one_or_says_why_it
     panel.all_runs.index = 0  # no slider has 48
     assert "`dim` of" in panel.says.value and panel.settings()["dim"] == 16
     panel.all_runs.index = 3
-    assert [run.best for run in panel.shown("ranking")] == [0.25, 0.2]  # what was chosen before is no longer there
+    assert [run.best for run in panel.overlaid["ranking"]] == [0.25, 0.3, 0.2]
     panel.loss.value = STARS
     shown = [line for line, _ in panel.all_runs.options]  # the lowest first
     assert shown == ["0.9500: Seed 1", "0.9700: the course's settings, stopped"]
@@ -220,7 +220,7 @@ def test_the_last_three_runs_are_overlaid(ship, made, split, trains):
         panel.set({"seed": seed})
         panel.train()
         panel.wait()
-    assert [run.settings["seed"] for run in panel.shown("ranking")] == [1, 2, 3]
+    assert [run.settings["seed"] for run in panel.overlaid["ranking"]] == [1, 2, 3]
     assert "Seed 3 instead of 2: NDCG@10 0.2800, 0.0100 better. Another seed alone" in panel.differs.value
 
 
@@ -245,19 +245,13 @@ def test_the_surface_loads_a_run_marks_the_last_one_and_can_be_read(ship, made, 
 
 
 def test_a_picture_stands_beside_the_widget_for_readers_without_a_kernel(ship, made, split):
-    ship(made(0.2), made(0.9, loss=STARS))
-    bundle, about = TrainPanel(split)._repr_mimebundle_()
+    ship(made(0.2, dim=8), made(0.9))
+    panel = TrainPanel(split)
+    bundle, about = panel._repr_mimebundle_()
     picture = Image.open(io.BytesIO(bundle["image/png"]))
-    assert picture.width > 1300 and picture.height > 1.5 * picture.width  # a column, which a telephone shows in full
+    assert picture.width > 1300 and picture.height > picture.width  # a column, which a telephone shows in full
     assert about["image/png"]["alt"] == bundle["text/plain"]
     assert "application/vnd.jupyter.widget-view+json" in bundle
-
-
-def test_the_picture_has_the_settings_the_curves_and_the_response_surface_of_the_head_that_is_set(made):
-    runs = [made(0.2, dim=8), made(0.9, dim=16)]
-    grid = {(run.settings["learning_rate"], run.settings["dim"]): run for run in runs}
-    fig = draw_panel(runs[1].settings, runs[1:], {"a rival": 0.5}, grid)
-    texts = {text.get_text() for ax in fig.axes for text in ax.texts}
-    assert {runs[1].settings["loss"], "Dimension", "16", "a rival 0.500", "0.2000", "● 0.9000"} <= texts
-    (alone,) = draw_panel(runs[1].settings, [], {}, {}).axes  # nothing is recorded yet
-    assert "Learning rate" in {text.get_text() for text in alone.texts}
+    fig = draw_panel(panel.overlaid["ranking"], {"a rival": 0.5}, runs.on_grid(panel.runs, "ranking"))
+    assert {"a rival 0.500", "0.2000", "● 0.9000"} <= {text.get_text() for ax in fig.axes for text in ax.texts}
+    assert draw_panel([], {}, {}).axes == []  # nothing is recorded yet

@@ -196,12 +196,6 @@ def test_what_a_notebook_leaves_out_leaves_and_what_has_not_run_stays(recorder, 
     assert set(drift.check()["status"]) == {"not run yet"}
 
 
-def test_only_a_table_that_is_named_is_kept(recorder, folder):
-    record_all(recorder)
-    record.keep("main_results")
-    assert [path.name for path in files(folder)] == ["main_results.csv"]
-
-
 def test_recorded_files_are_sorted_and_other_files_are_no_results(recorder, folder):
     record_all(recorder)
     Recorder("06, really").number("a_one", 1)

@@ -16,7 +16,6 @@ import pytest
 from pydantic import ValidationError
 
 from movierec.serving.events import NEWEST, Event, EventStore, Impression
-from tests.little_room import little_room
 
 ROOT = Path(__file__).resolve().parents[2]
 VIEW = Event(user_id=1, movie_id=50, kind="view", time=900_000_000)
@@ -310,54 +309,8 @@ def test_only_the_owner_may_read_it_and_an_older_store_is_closed_to_others_too(p
         assert modes() == {"0o600"} and len(store) == 1
 
 
-FULL = """
-import os, sys
-from movierec.serving.events import Event, EventStore
-folder, events = sys.argv[1], 0
-event = Event(user_id=1, movie_id=50, kind="view", time=0)
-store = EventStore(folder + "/events.db")
-store.append(event)
-with open(folder + "/filler", "wb") as file:
-    try:
-        while True:
-            os.write(file.fileno(), bytes(1024))
-    except OSError:
-        pass
-kept = refused = 0
-while refused < 2:
-    try:
-        store.append(event)
-        kept += 1
-    except OSError as error:
-        assert "full" in str(error), error
-        refused += 1
-assert len(store) == 1 + kept
-if sys.argv[2] == "kill":
-    print(1 + kept, flush=True)
-    os.kill(os.getpid(), 9)
-os.unlink(folder + "/filler")
-store.append(event)
-store.close()
-print(2 + kept)
-"""
-
-
-@pytest.mark.parametrize("then", ["freed", "kill"])
-def test_a_full_disk_is_an_oserror_and_nothing_is_half_written(tmp_path, then):
-    """What was acknowledged is there afterwards, and the next start goes on."""
-    with little_room(tmp_path / "disk", 1 << 20) as folder:
-        if not os.path.ismount(folder):
-            pytest.skip("only root can make a small disk, and only where the container may mount")
-        run = in_another_process(FULL, folder, then)
-        (folder / "filler").unlink(missing_ok=True)
-        assert run.stderr == "" and kept(folder / "events.db") == int(run.stdout)
-        with EventStore(folder / "events.db") as store:
-            store.append(VIEW)
-            assert len(store) == int(run.stdout) + 1
-
-
 def test_a_file_that_may_not_grow_is_an_oserror_and_later_events_are_kept(path):
-    """The limit on a file's size stands for the disk where nobody may make a small one."""
+    """The limit on a file's size stands for a disk that is full."""
     pytest.importorskip("resource")
     code = """
 import resource, sys

@@ -165,27 +165,6 @@ def test_what_cannot_be_understood_is_refused_and_not_logged(page, store, target
     assert store.impressions() == []
 
 
-def test_an_error_of_ours_is_not_shown(page, monkeypatch):
-    ask = page()
-
-    def fail(*_, **__):
-        raise RuntimeError("/secret/path")
-
-    for name in ("recommended", "evening", "search_titles"):
-        monkeypatch.setattr(visits, name, fail)
-    for method, target in (("POST", "/page/list"), ("POST", "/page/evening"), ("GET", "/page/films")):
-        answer = ask(method, target, json={})
-        assert (answer.status_code, answer.json()) == (500, {"detail": "internal error"})
-
-
-def test_a_page_of_another_site_gets_no_list_and_another_name_no_page(page):
-    ask = page(names=("service",))
-    for target in ("/page/list", "/page/evening"):
-        refused(ask("POST", target, json={}, headers={"origin": "http://evil.example"}), 403, "may write")
-        assert ask("POST", target, json={}, headers={"origin": "http://service"}).status_code == 200
-    refused(ask("GET", "/", headers={"host": "evil.example"}), 400, "name of this service")
-
-
 def test_a_token_closes_the_answers_and_not_the_files(page):
     ask = page(token="geheim")
     for path in visits.FILES:

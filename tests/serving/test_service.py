@@ -7,12 +7,10 @@ that takes long in the event loop; who may ask. Connections and signals: test_co
 import asyncio
 import socket
 import sys
-import threading
 import time
 from collections import Counter
 from pathlib import Path
 
-import httpx
 import pandas as pd
 import pytest
 
@@ -221,34 +219,6 @@ def test_the_disk_the_model_and_titles_are_waited_for_in_threads(served, events,
         monkeypatch.setattr(events.file, name, watched(name, getattr(events.file, name)))
     answer = Client(make_app(served, events)).request(method, target, json=body)
     assert answer.status_code in (200, 201) and asked
-
-
-def test_feedback_waits_for_the_disk_and_the_others_do_not(served, events):
-    """The event loop goes on while an event is not yet on disk, and it is not acknowledged before."""
-    is_busy, is_free = threading.Event(), threading.Event()
-
-    def hold():
-        with events.file._writing:
-            is_busy.set()
-            is_free.wait(timeout=3)
-
-    async def ask():
-        transport = httpx.ASGITransport(make_app(served, events))
-        async with httpx.AsyncClient(transport=transport, base_url="http://service", timeout=30) as client:
-            body = {"user_id": 1, "movie_id": 20, "kind": "view"}
-            posted = asyncio.create_task(client.post("/feedback", json=body))
-            await asyncio.sleep(0.2)
-            other = await client.get("/similar/10")
-            was_waiting = not posted.done() and not is_free.is_set()
-            is_free.set()
-            return other.status_code, was_waiting, (await posted).status_code
-
-    holder = threading.Thread(target=hold)
-    holder.start()
-    is_busy.wait()
-    before = time.monotonic()
-    assert asyncio.run(ask()) == (200, True, 201) and time.monotonic() - before < 2.5
-    holder.join()
 
 
 # ---- lists in the log
