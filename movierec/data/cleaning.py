@@ -199,19 +199,19 @@ class Titles:
 
     def __init__(self, movies: pd.DataFrame):
         self.movies, self._ids = movies, movies.movie_id.tolist()
-        names = movies.title.map(_short_names).tolist()
-        self._short = [name[1] for name in names]
-        levels = [movies.title.tolist(), *zip(*names, strict=True)] if names else [[]]
-        self._rows = [defaultdict(list) for _ in levels]  # of the title as it is; then of each kind of short name
-        for rows, level in zip(self._rows, levels, strict=True):
-            for row, name in enumerate(level):
+        self._short = []
+        self._rows = [defaultdict(list) for _ in range(5)]  # of the title as it is; then of each kind of short name
+        for row, title in enumerate(movies.title):
+            names = _short_names(title)
+            self._short.append(names[1])
+            for rows, name in zip(self._rows, (title, *names), strict=True):
                 rows[name].append(row)
-        self._letters = np.stack([_letters(name) for name in self._short]) if names else np.empty((0, 64), np.uint8)
+        self._letters = np.array([_letters(name) for name in self._short]).reshape(-1, 64)
 
     def find(self, title: str) -> int | str:
         """Return the movie_id of a title, as `find_movie`."""
         asked = _short_names.__wrapped__(title)  # not remembered: anybody may ask for anything
-        exact, *others = [rows.get(name, []) for rows, name in zip(self._rows, [title] + 4 * [asked[0]], strict=False)]
+        exact, *others = [rows.get(name, []) for rows, name in zip(self._rows, [title] + 4 * [asked[0]], strict=True)]
         for found in [exact if len(exact) == 1 else [], *others]:
             if len(found) == 1:
                 return self._ids[found[0]]

@@ -9,7 +9,6 @@ import errno
 import functools
 import hashlib
 import io
-import os
 import re
 import subprocess
 import sys
@@ -24,15 +23,21 @@ import urllib3
 
 from movierec.files import sha256_of_file, storage_error, unfinished
 
-try:
-    import resource
-except ImportError:  # Windows
-    resource = None
-
 SERVER = "https://files.grouplens.org/datasets/movielens"
 TIMEOUT = (5, 30)  # seconds to connect, seconds without a byte
 PATIENCE, SLOWEST = 60, 20_000  # a download may take 60 s, and a second for each 20 kB
-MOST_MD5, MOST_WHEEL = 10_000, 10_000_000  # bytes of a file with a checksum, of RecBole's wheel
+MOST_MD5 = 10_000  # bytes of a file with a checksum
+
+
+REASONS = {  # the first kind that fits
+    requests.exceptions.SSLError: "its certificate was refused (expired there, or replaced by a proxy here)",
+    requests.exceptions.ConnectTimeout: f"no answer within {TIMEOUT[0]} s",
+    requests.exceptions.ReadTimeout: f"no byte within {TIMEOUT[1]} s",
+    urllib3.exceptions.ReadTimeoutError: f"no byte within {TIMEOUT[1]} s",
+    requests.exceptions.ChunkedEncodingError: "the connection broke off before the last byte",
+    urllib3.exceptions.HTTPError: "the connection broke off before the last byte",
+    requests.exceptions.ConnectionError: "no connection",
+}
 
 
 class Archive(NamedTuple):
@@ -101,11 +106,12 @@ def obtain(name: str, raw: Path) -> Path:
     tried = [f"{raw}: no {', no '.join(names)}"]
     for label, source in sources.items():
         try:
-            return _fetch(source, name, raw)
+            raw.mkdir(parents=True, exist_ok=True)
+            with unfinished(raw) as folder:
+                file = source(name, folder)
+                return file.replace(raw / file.name)
         except (DataUnavailable, requests.RequestException, urllib3.exceptions.HTTPError) as error:
             tried.append(f"{label}: {_reason(error)}")
-            if source is not list(sources.values())[-1] and sys.stderr.isatty():  # a notebook cell is not a terminal
-                print(f"{tried[-1]}. Next: {list(sources)[-1]}", file=sys.stderr)
         except OSError as error:
             advice = f'movierec.load("{name}", folder="…") or the environment variable MOVIEREC_DATA'
             advice = f"Nothing was left behind of {name}. Make room or choose a folder: {advice}."
@@ -156,15 +162,6 @@ def _checked(path: Path, name: str) -> Path:
     return path
 
 
-def _fetch(source: Callable[[str, Path], Path], name: str, raw: Path) -> Path:
-    """Let `source` download into a folder beside the archives; move the file when it is complete and checked."""
-    raw.mkdir(parents=True, exist_ok=True)
-    with unfinished(raw) as folder:
-        file = source(name, folder)
-        os.replace(file, raw / file.name)
-    return raw / file.name
-
-
 def _from_grouplens(name: str, folder: Path) -> Path:
     archive = ARCHIVES[name]
     url, path = f"{SERVER}/{name}.zip", folder / f"{name}.zip"
@@ -213,8 +210,7 @@ def _from_pip(name: str, folder: Path) -> Path:
     options = "--quiet --disable-pip-version-check --no-input --timeout 10 --retries 1 --no-deps --only-binary :all:"
     command = [sys.executable, "-m", "pip", "download", *options.split(), "recbole==1.2.1", "--dest", str(folder)]
     try:
-        limit = resource and functools.partial(resource.setrlimit, resource.RLIMIT_FSIZE, (MOST_WHEEL, MOST_WHEEL))
-        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300, preexec_fn=limit)
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
     except subprocess.TimeoutExpired as error:
         raise DataUnavailable("no wheel within 300 s") from error
     if "No space left on device" in done.stderr:
@@ -229,17 +225,9 @@ def _from_pip(name: str, folder: Path) -> Path:
 
 def _reason(error: Exception) -> str:
     """Return a failed request in a few words; the library's own message runs over three lines."""
-    known = requests.exceptions
-    if isinstance(error, known.HTTPError):
+    if isinstance(error, requests.HTTPError):
         return f"answered {error.response.status_code} {error.response.reason}"
-    if isinstance(error, known.SSLError):
-        return "its certificate was refused (expired there, or replaced by a proxy here)"
-    if isinstance(error, known.ConnectTimeout):
-        return f"no answer within {TIMEOUT[0]} s"
-    if isinstance(error, known.ReadTimeout | urllib3.exceptions.ReadTimeoutError):
-        return f"no byte within {TIMEOUT[1]} s"
-    if isinstance(error, known.ChunkedEncodingError | urllib3.exceptions.HTTPError):
-        return "the connection broke off before the last byte"
-    if isinstance(error, known.ConnectionError):
-        return "no connection"
-    return str(error) if isinstance(error, DataUnavailable) else f"{type(error).__name__}: {error}"
+    words = next(
+        (words for kind, words in REASONS.items() if isinstance(error, kind)), f"{type(error).__name__}: {error}"
+    )
+    return str(error) if isinstance(error, DataUnavailable) else words

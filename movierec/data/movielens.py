@@ -177,15 +177,13 @@ def load_genome(name: str, folder: str | os.PathLike | None = None) -> pd.DataFr
 
     def build() -> dict[str, pd.DataFrame]:
         tables = formats.read_tables(path, name, formats.GENOME)
-        tags = tables["tags"].sort_values("tag_id")
-        scores = tables["scores"]
+        tags, scores = tables["tags"].sort_values("tag_id"), tables["scores"]
         movie_id = np.unique(scores.movie_id)
-        row = pd.Index(movie_id).get_indexer(scores.movie_id)
-        column = pd.Index(tags.tag_id).get_indexer(scores.tag_id)
-        known = column >= 0
+        row = np.searchsorted(movie_id, scores.movie_id)
+        column = pd.Index(tags.tag_id).get_indexer(scores.tag_id)  # -1 for an unknown tag: the last one, twice
         relevance = np.full((len(movie_id), len(tags)), np.nan, np.float32)
-        relevance[row[known], column[known]] = scores.relevance.to_numpy()[known]
-        if not known.all() or len(scores) != relevance.size or np.isnan(relevance).any():
+        relevance[row, column] = scores.relevance
+        if (column < 0).any() or len(scores) != relevance.size or np.isnan(relevance).any():
             raise download.DataUnavailable(
                 f"{path} must hold one relevance for each of {len(movie_id):,} movies and {len(tags):,} tags, "
                 f"{relevance.size:,} in all; it holds {len(scores):,}. {download.again(path, name)}"

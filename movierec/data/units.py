@@ -69,37 +69,53 @@ def seconds(column: pd.Series, name: str = "timestamp", row: str = "row", is_par
         ValueError: A time is missing while others are there, cannot be read, is of another unit than most, or is not
             from 1970 to a year from now; or all may be years, or the days of a spreadsheet.
     """
-    if column.dtype.kind == "M":
-        return _in_one_unit(_of_datetimes(column, name, row), column, name, row, is_part)
-    if column.dtype.kind not in "iuf":
-        text = column.astype(object).map(str).str.strip()
-        text = text.mask(text.str.lower().isin(EMPTY))
-        number = pd.to_numeric(text, errors="coerce").astype(float)
-        if not text.notna().any() or (number.isna() & text.notna()).any():
-            return _in_one_unit(_of_datetimes(_of_texts(text, name, row), name, row), column, name, row, is_part)
-        column = number
-    if not is_seconds(column) and _none_there(column, name, row):
+    numbers = _numbers(column)
+    if numbers is None:
+        dates = column if column.dtype.kind == "M" else _of_texts(_texts(column), name, row)
+    elif not is_seconds(numbers) and _none_there(numbers, name, row):
         return pd.Series(0, column.index, "int64")
-    if (dates := _of_digits(column)) is not None:
-        say(f"{name} is read as dates in digits: {_plain(column.iloc[0])} is {dates.iloc[0]}.")
-        return _in_one_unit(_of_datetimes(dates, name, row), column, name, row, is_part)
-    if not is_part:
-        _refuse_calendar(column, name)
-    return _in_one_unit(column, column, name, row, is_part)
+    elif (dates := _of_digits(numbers)) is not None:
+        say(f"{name} is read as dates in digits: {_plain(numbers.iloc[0])} is {dates.iloc[0]}.")
+    if dates is None:
+        if not is_part:
+            _refuse_calendar(numbers, name)
+        if is_seconds(numbers):
+            return numbers.astype("int64")
+        return _in_one_unit(numbers, numbers, UNITS, name, row, is_part)
+    if _none_there(dates, name, row):
+        return pd.Series(0, column.index, "int64")
+    dates = dates if dates.dt.tz is None else dates.dt.tz_convert(None)
+    numbers = pd.Series(dates.to_numpy("datetime64[s]").astype(np.int64), column.index)
+    return _in_one_unit(numbers, column, {"seconds": 1}, name, row, is_part)
+
+
+def _texts(column: pd.Series) -> pd.Series:
+    text = column.astype(object).map(str).str.strip()
+    return text.mask(text.str.lower().isin(EMPTY))
+
+
+def _numbers(column: pd.Series) -> pd.Series | None:
+    """Return a column of numbers; None for dates, and for texts that are not all numbers or empty."""
+    if column.dtype.kind in "iuf":
+        return column
+    if column.dtype.kind == "M":
+        return None
+    text = _texts(column)
+    number = pd.to_numeric(text, errors="coerce").astype(float)
+    return number if text.notna().any() and number.notna().equals(text.notna()) else None
 
 
 def _newest() -> float:
     return max(time.time(), A_LATE_DAY) + SECONDS_PER_YEAR
 
 
-def _in_one_unit(column: pd.Series, shown: pd.Series, name: str, row: str, is_part: bool) -> pd.Series:
+def _in_one_unit(
+    numbers: pd.Series, shown: pd.Series, units: dict[str, int], name: str, row: str, is_part: bool
+) -> pd.Series:
     """Return seconds, int64, of numbers of which none is missing; messages show the times as they were given."""
-    if is_seconds(column) or not len(column):
-        return _divided(column, 1)
-    values = column.to_numpy(float)
+    values = numbers.to_numpy(float)
     kind = np.zeros(len(values), np.int8)  # a place in KINDS
     kind[np.abs(values) < FIRST] = 1
-    units = UNITS if shown is column else {"seconds": 1}  # dates are seconds
     for place, factor in enumerate(units.values(), 2):
         kind[(values >= FIRST * factor) & (values <= _newest() * factor)] = place
     has_both = (kind == 1).any() and (kind == 2).any()
@@ -111,8 +127,8 @@ def _in_one_unit(column: pd.Series, shown: pd.Series, name: str, row: str, is_pa
     if not len(strays):
         if factor > 1:
             first = pd.Timestamp(int(values[0] // factor), unit="s")
-            say(f"{name} is in {KINDS[most]}: {_plain(column.iloc[0])} is read as {first} UTC.")
-        return _divided(column, factor)
+            say(f"{name} is in {KINDS[most]}: {_plain(shown.iloc[0])} is read as {first} UTC.")
+        return numbers.astype("int64") // factor
     found = " and ".join(KINDS[place] for place in np.unique(kind[strays]))
     others = shown[kind == most]
     contrast = f" The others are {KINDS[most]}, e.g. {_plain(others.iloc[0])}." if len(others) else ""
@@ -121,11 +137,6 @@ def _in_one_unit(column: pd.Series, shown: pd.Series, name: str, row: str, is_pa
         f"{_examples(shown, strays, row)}.{contrast} Correct them, or leave these rows out: "
         f"ratings.drop(ratings.index[{strays[:3].tolist()}])."
     )
-
-
-def _divided(column: pd.Series, factor: int) -> pd.Series:
-    whole = np.floor(column) if column.dtype.kind == "f" else column
-    return whole.astype("int64") // factor if factor > 1 else whole.astype("int64")
 
 
 def _refuse_calendar(column: pd.Series, name: str) -> None:
@@ -181,13 +192,6 @@ def _of_texts(text: pd.Series, name: str, row: str) -> pd.Series:
             + CONVERT.format('format="%d/%m/%Y %H:%M"')
         )
     return dates
-
-
-def _of_datetimes(dates: pd.Series, name: str, row: str) -> pd.Series:
-    if _none_there(dates, name, row):
-        return pd.Series(0, dates.index, "int64")
-    dates = dates if dates.dt.tz is None else dates.dt.tz_convert(None)
-    return pd.Series(dates.to_numpy("datetime64[s]").astype(np.int64), dates.index)
 
 
 def _none_there(column: pd.Series, name: str, row: str) -> bool:

@@ -26,7 +26,6 @@ OTHER_KINDS = {
     b"[": ("JSON", "read_json({!r})"),
 }
 QUOTED = {"quote_char": '"'}
-ESCAPED = {"quote_char": '"', "escape_char": "\\", "double_quote": False}
 UNQUOTED = {"quote_char": False}
 QUOTE_IT = 'Put a field that holds the separator into double quotes: "Good, the Bad and the Ugly, The (1966)".'
 NOT_CLOSED = (
@@ -86,18 +85,12 @@ class TextFile:
 
     def rows(self) -> pd.DataFrame:
         """Return the wanted columns as text, the index being the line; raise Misfit for a row that does not fit."""
-        ways = [QUOTED]
-        if self.look.separator not in (",", ";"):
-            ways.append(UNQUOTED)  # 9|Marlene "Dietrich"|
-        elif b'\\"' in self.content:
-            ways.append(ESCAPED)
-        faults = []
-        for way in ways:
-            try:
-                return self._parsed(way)
-            except Misfit as fault:
-                faults.append(fault)
-        raise faults[0]
+        try:
+            return self._parsed(QUOTED)
+        except Misfit:
+            if self.look.separator in (",", ";"):
+                raise
+            return self._parsed(UNQUOTED)  # 9|Marlene "Dietrich"|
 
     def line(self, number: int) -> str:
         """Return the text of a line, counted from 1."""
