@@ -1,4 +1,4 @@
-"""Ids as published, row numbers from 0; and pairs of columns as one number, against a loop and NumPy's own sort."""
+"""Ids as published, row numbers from 0; and the order of two columns, by hand and against Python's own sort."""
 
 import numpy as np
 import pandas as pd
@@ -9,8 +9,6 @@ from movierec.data.indices import (
     Indices,
     make_indices,
     order_by_user_and_time,
-    pair_key,
-    pair_repeats,
     published_ids,
 )
 
@@ -39,28 +37,20 @@ def test_text_ids_become_their_position_as_they_are_written():
 
 
 @pytest.mark.parametrize(
-    "ids, said",
+    "index, ids, said",
     [
-        (["3", "7"], r"user_id is a whole number here, e.g. 3; got \['3', '7'\]. Write \[3, 7\]."),
-        ("12", r"got \['12'\]. Write 12."),
-        ("anna", r"got \['anna'\]. Ask with the ids as in the table of ratings."),
-        ([3, "anna"], r"got \[3, 'anna'\]"),
-        ([True], r"got \[True\]. Ask"),
-        ([3.5], r"got \[3.5\]. Ask"),
-        ([3, None], r"got \[3, None\]. Ask"),
-        (np.nan, r"got \[nan\]"),
+        (INDICES.user_index, ["3", "7"], r"user_id is a whole number here, e.g. 3; got \['3', '7'\]. Write \[3, 7\]."),
+        (INDICES.user_index, "12", r"got \['12'\]. Write 12."),
+        (INDICES.user_index, "anna", r"got \['anna'\]. Ask with the ids as in the table of ratings."),
+        *[(INDICES.user_index, ids, "got .*Ask") for ids in ([True], [3.5], [3, None], np.nan)],
+        (INDICES.user_index, [3, "anna"], r"got \[3, 'anna'\]"),
+        (NAMED.movie_index, 7, r"movie_id is text here, e.g. '007'; got \[7\]. Write '7'."),
+        (NAMED.user_index, ["U1", 1], r"user_id is text here, e.g. 'U1'; got \['U1', 1\]. Ask with"),
     ],
 )
-def test_ids_of_the_other_kind_are_refused_with_what_was_meant(ids, said):
+def test_ids_of_the_other_kind_are_refused_with_what_was_meant(index, ids, said):
     with pytest.raises(ValueError, match=said):
-        INDICES.user_index(ids)
-
-
-def test_numbers_are_no_names_of_text_ids():
-    with pytest.raises(ValueError, match=r"movie_id is text here, e.g. '007'; got \[7\]. Write '7'."):
-        NAMED.movie_index(7)
-    with pytest.raises(ValueError, match=r"user_id is text here, e.g. 'U1'; got \['U1', 1\]. Ask with"):
-        NAMED.user_index(["U1", 1])
+        index(ids)
 
 
 def test_ids_far_out_of_range_are_unknown():
@@ -159,16 +149,7 @@ def test_a_column_that_holds_no_ids_is_refused_with_a_count_and_the_way_out(valu
         published_ids(_column(values), "ratings")
 
 
-# ---- pairs
-
-
-def test_a_key_by_hand():
-    # first from 3, second from -1 to 2, hence 4 columns: 4 · (first − 3) + (second + 1)
-    assert pair_key(np.array([3, 5, 3]), np.array([-1, 2, 0])).tolist() == [0, 11, 1]
-    # int32 does not overflow; BIG columns: 0·BIG + BIG−1, (BIG−1)·BIG, (BIG−1)·BIG + BIG−1, 0
-    user = np.array([1, BIG, BIG, 1], np.int32)
-    movie = np.array([BIG, 1, BIG, 1], np.int32)
-    assert pair_key(user, movie).tolist() == [BIG - 1, (BIG - 1) * BIG, (BIG - 1) * BIG + BIG - 1, 0]
+# ---- order
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.int32, np.int64, np.uint8, np.uint64, float])
@@ -181,27 +162,17 @@ def test_order_equals_a_stable_sort_of_both_columns(dtype):
     assert order_by_user_and_time(user[expected], time[expected]).tolist() == list(range(500))
 
 
-def test_what_has_no_key_is_ordered_all_the_same():
-    far = np.array([2**62, -(2**62), 0])
-    assert pair_key(far, np.array([0, 2**40, 5])) is None  # more than 63 bits
-    assert order_by_user_and_time(far, np.array([0, 2**40, 5])).tolist() == [1, 2, 0]
-    holes = np.array([5.5, np.nan, 3, 3])
-    assert order_by_user_and_time(np.array([2, 1, 2, 1]), holes).tolist() == [3, 1, 2, 0]  # NaN last
-    assert order_by_user_and_time(np.array([], int), np.array([], int)).tolist() == []
-
-
-def test_text_sorts_as_python_sorts_it():
-    # "U1" < "U10" < "U2", three movies: 3 · user + movie
-    user, movie = np.array(["U2", "U1", "U10", "U1"], object), np.array(["é", "z", "a", "a"], object)
-    assert pair_key(user, movie).tolist() == [8, 1, 3, 0]
-    assert order_by_user_and_time(user, np.array([4, 3, 2, 1])).tolist() == [3, 1, 2, 0]
-    pairs = pd.DataFrame({"user_id": user, "movie_id": movie})
-    assert pair_repeats(pairs) is False and pair_repeats(pd.concat([pairs, pairs[:1]])) is True
-
-
-@pytest.mark.parametrize("ids", [[1, 2], [BIG - 1, BIG], [2**62, 2**61]])
-@pytest.mark.parametrize("dtype", ["int64", "uint64", "Int64"])
-def test_pairs_that_repeat_are_found_whatever_their_ids_are(ids, dtype):
-    once = pd.DataFrame({"user_id": [*ids, ids[0]], "movie_id": [*ids, ids[1]]}, dtype=dtype)
-    assert pair_repeats(once) is False and pair_repeats(once[:0]) is False
-    assert pair_repeats(pd.concat([once, once[2:]])) is True
+@pytest.mark.parametrize(
+    ("user", "time", "expected"),
+    [
+        ([3, 5, 3, 3], [-1, 2, 0, -1], [0, 3, 2, 1]),
+        (np.array([1, BIG, BIG, 1], "int32"), np.array([BIG, 1, -BIG, 1], "int32"), [3, 0, 2, 1]),
+        ([2**62, -(2**62), 0], [0, 2**40, 5], [1, 2, 0]),  # more than 63 bits
+        ([2, 1, 2, 1], [5.5, np.nan, 3, 3], [3, 1, 2, 0]),  # NaN last
+        (np.array([], int), np.array([], int), []),
+        (np.array(["U2", "U1", "U10", "U1"], object), [4, 3, 2, 1], [3, 1, 2, 0]),  # "U1" < "U10" < "U2"
+        (["U2", "U1", "U10", "U1"], np.array(["é", "z", "a", "a"], object), [3, 1, 2, 0]),
+    ],
+)
+def test_the_order_by_hand(user, time, expected):
+    assert order_by_user_and_time(np.asarray(user), np.asarray(time)).tolist() == expected
