@@ -79,14 +79,7 @@ def table_features(table: pd.DataFrame, key: str, ids: np.ndarray, name: str = "
     `key` is "movie_id" or "user_id"; `name` is what errors call the table. ValueError if `key` is missing or repeats,
     no row is known, or a column is neither numbers nor text.
     """
-    table = as_table(table, name, key)
-    known = _rows_of(table, key, ids, name)
-    if not published_ids(table[key], name).isin(ids).any():
-        raise ValueError(
-            f"`{name}` must know some of the {len(ids):,} rows by their {key}, e.g. {ids[:3].tolist()}; of its "
-            f"{len(table):,}, e.g. {table[key].head(3).tolist()}, none is one. Are the ids another data set's?"
-        )
-    return _beside(ids, [_numbers_of(known[column], str(column), name) for column in known])
+    return _joined([], table, key, ids, name)
 
 
 def _numbers_of(column: pd.Series, label: str, name: str) -> pd.DataFrame:
@@ -143,23 +136,28 @@ def _shares(texts: pd.Series) -> pd.DataFrame:
     return flags.div(flags.sum(axis=1).clip(lower=1), axis=0)
 
 
-def _beside(ids: np.ndarray, parts: list[pd.DataFrame]) -> Features:
-    table = pd.concat([pd.DataFrame(index=range(len(ids))), *(part.reset_index(drop=True) for part in parts)], axis=1)
-    return Features(table.to_numpy(np.float32), list(table.columns))
-
-
 def _joined(parts: list[pd.DataFrame], about: pd.DataFrame | None, key: str, ids: np.ndarray, name: str) -> Features:
-    features = _beside(ids, parts)
-    if about is None:
-        return features
-    more = table_features(about, key, ids, name)
-    twice = sorted(set(features.names) & set(more.names))
+    """Return the parts, and what the table `about` says, side by side."""
+    parts = parts if about is None else [*parts, *_parts_of(about, key, ids, name)]
+    table = pd.concat([pd.DataFrame(index=ids), *parts], axis=1)
+    twice = sorted(table.columns[table.columns.duplicated()])
     if twice:
         raise ValueError(
             f"`{name}` must bring features of other names; {len(twice)} are there already, e.g. {twice[:3]}. "
             "Rename its column."
         )
-    return Features(np.hstack([features.values, more.values]), features.names + more.names)
+    return Features(table.to_numpy(np.float32), list(table.columns))
+
+
+def _parts_of(table: pd.DataFrame, key: str, ids: np.ndarray, name: str) -> list[pd.DataFrame]:
+    table = as_table(table, name, key)
+    known = _rows_of(table, key, ids, name)
+    if not published_ids(table[key], name).isin(ids).any():
+        raise ValueError(
+            f"`{name}` must know some of the {len(ids):,} rows by their {key}, e.g. {ids[:3].tolist()}; of its "
+            f"{len(table):,}, e.g. {table[key].head(3).tolist()}, none is one. Are the ids another data set's?"
+        )
+    return [_numbers_of(known[column], str(column), name) for column in known]
 
 
 class Weeks(NamedTuple):

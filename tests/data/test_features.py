@@ -1,8 +1,5 @@
 """Tables in, arrays and batches out, on tables small enough to write the answer beside them."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -41,8 +38,7 @@ def test_genres_are_shares_and_years_are_bins_of_five(tiny, tiny_indices):
 
 
 def test_a_movie_that_the_table_lacks_has_zeros_and_rows_follow_the_indices(tiny):
-    shuffled = tiny.movies.iloc[[3, 0]]
-    features = movie_features(shuffled, Indices(np.array([1]), np.array([10, 30, 40])))
+    features = movie_features(tiny.movies.iloc[[3, 0]], Indices(np.array([1]), np.array([10, 30, 40])))
     assert features.names == ["genre=Animation", "genre=Comedy", "genre=Crime", "year=1995"]
     assert features.values.tolist() == [[0.5, 0.5, 0, 1], [0, 0, 0, 0], [0, 0, 1, 1]]
 
@@ -54,16 +50,12 @@ def test_features_are_the_same_whatever_holds_the_text(tiny, tiny_indices, dtype
     features = movie_features(movies, tiny_indices)
     assert features.names == ["genre=Animation", "genre=Comedy", "genre=Crime", "year=1990", "year=1995"]
     assert features.values[:, :3].tolist() == [[0.5, 0.5, 0], [1, 0, 0], [0, 0, 0], [0, 0, 1], [0, 0, 0]]
+    for years in ("Int64", "float64", "object"):
+        found = movie_features(tiny.movies.assign(year=tiny.movies["year"].astype(years)), tiny_indices)
+        assert found.values[:, 3:].tolist() == [[0, 1], [1, 0], [0, 1], [0, 1], [0, 0]]
     for mine, expected in zip(user_features(users, tiny_indices), user_features(tiny.users, tiny_indices), strict=True):
         np.testing.assert_array_equal(mine, expected)
     assert features.values.dtype == user_features(users, tiny_indices).values.dtype == np.float32
-
-
-@pytest.mark.parametrize("dtype", ["Int64", "float64", "object"])
-def test_years_may_be_missing_in_any_type(tiny, tiny_indices, dtype):
-    features = movie_features(tiny.movies.assign(year=tiny.movies["year"].astype(dtype)), tiny_indices)
-    assert features.names[3:] == ["year=1990", "year=1995"]
-    assert features.values[:, 3:].tolist() == [[0, 1], [1, 0], [0, 1], [0, 1], [0, 0]]
 
 
 def test_age_groups_gender_and_occupation(tiny, tiny_indices):
@@ -100,12 +92,6 @@ def test_a_table_without_its_id_or_with_one_twice_is_refused(tiny, tiny_indices)
         user_features(tiny.users.drop(columns="user_id"), tiny_indices)
     with pytest.raises(ValueError, match=r"row for each user_id; 5 of 10 rows .* them: users.drop_duplicates..user_id"):
         user_features(pd.concat([tiny.users, tiny.users]), tiny_indices)
-
-
-def test_only_batches_load_tensorflow():
-    """Rooms that need no TensorFlow use this one, and would wait for it."""
-    code = "import sys; from movierec.data import *; print('tensorflow' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
 
 
 # ---- weeks
@@ -171,9 +157,8 @@ def test_every_epoch_covers_each_row_once_in_another_order_and_columns_stay_toge
 
 
 def test_an_incomplete_last_batch_is_left_out_and_its_rows_come_back():
-    steps = _steps(11, 4, seed=0, count=2 * 40)
-    assert {len(batch["user_index"]) for batch in steps} == {4}
-    seen = [set(steps[2 * epoch]["user_index"] + steps[2 * epoch + 1]["user_index"]) for epoch in range(40)]
+    steps = [set(batch["user_index"]) for batch in _steps(11, 4, seed=0, count=2 * 40)]
+    seen = [one | other for one, other in zip(steps[::2], steps[1::2], strict=True)]
     assert {len(rows) for rows in seen} == {8}  # 8 of 11 rows in an epoch, none twice …
     assert set.union(*seen) == set(range(11))  # … and all of them in the long run
     (batch,) = _steps(5, 100, seed=0, count=1)
@@ -255,17 +240,13 @@ def test_a_table_that_cannot_be_joined_is_refused(tiny, tiny_indices, mine, says
 
 
 def test_tables_by_an_index_and_genres_as_lists_are_the_same_tables(tiny, tiny_indices):
-    """What pandas users make: `set_index("movie_id")`, and a column of lists."""
+    """What pandas users make: `set_index("movie_id")`, and a column of lists or tuples."""
     lists = tiny.movies.assign(genres=[genres.split("|") if genres else [] for genres in tiny.movies["genres"]])
     expected = movie_features(tiny.movies, tiny_indices)
-    by_index = lists.set_index("movie_id")
-    for movies in (lists, by_index, by_index.assign(genres=by_index["genres"].map(tuple))):
+    for movies in (lists.set_index("movie_id"), lists.assign(genres=lists["genres"].map(tuple))):
         found = movie_features(movies, tiny_indices)
         assert found.names == expected.names and (found.values == expected.values).all()
         assert catalogue(movies, tiny_indices, 0)["genres"].tolist() == tiny.movies["genres"].tolist()
-    by_index = tiny.users.set_index("user_id")
-    assert (user_features(by_index, tiny_indices).values == user_features(tiny.users, tiny_indices).values).all()
-    about = pd.DataFrame({"movie_id": [10, 20], "minutes": [81, 90]})
-    assert make_indices(tiny.ratings, lists.set_index("movie_id")).movie_ids.tolist() == tiny_indices.movie_ids.tolist()
-    found = movie_features(None, tiny_indices, about.set_index("movie_id"))
-    assert found.values[:2, 0].tolist() == [-1, 1]  # (81 − 85.5) / 4.5
+        assert make_indices(tiny.ratings, movies).movie_ids.tolist() == tiny_indices.movie_ids.tolist()
+    about = pd.DataFrame({"movie_id": [10, 20], "minutes": [81, 90]}).set_index("movie_id")
+    assert movie_features(None, tiny_indices, about).values[:2, 0].tolist() == [-1, 1]  # (81 − 85.5) / 4.5

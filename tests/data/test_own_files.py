@@ -15,6 +15,7 @@ from tests.data.conftest import rows
 HEADER = "user_id,movie_id,rating,timestamp\n"
 RATINGS = HEADER + "1,7,4,900000000\n2,8,3.5,900000001\n"
 EXPECTED = [(1, 7, 4.0, 900000000), (2, 8, 3.5, 900000001)]
+UNCLOSED = 'movie_id,title,genres\n5,A,\n7,"Unclosed (1999),Crime\n8,B,Crime\n9,C,Crime\n'
 MOVIES = "movie_id,title,genres\n7,Heat (1995),Crime\n8,Pi,\n"
 
 
@@ -38,17 +39,6 @@ def read_saying(*sources, **settings):
     return data, " ".join(str(warning.message) for warning in caught)
 
 
-def test_columns_in_any_order_further_ones_left_out_and_movies_made_up(own):
-    text = "when,timestamp,rating,movieId,note,userId\nx,900000000,4.5,42,,3\n,900000001,1,7,y,5000000000\n"
-    path = own("r.csv", text)
-    data = movierec.read(path)
-    assert repr(data) == "MovieLens(2 ratings, 2 movies, no users, no tags)"
-    assert list(data.ratings) == ["user_id", "movie_id", "rating", "timestamp"]
-    assert rows(data.ratings) == [(3, 42, 4.5, 900000000), (5000000000, 7, 1.0, 900000001)]
-    assert data.ratings.dtypes.astype(str).tolist() == ["int64", "int32", "float32", "int64"]  # 5e9 needs 64 bits
-    assert rows(data.movies) == [(7, "movie 7", None, ""), (42, "movie 42", None, "")]
-
-
 def test_all_four_tables(own):
     ratings = own("r.csv", HEADER + "1,7,4,900000000\n2,8,3.5,900000000\n")
     movies = own("m.csv", '\ufefftitle,year,genres,movie_id\n"Good, the Bad, The (1966)",,War,7\nPi,1998-07-10,,8\n')
@@ -62,7 +52,116 @@ def test_all_four_tables(own):
         assert rows(data.tags) == [(1, 7, "slow, NA", 900000000)]
 
 
-def test_files_are_cached_by_path_and_by_content(own, tmp_path, monkeypatch):
+# ---- what is understood
+
+T = 900_000_000
+UNDERSTOOD = {  # ratings, movies or "", rows of both, what is said
+    "columns in any order, others left out, ids of 64 bits": (
+        "when,timestamp,rating,movieId,note,userId\nx,900000000,4.5,42,,3\n,900000001,1,7,y,5000000000\n",
+        "",
+        [(3, 42, 4.5, T), (5_000_000_000, 7, 1.0, T + 1)],
+        [(7, "movie 7", None, ""), (42, "movie 42", None, "")],
+        "",
+    ),
+    "text ids in one table are text in all": (
+        HEADER + "U1 ,M3,4,900000000\nU1,M1,5,900000000\n2,M1,5,900000000\n",
+        "movie_id,title,genres\nM1,A,\nM3,,\n",
+        [("U1", "M3", 4.0, T), ("U1", "M1", 5.0, T), ("2", "M1", 5.0, T)],
+        [("M1", "A", None, ""), ("M3", "M3", None, "")],
+        "",
+    ),
+    "leading zeros are kept": (
+        HEADER + "1,0114709,4,900000000\n2,0000008,5,900000000\n",
+        "movie_id,title\n0114709,Toy Story\n0000008,Pi\n",
+        [(1, "0114709", 4.0, T), (2, "0000008", 5.0, T)],
+        [("0114709", "Toy Story", None, ""), ("0000008", "Pi", None, "")],
+        "",
+    ),
+    "leading zeros that one table lost": (
+        HEADER + "1,114709,4,900000000\n2,8,5,900000000\n",
+        "movie_id,title\n0114709,Toy Story\n0000008,Pi\n",
+        [(1, 114709, 4.0, T), (2, 8, 5.0, T)],
+        [(114709, "Toy Story", None, ""), (8, "Pi", None, "")],
+        "movie_id has leading zeros in some tables only",
+    ),
+    "a text among numbers": (
+        HEADER + "".join(f"{user},7,{user % 5 + 1},900000000\n" for user in range(20)) + "anna,7,4,900000000\n",
+        "",
+        [*[(str(user), 7, user % 5 + 1, T) for user in range(20)], ("anna", 7, 4.0, T)],
+        [(7, "movie 7", None, "")],
+        "user_id is a number in most rows and text in 1, e.g. 'anna' in line 22: all are kept as text",
+    ),
+    "another unit of time": (
+        HEADER + "1,7,4,1387670400000\n2,8,3.5,1387670401000\n",
+        "movie_id,title\n7,Heat (1995)\n8,\n",
+        [(1, 7, 4.0, 1387670400), (2, 8, 3.5, 1387670401)],
+        [(7, "Heat (1995)", 1995, ""), (8, "movie 8", None, "")],
+        "timestamp is in milliseconds",
+    ),
+    "dates, and films that the ratings describe": (
+        "user_id,movie_id,title,genres,rating,date\n1,7,Heat (1995),Crime,4,2001-09-09 01:46:40\n",
+        "",
+        [(1, 7, 4.0, 1_000_000_000)],
+        [(7, "Heat (1995)", 1995, "Crime")],
+        "date is taken for timestamp",
+    ),
+    "no times": (
+        "user_id,movie_id,rating\n1,7,4\n2,8,3.5\n", MOVIES,
+        [(1, 7, 4.0, 0), (2, 8, 3.5, 0)],
+        [(7, "Heat (1995)", 1995, "Crime"), (8, "Pi", None, "")],
+        "there are no times",
+    ),
+    "plays; the repeated pair is one": (
+        "user,artist,plays\n1,7,900\n1,7,30\n2,8,4\n", "",
+        [(1, 7, 1.0, 0), (2, 8, 1.0, 0)],
+        [(7, "movie 7", None, ""), (8, "movie 8", None, "")],
+        "no column is known as rating or timestamp, and these are left out: plays.*removed rows: 1 ratings",
+    ),
+    "not rated": (
+        RATINGS + "1,9,NaN,900000000\n1,10,,900000000\n", "", EXPECTED, None,
+        "2 of 4 rows have no rating, the first in line 4: they are left",
+    ),
+    "nothing rated": (HEADER + "1,7,,900000000\n", "", [(1, 7, 1.0, T)], None, "there are no ratings"),
+    "rated again; of an unknown film": (
+        HEADER + "1,7,4,900000009\n1,7,2,900000001\n1,7,2,900000001\n1,9,5,900000000\n2,8,3,900000000\n", MOVIES,
+        [(1, 7, 4.0, T + 9), (2, 8, 3.0, T)],
+        None,
+        "removed rows: 1 ratings of unknown movies; 2 ratings by .*the newest",
+    ),
+    "text ids and dates without a header": (
+        "U1,M2,4,2001-09-09\nU1,M1,5,2001-09-10\n", "M1,A,\nM2,B,Crime\n",
+        [("U1", "M2", 4.0, 999_993_600), ("U1", "M1", 5.0, 1_000_080_000)],
+        [("M1", "A", None, ""), ("M2", "B", None, "Crime")],
+        "no header.*no header",
+    ),
+    "true and false, and the Netflix Prize's films: no dislike becomes a like": (
+        "user,movie,liked\n1,7,True\n1,8,False\n2,7,true\n2,8,FALSE\n", "7,1995,Heat\n8,0,Pi\n",
+        [(1, 7, 1, 0), (1, 8, 0, 0), (2, 7, 1, 0), (2, 8, 0, 0)],
+        [(7, "Heat", 1995, ""), (8, "Pi", None, "")],
+        "liked is taken for rating",
+    ),
+    "Letterboxd: no users, no ids": (
+        "Date,Name,Year,Letterboxd URI,Rating\n2001-09-09,Heat,1995,https://boxd.it,4.5\n2001-09-09,Pi,1998,u,3\n", "",
+        [("me", "Heat (1995)", 4.5, 999_993_600), ("me", "Pi (1998)", 3.0, 999_993_600)],
+        [("Heat (1995)", "Heat (1995)", 1995, ""), ("Pi (1998)", "Pi (1998)", 1998, "")],
+        "the films of one person, 'me', from which alone no recommender can learn",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", UNDERSTOOD)
+def test_what_people_have_is_understood_and_what_was_not_written_as_here_is_said(case, own):
+    ratings, movies, rated, films, said = UNDERSTOOD[case]
+    sources = [own("r.csv", ratings), *([own("m.csv", movies)] if movies else [])]
+    for _ in range(2):  # then from the cache
+        data, lines = read_saying(*sources) if said else (movierec.read(*sources), "")
+        assert rows(data.ratings) == rated and re.search(said, lines)
+        assert films is None or rows(data.movies) == films
+    assert list(data.ratings) == ["user_id", "movie_id", "rating", "timestamp"]
+    assert data.ratings.dtypes.astype(str).tolist()[2:] == ["float32", "int64"]
+
+
+def test_files_are_cached_by_content_and_question(own, tmp_path, monkeypatch):
     path = own("r.csv", HEADER + "1,7,4.5,900000000\n")
     reads = []
     read_own = own_tables.read_own
@@ -127,14 +226,6 @@ def test_a_line_break_in_quotes_is_part_of_a_title_and_lines_are_still_counted(o
         movierec.read(ratings, own("m.csv", text + "9,x\n"))
 
 
-@pytest.mark.parametrize("rest", ['11,"Later" one,Drama\n', "", '11,Later",Drama\n'])
-def test_a_quote_that_is_not_closed_is_named_by_the_line_in_which_it_opens(rest, own):
-    ratings = own("r.csv", RATINGS)
-    movies = own("m.csv", 'movie_id,title,genres\n5,A,\n7,"Unclosed (1999),Crime\n8,B,Crime\n9,C,Crime\n' + rest)
-    with pytest.raises(ValueError, match=r"m.csv, line 3, '7,\"Unclosed .1999.,Crime': a double quote opens here"):
-        movierec.read(ratings, movies)
-
-
 @pytest.mark.parametrize(
     "names, said",
     [
@@ -195,6 +286,7 @@ def test_a_header_that_does_not_fit(header, said, own):
         ("1,7.5,4,900000000", "movie_id must be whole numbers or text; 1 of 10 have a fraction, e.g. ['7.5']"),
         ("1,7,good,900000000", "rating must be a number or empty; 1 of 10 are neither, e.g. ['good']. Correct them"),
         ("1,7,inf,900000000", "rating must be a number or empty; 1 of 10 are neither, e.g. [inf]."),
+        ("1,7,4,900000000000", "@timestamp: 1 of 10 are not: milliseconds, e.g. 900000000000 in line "),
         ("1,7,4", "it must have 4 fields, as the header has."),
         ("1,7,4,900000000,5", "it must have 4 fields, as the header has."),
     ],
@@ -205,78 +297,9 @@ def test_a_malformed_row_is_named_with_what_to_do(row, said, own):
         path = own("r.csv", "\n".join(["user_id,movie_id,rating,timestamp", *good[:place], row, *good[place:], ""]))
         with pytest.raises(ValueError) as error:
             movierec.read(path)
-        assert str(error.value).startswith(f"{path}, line {place + 2}, {row!r}: {said}")
-
-
-# ---- ids, stars and times
-
-
-def test_text_ids_keep_their_names_in_every_table(own):
-    ratings = own("r.csv", HEADER + "U1 ,M3,4,900000000\nU1,M1,5,900000000\n2,M1,5,900000000\n")
-    movies = own("m.csv", "movie_id,title,genres\nM1,A,\nM2,,\nM3,C,\n")
-    data = movierec.read(ratings, movies, own("u.csv", "user_id,age\n2,9\n"))
-    assert rows(data.ratings[["user_id", "movie_id"]]) == [("U1", "M3"), ("U1", "M1"), ("2", "M1")]
-    assert rows(data.movies[["movie_id", "title"]]) == [("M1", "A"), ("M2", "M2"), ("M3", "C")]
-    assert rows(data.users) == [("2", 9.0)]
-
-
-def test_leading_zeros_are_kept_unless_one_table_lost_them(own):
-    movies = own("m.csv", "movie_id,title\n0114709,Toy Story\n0000008,Pi\n")
-    data = movierec.read(own("r.csv", HEADER + "1,0114709,4,900000000\n2,0000008,5,900000000\n"), movies)
-    assert data.ratings.movie_id.tolist() == ["0114709", "0000008"]
-    data, said = read_saying(own("s.csv", HEADER + "1,114709,4,900000000\n2,8,5,900000000\n"), movies)
-    assert data.movies.movie_id.tolist() == [114709, 8] and "leading zeros in some tables only" in said
-
-
-def test_a_text_among_numbers_is_said(own):
-    path = own(
-        "r.csv", HEADER + "".join(f"{user},7,{user % 5 + 1},900000000\n" for user in range(20)) + "anna,7,4,900000000\n"
-    )
-    data, said = read_saying(path)
-    assert data.ratings.user_id.iloc[-2:].tolist() == ["19", "anna"]
-    assert "user_id is a number in most rows and text in 1, e.g. 'anna' in line 22: all are kept as text" in said
-
-
-def test_ids_of_another_kind_are_told_apart_from_unknown_films(own):
-    with pytest.raises(
-        ValueError, match=r"none of the ids in ratings, e.g. \['7', '8'\], is in movies, e.g. \['tt1'\]"
-    ):
-        movierec.read(own("r.csv", RATINGS), own("m.csv", "movie_id,title,genres\ntt1,A,\n"))
-
-
-def test_times_in_any_unit_and_a_stray_one_has_its_line(own):
-    data, said = read_saying(own("r.csv", HEADER + "1,7,4,1387670400000\n2,8,3.5,1387670401000\n"))
-    assert data.ratings.timestamp.tolist() == [1387670400, 1387670401] and "timestamp is in milliseconds" in said
-    with pytest.raises(ValueError, match=r"1 of 3 are not: milliseconds, e.g. 1387670400000 in line 3"):
-        movierec.read(own("s.csv", HEADER + "1,7,4,1387670400\n1,8,4,1387670400000\n1,9,4,1387670400\n"))
-    data = movierec.read(own("t.csv", HEADER + "1,7,4,2001-09-09 01:46:40\n2,8,3.5,2006-03-20\n"))
-    assert data.ratings.timestamp.tolist() == [1_000_000_000, 1_142_812_800]
-
-
-def test_tables_without_times_or_without_ratings(own):
-    data, said = read_saying(own("r.csv", "user_id,movie_id,rating\n1,7,4\n2,8,3.5\n"))
-    assert rows(data.ratings) == [(1, 7, 4.0, 0), (2, 8, 3.5, 0)] and "there are no times" in said
-    data, said = read_saying(own("s.csv", "user,artist,plays\n1,7,900\n1,7,30\n2,8,4\n"))
-    assert rows(data.ratings) == [(1, 7, 1.0, 0), (2, 8, 1.0, 0)]  # the repeated pair is one
-    assert (
-        "no column is known as rating or timestamp, and these are left out: plays" in said
-        and "removed rows: 1 ratings" in said
-    )
-
-
-def test_what_a_stranger_has_without_a_header_or_with_other_names(own):
-    """Text ids and dates need no header; true and false are 1 and 0, and no dislike becomes a like."""
-    films = own("m.csv", "M1,A,\nM2,B,Crime\n")
-    data, said = read_saying(own("r.csv", "U1,M2,4,2001-09-09\nU1,M1,5,2001-09-10\n"), films)
-    assert rows(data.ratings) == [("U1", "M2", 4.0, 999_993_600), ("U1", "M1", 5.0, 1_000_080_000)]
-    assert rows(data.movies[["title", "genres"]]) == [("A", ""), ("B", "Crime")] and said.count("no header") == 2
-    films = own("n.csv", "7,1995,Heat\n8,0,Pi\n")  # the Netflix Prize's
-    data, said = read_saying(own("s.csv", "user,movie,liked\n1,7,True\n1,8,False\n2,7,true\n2,8,FALSE\n"), films)
-    assert data.ratings.rating.tolist() == [1, 0, 1, 0] and "liked is taken for rating" in said
-    assert rows(data.movies[["title", "year"]]) == [("Heat", 1995), ("Pi", None)]
-    matrix = pd.DataFrame([[5.0, np.nan], [3.0, 4.0]]).rename_axis("user_id")
-    data, _ = read_saying(matrix.melt(ignore_index=False, var_name="movie_id", value_name="rating"))  # as advised
-    assert rows(data.ratings) == [(0, 0, 5.0, 0), (1, 0, 3.0, 0), (1, 1, 4.0, 0)]
+        where = f"{path}, line {place + 2}, {row!r}: "
+        assert said.removeprefix("@timestamp: ") in str(error.value)
+        assert said.startswith("@") or str(error.value).startswith(where + said)
 
 
 def test_what_was_understood_is_said_before_it_is_refused(own):
@@ -289,48 +312,19 @@ def test_what_was_understood_is_said_before_it_is_refused(own):
         movierec.read(path)
 
 
-def test_films_that_were_watched_and_not_rated_are_counted(own):
-    data, said = read_saying(own("r.csv", RATINGS + "1,9,NaN,900000000\n1,10,,900000000\n"))
-    assert rows(data.ratings) == EXPECTED and "2 of 4 rows have no rating, the first in line 4: they are left" in said
-    data, said = read_saying(own("s.csv", HEADER + "1,7,,900000000\n"))
-    assert data.ratings.rating.tolist() == [1.0] and "there are no ratings" in said
-
-
-def test_of_ratings_that_repeat_the_newest_is_kept_and_it_is_said(own):
-    path = own(
-        "r.csv", HEADER + "1,7,4,900000009\n1,7,2,900000001\n1,7,2,900000001\n1,9,5,900000000\n2,8,3,900000000\n"
-    )
-    for _ in range(2):
-        data, said = read_saying(path, own("m.csv", MOVIES))
-        assert rows(data.ratings) == [(1, 7, 4.0, 900000009), (2, 8, 3.0, 900000000)]
-        assert "r.csv removed rows: 1 ratings of unknown movies; 2 ratings by" in said and "the newest" in said
-
-
-def test_the_export_of_one_person(own):
-    """Letterboxd has no column of users or ids; a film is known by its title and year."""
-    text = "Date,Name,Year,Letterboxd URI,Rating\n2020-01-05,Heat,1995,https://boxd.it/x,4.5\n2020-01-06,Pi,1998,u,3\n"
-    data, said = read_saying(own("ratings.csv", text))
-    assert rows(data.ratings[["user_id", "movie_id", "rating"]]) == [
-        ("me", "Heat (1995)", 4.5),
-        ("me", "Pi (1998)", 3.0),
-    ]
-    assert rows(data.movies) == [("Heat (1995)", "Heat (1995)", 1995, ""), ("Pi (1998)", "Pi (1998)", 1998, "")]
-    assert "the films of one person, 'me', from which alone no recommender can learn" in said
-
-
 def test_data_frames_are_read_as_files_are():
-    ratings = pd.DataFrame({"userId": ["a", "b"], "movieId": [7.0, 8.0], "stars": ["4", "3.5"]})
-    ratings["when"] = "x"
+    ratings = pd.DataFrame({"userId": ["a", "b"], "movieId": [7.0, 8.0], "stars": ["4", "3.5"], "when": "x"})
     ratings["date"] = pd.to_datetime(["2001-09-09 01:46:40", "2006-03-20 00:00:00"])
     movies = pd.DataFrame({"title": ["A", "B"], "genres": [["Crime", "War"], None]}, pd.Index([7, 8], name="movie_id"))
     data, said = read_saying(ratings, movies)
     assert rows(data.ratings) == [("a", 7, 4.0, 1_000_000_000), ("b", 8, 3.5, 1_142_812_800)]
     assert rows(data.movies) == [(7, "A", None, "Crime|War"), (8, "B", None, "")]
     assert said.startswith("`ratings`: stars is taken for rating; date is taken for timestamp.")
-    with pytest.raises(
-        ValueError, match="`ratings`, row 1: user_id must not be empty; 1 of 2 rows have none, e.g. row 1"
-    ):
+    with pytest.raises(ValueError, match="`ratings`, row 1: user_id must not be empty; 1 of 2 rows .*, e.g. row 1"):
         movierec.read(ratings.assign(userId=["a", None]), movies)
+    matrix = pd.DataFrame([[5.0, np.nan], [3.0, 4.0]]).rename_axis("user_id")
+    data, _ = read_saying(matrix.melt(ignore_index=False, var_name="movie_id", value_name="rating"))  # as advised
+    assert rows(data.ratings) == [(0, 0, 5.0, 0), (1, 0, 3.0, 0), (1, 1, 4.0, 0)]
 
 
 # ---- the other tables
@@ -360,19 +354,14 @@ def test_genres_are_told_apart_however_they_are_written(genres, expected, said, 
     assert data.movies.genres.tolist() == [expected, "War"] and said in lines
 
 
-def test_movies_need_neither_genres_nor_titles(own):
-    ratings = own("r.csv", RATINGS)
-    data = movierec.read(ratings, own("m.csv", "movie_id,title\n7,Heat (1995)\n8,\n"))
-    assert rows(data.movies) == [(7, "Heat (1995)", 1995, ""), (8, "movie 8", None, "")]
-    data = movierec.read(
-        own("s.csv", "user_id,movie_id,title,genres,rating,timestamp\n1,7,Heat (1995),Crime,4,900000000\n")
-    )
-    assert rows(data.movies) == [(7, "Heat (1995)", 1995, "Crime")]
-
-
 @pytest.mark.parametrize(
     "name, text, said",
     [
+        *[
+            ("movies", UNCLOSED + rest, "line 3, '7,\"Unclosed (1999),Crime': a double quote opens here")
+            for rest in ('11,"Later" one,Drama\n', "", '11,Later",Drama\n')
+        ],
+        ("movies", "movie_id,title\ntt1,A\n", "none of the ids in ratings, e.g. ['7'], is in movies, e.g. ['tt1']"),
         ("movies", MOVIES + "8,Again,\n", "have one row for each movie_id; 1 of 3 rows repeat one, e.g. [8]. Keep one"),
         (
             "movies",

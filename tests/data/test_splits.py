@@ -9,6 +9,7 @@ from movierec.data import Split, split_by_time, split_by_user_time, split_leave_
 
 PAIR = ["user_id", "movie_id"]
 PARTS = ("train", "validation", "test")
+ALL = [split_by_user_time, split_by_time, split_leave_last, split_random5, split_stratified]
 
 
 def table(*rows):
@@ -62,23 +63,13 @@ def test_splits_in_time_equal_a_slow_loop_and_leave_the_table_alone(how, seed, v
     pd.testing.assert_frame_equal(ratings, before)
 
 
-def test_shares_are_rounded_down_as_decimals_not_as_floats():
-    assert 0.29 * 100 < 29  # 28.999999999999996
-    assert len(split_by_user_time(one_user(range(100)), 0.29, 0.29).test) == 29
-
-
 @pytest.mark.parametrize("how", [split_by_user_time, split_by_time])
-@pytest.mark.parametrize(("validation", "test"), [(0.5, 0.1), (0.1, 0.5), (-0.1, 0.1), (0.1, 0.0), (np.nan, 0.1)])
-def test_shares_off_the_scale_are_refused_with_what_was_found_and_an_example(how, validation, test):
-    with pytest.raises(ValueError, match=f"shares .* got {validation} and {test}. Try 0.1 and 0.1"):
-        how(one_user(range(20)), validation, test)
-
-
-def test_users_with_too_few_ratings_to_test_anyone_are_an_error():
-    with pytest.raises(ValueError, match="needs a user with 10 ratings, and the 1 users here have 9 at most"):
-        split_by_user_time(one_user(range(9)))
-    with pytest.raises(ValueError, match="`test` has no row"):
-        split_leave_last(one_user([1]))
+def test_shares_are_rounded_down_as_decimals_and_refused_off_the_scale(how):
+    assert 0.29 * 100 < 29  # 28.999999999999996
+    assert len(how(one_user(range(100)), 0.29, 0.29).test) == 29
+    for validation, test in [(0.5, 0.1), (0.1, 0.5), (-0.1, 0.1), (0.1, 0.0), (np.nan, 0.1)]:
+        with pytest.raises(ValueError, match=f"shares .* got {validation} and {test}. Try 0.1 and 0.1"):
+            how(one_user(range(20)), validation, test)
 
 
 def test_leave_last_by_hand():
@@ -102,25 +93,6 @@ def test_the_sizes_on_ml100k(ml100k):
     assert (len(known), len(known & liked)) == (69, 57)
 
 
-@pytest.mark.parametrize("how", [split_by_user_time, split_by_time, split_leave_last])
-def test_types_of_ids_and_times_and_labels_of_rows_do_not_matter(how):
-    """The product of two large int32 ids does not fit in 32 bits, that of two large int64 ids not in 63."""
-    ratings = random_table(10)
-    expected = how(ratings)
-    largest = {"int32": 2**31 - 1, "int64": 2**62}
-    rest = ratings[["rating", "timestamp"]]
-    tables = [(most - ratings[PAIR]).astype(dtype).join(rest) for dtype, most in largest.items()]
-    tables += [ratings.astype({"timestamp": dtype}) for dtype in ("float64", "Int64", "Float64")]
-    for other in tables:
-        split = how(other)
-        for part in PARTS:
-            assert getattr(split, part).index.tolist() == getattr(expected, part).index.tolist()
-            pd.testing.assert_series_equal(getattr(split, part).dtypes, other.dtypes)
-    relabelled = how(ratings.set_axis([7] * len(ratings)))
-    for part in PARTS:
-        np.testing.assert_array_equal(getattr(relabelled, part), getattr(expected, part))
-
-
 # ---- times in other units, and no times
 
 SECONDS = 1_387_670_400  # 2013-12-22 00:00:00 UTC
@@ -137,18 +109,29 @@ def same_parts(one, other, columns=PAIR):
 
 
 @pytest.mark.parametrize("how", [split_by_user_time, split_by_time, split_leave_last])
-def test_every_unit_gives_the_split_of_seconds_with_seconds_in_it(how):
+def test_neither_types_of_ids_nor_units_of_times_nor_labels_of_rows_matter(how):
+    """The product of two large int32 ids does not fit in 32 bits, that of two large int64 ids not in 63."""
     ratings = real_times()
-    expected = how(ratings)
     time = ratings["timestamp"]
-    for factor in (10**3, 10**6, 10**9):
-        with pytest.warns(UserWarning, match="timestamp in `ratings` is in (milli|micro|nano)seconds") as said:
-            split = how(ratings.assign(timestamp=time * factor))
-        assert same_parts(split, expected, ["user_id", "movie_id", "timestamp"]) and said[0].filename == __file__
+    expected = how(ratings)
+    largest = {"int32": 2**31 - 1, "int64": 2**62}
+    rest = ratings[["rating", "timestamp"]]
+    tables = [(most - ratings[PAIR]).astype(dtype).join(rest) for dtype, most in largest.items()]
     dates = pd.to_datetime(time, unit="s")
-    for other in (dates, dates.astype("datetime64[ms]"), dates.dt.tz_localize("UTC"), dates.astype(str)):
-        split = how(ratings.assign(timestamp=other))  # a date says itself what it is: no warning
-        assert same_parts(split, expected, ["user_id", "movie_id", "timestamp"])
+    given = [dates, dates.astype("datetime64[ms]"), dates.dt.tz_localize("UTC"), dates.astype(str)]
+    tables += [ratings.assign(timestamp=times) for times in (*given, time.astype("float64"), time.astype("Int64"))]
+    for factor, unit in ((10**3, "milli"), (10**6, "micro"), (10**9, "nano")):
+        with pytest.warns(UserWarning, match=f"timestamp in `ratings` is in {unit}seconds") as said:
+            assert same_parts(how(ratings.assign(timestamp=time * factor)), expected)
+        assert said[0].filename == __file__
+    for other in tables:  # a date says itself what it is: no warning
+        split = how(other)
+        for part in PARTS:
+            assert getattr(split, part).index.tolist() == getattr(expected, part).index.tolist()
+            assert getattr(split, part)["timestamp"].tolist() == getattr(expected, part)["timestamp"].tolist()
+    relabelled = how(ratings.set_axis([7] * len(ratings)))
+    for part in PARTS:
+        np.testing.assert_array_equal(getattr(relabelled, part), getattr(expected, part))
 
 
 def test_a_table_that_is_right_is_not_copied():
@@ -156,15 +139,6 @@ def test_a_table_that_is_right_is_not_copied():
     split = Split(ratings[:50], None, ratings[50:])
     for column in ratings:
         assert np.shares_memory(split.train[column].to_numpy(), ratings[column].to_numpy())
-
-
-def test_a_stray_unit_is_refused_by_row_and_value_by_the_split_and_by_its_parts():
-    ratings = real_times()
-    ratings.loc[17, "timestamp"] *= 1000
-    found = f"1 of {len(ratings)} are not: milliseconds, e.g. {ratings.loc[17, 'timestamp']} in row 17"
-    for ask in (lambda: split_by_user_time(ratings), lambda: Split(ratings, None, TEST)):
-        with pytest.raises(ValueError, match=found):
-            ask()
 
 
 @pytest.mark.parametrize("how", [split_by_user_time, split_leave_last])
@@ -201,30 +175,38 @@ def test_without_times_no_cut_in_time_is_made_or_promised():
     assert Split(timeless, None, TEST.drop(columns="timestamp")).train["timestamp"].tolist() == [0, 0, 0]
 
 
-# ---- what cannot be measured is said at the split
+FEW = pd.concat([one_user(range(20), 99), *(one_user(range(3), user) for user in range(20))])
+ONE_EACH = [(user, user % 7, 4.0, SECONDS + user) for user in range(200)]
 
 
-def test_users_with_one_rating_each_are_counted_by_each_split():
-    ratings = table(*[(user, user % 7, 4.0, SECONDS + user) for user in range(200)])
-    with pytest.warns(UserWarning, match="none of its 20 users, who have 20 ratings there, has one in train") as said:
-        split = split_by_time(ratings)
-    assert [str(one.message).split()[0] for one in said] == ["validation", "test"]
-    assert len(split.test) == 20
-    for how in (split_by_user_time, split_leave_last):
-        with pytest.raises(ValueError, match="nobody can be tested.*[Ee]ach user has one rating"):
-            how(ratings)
+@pytest.mark.parametrize(
+    ("how", "ratings", "shares", "said"),
+    [
+        (split_by_time, table(*ONE_EACH), (), "none of its 20 users, who have 20 ratings there, has one in train"),
+        (split_by_time, one_user(range(10)), (0, 0.1), "test is a single rating of 10"),
+        (split_by_user_time, FEW, (), "only 1 of 21 users are tested: a test share of 0.1 needs a user with 10"),
+        (split_by_user_time, one_user(range(9)), (0.1, 0.4), "validation is None: nobody has 10 ratings"),
+        (split_leave_last, pd.concat([one_user([3, 1], 1), one_user([3, 1], 2)]), (), "None: nobody has three"),
+    ],
+)
+def test_what_cannot_be_measured_is_said_at_the_split(how, ratings, shares, said):
+    with pytest.warns(UserWarning, match=said) as caught:
+        how(ratings, *shares)
+    assert {one.filename for one in caught} == {__file__}
 
 
-def test_parts_that_are_tiny_are_said():
-    with pytest.warns(UserWarning, match="test is a single rating of 10"):
-        split_by_time(one_user(range(10)), 0, 0.1)
-    few = pd.concat([one_user(range(20), 99), *(one_user(range(3), user) for user in range(20))])
-    with pytest.warns(UserWarning, match="only 1 of 21 users are tested: a test share of 0.1 needs a user with 10"):
-        split_by_user_time(few)
-    with pytest.warns(UserWarning, match="validation is None: nobody has 10 ratings"):
-        split_by_user_time(one_user(range(9)), 0.1, 0.4)
-    with pytest.warns(UserWarning, match="validation is None: nobody has three"):
-        assert split_leave_last(pd.concat([one_user([3, 1], 1), one_user([3, 1], 2)])).validation is None
+@pytest.mark.parametrize(
+    ("how", "ratings", "message"),
+    [
+        (split_by_user_time, one_user(range(9)), "needs a user with 10 ratings, and the 1 users here have 9 at most"),
+        (split_by_user_time, table(*ONE_EACH), "nobody can be tested.*each user has one rating"),
+        (split_leave_last, table(*ONE_EACH), "nobody can be tested: `test` has no row. Each user has one rating"),
+        *[(how, one_user([1]).drop(columns="movie_id"), "`movie_id` is missing") for how in ALL],
+    ],
+)
+def test_what_cannot_be_split_is_refused(how, ratings, message):
+    with pytest.raises(ValueError, match=f"(?i){message}"):
+        how(ratings)
 
 
 # ---- at random
@@ -280,39 +262,30 @@ def test_overlap_is_refused_with_the_count_of_users_and_examples(parts):
 def test_each_part_is_checked_and_named(part):
     """Every way in which ratings are refused: tests/data/test_cleaning.py."""
     tables = {"train": GOOD, "validation": OTHER, "test": TEST}
+    mixed = pd.concat([real_times()[:3], real_times()[3:4].assign(timestamp=SECONDS * 1000)])
     for bad, says in [
         (tables[part].drop(columns="user_id"), f"`{part}` needs user_id.*`user_id` is missing"),
         (pd.concat([tables[part]] * 2), f"`{part}` must hold each user's rating of a movie once"),
+        (mixed, f"timestamp in `{part}` .* 1 of 4 are not: milliseconds, e.g. {SECONDS * 1000} in row 3"),
     ]:
         with pytest.raises(ValueError, match=says):
             Split(**tables | {part: bad})
 
 
-@pytest.mark.parametrize("how", [split_by_user_time, split_by_time, split_leave_last, split_random5, split_stratified])
-def test_every_split_refuses_what_are_no_ratings(how):
-    with pytest.raises(ValueError, match="`movie_id` is missing"):
-        how(GOOD.drop(columns="movie_id"))
-
-
-def test_a_split_by_user_refuses_a_users_later_rating_in_train():
+def test_a_split_in_time_refuses_a_later_rating_in_an_earlier_part():
+    """ "user": only a user's own future counts, and a tie is allowed; "everyone": anybody's; None: a random split."""
     train = table((1, 10, 3.0, 5), (2, 10, 3.0, 9), (3, 10, 3.0, 99))  # user 3 is not tested: any time will do
-    test = table((1, 20, 3.0, 5), (2, 20, 3.0, 8))  # user 1: a tie is allowed; user 2: newer in train
-    message = "1 of its 3 ratings, of 1 users, e.g. user_id [2], are newer than the same user's first rating in test"
-    with pytest.raises(ValueError, match="train must not know the future of test") as error:
-        Split(train, None, test, in_time="user")
-    assert message in str(error.value)
-    assert repr(Split(train, None, test)) == "Split(train 3, test 2 ratings)"
-    assert Split(train, None, test).in_time is None  # a random split promises nothing
-
-
-def test_a_split_in_time_refuses_anybodys_later_rating_in_train_and_in_validation():
-    train = table((1, 10, 3.0, 5), (3, 10, 3.0, 99), (4, 10, 3.0, 8))
-    test = table((1, 20, 3.0, 8), (2, 20, 3.0, 9))
-    with pytest.raises(ValueError, match=r"1 of its 3 ratings, of 1 users, e.g. user_id \[3\]"):
-        Split(train, None, test, in_time="everyone")
-    Split(train, None, test, in_time="user")  # nobody's own future is known
+    test = table((1, 20, 3.0, 5), (2, 20, 3.0, 8))
+    for in_time, found in [
+        ("user", r"1 of its 3 ratings, of 1 users, e.g. user_id \[2\], are newer than the same user's first rating in"),
+        ("everyone", r"2 of its 3 ratings, of 2 users, e.g. user_id \[2, 3\], are newer than the first rating in test"),
+    ]:
+        with pytest.raises(ValueError, match="train must not know the future of test; " + found):
+            Split(train, None, test, in_time)
     with pytest.raises(ValueError, match="validation must not know the future of test"):
         Split(train[:1], table((1, 30, 3.0, 10)), test, in_time="user")
+    Split(train[::2], None, test, in_time="user")
+    assert repr(Split(train, None, test)) == "Split(train 3, test 2 ratings)"
 
 
 def test_each_split_says_what_it_promises(split):
