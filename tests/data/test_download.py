@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -121,67 +120,44 @@ def test_a_terminal_sees_a_bar_for_large_files(server, monkeypatch, tmp_path, ca
     assert capsys.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize(
-    "page, reason",
-    [
-        ((404, 0, b""), "answered 404 Not Found"),
-        ((200, len(BODY), BODY[:1000]), "the connection broke off before the last byte"),
-        ((200, 1000, BODY[:1000]), "sent another file: MD5 hash of downloaded file"),
-    ],
-    ids=["missing", "truncated", "wrong checksum"],
-)
-def test_a_bad_answer_is_told_and_leaves_nothing(server, monkeypatch, tmp_path, page, reason):
+ANSWERS = {
+    "missing": ((404, 0, b""), "answered 404 Not Found"),
+    "truncated": ((200, len(BODY), BODY[:1000]), "the connection broke off before the last byte"),
+    "wrong checksum": ((200, 1000, BODY[:1000]), "sent another file: MD5 hash of downloaded file"),
+    "longer than announced": ((200, 1000, BODY), "sent another file"),
+    "endless": ((200, None, "at once"), "sends 8,000,001 bytes or more, of at most 8,000,000; it was cut off"),
+    "announced": ((200, 10**12, b""), "sends 1,000,000,000,000 bytes or more, of at most 8,000,000; it was cut off"),
+    "slow": ((200, len(BODY), "slowly"), r"sent only \d+ bytes in 0 s and was given up"),
+    "no certificate": (requests.exceptions.SSLError("…"), "its certificate was refused"),
+    "no answer": (requests.exceptions.ConnectTimeout("…"), "no answer within 5 s"),
+    "of another kind": (requests.exceptions.TooManyRedirects("thirty"), "TooManyRedirects: thirty"),
+}
+
+
+@pytest.mark.parametrize("kind", ANSWERS)
+def test_a_bad_answer_is_told_in_time_and_leaves_nothing(kind, server, monkeypatch, tmp_path):
+    """An archive of 6 MB has at most 8; it is refused when one byte more is there, and when it takes too long."""
+    page, reason = ANSWERS[kind]
     publish(monkeypatch, server)
-    server["/ml-1m.zip"] = page
-    with pytest.raises(download.DataUnavailable) as error:
+    (tmp_path / "mine.zip").write_bytes(b"mine")
+    if isinstance(page, Exception):
+        monkeypatch.setattr(requests.Session, "request", failing(page))
+    else:
+        status, length, body = page
+        server["/ml-1m.zip"] = (status, length, body if isinstance(body, bytes) else drops(0.02 * (body == "slowly")))
+    if kind == "slow":
+        monkeypatch.setattr(download, "PATIENCE", 0.2)
+        monkeypatch.setattr(download, "SLOWEST", 1e9)
+    with pytest.raises(download.DataUnavailable, match=reason) as error:
         download.obtain(NAME, tmp_path)
-    assert reason in str(error.value)
     assert f"put it, as it is, at {tmp_path / 'ml-1m.zip'}" in str(error.value)
-    assert left_in(tmp_path) == []
+    assert left_in(tmp_path) == ["mine.zip"]
 
 
 def drops(wait: float):
     while True:
         time.sleep(wait)
         yield b"." if wait else bytes(1 << 20)
-
-
-@pytest.mark.parametrize(
-    ("page", "reason"),
-    [
-        ((200, None, drops(0)), r"sends 8,000,001 bytes or more, of at most 8,000,000; it was cut off"),
-        ((200, 10**12, b""), r"sends 1,000,000,000,000 bytes or more, of at most 8,000,000; it was cut off"),
-        ((200, len(BODY), drops(0.02)), r"sent only \d+ bytes in 0 s and was given up"),
-        ((200, None, drops(0.02)), r"sent only \d+ bytes in 0 s and was given up"),
-        ((200, 1000, BODY), "sent another file"),
-    ],
-    ids=["endless", "announced", "slow", "slow and endless", "longer than announced"],
-)
-def test_a_download_has_an_end(server, monkeypatch, tmp_path, page, reason):
-    """An archive of 6 MB has at most 8; it is refused when one byte more is there, and when it takes too long."""
-    publish(monkeypatch, server)
-    server["/ml-1m.zip"] = page
-    if "sent only" in reason:
-        monkeypatch.setattr(download, "PATIENCE", 0.2)
-        monkeypatch.setattr(download, "SLOWEST", 1e9)
-    with pytest.raises(download.DataUnavailable, match=reason):
-        download.obtain(NAME, tmp_path)
-    assert left_in(tmp_path) == []
-
-
-def test_a_checksum_has_an_end_too(server, tmp_path):
-    server["/ml-latest.zip.md5"] = (200, None, drops(0))
-    with pytest.raises(download.DataUnavailable, match="10,001 bytes or more, of at most 10,000"):
-        download.obtain("ml-latest", tmp_path)
-
-
-def test_an_interrupt_from_the_keyboard_leaves_nothing(server, monkeypatch, tmp_path):
-    publish(monkeypatch, server)
-    (tmp_path / "mine.zip").write_bytes(b"mine")
-    monkeypatch.setattr(download.tqdm.tqdm, "update", failing(KeyboardInterrupt()))
-    with pytest.raises(KeyboardInterrupt):
-        download.obtain(NAME, tmp_path)
-    assert left_in(tmp_path) == ["mine.zip"]
 
 
 def test_offline_lists_every_source_and_the_way_by_hand(offline, tmp_path):
@@ -196,20 +172,6 @@ def test_offline_lists_every_source_and_the_way_by_hand(offline, tmp_path):
         f"another computer and put it, as it is, at {tmp_path / 'ml-100k.zip'}.",
     ]
     assert left_in(tmp_path) == []
-
-
-@pytest.mark.parametrize(
-    "error, words",
-    [
-        (requests.exceptions.SSLError("…"), "its certificate was refused"),
-        (requests.exceptions.ConnectTimeout("…"), "no answer within 5 s"),
-        (requests.exceptions.TooManyRedirects("thirty"), "TooManyRedirects: thirty"),
-    ],
-)
-def test_other_failures_of_the_server(error, words, monkeypatch, tmp_path):
-    monkeypatch.setattr(requests.Session, "request", failing(error))
-    with pytest.raises(download.DataUnavailable, match=words):
-        download.obtain(NAME, tmp_path)
 
 
 def test_the_wheel_is_the_last_resort_of_ml_100k_only(offline, wheel, tmp_path, capsys):
@@ -262,14 +224,17 @@ def test_a_damaged_archive_is_refused_with_both_checksums(offline, tmp_path, nam
 
 def test_a_changing_archive_is_checked_by_the_file_beside_it(server, tmp_path):
     server["/ml-latest-small.zip"] = (200, len(BODY), BODY)
-    wrong = "MD5 (ml-latest-small.zip) = " + "0" * 32
-    for text, reason in [(wrong, "expected md5:00000000"), ("<html>", "it holds '<html>'")]:
-        server["/ml-latest-small.zip.md5"] = (200, len(text), text.encode())
+    right, wrong = (f"MD5 (ml-latest-small.zip) = {md5}\n" for md5 in (hashlib.md5(BODY).hexdigest(), "0" * 32))
+    for text, reason in [
+        (wrong.encode(), "expected md5:00000000"),
+        (b"<html>", "it holds '<html>'"),
+        (drops(0), "10,001 bytes or more, of at most 10,000"),
+    ]:
+        server["/ml-latest-small.zip.md5"] = (200, None, text)
         with pytest.raises(download.DataUnavailable, match=reason):
             download.obtain("ml-latest-small", tmp_path)
         assert left_in(tmp_path) == []
-    text = f"MD5 (ml-latest-small.zip) = {hashlib.md5(BODY).hexdigest()}\n"
-    server["/ml-latest-small.zip.md5"] = (200, len(text), text.encode())
+    server["/ml-latest-small.zip.md5"] = (200, len(right), right.encode())
     assert download.obtain("ml-latest-small", tmp_path).read_bytes() == BODY
 
 
@@ -295,14 +260,6 @@ def test_a_folder_that_cannot_be_written(server, monkeypatch, tmp_path):
     monkeypatch.setattr(Path, "mkdir", failing(PermissionError(errno.EACCES, "Permission denied")))
     with pytest.raises(PermissionError, match=r"raw must be a writable folder.*Permission denied.*MOVIEREC"):
         download.obtain(NAME, tmp_path / "raw")
-
-
-def test_two_at_once_do_not_disturb_each_other(server, monkeypatch, tmp_path):
-    publish(monkeypatch, server)
-    with ThreadPoolExecutor(2) as pool:
-        assert set(pool.map(lambda _: download.obtain(NAME, tmp_path), range(2))) == {tmp_path / "ml-1m.zip"}
-    assert (tmp_path / "ml-1m.zip").read_bytes() == BODY
-    assert left_in(tmp_path) == ["ml-1m.zip"]
 
 
 def test_a_checksum_is_computed_once_until_the_file_changes(tmp_path, monkeypatch):

@@ -113,7 +113,7 @@ def test_ml_100k_as_grouplens_writes_it(archive, tmp_path):
     assert data.users.age.dtype == "int64"
 
 
-def test_ml_100k_is_the_same_from_the_wheel(archive, tmp_path):
+def test_ml_100k_is_the_same_from_the_wheel_whose_members_are_checked(archive, tmp_path, monkeypatch):
     grouplens = archive("ml-100k", GROUPLENS, "latin-1")
     one = read_raw("ml-100k", tmp_path)
     grouplens.unlink()
@@ -122,6 +122,9 @@ def test_ml_100k_is_the_same_from_the_wheel(archive, tmp_path):
     assert_same(one, other)
     assert_same(clean(one)[0], clean(other)[0])
     assert fingerprint(one) == fingerprint(other)
+    monkeypatch.setitem(download.ATOMIC_SHA256, "ml-100k.user", "0" * 64)
+    with pytest.raises(FileNotFoundError, match=r"ml-100k\.user must have SHA-256 0{64}; it has \w{64}\. D"):
+        read_raw("ml-100k", tmp_path)
 
 
 def test_ml_1m(archive, tmp_path):
@@ -212,39 +215,34 @@ def test_a_malformed_row_is_named_by_file_and_line(name, member, text, line, sho
     assert f"; line {line} is '{shown}'. Mend that line, or: Delete {path} and run" in str(error.value)
 
 
-def test_a_damaged_archive_without_a_checksum_is_reported(archive, tmp_path):
-    path = archive("ml-latest", csv_family("ml-latest"))
-    whole = path.read_bytes()
-    with zipfile.ZipFile(path) as opened:
-        start = opened.getinfo("ml-latest/ratings.csv").header_offset
-    flipped = bytearray(whole)
-    flipped[start + 60] ^= 0xFF  # inside the compressed ratings
-    for damaged in [whole[:200], bytes(flipped)]:
-        path.write_bytes(damaged)
-        with pytest.raises(FileNotFoundError, match="must be a whole zip archive; it is damaged or cut"):
-            load("ml-latest", tmp_path)
+def cut(whole: bytes, start: int, size: int, place: int) -> bytes:
+    return whole[:200]
 
 
-def test_an_archive_with_a_password_is_refused(tmp_path):
+def flipped(whole: bytes, start: int, size: int, place: int) -> bytes:
+    return whole[: start + 60] + bytes([whole[start + 60] ^ 0xFF]) + whole[start + 61 :]  # inside the ratings
+
+
+def locked(whole: bytes, start: int, size: int, place: int) -> bytes:
+    assert start == 0
+    return whole[:6] + b"\1" + whole[7 : place + 8] + b"\1" + whole[place + 9 :]  # the flag of a password, twice
+
+
+def shorter(whole: bytes, start: int, size: int, place: int) -> bytes:
+    assert whole[place + 24 : place + 28] == size.to_bytes(4, "little")
+    return whole[: place + 24] + (size - 25).to_bytes(4, "little") + whole[place + 28 :]  # without the last row
+
+
+@pytest.mark.parametrize(
+    ("harm", "reason"), [(cut, ""), (flipped, ""), (locked, "encrypted|password"), (shorter, "CRC-32")]
+)
+def test_a_damaged_archive_without_a_checksum_is_refused(harm, reason, tmp_path):
     path = write_zip(tmp_path / "raw/ml-latest.zip", csv_family("ml-latest"))
-    locked = bytearray(path.read_bytes())  # the first one is ratings.csv
-    for start in (0, locked.index(b"PK\1\2")):
-        locked[start + (6 if start == 0 else 8)] |= 1  # the flag of a password
-    path.write_bytes(locked)
-    with pytest.raises(FileNotFoundError, match="damaged or cut short .*(encrypted|password)"):
-        load("ml-latest", tmp_path)
-
-
-def test_a_member_that_says_it_is_shorter_than_it_is_is_refused(tmp_path):
-    """zipfile reads as many bytes as a member declares; then the CRC-32 is another."""
-    path = write_zip(tmp_path / "raw/ml-latest.zip", csv_family("ml-latest"))
-    whole = bytearray(path.read_bytes())
-    with zipfile.ZipFile(path) as opened:
-        size, place = opened.getinfo("ml-latest/ratings.csv").file_size, opened.start_dir + 24
-    assert whole[place : place + 4] == size.to_bytes(4, "little")
-    whole[place : place + 4] = (size - 25).to_bytes(4, "little")  # without the last row
-    path.write_bytes(whole)
-    with pytest.raises(FileNotFoundError, match="damaged or cut short .*CRC-32"):
+    with zipfile.ZipFile(path) as opened:  # ratings.csv is the first member
+        member = opened.getinfo("ml-latest/ratings.csv")
+        harmed = harm(path.read_bytes(), member.header_offset, member.file_size, opened.start_dir)
+    path.write_bytes(harmed)
+    with pytest.raises(FileNotFoundError, match=f"must be a whole zip archive; it is damaged or cut .*({reason})"):
         load("ml-latest", tmp_path)
 
 
@@ -286,13 +284,6 @@ def test_a_folder_must_have_as_many_rows_users_films_and_tags_as_was_published(c
         path.write_text(text, encoding="latin-1")
     with pytest.raises(FileNotFoundError, match=f"must hold the {wrong}"):
         load("ml-1m", tmp_path)
-
-
-def test_a_member_of_another_wheel_is_refused(archive, tmp_path, monkeypatch):
-    archive("ml-100k", RECBOLE)
-    monkeypatch.setitem(download.ATOMIC_SHA256, "ml-100k.user", "0" * 64)
-    with pytest.raises(FileNotFoundError, match=r"ml-100k\.user must have SHA-256 0{64}; it has \w{64}\. D"):
-        load("ml-100k", tmp_path)
 
 
 # ---- the tag genome
