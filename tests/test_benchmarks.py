@@ -274,6 +274,32 @@ def test_the_ablation_says_how_much_better_than_the_default_each_variant_is(benc
                 Settings(**named)
 
 
+def test_cuts_in_time_are_inside_train_and_their_differences_are_paired_over_users(benchmark):
+    in_time = benchmark("in_time")
+    ratings = pd.DataFrame({"user_id": np.arange(90_000) % 300, "timestamp": np.arange(90_000, 0, -1), "rating": 3.0})
+    ratings = ratings.assign(movie_id=np.arange(90_000) // 300)
+    split = in_time.cut(ratings, max(in_time.CUTS))
+    parts = (split.train, split.validation, split.test)
+    assert [len(part) for part in parts] == [70_000, 10_000, 10_000] and split.in_time == "everyone"
+    assert [part["timestamp"].max() for part in parts] == [70_000, 80_000, 90_000]
+    assert all(Settings(**settings) for variants in in_time.VARIANTS.values() for settings in variants.values())
+    assert {
+        name: list(getattr(Settings(), name)) if name == "recency_for" else getattr(Settings(), name)
+        for name in in_time.DEFAULT
+    } == in_time.DEFAULT
+
+    def users(*squares, ratings=(1, 3)):
+        return pd.DataFrame({"value": squares, "weight": ratings}, index=[7, 8])
+
+    assert in_time.pooled([users(1, 4), users(4, 1, ratings=(2, 1))], "stars").to_dict("list") == {
+        "value": [3, 3.25],
+        "weight": [3, 4],
+    }
+    better = in_time.compared("stars", [users(1, 1), users(0, 0)], [users(4, 4), users(4, 4)])
+    assert better["value"] == 0.5 and better["deviation"] == pytest.approx(0.5**0.5)
+    assert [better[name] for name in ("better than default by", "low", "high")] == pytest.approx([2 - 0.5**0.5] * 3)
+
+
 def test_films_of_a_second_or_all_of_them_get_another_order(benchmark):
     """User 1 has four films of one second and one of a later; user 2 one. Times stay with their users."""
     rows = [(1, 10, 5), (1, 20, 5), (1, 30, 5), (1, 40, 5), (1, 50, 9), (2, 10, 1)]

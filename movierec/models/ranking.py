@@ -56,7 +56,7 @@ class RankingHead(tf.keras.layers.Layer):
     ):  # fmt: skip
         super().__init__(name="ranking")
         self.settings, self.without = settings, settings.without
-        self.in_order = history.in_order and "order" not in settings.without
+        self.in_order = history.in_order and not {"order", "recency"} & set(settings.without)
         self.user_features, self.movie_features = user_features, movie_features
         self.entries = lists.entries  # of users [batch]: all of their ratings
         self.draws = draws

@@ -15,6 +15,7 @@ PARTS = {  # what `without` can name
     "linear": "ranking: EASE on the same history",
     "explicit": "the residuals of the stars in the bags; that a film was rated stays",
     "order": "ranking: recency weights, and targets that come later; session: only earlier ratings",
+    "recency": "of these, what is ranking's",
     "features": "genres, year, age, gender, occupation",
     "bag of movies": "stars: the films that the user rated",
     "bag of users": "stars: the users who rated the film",
@@ -43,10 +44,15 @@ class Settings(pydantic.BaseModel):
     stars_penalty: NonNegativeFloat = 0.02  # weights of the mean squared lengths
     ranking_penalty: NonNegativeFloat = 0.01
     bias_penalty: NonNegativeFloat = 0.05
+    stars_averaged: Share = 0.0  # of the average weights, the part that an epoch keeps, see `BestEpoch`
+    user_damping: NonNegativeFloat = 5.0  # of the user biases that training starts from, in ratings, see `Bias`
     hidden_share: Share = 0.2  # of a history that is hidden while training, if the history is not in order
     ahead_ratings: PositiveFloat = 5.0  # how far ahead hidden ratings count, in ratings, if it is in order
     fade_ratings: PositiveFloat = 5.0  # recency weights, if it is in order: how fast they fall, in ratings,
     fade_floor: Share = FADE_FLOOR  # and to what
+    # Splits in time, `Split.in_time`, whose lists read the order. A cut at one moment, "everyone", asks what users
+    # watch on another day; of that, the last films of a visit say little.
+    recency_for: tuple[Literal["user", "everyone"], ...] = ("user", "everyone")
     linear_weight: NonNegativeFloat = 8.0  # c of the linear path
     linear_regularisation: PositiveFloat = 300.0  # λ of the linear path, in ratings
     # Directions that the linear path keeps; None: all up to `MOST_LINEAR_MOVIES` movies, `RANK_BEYOND` for more.
@@ -71,6 +77,12 @@ class Settings(pydantic.BaseModel):
             super().__init__(**given)
         except pydantic.ValidationError as error:
             raise ValueError(" ".join(map(_sentence, error.errors()))) from None
+
+    def for_split(self, in_time: str | None) -> "Settings":
+        """Return these settings, without "recency" if `recency_for` does not name the split; see `Split.in_time`."""
+        if in_time is None or in_time in self.recency_for or "recency" in self.without:
+            return self
+        return self.model_copy(update={"without": (*self.without, "recency")})
 
 
 def _sentence(fault: dict) -> str:

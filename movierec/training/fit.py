@@ -108,6 +108,7 @@ def fit_hybrid(
     heads = tuple(head for head in HEADS if head in heads)
     if not isinstance(split, Split):
         raise wrong_kind(split, "split", "a Split", INSTEAD_OF_A_SPLIT)
+    settings = settings.for_split(split.in_time)
     if optimizer not in OPTIMIZERS:
         raise ValueError(f"`optimizer` must be one of {', '.join(OPTIMIZERS)}; got {optimizer!r}.")
     numbers = {
@@ -188,7 +189,7 @@ def _untrained(
 ) -> Hybrid:
     train = split.train
     indices = make_indices(train, movies)
-    bias, weeks = Bias(train, indices), features.make_weeks(train)
+    bias, weeks = Bias(train, indices, damping_user=settings.user_damping), features.make_weeks(train)
     in_order = split.in_time is not None and "order" not in settings.without
     known = features.user_features(users, indices, about_users), features.movie_features(movies, indices, about_movies)
     past = make_history(train, indices, bias, in_order)

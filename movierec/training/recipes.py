@@ -39,10 +39,11 @@ def stars_recipe(hybrid: Hybrid, train: pd.DataFrame, batch_size: int) -> dict:
     }
     if head.in_movie_bag is not None:
         rows["in_movie_bag"] = head.in_movie_bag
+    recipe = {"rows": rows, "averaged": hybrid.model.settings.stars_averaged}
     if not isinstance(head.user.rated, Lists):
-        return {"rows": rows, "batch_size": batch_size}
+        return recipe | {"batch_size": batch_size}
     rows |= {"movie_index": head.user.rated.other, "residual": head.user.rated.residual}
-    return {"rows": rows, "batch_size": LISTS_FACTOR * batch_size, "groups": past.starts}
+    return recipe | {"batch_size": LISTS_FACTOR * batch_size, "groups": past.starts}
 
 
 def ranking_recipe(hybrid: Hybrid, users_per_batch: int) -> dict:

@@ -7,9 +7,9 @@ import pytest
 from movierec.models.settings import PARTS, Settings
 
 NAN = float("nan")
-SHARES = ["dropout", "ranking_dropout", "hidden_share", "fade_floor", "content_share"]
+SHARES = ["dropout", "ranking_dropout", "hidden_share", "fade_floor", "stars_averaged", "content_share"]
 ABOVE_ZERO = ["dim", "ranking_dim", "ahead_ratings", "fade_ratings", "linear_regularisation"]
-PENALTIES = ["stars_penalty", "ranking_penalty", "bias_penalty", "linear_weight"]
+PENALTIES = ["stars_penalty", "ranking_penalty", "bias_penalty", "user_damping", "linear_weight"]
 REFUSED = {
     "must be greater than 0": dict.fromkeys(ABOVE_ZERO, (0,)) | {"hidden": ((4, 0),)},
     "must be greater than or equal to 0": dict.fromkeys([*SHARES, *PENALTIES, "most_pairs", "most_raters"], (-1,)),
@@ -18,6 +18,7 @@ REFUSED = {
     "must be a valid tuple": dict.fromkeys(["hidden", "ranking_hidden"], (8, "8", None)),
     "must be a valid integer": {"dim": ("many", 8.5), "hidden": ((8.5,),)},
     "must be 'bag' or 'attention'": {"encoder": ("lstm",)},
+    "must be 'user' or 'everyone'": {"recency_for": (("nobody",),)},
     "must be " + ", ".join(map(repr, list(PARTS)[:-1])): {"without": ("depth", ("deep", "depth"))},
 }
 CASES = [(must, name, value) for must, names in REFUSED.items() for name, values in names.items() for value in values]
@@ -45,3 +46,14 @@ def test_settings_survive_json_which_has_lists_only_and_cannot_be_changed():
     assert Settings(without="bag of users").without == ("bag of users",)
     with pytest.raises(ValueError, match="frozen"):
         settings.dim = 3
+
+
+def test_lists_of_a_split_that_recency_for_does_not_name_are_without_recency():
+    """A random split has no order to leave out."""
+    default, within_users = Settings(without="deep"), Settings(without="deep", recency_for=("user",))
+    assert {in_time: default.for_split(in_time).without for in_time in ("user", "everyone", None)} == dict.fromkeys(
+        ("user", "everyone", None), ("deep",)
+    )
+    assert within_users.for_split("user") is within_users and within_users.for_split(None) is within_users
+    once = within_users.for_split("everyone")
+    assert once.without == ("deep", "recency") and once.for_split("everyone") is once

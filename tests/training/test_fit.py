@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import movierec
-from movierec.baselines import Ease, Popularity
+from movierec.baselines import Bias, Ease, Popularity
 from movierec.data import Split, batches
 from movierec.evaluation import evaluate_ranking, metrics
 from movierec.keras2 import tf
@@ -259,6 +259,31 @@ def test_a_split_that_is_not_in_time_is_asked_what_is_missing(once, split, check
         assert fit.model.optimizer.learning_rate.numpy() == np.float32(0.01)
     assert list(model.best_epochs) == ["ranking"] and model.model.stars is None
     assert list(model.history) == ["epoch", "train_ranking_loss", "validation_ndcg@10"]
+
+
+def test_a_cut_at_one_moment_may_leave_recency_out_of_the_lists_alone(checkerboard, short, tmp_path):
+    """The session path of the stars goes on reading earlier ratings only; a saved model remembers both."""
+    by_time = movierec.split_by_time(checkerboard.ratings)
+    settings = short | {"linear_weight": 8.0}  # kept, whether it helps or not
+    usual = movierec.fit_hybrid(by_time, **settings)
+    rested = movierec.fit_hybrid(by_time, recency_for=("user",), **settings)
+    rested.save(tmp_path / "rested")
+    for model, reads_order in ((usual, True), (rested, False), (movierec.load_model(tmp_path / "rested"), False)):
+        assert model.model.past.in_order and model.model.ranking.in_order is reads_order
+    assert _same(usual, rested, by_time) == (True, False)
+
+
+def test_user_biases_start_at_the_damping_that_was_asked_for(plain, split, small):
+    damped = movierec.fit_hybrid(
+        split, epochs=1, user_damping=20, **small | {"batch_size": 10_000, "users_per_batch": 10_000}
+    )
+    for model, damping in ((plain, 5), (damped, 20)):
+        assert model.bias.damping_user == damping
+        expected = Bias(split.train, model.indices, damping_user=damping)
+        np.testing.assert_allclose(model.bias.user, expected.user)
+        np.testing.assert_allclose(model.model.past.residual.sum(), expected.residuals(split.train).sum(), rtol=1e-4)
+        moved = model.model.stars.user_bias.numpy() - expected.user
+        assert 0 < np.abs(moved).max() < 0.02  # by the one step of its one batch
 
 
 def test_a_training_that_is_stopped_keeps_its_best_epoch_and_each_epoch_is_told(split, once, checkerboard, short):
