@@ -75,11 +75,6 @@ def read(folder, name):
     return (folder / f"generated/{name}.tex").read_text()
 
 
-def made(folder):
-    """Each file, its content and its date."""
-    return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()}
-
-
 def test_a_number_is_a_macro_and_once_more_with_its_interval(recorded):
     Recorder("01_exploration").number("hidden_share", -1234.5)
     Recorder("01_exploration").number("hidden_share_low", 0.25)  # one end is no interval
@@ -152,31 +147,6 @@ def test_build_names_everything_that_is_missing_and_what_makes_it(folder, capsys
         "  figure long_tail: made by 06_training; make 06",
         "Run that, then `make record`; or take recorded results back with `git restore report/results`.",
     ]
-
-
-@pytest.mark.parametrize(
-    ("file", "row", "missing"),
-    [
-        ("results/numbers.csv", "num_ratings,", "number num_ratings: made by 06_training, cell 2"),
-        ("figures/long_tail.pdf", None, "figure long_tail: made by 06_training, cell 3"),
-    ],
-)
-def test_one_result_that_was_deleted_is_named_with_its_notebook_cell_and_command(recorded, run, file, row, missing):
-    run()  # its last run still says where it was made
-    latex.build()
-    path = recorded / file
-    if row:
-        path.write_text("".join(line for line in path.read_text().splitlines(True) if not line.startswith(row)))
-    else:
-        path.unlink()
-    with pytest.raises(FileNotFoundError) as error:
-        latex.build()
-    head, *lines, _ = str(error.value).splitlines()
-    assert head == "report/main.tex uses 1 results that are not there:"
-    assert lines == [f"  {missing}, commit unknown; make 06"]
-    if file.startswith("figures"):  # a reader's own run lacks it, too
-        with pytest.raises(FileNotFoundError, match=missing):
-            latex.build(mine=True)
 
 
 def test_what_a_comment_or_latex_itself_uses_is_not_missed(recorded):
@@ -278,28 +248,6 @@ def test_another_leader_is_marked_and_where_first_cells_repeat_a_row_is_found_by
     run(results=twice.assign(rmse=["--", 0.95, 0.89]))
     count, _, rows = build_mine()
     assert count == 1 and rows[1] == r"EASE & \moved{0.95}{0.94} & 0.050" and r"\moved" not in rows[0]
-
-
-def test_both_papers_can_be_built_and_a_second_build_touches_nothing(recorded, run, capsys):
-    """LaTeX can be run in either folder; the ordinary paper stays one of the recorded results."""
-    latex.build()
-    names = {"numbers.tex", "alt.tex", "main_results.tex", "provenance.tex"}
-    ordinary = {path: state for path, state in made(recorded / "generated").items() if path.suffix == ".tex"}
-    assert {path.name for path in ordinary} == names
-    run(rmse=0.9, results=RESULTS.iloc[:2], best={"rmse": ["bias"], "ndcg@10": ["bias"]})
-    assert main(["build", "--mine"]) == 0
-    before = made(recorded)
-    mine = recorded / "generated/mine"
-    for name in ("main.tex", "references.bib", "figures/long_tail.pdf"):
-        assert (mine / name).read_bytes() == (recorded / name).read_bytes()
-    assert {path.name for path in (mine / "generated").rglob("*.tex")} == names
-    assert main(["build"]) == main(["build", "--mine"]) == 0
-    said = capsys.readouterr().out.splitlines()
-    assert said[0] == said[2] and said[1] == "build: 4 numbers, 1 tables"
-    assert made(recorded) == before and ordinary.items() <= before.items()
-    (recorded / "figures/long_tail.pdf").write_bytes(b"%PDF drawn again")
-    latex.build(mine=True)
-    assert (mine / "figures/long_tail.pdf").read_bytes() == b"%PDF drawn again"
 
 
 def test_another_data_set_is_not_built_into_this_paper(recorded, run, monkeypatch, capsys):
