@@ -1,4 +1,4 @@
-"""What is seen of training runs: curves, the response surface, lines of a list, and a picture of the panel.
+"""What is seen of training runs: curves, the response surface, and lines of a list.
 
 Taught in notebooks/06_training.
 """
@@ -8,7 +8,6 @@ import html
 import ipywidgets as widgets
 from matplotlib.colors import LinearSegmentedColormap, to_hex
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
 from movierec import plots
 from movierec.play import runs as recorded
@@ -84,51 +83,6 @@ def curves_as_html(runs: list[Run], rivals: dict[str, float], epochs: int | None
     return picture(fig, f"{NAMES[runs[0].head]} on validation and loss on train by epoch. {said}{beat}.")
 
 
-def draw_panel(overlaid: list[Run], rivals: dict[str, float], grid: dict[tuple, Run]) -> Figure:
-    """Draw the curves of the head that is set, and its response surface: a panel where no widget runs."""
-    fig = Figure(figsize=(plots.COLUMN_WIDTH_IN, 5.2), layout="constrained")
-    above, below = fig.subfigures(2, 1, height_ratios=[3, 2.2])
-    if overlaid:
-        draw_curves(above, overlaid, rivals)
-    if grid:
-        _draw_surface(below, grid, overlaid[-1:])
-    return fig
-
-
-def cells(grid: dict[tuple, Run], last: list[Run]) -> dict[tuple, tuple[str, str]]:
-    """Return {place: its best value, after ● if the last run is there; its colour}, the darker the better."""
-    best = sorted((run.best for run in grid.values()), reverse=any(run.head == "stars" for run in grid.values()))
-    here = [(run.settings["learning_rate"], run.settings["dim"]) for run in last]
-
-    def cell(place: tuple, run: Run) -> tuple[str, str]:
-        share = (run.best - best[0]) / ((best[-1] - best[0]) or 1)
-        return f"{'● ' if place in here else ''}{run.best:.4f}", to_hex(SHADES(float(share)))
-
-    return {place: cell(place, run) for place, run in grid.items()}
-
-
-def axes_of(grid: dict[tuple, Run]) -> tuple[list, list]:
-    """Return the learning rates and the dimensions of a grid, ascending."""
-    return tuple(sorted({place[which] for place in grid}) for which in (0, 1))
-
-
-def _draw_surface(fig, grid: dict[tuple, Run], last: list[Run]) -> None:
-    ax = fig.subplots()
-    rates, dims = axes_of(grid)
-    for (rate, dim), (text, colour) in cells(grid, last).items():
-        column, row = dims.index(dim), rates.index(rate)
-        ax.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=colour, edgecolor="white"))
-        ax.text(column, row, text, ha="center", va="center", fontsize=SMALLER, color=plots.text_on(colour))
-    ax.set(xlim=(-0.5, len(dims) - 0.5), ylim=(len(rates) - 0.5, -0.5))
-    ax.set_xticks(range(len(dims)), dims, fontsize=SMALLER)
-    ax.set_yticks(range(len(rates)), [shown(rate) for rate in rates], fontsize=SMALLER)
-    ax.set_xlabel("dimension", fontsize=SMALLER)
-    ax.set_ylabel("learning rate", fontsize=SMALLER)
-    ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)
-    ax.set_title("Best of each cell; ● is the last run", fontsize=SMALL, fontweight="bold", loc="left")
-
-
 class Surface(widgets.VBox):
     """Best values by learning rate and dimension, as `buttons` that call `load(learning_rate, dim)`."""
 
@@ -142,7 +96,7 @@ class Surface(widgets.VBox):
     def show(self, runs: list[Run], head: str, last: list[Run]) -> None:
         """Show the runs of a head; mark the place of the last one."""
         grid = recorded.on_grid(runs, head)
-        rates, dims = axes_of(grid)
+        rates, dims = (sorted({place[which] for place in grid}) for which in (0, 1))
         if self._frame != (head, rates, dims):  # made again only if it must be: the cell in focus stays there
             self._frame = head, rates, dims
             self.buttons = {(rate, dim): self._button(rate, dim) for rate in rates for dim in dims}
@@ -152,13 +106,16 @@ class Surface(widgets.VBox):
             self.grid.layout.grid_template_columns = f"5em repeat({len(dims)}, minmax(0, 6em))"
         about = f"Best {NAMES[head]} by learning rate and dimension; ● is the last run. Choose a cell to load it."
         self.says.value = f"<p>{about}</p>" if grid else ""
-        found = cells(grid, last)
+        best = sorted((run.best for run in grid.values()), reverse=head == "stars")  # the worst first
+        here = [(run.settings["learning_rate"], run.settings["dim"]) for run in last]
         for place, button in self.buttons.items():
-            button.disabled = place not in grid
-            button.description, colour = found.get(place, ("–", "white"))
+            value, colour = "–", "white"
+            if place in grid:
+                value = f"{grid[place].best:.4f}"
+                colour = to_hex(SHADES(float((grid[place].best - best[0]) / ((best[-1] - best[0]) or 1))))
+            button.disabled, button.description = place not in grid, f"{'● ' if place in here else ''}{value}"
             button.style.button_color, button.style.text_color = colour, plots.text_on(colour)
-            rate, dim = place
-            button.tooltip = f"learning rate {shown(rate)}, dimension {dim}: {button.description.removeprefix('● ')}"
+            button.tooltip = f"learning rate {shown(place[0])}, dimension {place[1]}: {value}"
 
     def _button(self, rate: float, dim: int) -> widgets.Button:
         button = widgets.Button(layout={"width": "auto", "height": "24px", "margin": "0"})

@@ -8,12 +8,13 @@ import re
 import threading
 
 import ipywidgets as widgets
+from matplotlib.figure import Figure
 
 from movierec import plots, training  # `training` loads TensorFlow when a training starts, and not before
 from movierec.play import runs as recorded
 from movierec.play.parts import Panel, columns, on_change, status
 from movierec.play.run_once import expected_seconds, train
-from movierec.play.run_views import CSS, MEANINGS, ROOM, Surface, curves_as_html, draw_panel, in_a_line, name_of
+from movierec.play.run_views import CSS, MEANINGS, ROOM, Surface, curves_as_html, draw_curves, in_a_line, name_of
 from movierec.play.runs import COURSE_LOSS, LOSSES, METRICS, NAMES, SETTINGS, Run, default_settings, shown
 
 SECONDS_BETWEEN_PICTURES = 1.0  # drawing takes a fifth of a second, and the training waits for it
@@ -74,12 +75,13 @@ class TrainPanel(Panel):
         return columns(left, widgets.VBox([columns(*self.curves.values()), self.surface], layout={"flex": "2 1 33em"}))
 
     def _repr_mimebundle_(self, **more):
-        """Return the widget and a picture of it, which is shown on GitHub and on paper."""
-        grid = recorded.on_grid(self.runs, self.head)
-        fig = draw_panel(self.overlaid[self.head], self.rivals[self.head], grid)
-        image = plots.alt(fig, repr(self), plots.PROJECTOR_DPI)
-        bundle = super()._repr_mimebundle_(**more) | {"image/png": image.png}
-        return bundle, {"image/png": {"alt": image.text, "width": image.width}}
+        """Return the widget and a picture of its curves, which is shown on GitHub and on paper."""
+        bundle, overlaid = super()._repr_mimebundle_(**more), self.overlaid[self.head]
+        if not overlaid:
+            return bundle, {}
+        fig = Figure(figsize=(plots.COLUMN_WIDTH_IN, 3.6), layout="constrained")
+        image = plots.alt(draw_curves(fig, overlaid, self.rivals[self.head]), repr(self), plots.PROJECTOR_DPI)
+        return bundle | {"image/png": image.png}, {"image/png": {"alt": image.text, "width": image.width}}
 
     @property
     def head(self) -> str:
