@@ -204,18 +204,24 @@ def test_ours_may_be_asked_without_times_and_the_chain_reads_the_validation_film
     assert "timestamp" not in asked[0] and len(asked[0]) == len(split.test)
 
 
-def test_sequence_rivals_are_compared_user_by_user(benchmark, peer, checkerboard):
-    rivals, scores = benchmark("sequence_rivals"), np.zeros((40, 30), np.float32)
-    names = {"attention": scores, "rival": scores[:, ::-1] + np.arange(30)}
-    peers = [peer(name, "leave_last", seeds=3) for name in names]
+def test_sequence_rivals_are_compared_user_by_user_with_what_was_recorded(benchmark, peer, checkerboard):
+    rivals, scores = benchmark("sequence_rivals"), np.tile(np.arange(30, dtype=np.float32), (40, 1))
 
     def fit(peer, folder, python):
-        assert peer.settings["seed"] == 0 and not (folder / "test.csv").exists()
-        return _fit_that(names[peer.name])(peer, folder, python)
+        assert peer.settings == {"seed": 0} and not (folder / "test.csv").exists()
+        return _fit_that(scores)(peer, folder, python)
 
-    ours, rival = rivals.fitted_rows(checkerboard, fit, peers)
-    assert "difference" not in ours and rival["low"] <= rival["difference"] <= rival["high"]
-    assert rival["difference"] == pytest.approx(ours["ndcg@10"] - rival["ndcg@10"])
+    by_user, row = rivals.fitted_users(peer("rival", "leave_last", seeds=3), checkerboard, fit)
+    assert by_user.mean() == pytest.approx(row["ndcg@10"]) and (by_user > 0).mean() == pytest.approx(row["hr@10"])
+    found = rivals.compared(by_user + 0.5, by_user)
+    assert list(found.values()) == pytest.approx([0.5, 0.5, 0.5])
+    fits = pd.DataFrame({"user_id": [1, 2], "attention 0": [0.5, 0.0], "attention 1": [1.0, 0.0], "hybrid 0": 9})
+    benchmark("tables").write("any.py", "sequence_users", fits)
+    trials = pd.DataFrame({"loss": ["softmax", "softmax"], "ndcg@10": [0.1, 0.2], "cpu_seconds": [7.0, 8.0]})
+    benchmark("tables").write("any.py", "sequence_tuning", trials)
+    by_user, row = rivals.recorded_users()
+    assert by_user.to_dict() == {1: 0.75, 2: 0.0}
+    assert row == {"ndcg@10": 0.375, "hr@10": 0.5, "cpu_seconds": 8.0, "seeds": 2}
 
 
 def test_every_peer_has_a_runner_a_pin_and_a_row_of_its_own(benchmark):

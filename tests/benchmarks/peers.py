@@ -7,9 +7,6 @@ the "course". Nothing is chosen on test.
 
 from dataclasses import dataclass, field, replace
 
-from sequences import EPOCHS, PATIENCE
-from sequences import chosen as of_losses
-
 from movierec.baselines import chosen
 
 COURSE, TFRS = "movierec", "tensorflow-recommenders"
@@ -63,8 +60,6 @@ SETTINGS = {  # of the libraries' models, by their names in the table; of the ot
     "myFM": {"rank": 10, "sweeps": 200, "seed": 0},
     # myFM's notebook ml-100k-extended: the rank and the sweeps.
     **dict.fromkeys(["myFM, probit", "myFM, probit and regression"], {"rank": 10, "sweeps": 512, "seed": 0}),
-    # The loss of notebook 10 that was best on validation, with its best trial.
-    "attention": {"epochs": EPOCHS, "patience": PATIENCE} | of_losses()["softmax"],
     # Sizes as published for the smallest MovieLens, see the runner; smaller batches, as there are fewer users.
     "RecTools SASRec": {"epochs": 24, "patience": 2, "batch_size": 32, "lr": 0.003, "dropout_rate": 0.3},
     "RecTools eSASRec": {"epochs": 24, "patience": 2, "batch_size": 32, "lr": 0.003, "dropout_rate": 0.3},
@@ -139,7 +134,7 @@ def _again(protocol: str, names: list[str], settings: dict[str, dict], like: lis
 
 
 WHOLE = ["hybrid", "hybrid ensemble"]
-OURS = [*WHOLE, "hybrid, no session", "hybrid, no times", "attention"]
+OURS = [*WHOLE, "hybrid, no session", "hybrid, no times"]
 RANKERS = [*WHOLE, "popularity", "item-kNN", "EASE", "ALS", "implicit ALS", "LensKit ImplicitMF", "Cornac BPR"]
 PREDICTORS = [*OURS, "user and movie bias", "item-kNN", "biased MF", "Surprise SVD, tuned", "Cornac MF"]
 PREDICTORS += ["myFM", "myFM, probit", "myFM, probit and regression"]
@@ -153,11 +148,10 @@ STARS_OF_THE_COURSE = {name: name for name in ("user and movie bias", "biased MF
 READS_ON = "reads the validation film, too"
 course = _of("leave_last", COURSE, "course")
 rectools = _of("leave_last", "rectools", "rectools")
-NEXT = [  # they read the order of a history, and the validation film as the newest of it: compared with each other
-    course("attention", "Attention", "course", seeds=3, remark=READS_ON),
+NEXT = [  # they read the order of a history, and the validation film as the newest of it
     course("Markov chain", "MarkovChain", "course", remark=READS_ON),
-    rectools("RecTools SASRec", "SASRec", "tuned", seeds=3, slow=True, remark=READS_ON),
-    rectools("RecTools eSASRec", "eSASRec", "tuned", seeds=3, slow=True, remark=READS_ON),
+    rectools("RecTools SASRec", "SASRec", "tuned", seeds=1, slow=True, remark=READS_ON),
+    rectools("RecTools eSASRec", "eSASRec", "tuned", seeds=1, slow=True, remark=READS_ON),
 ]
 PEERS = LISTS + STARS
 PEERS += _again("stratified stars", PREDICTORS, {}, STARS)  # with the settings that were chosen for the first fold

@@ -77,9 +77,7 @@ def trials(data) -> None:
     for peer in PEERS:
         protocol = {"stratified stars": "random5"}.get(peer.protocol, peer.protocol.removesuffix(" stars"))
         is_stars = peer.protocol == "random5" or peer.protocol.endswith("stars")
-        if peer.model == "Attention":
-            count = int((recorded("sequence_tuning")["loss"] == "softmax").sum())
-        elif peer.name in OURS:
+        if peer.name in OURS:
             count = len(tried("stars" if is_stars else "ranking"))
         elif peer.library == COURSE:
             name = "item-kNN for stars" if is_stars and peer.name == "item-kNN" else OWN_NAMES.get(peer.name, peer.name)

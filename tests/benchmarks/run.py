@@ -201,8 +201,8 @@ def differences(peers: list[Peer] = PEERS) -> pd.DataFrame:
     for ours, other in itertools.product(there, there):
         if ours.protocol != other.protocol or ours.name not in OURS or other.name in OURS:
             continue
-        if (ours.remark == READS_ON) != (other.remark == READS_ON):
-            continue  # one of them knows a film more
+        if other.remark == READS_ON:
+            continue  # it knows a film more; `sequence_rivals.py` compares such models
         values = [pd.read_csv(values_of(peer), index_col="user_id") for peer in (ours, other)]
         both = np.stack([values[0]["value"], values[1]["value"].reindex(values[0].index)], axis=1)
         weights = values[0]["weight"].to_numpy()

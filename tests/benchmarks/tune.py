@@ -48,8 +48,8 @@ SPACES = {
         "learning_rate": [0.005, 0.01],
         "lambda_reg": [0.04, 0.06, 0.08, 0.1],
     },
-    "RecTools SASRec": {"lr": [0.003, 0.006], "dropout_rate": [0.1, 0.3]},
-    "RecTools eSASRec": {"lr": [0.003, 0.006], "dropout_rate": [0.3]},
+    "RecTools SASRec": {"lr": [0.003], "dropout_rate": [0.1, 0.3]},
+    "RecTools eSASRec": {"lr": [0.003], "dropout_rate": [0.3]},
 }
 STOP_EARLY = ("RecTools SASRec", "RecTools eSASRec")  # they leave what they saw on the validation part in epochs.csv
 
