@@ -79,7 +79,7 @@ class Ease:
         check_positive(regularisation=regularisation)
         x = sparse.csr_array(x, dtype=np.float64)
         if rank < min(x.shape):
-            _, s, v = svds(x, k=rank, rng=np.random.default_rng(0))
+            _, s, v = svds(x, k=rank, rng=np.random.default_rng(0), return_singular_vectors="vh")
         else:
             _, s, v = np.linalg.svd(x.toarray(), full_matrices=False)
         f = (v.T * (s / np.sqrt(s**2 + regularisation))).astype(np.float32)

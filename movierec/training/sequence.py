@@ -11,12 +11,15 @@ import pandas as pd
 from movierec.calls import check_above_zero, check_keywords
 from movierec.data import UNKNOWN, Split, features, has_time, make_indices
 from movierec.evaluation import evaluate_ranking
+from movierec.files import sha256_of_arrays
 from movierec.keras2 import tf
 from movierec.models import LOSSES, SequenceModel, deterministic_ops, windows
 from movierec.recommend import SequenceRecommender, history_of
 from movierec.training.callbacks import Stop, fit_head
+from movierec.training.checkpoints import Checkpoints
 
 AVERAGED = 0.5  # see `BestEpoch`
+PAIR = ("user_id", "movie_id")
 LEAVE_LAST = "Try movierec.split_leave_last(data.ratings)."
 
 
@@ -27,7 +30,7 @@ def fit_sequence(
     dim: int = 64, blocks: int = 2, dropout: float = 0.3, penalty: float = 0.0, has_places: bool = True,
     has_gaps: bool = True, gated: bool = False, epochs: int = 40, patience: int = 5, batch_size: int = 128,
     learning_rate: float = 0.006, on_epoch: Callable[[dict], None] | None = None, stop: Stop | None = None,
-    progress: bool = False, callbacks: Sequence = (),
+    progress: bool = False, callbacks: Sequence = (), checkpoint=None, checkpoint_steps: int = 500,
 ) -> SequenceRecommender:  # fmt: skip
     """Fit a self-attention recommender on `split.train`, at its best epoch on `split.validation`.
 
@@ -43,9 +46,11 @@ def fit_sequence(
         dim, blocks, dropout, penalty, has_places, has_gaps, gated: see `SequenceModel` and `AttentionEncoder`.
         batch_size, learning_rate: windows in a step, and the rate of the optimiser, Adam.
         seed, epochs, patience, on_epoch, stop, progress, callbacks: as of `fit_hybrid`; the head is called "sequence".
+        checkpoint, checkpoint_steps: as of `fit_hybrid`.
 
     Raises:
-        ValueError: if the split is not in time, a setting is out of its range, or the loss stops being finite.
+        ValueError: if the split is not in time, a setting is out of its range, the loss stops being finite, or the
+            checkpoint is another training's.
     """
     if not isinstance(split, Split) or split.in_time is None:
         found = f"{split}, which is not" if isinstance(split, Split) else type(split).__name__
@@ -59,7 +64,8 @@ def fit_sequence(
     if not penalty >= 0:
         raise ValueError(f"`penalty` must be 0 or more, got {penalty}.")
     above_zero = {"length": length, "dim": dim, "blocks": blocks, "epochs": epochs, "patience": patience}
-    check_above_zero(**above_zero, batch_size=batch_size, learning_rate=learning_rate)
+    above_zero |= {"batch_size": batch_size, "learning_rate": learning_rate}
+    check_above_zero(**above_zero, checkpoint_steps=checkpoint_steps)
     indices = make_indices(split.train, movies)
     past = history_of(split.train, indices)
     about = tf.constant(features.movie_features(movies, indices).values)
@@ -67,6 +73,12 @@ def fit_sequence(
     settings |= {"has_places": has_places, "has_gaps": has_gaps, "gated": gated}
     count = np.bincount(past.movie_index, minlength=indices.num_movies)
     model = SequenceModel(count, about, seed=seed, **settings)
+    checkpoints = None
+    if checkpoint is not None:
+        learned = [past.user_index, past.movie_index, past.timestamp, about.numpy()]
+        judged = [] if split.validation is None else [split.validation[name].to_numpy(str) for name in PAIR]
+        question = above_zero | settings | {"seed": seed, "data": sha256_of_arrays(*learned, *judged)}
+        checkpoints = Checkpoints(checkpoint, question, checkpoint_steps)
     learning = SequenceRecommender(model, indices, past, settings, movies)  # which reads train alone
 
     def quality():
@@ -77,6 +89,7 @@ def fit_sequence(
         model, "sequence", windows(past, length)._asdict(), batch_size, optimizer="adam", learning_rate=learning_rate,
         epochs=epochs, patience=patience, quality=quality if split.validation is not None else None,
         averaged=AVERAGED, on_epoch=on_epoch, stop=stop, progress=progress, callbacks=callbacks,
+        checkpoints=checkpoints,
     )  # fmt: skip
     ratings = split.train if split.validation is None else pd.concat([split.train, split.validation])
     user, movie = indices.user_index(ratings["user_id"]), indices.movie_index(ratings["movie_id"])

@@ -2,6 +2,7 @@
 
     python tests/benchmarks/scale.py           every measurement in a process of its own, about ten minutes
     python tests/benchmarks/scale.py --run     20 million ratings from CSV to a saved model; the rest stays as recorded
+    python tests/benchmarks/scale.py --fits    both heads on data of several shapes: fit_costs.csv, ten minutes
 
 The data are synthetic, 71 ratings a user. CPU seconds are those of all threads. An epoch is extrapolated from some
 steps, after as many to warm up, but for `--run`.
@@ -27,6 +28,7 @@ from movierec.data import movielens as datasets
 SIZES = {100_000: (1_400, 1_700), 1_000_000: (14_000, 6_000), 10_000_000: (140_000, 20_000)}
 SIZES |= {20_000_000: (280_000, 42_000)}  # ratings -> users, movies
 FULL = 20_000_000
+SHAPES = {"made, of ML-1M's shape": (6_040, 3_706, 1_000_000)}  # users, movies, ratings
 SOLVED_WHOLE = (100_000, 1_000_000)  # ratings; for 20,000 movies it would take a quarter of an hour, for 42,000 hours
 CATALOGUES = (1_000, 10_000, 42_000, 100_000)  # movies, for the ranks of 20,000 users
 DIM, STEPS, BATCH, TUTORIAL_BATCHES, RANK_SAMPLE = 32, 60, 8192, (1024, 8192), 2_000
@@ -266,6 +268,62 @@ def factorized_top_k(num_users: int, movies: str) -> list[dict]:
     return [clock.row("ranks", "TFRS FactorizedTopK", (0, num_users, num_movies), num_users, note, times)]
 
 
+# ---- fits of several shapes
+
+
+def fit(name: str, _) -> list[dict]:
+    """Fit both heads with the defaults and save them; measure validation, beside models without a network."""
+    import movierec
+    from movierec import baselines
+    from movierec.data import make_movielens
+    from movierec.evaluation import evaluate_ranking, evaluate_stars
+    from movierec.models.settings import RANK_BEYOND
+
+    data = make_movielens(*SHAPES[name]) if name in SHAPES else movierec.load(name)
+    split = movierec.split_by_user_time(data.ratings)
+    with Clock() as clock:
+        model = movierec.fit_hybrid(split, data.movies, data.users)
+    place = datasets.data_folder() / "cache/scale/fitted"
+    shutil.rmtree(place, ignore_errors=True)
+    model.save(place)
+    sizes = data.ratings["user_id"].nunique(), model.indices.num_movies
+    row = {"data": name, "ratings": len(data.ratings), "users": sizes[0], "movies": sizes[1]}
+    row |= {"fit_cpu_s": clock.cpu, "fit_wall_s": clock.wall, "fit_gb": clock.peak_gb}
+    row["folder_mb"] = sum(file.stat().st_size for file in place.rglob("*") if file.is_file()) / 1e6
+    row["epochs"] = " and ".join(f"{best} of {model.history['epoch'].max()}" for best in model.best_epochs.values())
+    kept = {"NoneType": "left out", "FewUsers": "by users", "LowRank": f"{RANK_BEYOND} directions"}
+    row["linear_path"] = kept.get(type(model.model.ranking.linear).__name__, "matrix")
+    row["rmse"] = evaluate_stars(model, split, "validation").attrs["rmse"]
+    indices = model.indices
+    scorers = {"hybrid": model.score, "popularity": baselines.Popularity(split.train, indices)}
+    scorers |= {"markov": baselines.MarkovChain(split.train, indices), "ease": baselines.Ease(split.train, indices)}
+    for who, scorer in scorers.items():
+        row[f"ndcg_{who}"] = evaluate_ranking(scorer, split, indices, "validation")["ndcg@10"].mean()
+    return [row]
+
+
+def load(name: str, _) -> list[dict]:
+    """Load what `fit` saved, in a process that has TensorFlow and answers once."""
+    import movierec
+    from movierec.keras2 import tf  # noqa: F401, its seconds are not those of the model
+
+    with Clock() as clock:
+        movierec.load_model(datasets.data_folder() / "cache/scale/fitted")
+    return [{"data": name, "load_cpu_s": clock.cpu, "load_wall_s": clock.wall, "load_gb": clock.peak_gb}]
+
+
+def fit_costs() -> pd.DataFrame:
+    """Return one row a data set; the costs beside those of ML-100K in this run."""
+    rows = []
+    for name in ("ml-100k", "ml-latest-small", *SHAPES):
+        rows.append(ask("fit", name, "")[0] | ask("load", name, "")[0])
+        print(rows[-1], flush=True)
+    table = pd.DataFrame(rows)
+    for cost in ("fit_cpu_s", "fit_gb", "load_cpu_s", "folder_mb"):
+        table[f"times_{cost}"] = table[cost] / table[cost].iloc[0]
+    return table
+
+
 # ---- one whole run
 
 
@@ -315,7 +373,7 @@ def questions() -> list[tuple]:
     return asked + [("ranks", 280_000, "42000"), ("factorized_top_k", 280_000, "42000")]
 
 
-def ask(function: str, first: int, second: str) -> list[dict]:
+def ask(function: str, first: int | str, second: str) -> list[dict]:
     """Return the rows of one measurement, made in a new process."""
     if function == "read" and second == "first":
         shutil.rmtree(folder(first) / "data", ignore_errors=True)
@@ -324,7 +382,7 @@ def ask(function: str, first: int, second: str) -> list[dict]:
     if done.returncode:
         raise SystemExit(done.stderr)
     rows = json.loads(done.stdout.splitlines()[-1])
-    for row in rows:
+    for row in rows if "task" in rows[0] else ():
         print(f"{row['task']:6} {row['who']:36} {row['ratings']:11,} ratings {row['cpu_s']:9.2f} CPU s", flush=True)
     return rows
 
@@ -333,12 +391,15 @@ def main(arguments: list[str] | None = None) -> int:
     """Measure and record; return the exit code, 0."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--run", action="store_true", help="one whole run of 20 million ratings instead; 15 minutes")
+    parser.add_argument("--fits", action="store_true", help="both heads on data of several shapes instead")
     parser.add_argument("--only", help="a function of this file: the rows of others stay as recorded")
     parser.add_argument("--ask", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.ask:
         function, first, second = options.ask
-        print(json.dumps(globals()[function](int(first), second)))
+        print(json.dumps(globals()[function](int(first) if first.isdecimal() else first, second)))
+    elif options.fits:
+        tables.write("scale.py", "fit_costs", fit_costs())
     elif options.run:
         tables.write("scale.py", "scale_run", whole_run(), tolerance=dict.fromkeys(LOGGED, math.inf))
     else:

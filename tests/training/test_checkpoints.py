@@ -88,6 +88,16 @@ def test_a_hybrid_that_is_killed_within_both_heads_is_the_one_that_is_not(fit, o
     assert_same(again, once)
 
 
+def test_a_sequence_model_that_is_killed_is_the_one_that_is_not(split, checkerboard, tmp_path):
+    asked = {"length": 6, "dim": 8, "blocks": 1, "dropout": 0.2, "batch_size": 16, "epochs": 3, "checkpoint_steps": 2}
+    once = movierec.fit_sequence(split, checkerboard.movies, **asked)
+    with pytest.raises(Killed):
+        movierec.fit_sequence(split, checkerboard.movies, checkpoint=tmp_path, callbacks=[Kills(1, 2)], **asked)
+    assert_same(movierec.fit_sequence(split, checkerboard.movies, checkpoint=tmp_path, **asked), once)
+    with pytest.raises(ValueError, match="dropout"):
+        movierec.fit_sequence(split, checkerboard.movies, checkpoint=tmp_path, **asked | {"dropout": 0.3})
+
+
 @pytest.mark.parametrize(
     ("optimizer", "places"),
     [("adam", [(0, 0), (2, 3)]), ("lazy_adam", [(0, 2), (1, 1), (2, 4)]), ("adagrad", [(1, 3)])],
