@@ -140,16 +140,22 @@ class MarkovChain:
         order = order_by_user_and_time(user, train["timestamp"].to_numpy())
         user, movie = user[order], movie[order]
         follows = user[1:] == user[:-1]
-        counts = np.zeros((indices.num_movies, indices.num_movies), np.float32)
-        np.add.at(counts, (movie[:-1][follows], movie[1:][follows]), 1)
-        share = np.bincount(movie, minlength=indices.num_movies) / len(movie)
-        followed = counts.sum(axis=1, keepdims=True) + damping
-        self.chance = np.divide(counts + damping * share, followed, out=counts, where=followed > 0)
+        pairs = (movie[:-1][follows], movie[1:][follows])
+        shape = indices.num_movies, indices.num_movies
+        self.counts = sparse.csr_array((np.ones(follows.sum(), np.float32), pairs), shape=shape)
+        self.prior = damping * np.bincount(movie, minlength=indices.num_movies) / len(movie)
+        self.followed = np.asarray(self.counts.sum(axis=1)).ravel() + damping
         self.newest = np.zeros(indices.num_users, int)
         self.newest[user] = movie  # of several, the last one stays
 
     def __call__(self, user_index: np.ndarray) -> np.ndarray:
-        return self.chance[self.newest[user_index]].astype(np.float32)
+        return self.after(self.newest[user_index])
+
+    def after(self, movie_index: np.ndarray) -> np.ndarray:
+        """Return P(· | j) for the movies j, float32 `[len(movie_index), num_movies]`."""
+        followed = self.followed[movie_index][:, None]
+        score = self.counts[movie_index].toarray() + self.prior
+        return np.divide(score, followed, out=np.zeros_like(score), where=followed > 0).astype(np.float32)
 
 
 def keep_largest(rows: np.ndarray, count: int) -> None:

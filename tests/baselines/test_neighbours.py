@@ -145,12 +145,13 @@ def test_the_chain_counts_what_followed_the_newest_film():
     indices = make_indices(train)
     chain = MarkovChain(train, indices, damping=2.0)
     share = np.array([2, 2, 2, 1, 1]) / 8
-    np.testing.assert_allclose(chain.chance[1], (np.array([0, 0, 2, 0, 0]) + 2 * share) / (2 + 2), atol=1e-6)
-    np.testing.assert_allclose(chain.chance[4], share, atol=1e-6)  # nothing followed film 50
-    np.testing.assert_allclose(chain.chance.sum(axis=1), 1, atol=1e-6)
-    np.testing.assert_array_equal(chain(np.array([1, 0])), chain.chance[[2, 4]])  # the newest of user 2 is 30, of 1 50
+    chance = chain.after(np.arange(5))
+    np.testing.assert_allclose(chance[1], (np.array([0, 0, 2, 0, 0]) + 2 * share) / (2 + 2), atol=1e-6)
+    np.testing.assert_allclose(chance[4], share, atol=1e-6)  # nothing followed film 50
+    np.testing.assert_allclose(chance.sum(axis=1), 1, atol=1e-6)
+    np.testing.assert_array_equal(chain(np.array([1, 0])), chance[[2, 4]])  # the newest of user 2 is 30, of 1 50
     assert chain(np.array([0])).dtype == np.float32
-    chain = MarkovChain(train, indices, damping=0)
-    assert chain.chance[4].tolist() == [0] * 5 and chain.chance[1].tolist() == [0, 0, 1, 0, 0]
+    chance = MarkovChain(train, indices, damping=0).after(np.arange(5))
+    assert chance[4].tolist() == [0] * 5 and chance[1].tolist() == [0, 0, 1, 0, 0]
     with pytest.raises(ValueError, match="`damping` must be 0 or more"):
         MarkovChain(train, indices, damping=-1)

@@ -32,6 +32,7 @@ SHAPES = {"made, of ML-1M's shape": (6_040, 3_706, 1_000_000)}  # users, movies,
 SOLVED_WHOLE = (100_000, 1_000_000)  # ratings; for 20,000 movies it would take a quarter of an hour, for 42,000 hours
 CATALOGUES = (1_000, 10_000, 42_000, 100_000)  # movies, for the ranks of 20,000 users
 DIM, STEPS, BATCH, TUTORIAL_BATCHES, RANK_SAMPLE = 32, 60, 8192, (1024, 8192), 2_000
+LISTED_USERS = 20_000  # of the whole run, for the lists of several models
 MF = dict(ids=True, hidden=(128, 64), without=("bag of movies", "bag of users", "session", "order"))
 LOGGED = ["wall_s", "cpu_s", "peak_gb", "usual_gb", "said"]  # of scale_run.csv, never compared
 COLUMNS = ["task", "who", "ratings", "users", "movies", "cpu_s", "wall_s", "peak_gb", "cpu_us", "note"]
@@ -336,7 +337,7 @@ def whole_run() -> pd.DataFrame:
     command += ["--movies", str(place / "movies.csv"), "--checkpoint", str(place / "checkpoint")]
     command += ["--epochs", "3", "--patience", "1"]
     environment = os.environ | {"MOVIEREC_DATA": str(place / "data"), "PYTHONUNBUFFERED": "1"}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
     os.set_blocking(process.stdout.fileno(), False)
     rows, memory = [], []
     text, ended = "", False
@@ -349,11 +350,47 @@ def whole_run() -> pd.DataFrame:
             rows.append([step, *map(float, costs), usual, re.sub(r"/\S*/", "", said)])  # no path of this machine
             print(text, end="", flush=True)
             memory = []
+        elif text and text.startswith("Note: The linear path"):  # whether it helps on validation, and by how much
+            rows.append(["linear", *[np.nan] * 4, text.removeprefix("Note: ").strip()])
         memory += _memory_gb(process.pid, "VmRSS")
         time.sleep(0.5)
     if process.returncode:
         raise SystemExit(f"the run ended with exit code {process.returncode}")
     return pd.DataFrame(rows, columns=["step", *LOGGED])
+
+
+def lists_of_the_run() -> pd.DataFrame:
+    """Return NDCG@10 on test of the model of `whole_run`, and of models without a network, for the same users."""
+    import movierec
+    from movierec import baselines
+    from movierec.data import make_indices
+    from movierec.evaluation import LIKED_FROM_STARS, bootstrap_interval, evaluate_ranks, held_out_ranks, rated_pairs
+    from movierec.models.settings import RANK_BEYOND, Settings
+
+    place = folder(FULL)
+    data = datasets.read(place / "ratings.csv", place / "movies.csv", folder=place / "data", step=0.5)
+    split = movierec.split_by_user_time(data.ratings)
+    indices, known = make_indices(split.train, data.movies), pd.concat([split.train, split.validation])
+    liked = split.test[split.test["rating"] >= LIKED_FROM_STARS]
+    users = np.random.default_rng(0).choice(liked["user_id"].unique(), LISTED_USERS, replace=False)
+    liked = liked[liked["user_id"].isin(users)]
+    x = rated_pairs(split.train, indices).astype(np.float32)
+    f, own = baselines.Ease.directions(x, Settings().linear_regularisation, RANK_BEYOND)
+
+    def ease(user_index):
+        rows = x[user_index]
+        return ((rows @ f) @ f.T - rows.multiply(own).toarray()) / (1 - own)
+
+    scorers = {"popularity": baselines.Popularity(split.train, indices)}
+    scorers |= {"Markov chain": baselines.MarkovChain(split.train, indices), f"EASE, {RANK_BEYOND} directions": ease}
+    scorers["hybrid"] = movierec.load_model(place / "model").score
+    rows = []
+    for who, scorer in scorers.items():
+        ranks = held_out_ranks(scorer, liked, known, indices)
+        ndcg = evaluate_ranks(ranks, liked, indices, liked_from=LIKED_FROM_STARS)["ndcg@10"]
+        rows.append((who, ndcg.mean(), *bootstrap_interval(ndcg), len(ndcg)))
+        print(*rows[-1], flush=True)
+    return pd.DataFrame(rows, columns=["model", "ndcg@10", "low", "high", "users"])
 
 
 # ---- the table
@@ -402,6 +439,7 @@ def main(arguments: list[str] | None = None) -> int:
         tables.write("scale.py", "fit_costs", fit_costs())
     elif options.run:
         tables.write("scale.py", "scale_run", whole_run(), tolerance=dict.fromkeys(LOGGED, math.inf))
+        tables.write("scale.py", "scale_lists", lists_of_the_run())
     else:
         wanted = [asked for asked in questions() if options.only in (None, asked[0])]
         table = pd.DataFrame([row for asked in wanted for row in ask(*asked)], columns=COLUMNS)
