@@ -113,15 +113,19 @@ class TextFile:
             table, misfits = _rows(content, separator, header, columns, way, {})
         number = np.delete(np.arange(len(table) + len(misfits)), [at - header - 1 for at in misfits]) + header + 1
         many = f"it must have {len(names)} fields, as the {'header' if header else 'first row'} has. {QUOTE_IT}"
-        misfits = {at: text for at, text in misfits.items() if text.strip(f"{separator} \t")}
-        faults = dict.fromkeys(misfits, many)
+        faults = {
+            at: NOT_CLOSED.format("its row goes on in the next line") if re.search(LINE_END, text) else many
+            for at, text in misfits.items()
+            if text.strip(f"{separator} \t")
+        }
         breaks = np.zeros(len(table), int)
         if b'"' in content:
             texts = table.select_dtypes("str")
             breaks = sum(texts[name].str.count(LINE_END).to_numpy() for name in texts)
-            inside = re.compile(rf"[\r\n]\d+\s*({re.escape(separator)}[^\r\n]*){{{len(names) - 1},}}[\r\n]")
-            held = misfits | {number[at]: "\0".join(texts.iloc[at]) for at in np.flatnonzero(breaks)}
-            faults |= {at: NOT_CLOSED.format("whole rows follow") for at, text in held.items() if inside.search(text)}
+            row = re.compile(rf"[\r\n]\d+\s*({re.escape(separator)}[^\r\n]*){{{len(names) - 1},}}[\r\n]")
+            for at in np.flatnonzero(breaks):
+                if any(map(row.search, texts.iloc[at])):
+                    faults[number[at]] = NOT_CLOSED.format("whole rows follow")
             follows = rb'(?m)(?:^|[\r%b])"[^"\r\n]+"[^"\r\n%b]' % (2 * (re.escape(separator).encode(),))
             if not faults and way == QUOTED and (found := re.search(follows, content)):
                 line = len(re.split(LINE_END.encode(), content[: found.start() + 1]))
@@ -144,7 +148,8 @@ def _rows(
         misfits[row.number] = row.text
         return "skip"
 
-    reading = csv.ReadOptions(use_threads=False, column_names=names, skip_rows=header)
+    size = min(len(content) + 1, 2**30)  # in one piece: a quote that is never closed holds all the rest
+    reading = csv.ReadOptions(use_threads=False, block_size=size, column_names=names, skip_rows=header)
     parsing = csv.ParseOptions(
         delimiter=separator,
         newlines_in_values=way != UNQUOTED,
