@@ -95,13 +95,6 @@ def test_model_comparison_has_the_best_on_top_and_ours_in_bold(metric, best):
     assert ends["popularity"] == [pytest.approx(0.09), 0.1, pytest.approx(0.12), "o"]
 
 
-def test_what_cannot_be_drawn_is_refused():
-    with pytest.raises(ValueError, match="train_ or .*val_loss.*rename"):
-        plots.plot_learning_curves(pd.DataFrame({"epoch": [1], "val_loss": [1.0]}))
-    with pytest.raises(ValueError, match="3 of 3 rows break it, e.g. .*ends of the interval, not distances"):
-        plots.plot_model_comparison(MODELS.assign(low=0.5, high=0.6), "NDCG@10")
-
-
 @pytest.mark.parametrize(
     ("plot", "settings"),
     [
@@ -111,11 +104,15 @@ def test_what_cannot_be_drawn_is_refused():
         (plots.plot_model_comparison, {"metric": "RMSE"}),
     ],
 )
-def test_missing_columns_and_empty_tables_are_named(plot, settings):
+def test_what_cannot_be_drawn_is_refused(plot, settings):
     with pytest.raises(ValueError, match=r"needs the columns .* missing, found \['x'\]"):
         plot(pd.DataFrame({"x": [1]}), **settings)
     with pytest.raises(ValueError, match="at least one row; found none"):
         plot(pd.concat([RATINGS, HISTORY, MODELS])[:0], **settings)
+    with pytest.raises(ValueError, match="train_ or .*val_loss.*rename"):
+        plots.plot_learning_curves(pd.DataFrame({"epoch": [1], "val_loss": [1.0]}))
+    with pytest.raises(ValueError, match="3 of 3 rows break it, e.g. .*ends of the interval, not distances"):
+        plots.plot_model_comparison(MODELS.assign(low=0.5, high=0.6), "NDCG@10")
 
 
 def test_colours_stand_out_from_white_and_numbers_from_any_background():

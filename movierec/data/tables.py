@@ -21,7 +21,7 @@ from pyarrow import csv
 
 from movierec.data.download import checksum
 from movierec.data.units import say
-from movierec.files import flush_all, flush_to_disk, read_sealed, sealed, sha256_of_file, unfinished, write_to_disk
+from movierec.files import read_sealed, sealed, sha256_of_file, unfinished
 
 RATINGS = {"user_id": "int64", "movie_id": "int64", "rating": "float32", "timestamp": "int64"}
 MOVIES = {"movie_id": "int64", "title": "str", "genres": "str"}
@@ -128,8 +128,8 @@ def cached(folder: Path, sources: list[Path], build: Callable[[], dict[str, pd.D
     """Return the tables that `build` makes of the files `sources`, from the disk if they were kept there.
 
     They are kept as Feather files in a folder named by the checksums of the sources and of our code that reads and
-    cleans them. The folder appears whole, when all files are on disk, and is never changed: another process sees all of
-    it or nothing. Of two processes that build at once, the first one's files are kept; older ones are then removed.
+    cleans them. The folder appears whole and is never changed: another process sees all of it or nothing. Of two
+    processes that build at once, the first one's files are kept; older ones are then removed.
     Warn if the files were damaged, and are made again; or if they could not be written.
     """
     entry = folder / _key(sources)
@@ -173,14 +173,12 @@ def _keep(entry: Path, tables: dict[str, pd.DataFrame]) -> None:
         for name, table in tables.items():
             table.to_feather(place / f"{name}.feather", compression="uncompressed")  # four times as fast to read
         files = {name: sha256_of_file(place / f"{name}.feather") for name in tables}
-        write_to_disk(place / MANIFEST, sealed(files))
-        flush_all(place)
+        (place / MANIFEST).write_bytes(sealed(files))
         try:
             os.rename(place, entry)
         except OSError:
             if not entry.exists():  # else another process was faster
                 raise
-    flush_to_disk(entry.parent)
     for older in entry.parent.iterdir():
         if older != entry and not older.name.startswith("."):  # of an unfinished one, `unfinished` knows
             shutil.rmtree(older, ignore_errors=True)

@@ -270,7 +270,10 @@ def test_columns_are_known_by_many_names(names, said, own):
             "Name them in order: movierec.read(pandas.read_csv(…, names=['user_id', ",
         ),
         ('{"user": 1}', "it is JSON. Read it with pandas first: movierec.read(pandas.read_json('r.csv', lines=True))"),
-        ("a\0b", "must be text; it holds zero bytes"),
+        (
+            "a\0b",
+            "must be text, one row a line; it holds zero bytes. Read it with pandas first: movierec.read(pandas.r",
+        ),
     ],
 )
 def test_a_header_that_does_not_fit(header, said, own):

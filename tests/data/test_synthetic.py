@@ -1,7 +1,5 @@
 """Data like MovieLens from a seed: the shape that it promises, and what it refuses."""
 
-import os
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -62,22 +60,6 @@ def test_too_few_or_too_many_ratings_are_refused(num_ratings):
         make_movielens(2_000, 800, num_ratings)
 
 
-def test_popularity_and_genre_of_what_is_drawn_are_those_asked_for():
-    """Popularities 6, 3 and 1 of ten; the first and the last are of genre 0, the other of genre 1.
-
-    Of somebody who favours genre 1, 0.6 are drawn from all and 0.4 are the second: 0.36, 0.18 + 0.4, 0.06.
-    """
-    draws = synthetic._draws(np.array([0.6, 0.3, 0.1]), np.array([0, 1, 0]))
-    rng = np.random.default_rng(0)
-    for favourite, expected in [
-        (1, [0.36, 0.58, 0.06]),
-        (0, [0.36 + 0.4 * 6 / 7, 0.18, 0.06 + 0.4 / 7]),
-        (5, [0.6, 0.3, 0.1]),
-    ]:
-        drawn = synthetic._draw(rng, draws, np.full(100_000, favourite))
-        assert np.bincount(drawn) / 100_000 == pytest.approx(expected, abs=0.008)  # 5 standard errors of 0.0016
-
-
 def test_blocks_of_users_are_put_together(monkeypatch):
     monkeypatch.setattr(synthetic, "USERS_PER_BLOCK", 7)
     ratings = make_movielens(30, 200, 1_500, seed=3).ratings
@@ -115,13 +97,3 @@ def test_what_is_written_is_read_again(data, tmp_path, monkeypatch):
         pd.testing.assert_frame_equal(again.ratings, data.ratings)
         pd.testing.assert_frame_equal(again.movies, data.movies)
     pd.testing.assert_frame_equal(movierec.load("ml-latest-small").tags, data.tags)
-
-
-def test_a_file_that_cannot_be_finished_is_not_there(data, tmp_path, monkeypatch):
-    def full(*_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(OSError, match="No space left"):
-        write_csv(data, tmp_path)
-    assert list(tmp_path.iterdir()) == []

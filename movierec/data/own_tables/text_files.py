@@ -17,14 +17,6 @@ from pyarrow import csv
 from movierec.data.own_tables.columns import HEAD, look_at
 from movierec.data.tables import UNIT
 
-OTHER_KINDS = {
-    b"PAR1": ("a Parquet file", "read_parquet({!r})"),
-    b"ARROW1": ("a Feather file", "read_feather({!r})"),
-    b"\xd0\xcf\x11\xe0": ("an Excel workbook", "read_excel({!r})"),
-    b"PK\x03\x04": ("an Excel workbook or a zip archive of several files", "read_excel({!r})"),
-    b"{": ("JSON", "read_json({!r}, lines=True)"),
-    b"[": ("JSON", "read_json({!r})"),
-}
 QUOTED = {"quote_char": '"'}
 UNQUOTED = {"quote_char": False}
 QUOTE_IT = 'Put a field that holds the separator into double quotes: "Good, the Bad and the Ugly, The (1966)".'
@@ -58,15 +50,13 @@ class TextFile:
     def _in_utf8(self, content: bytes, path: Path) -> bytes:
         """Return UTF-8 without a mark; take what is neither UTF-8 nor UTF-16 for Windows-1252 or Latin-1, and say so.
 
-        ValueError for broken UTF-16 and for zero bytes.
+        ValueError for broken UTF-16.
         """
         if content.startswith((b"\xff\xfe", b"\xfe\xff")):
             try:
                 return content.decode("utf-16").encode()
             except UnicodeDecodeError as error:
                 raise ValueError(f"{path} must be whole text in UTF-16; {error}. Save it as UTF-8.") from error
-        if b"\0" in content[:HEAD]:
-            raise ValueError(f"{path} must be text; it holds zero bytes. Save it as CSV, UTF-8.")
         content = content.removeprefix(b"\xef\xbb\xbf")
         try:
             content.decode()
@@ -175,10 +165,12 @@ def _content(path: Path) -> bytes:
                     return archive.read(archive.namelist()[0])
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} must be a whole compressed file; it is damaged or cut short ({error}).") from error
-    for start, (kind, call) in OTHER_KINDS.items():
-        if content.startswith(start):
-            raise ValueError(
-                f"{path} must be text, one row a line; it is {kind}. Read it with pandas first: "
-                f"movierec.read(pandas.{call.format(path.name)})."
-            )
+    is_json = content[:1] in (b"{", b"[")
+    is_utf_16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))
+    if is_json or (b"\0" in content[:HEAD] and not is_utf_16):
+        call = f"read_json({path.name!r}, lines=True)" if is_json else f"read_excel({path.name!r})"
+        raise ValueError(
+            f"{path} must be text, one row a line; it {'is JSON' if is_json else 'holds zero bytes'}. Read it with "
+            f"pandas first: movierec.read(pandas.{call}); or save it as CSV, UTF-8."
+        )
     return content
