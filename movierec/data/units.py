@@ -69,40 +69,34 @@ def seconds(column: pd.Series, name: str = "timestamp", row: str = "row", is_par
         ValueError: A time is missing while others are there, cannot be read, is of another unit than most, or is not
             from 1970 to a year from now; or all may be years, or the days of a spreadsheet.
     """
-    numbers = _numbers(column)
-    if numbers is None:
-        dates = column if column.dtype.kind == "M" else _of_texts(_texts(column), name, row)
-    elif not is_seconds(numbers) and _none_there(numbers, name, row):
-        return pd.Series(0, column.index, "int64")
-    elif (dates := _of_digits(numbers)) is not None:
-        say(f"{name} is read as dates in digits: {_plain(numbers.iloc[0])} is {dates.iloc[0]}.")
-    if dates is None:
-        if not is_part:
-            _refuse_calendar(numbers, name)
-        if is_seconds(numbers):
-            return numbers.astype("int64")
-        return _in_one_unit(numbers, numbers, UNITS, name, row, is_part)
-    if _none_there(dates, name, row):
-        return pd.Series(0, column.index, "int64")
-    dates = dates if dates.dt.tz is None else dates.dt.tz_convert(None)
-    numbers = pd.Series(dates.to_numpy("datetime64[s]").astype(np.int64), column.index)
-    return _in_one_unit(numbers, column, {"seconds": 1}, name, row, is_part)
-
-
-def _texts(column: pd.Series) -> pd.Series:
-    text = column.astype(object).map(str).str.strip()
-    return text.mask(text.str.lower().isin(EMPTY))
-
-
-def _numbers(column: pd.Series) -> pd.Series | None:
-    """Return a column of numbers; None for dates, and for texts that are not all numbers or empty."""
-    if column.dtype.kind in "iuf":
-        return column
+    numbers, dates = column, None
     if column.dtype.kind == "M":
-        return None
-    text = _texts(column)
-    number = pd.to_numeric(text, errors="coerce").astype(float)
-    return number if text.notna().any() and number.notna().equals(text.notna()) else None
+        dates = column
+    elif column.dtype.kind not in "iuf":
+        text = column.astype(object).map(str).str.strip()
+        text = text.mask(text.str.lower().isin(EMPTY))
+        numbers = pd.to_numeric(text, errors="coerce").astype(float)
+        if not numbers.notna().equals(text.notna()):
+            dates = _of_texts(text, name, row)
+    if dates is None and (dates := _of_digits(numbers)) is not None:
+        say(f"{name} is read as dates in digits: {_plain(numbers.iloc[0])} is {dates.iloc[0]}.")
+    if dates is not None:
+        naive = dates if dates.dt.tz is None else dates.dt.tz_convert(None)
+        numbers = pd.Series(naive.to_numpy("datetime64[s]").astype(np.int64), column.index).mask(dates.isna())
+    missing = np.flatnonzero(numbers.isna())
+    if 0 < len(missing) < len(column):
+        raise ValueError(
+            f"every {name} must be there, or none; {len(missing):,} of {len(column):,} are missing, e.g. in {row} "
+            f"{', '.join(str(column.index[at]) for at in missing[:3])}. Leave these ratings out: "
+            'ratings.dropna(subset="timestamp"), or leave out all times: ratings.drop(columns="timestamp").'
+        )
+    if len(missing):
+        return pd.Series(0, column.index, "int64")
+    if dates is not None:
+        return _in_one_unit(numbers, column, {"seconds": 1}, name, row, is_part)
+    if not is_part:
+        _refuse_calendar(numbers, name)
+    return _in_one_unit(numbers, numbers, UNITS, name, row, is_part)
 
 
 def _newest() -> float:
@@ -113,6 +107,8 @@ def _in_one_unit(
     numbers: pd.Series, shown: pd.Series, units: dict[str, int], name: str, row: str, is_part: bool
 ) -> pd.Series:
     """Return seconds, int64, of numbers of which none is missing; messages show the times as they were given."""
+    if is_seconds(numbers) or not len(numbers):
+        return numbers.astype("int64")
     values = numbers.to_numpy(float)
     kind = np.zeros(len(values), np.int8)  # a place in KINDS
     kind[np.abs(values) < FIRST] = 1
@@ -192,18 +188,6 @@ def _of_texts(text: pd.Series, name: str, row: str) -> pd.Series:
             + CONVERT.format('format="%d/%m/%Y %H:%M"')
         )
     return dates
-
-
-def _none_there(column: pd.Series, name: str, row: str) -> bool:
-    """Return whether all are missing; raise ValueError if some are."""
-    missing = np.flatnonzero(column.isna())
-    if 0 < len(missing) < len(column):
-        raise ValueError(
-            f"every {name} must be there, or none; {len(missing):,} of {len(column):,} are missing, e.g. in {row} "
-            f"{', '.join(str(column.index[at]) for at in missing[:3])}. Leave these ratings out: "
-            'ratings.dropna(subset="timestamp"), or leave out all times: ratings.drop(columns="timestamp").'
-        )
-    return len(missing) > 0
 
 
 def _examples(column: pd.Series, rows: np.ndarray, row: str) -> str:
