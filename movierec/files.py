@@ -92,54 +92,40 @@ def unfinished(parent: Path) -> Iterator[Path]:
 
     What processes that were killed left there is removed first. The folders of living processes are locked by them.
     """
-    with locked(parent) as is_locked:
-        for left in parent.glob(f"{PART}*"):
-            _sweep(left, is_locked)
-        folder = parent / f"{PART}{secrets.token_hex(6)}"
-        folder.mkdir()
-        lock = _lock(folder)
-    try:
+    with contextlib.ExitStack() as stack:
+        with locked(parent) as is_locked:
+            for left in parent.glob(f"{PART}*"):
+                _sweep(left, is_locked)
+            folder = parent / f"{PART}{secrets.token_hex(6)}"
+            folder.mkdir()
+            stack.enter_context(locked(folder))
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
         yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        _unlock(lock)
 
 
 def _sweep(folder: Path, is_locked: bool) -> None:
     """Remove an unfinished folder whose process has ended. `is_locked`: no folder is being made meanwhile."""
-    with contextlib.suppress(OSError):
-        lock = _lock(folder, wait=False) if is_locked else None
-        if lock is not None or (not is_locked and time.time() - folder.stat().st_mtime > SWEEP_AFTER):
+    with contextlib.suppress(OSError), locked(folder, wait=False) as has_ended:
+        is_old = time.time() - folder.stat().st_mtime > SWEEP_AFTER
+        if has_ended if is_locked else is_old:
             shutil.rmtree(folder)
-        _unlock(lock)
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[bool]:
-    """Hold the lock of a folder, for which other processes wait; yield False where there is no such lock."""
-    lock = _lock(folder)
-    try:
-        yield lock is not None
-    finally:
-        _unlock(lock)
+def locked(folder: Path, wait: bool = True) -> Iterator[bool]:
+    """Hold the lock of a folder, for which other processes wait, until the end of the block or of the process.
 
-
-def _unlock(lock: int | None) -> None:
-    if lock is not None:
-        os.close(lock)
-
-
-def _lock(folder: Path, wait: bool = True) -> int | None:
-    """Return a descriptor that holds the lock until it is closed or its process ends; None if there is no lock."""
-    if fcntl is None:
-        return None
-    descriptor = None
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        return descriptor
-    except OSError:
-        return _unlock(descriptor)
+    Yield False where there is no such lock, or where another holds it and this process is not to `wait`.
+    """
+    with contextlib.ExitStack() as stack:
+        is_locked = False
+        if fcntl is not None:
+            with contextlib.suppress(OSError):
+                descriptor = os.open(folder, os.O_RDONLY)
+                stack.callback(os.close, descriptor)
+                fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+                is_locked = True
+        yield is_locked
 
 
 def flush_to_disk(path: str | os.PathLike) -> None:

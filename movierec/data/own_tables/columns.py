@@ -119,20 +119,15 @@ def _separator(lines: list[str], noun: str, suffix: str) -> str:
     order = sorted(SEPARATORS, key=lambda separator: separator != BY_SUFFIX.get(suffix))
     if lines and "::" in lines[0]:
         order.remove(":")
-    best = (0, False, 0)
-    chosen = ","
+    names = set(" ".join(SPELLINGS[noun].values()).split())
+    scores = {",": (0, False, 0)}
     for separator in order:
         rows = _fields(lines, separator)
-        if not rows or len(rows[0]) < 2:
-            continue
-        known = count_known(rows[0], noun)
-        if separator == " " and known < 2 and not all(is_number(field) for row in rows for field in row):
-            continue
-        score = (known, len({len(row) for row in rows}) == 1, len(rows[0]))
-        if score > best:
-            best = score
-            chosen = separator
-    return chosen
+        if rows and len(rows[0]) > 1:
+            known = sum(_key(name) in names for name in rows[0])
+            if separator != " " or known > 1 or all(is_number(field) for row in rows for field in row):
+                scores[separator] = (known, len(set(map(len, rows))) == 1, len(rows[0]))
+    return max([separator for separator in order if separator in scores], key=scores.get)
 
 
 def _fields(lines: list[str], separator: str) -> list[list[str]]:
@@ -149,36 +144,31 @@ def match_columns(header: list[str], noun: str, where: str) -> tuple[dict[str, i
 
     Case, `_`, spaces and `-` do not count, nor does RecBole's ":token". ValueError if two columns fit one name equally.
     """
-    keys = [_key(name) for name in header]
+    names = [str(name).strip() for name in header]
+    keys = [_key(name) for name in names]
     found = {}
     said = []
     for column, spellings in SPELLINGS[noun].items():
         for tier in spellings.split("|"):
             places = [place for place, key in enumerate(keys) if key in tier.split() and place not in found.values()]
-            exact = [place for place in places if str(header[place]).strip() == column]
+            exact = [place for place in places if names[place] == column]
             places = exact if len(exact) == 1 else places
             if len(places) > 1:
-                names = [str(header[place]).strip() for place in places]
+                alike = [names[place] for place in places]
                 raise ValueError(
-                    f"{where} must have one column for {column}; {' and '.join(names)} fit it alike. Leave all but one "
-                    f"out, e.g. table.drop(columns={names[-1]!r}), or call the right one {column}."
+                    f"{where} must have one column for {column}; {' and '.join(alike)} fit it alike. Leave all but one "
+                    f"out, e.g. table.drop(columns={alike[-1]!r}), or call the right one {column}."
                 )
             if places:
                 found[column] = places[0]
                 if keys[places[0]] != column.replace("_", ""):
-                    said.append(f"{str(header[places[0]]).strip()} is taken for {column}")
+                    said.append(f"{names[places[0]]} is taken for {column}")
                 break
-    unknown = [str(name).strip() for place, name in enumerate(header) if place not in found.values()]
+    unknown = [name for place, name in enumerate(names) if place not in found.values()]
     missing = [column for column in EXPECTED.get(noun, ()) if column not in found]
     if missing and any(unknown):
         said.append(f"no column is known as {' or '.join(missing)}, and these are left out: {', '.join(unknown[:9])}")
     return found, said
-
-
-def count_known(header: list[str], noun: str) -> int:
-    """Return how many of the names in a header are known."""
-    known = set(" ".join(SPELLINGS[noun].values()).split())
-    return sum(_key(name) in known for name in header)
 
 
 def _key(name: object) -> str:
@@ -220,24 +210,26 @@ def check_needed(found: dict[str, int], header: list[str], noun: str, where: str
     missing = [column for column in USUAL[noun][: NEEDED[noun]] if column not in known]
     if not missing:
         return
-    if not any(header):
-        raise ValueError(f"{where} must have rows; it is empty.")
     first = ",".join(map(str, header))[:120]
     table = noun if where.startswith("`") else "pandas.read_csv(…)"
     numbers = [name for name in header if is_number(str(name))]
-    if len(numbers) > len(SPELLINGS[noun]):
-        raise ValueError(
-            f"{where} must have one row for each rating; {len(numbers):,} of its columns are numbers, {first!r}. "
+    if not any(header):
+        problem = "must have rows; it is empty."
+    elif len(numbers) > len(SPELLINGS[noun]):
+        problem = (
+            f"must have one row for each rating; {len(numbers):,} of its columns are numbers, {first!r}. "
             f"If it has one column for each film: movierec.read({table.replace('…', '…, header=None')}"
             '.rename_axis("user_id").melt(ignore_index=False, var_name="movie_id", value_name="rating")).'
         )
-    if numbers:
+    elif numbers:
         call = f"movierec.read(pandas.read_csv(…, names={list(SPELLINGS[noun])[: max(len(header), 2)]}))"
-        raise ValueError(f"{where} must name its columns; none is known in {first!r}. Name them in order: {call}.")
-    advice = f"movierec.read({table}.rename(columns={{'your name': {missing[0]!r}}}))."
-    if "user_id" in missing:
-        advice += f" If all rows are of one person: movierec.read({table}.assign(user_id='me'))."
-    raise ValueError(
-        f"{where} must have columns such as {', '.join(USUAL[noun])}, in any order; {', '.join(missing)} is missing. "
-        f"It has {first!r}. Say which one is meant: {advice}"
-    )
+        problem = f"must name its columns; none is known in {first!r}. Name them in order: {call}."
+    else:
+        problem = (
+            f"must have columns such as {', '.join(USUAL[noun])}, in any order; {', '.join(missing)} is missing. "
+            f"It has {first!r}. Say which one is meant: "
+            f"movierec.read({table}.rename(columns={{'your name': {missing[0]!r}}}))."
+        )
+        if "user_id" in missing:
+            problem += f" If all rows are of one person: movierec.read({table}.assign(user_id='me'))."
+    raise ValueError(f"{where} {problem}")
