@@ -98,21 +98,25 @@ def test_stars_on_another_scale_are_all_kept_and_the_scale_is_said_and_remembere
     assert (len(data.ratings), "scale" in data.ratings.attrs) == (210, False)  # all equal: what was watched
 
 
-def test_clean_names_a_missing_column():
+def test_a_missing_column_and_ids_of_two_kinds_are_refused_instead_of_losing_every_row():
     data = dirty()
-    with pytest.raises(ValueError, match="`ratings` needs user_id, movie_id, rating, timestamp; `timestamp` i"):
-        clean(data._replace(ratings=data.ratings.drop(columns="timestamp")))
-    with pytest.raises(ValueError, match="`movies` needs movie_id, title, year, genres; `year`, `genres` is"):
-        clean(data._replace(movies=data.movies[["movie_id", "title"]]))
-
-
-def test_tables_with_ids_of_two_kinds_are_refused_instead_of_losing_every_row():
-    data = dirty()
-    for noun, key in (("movies", "movie_id"), ("users", "user_id"), ("tags", "user_id")):
-        other = getattr(data, noun).astype({key: str})
-        with pytest.raises(
-            ValueError, match=f"{key} must be of one kind .* text, .* in `{noun}`, but whole numbers, e.g."
-        ):
+    for noun, other, says in [
+        (
+            "ratings",
+            data.ratings.drop(columns="timestamp"),
+            "needs user_id, movie_id, rating, timestamp; `timestamp` i",
+        ),
+        ("movies", data.movies[["movie_id", "title"]], "needs movie_id, title, year, genres; `year`, `genres` is"),
+        *[
+            (
+                noun,
+                getattr(data, noun).astype({key: str}),
+                f"{key} must be of one kind .* in `{noun}`, but whole numbers,",
+            )
+            for noun, key in (("movies", "movie_id"), ("users", "user_id"), ("tags", "user_id"))
+        ],
+    ]:
+        with pytest.raises(ValueError, match=says):
             clean(data._replace(**{noun: other}))
 
 
@@ -201,19 +205,19 @@ def test_a_movie_is_found():
     assert type(find_movie(MOVIES, "matrix, the")) is type(find_movie(MOVIES, "The Matrix (1999)")) is int
 
 
-def test_a_movie_that_is_not_there_or_twice():
-    with pytest.raises(ValueError, match=r"of 7 titles is 'The Matrx'\. Nearest: 'The Matrix .1999.' .movie"):
-        find_movie(MOVIES, "The Matrx")
-    with pytest.raises(ValueError, match=r"of 7 titles is 'Titanic \(1943\)'\. Nearest: 'Titanic \(1997\)'"):
-        find_movie(MOVIES, "Titanic (1943)")
-    with pytest.raises(ValueError, match="none of 7 titles is 'qqq'. None is near"):
-        find_movie(MOVIES, "qqq")
-    for title, first, second in [
-        ("Titanic", "97\\)' \\(movie_id 3", "53\\)' \\(movie_id 4"),
-        ("Chasing Amy (1997)", "movie_id 5", "movie_id 6"),
-    ]:
-        with pytest.raises(ValueError, match=f"must be that of one movie; 2 have .*{first}.*{second}"):
-            find_movie(MOVIES, title)
+@pytest.mark.parametrize(
+    ("title", "says"),
+    [
+        ("The Matrx", r"of 7 titles is 'The Matrx'\. Nearest: 'The Matrix .1999.' .movie"),
+        ("Titanic (1943)", r"of 7 titles is 'Titanic \(1943\)'\. Nearest: 'Titanic \(1997\)'"),
+        ("qqq", "none of 7 titles is 'qqq'. None is near"),
+        ("Titanic", r"that of one movie; 2 have .*97\)' \(movie_id 3.*53\)' \(movie_id 4"),
+        ("Chasing Amy (1997)", "that of one movie; 2 have .*movie_id 5.*movie_id 6"),
+    ],
+)
+def test_a_movie_that_is_not_there_or_twice(title, says):
+    with pytest.raises(ValueError, match=says):
+        find_movie(MOVIES, title)
 
 
 # ---- what is refused
