@@ -21,6 +21,7 @@ COMMANDS = {  # what makes the results of a script
     "tests/benchmarks/repeats.py": "make repeats",
     "tests/benchmarks/sequences.py": "make repeats",
     "tests/benchmarks/retuned.py": "make ablation",
+    "tests/benchmarks/in_time.py": "python tests/benchmarks/in_time.py",
     "tests/benchmarks/reads.py": "python tests/benchmarks/reads.py",
     "tests/benchmarks/scale.py": "make benchmark SCALE=1",
     "tests/benchmarks/linear_ranks.py": "make benchmark SCALE=1",

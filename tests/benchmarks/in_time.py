@@ -6,9 +6,8 @@ The validation part of `by_time` knows some eighty users: too few to choose by. 
 moment for everybody, as `by_time` does. Its train part is the oldest 40, 50, 60 or 70 thousand ratings, the next ten
 thousand stop the training, and the ten thousand after those are judged; none is of the test part of `by_time`. "cuts
 together" pools them by user. What is chosen must not harm the validation parts of the other splits. Means of three
-seeds; half an hour of CPU; report/results/in_time.csv. `--only` fits variants with TEXT in their name, and the default.
-
-myFM is fitted in the peers' environment, if MOVIEREC_PEERS_PYTHON names it or `make benchmark` has made it.
+seeds, recorded in report/results/in_time.csv; half an hour. `--only` fits variants with TEXT in their name, and the
+default. myFM is there if MOVIEREC_PEERS_PYTHON names the peers' environment, or `make benchmark` has made it.
 """
 
 import argparse
@@ -17,6 +16,7 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import environment
 import numpy as np
@@ -32,23 +32,20 @@ from movierec import evaluation
 from movierec.baselines import ladder
 from movierec.data import make_indices
 from movierec.evaluation import bootstrap_means
+from movierec.models import Settings
 
 CUTS = (40_000, 50_000, 60_000, 70_000)  # ratings of train
 STEP = 10_000  # ratings that stop the training, and as many that are judged
-TOGETHER = "cuts together"
-METRICS = {"stars": "rmse", "ranking": "ndcg@10"}
 DEFAULT = {"user_damping": 5.0, "stars_averaged": 0.0, "recency_for": ["user", "everyone"]}  # of what is recorded
 VARIANTS = {
     "stars": {
         "default": {},
         "user damping 20": {"user_damping": 20.0},
         "user damping 20, averaged .5": {"user_damping": 20.0, "stars_averaged": 0.5},
-        "user damping 40, averaged .8": {"user_damping": 40.0, "stars_averaged": 0.8},
     },
     "ranking": {
         "default": {},
         "recency within users only": {"recency_for": ["user"]},
-        "ahead 50 ratings": {"ahead_ratings": 50.0},
         "user damping 20": {"user_damping": 20.0},
     },
 }
@@ -81,9 +78,8 @@ def by_user(head: str, model, split, part: str, liked_from: float, indices) -> p
 def fits(head: str, variant: str, settings: dict | None, split, liked_from: float, data):
     """Yield the fitted models of a variant of the hybrid, one a seed; or of another model, `settings` None."""
     if settings is not None:
-        tables, settings = (data.movies, data.users), DEFAULT | settings
-        for seed in SEEDS:
-            yield movierec.fit_hybrid(split, *tables, heads=(head,), seed=seed, liked_from=liked_from, **settings)
+        settings = DEFAULT | settings | {"heads": (head,), "liked_from": liked_from}
+        yield from (movierec.fit_hybrid(split, data.movies, data.users, seed=seed, **settings) for seed in SEEDS)
     elif variant != "myFM":
         yield ladder.Problem(split.train, data, ladder.chosen("by_time")).fit(variant)
     else:
@@ -91,32 +87,31 @@ def fits(head: str, variant: str, settings: dict | None, split, liked_from: floa
         with tempfile.TemporaryDirectory() as name:
             write_fold(Path(name), split, data, make_indices(split.train, data.movies), "stars")
             stars = fit_one(peer, Path(name), environment.python_of_peers())[0]
-        yield type("Predicted", (), {"predict": lambda self, ratings: stars})()
+        yield SimpleNamespace(predict=lambda _: stars)
 
 
 def pooled(tables_by_user: list[pd.DataFrame], head: str) -> pd.DataFrame:
     """Return tables of `by_user` as one; of lists a user weighs as much as another."""
     rows = pd.concat(tables_by_user)
-    rows["sum"] = rows["value"] * rows["weight"]
-    total = rows.groupby(level=0)[["sum", "weight"]].sum()
-    weight = total["weight"] if head == "stars" else 1
-    return pd.DataFrame({"value": total["sum"] / total["weight"], "weight": weight})
+    total = rows.assign(sum=rows["value"] * rows["weight"]).groupby(level=0)[["sum", "weight"]].sum()
+    return pd.DataFrame({"value": total["sum"] / total["weight"], "weight": total["weight"] if head == "stars" else 1})
 
 
 def compared(head: str, seeds: list[pd.DataFrame], default: list[pd.DataFrame]) -> dict:
     """value, deviation over the seeds, and by how much it is better than the default, with the interval over users."""
-
-    def quality(means):
-        return np.sqrt(means) if head == "stars" else means
-
+    sign, quality = (-1, np.sqrt) if head == "stars" else (1, np.asarray)
     weights = default[0]["weight"].to_numpy()
     both = np.stack([np.mean([table["value"] for table in tables], axis=0) for tables in (default, seeds)], axis=1)
     values = [quality(np.average(table["value"], weights=weights)) for table in seeds]
-    sign = -1 if head == "stars" else 1
     was, now = quality(np.average(both, axis=0, weights=weights))
     low, high = np.quantile(sign * np.diff(quality(bootstrap_means(both, weights)))[:, 0], [0.025, 0.975])
     found = {"value": np.mean(values), "deviation": np.std(values, ddof=1) if len(values) > 1 else np.nan}
     return found | {"better than default by": sign * (now - was), "low": low, "high": high}
+
+
+def read(settings: dict, split) -> dict:
+    """What a fit on this split makes of the settings."""
+    return Settings(**DEFAULT | settings).for_split(split.in_time).model_dump(exclude={"recency_for"})
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -124,27 +119,28 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="", metavar="TEXT", help='with this in "<head> <variant>", e.g. "stars user"')
     only, data = parser.parse_args(arguments).only.lower(), movierec.load("ml-100k")
-    for head, metric in METRICS.items():
-        wanted = VARIANTS[head] | dict.fromkeys(OTHERS[head])
-        if not (environment.FOLDER.exists() or os.environ.get("MOVIEREC_PEERS_PYTHON")):
-            wanted.pop("myFM", None)
-        wanted = {name: settings for name, settings in wanted.items() if only in f"{head} {name}".lower()}
+    for head, metric in (("stars", "rmse"), ("ranking", "ndcg@10")):
+        wanted = dict.fromkeys(OTHERS[head]) | VARIANTS[head]
+        missing = set() if os.environ.get("MOVIEREC_PEERS_PYTHON") or environment.FOLDER.exists() else {"myFM"}
+        wanted = {name: wanted[name] for name in wanted if only in f"{head} {name}".lower() and name not in missing}
         default = {}
         for variant, settings in ({"default": {}} | wanted).items() if wanted else ():
             found = {}
             for name, (split, part, liked_from) in parts_of(head, data.ratings).items():
-                if settings is not None or part == "test":
+                if default and settings is not None and read(settings, split) == read({}, split):
+                    found[name] = default[name]
+                elif settings is not None or part == "test":
                     indices = make_indices(split.train, data.movies)
                     made = fits(head, variant, settings, split, liked_from, data)
                     found[name] = [by_user(head, model, split, part, liked_from, indices) for model in made]
             cuts = [found[name] for name in found if name.startswith("cut at")]
-            found[TOGETHER] = [pooled(list(of_seed), head) for of_seed in zip(*cuts, strict=True)]
+            found["cuts together"] = [pooled(list(of_seed), head) for of_seed in zip(*cuts, strict=True)]
             default = default or found
             row = {"head": head, "variant": variant, "settings": json.dumps(settings or {}), "metric": metric}
             rows = [{"part": name} | row | compared(head, seeds, default[name]) for name, seeds in found.items()]
-            fresh = pd.DataFrame(rows).round(6)
-            tables.write("in_time.py", "in_time", merged("in_time", fresh, ["part", "head", "variant"]), data)
-            print(fresh.drop(columns="settings").round(4).to_string(header=False), flush=True)
+            table = merged("in_time", pd.DataFrame(rows).round(6), ["part", "head", "variant"])
+            tables.write("in_time.py", "in_time", table, data)
+            print(pd.DataFrame(rows).drop(columns="settings").round(4).to_string(header=False), flush=True)
     return 0
 
 
