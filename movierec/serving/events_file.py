@@ -126,8 +126,8 @@ class EventsFile:
         if self._left is not None and state[0] != self._left[0]:  # it was moved: it takes the log with it
             with contextlib.suppress(sqlite3.Error):
                 self.database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        self._disconnect()
-        with self._errors():
+        with self._reading, self._errors():
+            self._disconnect()
             self._connect("integrity_check")
 
     def _connect(self, check: str) -> None:
@@ -155,7 +155,8 @@ class EventsFile:
                 raise ValueError(f"events or impressions that were acknowledged are not in it. {advice}")
             for setting in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
                 self.database.execute(f"PRAGMA {setting}")
-            self.database.executescript(SCHEMA)
+            if is_empty:
+                self.database.executescript(SCHEMA)
             self.reader.execute("SELECT 1 FROM event LIMIT 1").fetchall()
             for path in self._files():  # events are nobody else's business
                 with contextlib.suppress(PermissionError, FileNotFoundError):
