@@ -11,7 +11,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=["bandits", "loop", "off_policy", "simulator"],
     submod_attrs={
         "bandits": ["InOrder", "LinUCB", "RidgeBandit", "ThompsonSampling"],
-        "off_policy": ["doubly_robust", "effective_rounds", "ips", "policy_gradient", "snips", "softmax_policy"],
+        "off_policy": ["doubly_robust", "ips", "policy_gradient", "snips", "softmax_policy"],
         "simulator": ["World"],
     },
 )

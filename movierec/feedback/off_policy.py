@@ -81,12 +81,6 @@ def doubly_robust(reward, propensity, target, guess, expected) -> Estimate:
     return mean_of(np.asarray(expected, float) + weights(propensity, target) * errors)
 
 
-def effective_rounds(propensity, target) -> float:
-    """Return (Σ w)² / Σ w²: how many rounds of equal weight would say as much; 0 if all weights are 0."""
-    w = weights(propensity, target)
-    return float(w.sum() ** 2 / (w**2).sum()) if w.any() else 0.0
-
-
 def softmax_policy(theta, x):
     """Return the shares of exp(θᵀx), [contexts, actions]."""
     logits = x @ theta

@@ -232,10 +232,6 @@ class NewFilmPanel(Panel):
         super().__init__(columns(widgets.VBox([self.genres, self.year, self.message]), self.like, self.people))
         self._show()
 
-    def summary(self) -> str:
-        """Return what is chosen, in words."""
-        return f"{', '.join(self.genres.value)}, {self.year.value}"
-
     def _show(self) -> None:
         if not self.genres.value:
             self.message.value = "<b>Choose one genre or more.</b>"

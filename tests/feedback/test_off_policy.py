@@ -22,7 +22,6 @@ def test_weights_and_estimates_by_hand():
     np.testing.assert_allclose(off_policy.weights(PROPENSITY, TARGET), W)
     assert off_policy.ips(*log).value == pytest.approx(23 / 30)
     assert off_policy.snips(*log).value == pytest.approx((0.4 + 2 + 2 / 3) / (0.4 + 1.6 + 2 + 2 / 3))
-    assert off_policy.effective_rounds(PROPENSITY, TARGET) == pytest.approx(sum(W) ** 2 / sum(w * w for w in W))
     corrected = [0.3 + 0.4 * 0.5, 0.3 + 1.6 * -0.25, 0.75 + 2 * 0, 0.75 + 2 / 3 * 0.5]
     assert off_policy.doubly_robust(*log, GUESS, EXPECTED).value == pytest.approx(np.mean(corrected))
     half = 1.96 * np.std([0.4, 0.0, 2.0, 2 / 3], ddof=1) / 2  # an interval is two standard errors
@@ -35,7 +34,7 @@ def test_weights_and_estimates_by_hand():
 def test_without_overlap_ips_is_zero_and_snips_does_not_know():
     """The log shows nothing that the policy would: 0 / 0 has no answer, and gives no warning."""
     log = [1, 0], [1, 1], [0, 0]
-    assert off_policy.ips(*log) == (0, 0, 0) and off_policy.effective_rounds(*log[1:]) == 0
+    assert off_policy.ips(*log) == (0, 0, 0)
     assert np.isnan(off_policy.snips(*log)).all()
     value, low, high = off_policy.ips([1], [0.5], [1])
     assert value == 2 and np.isnan([low, high]).all()  # one round says nothing about the spread

@@ -4,13 +4,11 @@ Protected: nothing comes from another host, no script stands in the page, titles
 visitor was shown is in the log with its place, and only until they delete it.
 """
 
-import fnmatch
 import os
 import re
 import subprocess
 import sys
 import time
-import tomllib
 import urllib.request
 from pathlib import Path
 
@@ -49,13 +47,6 @@ def test_no_file_names_another_host_and_no_script_or_style_stands_in_the_page():
     assert re.findall(r"<script[^>]*>\s*\S", texts["index.html"]) == ['<script src="/page/page.js" defer><']
     assert not re.search(r"<style|\sstyle=|\son\w+=", texts["index.html"])
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b", texts["page.js"])
-
-
-def test_the_files_are_part_of_the_package():
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    patterns = settings["tool"]["setuptools"]["package-data"]["movierec.serving"]
-    for name, _ in visits.FILES.values():
-        assert any(fnmatch.fnmatch(f"page/{name}", pattern) for pattern in patterns), name
 
 
 def test_the_page_knows_the_model_before_it_asks(page, about_of):
