@@ -133,31 +133,30 @@ def test_what_was_not_compared_is_named_with_its_notebook_and_fails_only_when_as
     assert main(["check", "--all"]) == 1
 
 
-def test_a_result_that_came_out_the_same_keeps_its_commit_unless_that_was_never_made(recorder, folder):
-    record_all(recorder)
-    drift.record()
-    recorded_earlier(folder)
-    before = files(folder)
-    drift.record()
-    assert files(folder) == before and set(origins(folder).values()) == {"0000000"}
-    for path in before:
-        path.write_text(path.read_text().replace("0000000", "0000000+"))
-    drift.record()
-    assert set(origins(folder).values()) == {"unknown"}  # of the run now: this checkout has no git
-
-
-def test_a_result_that_moved_takes_the_commit_of_its_run_and_the_others_keep_theirs(recorder, folder):
+def test_a_result_has_the_commit_of_the_run_that_first_made_it_so_unless_that_was_never_committed(recorder, folder):
     record_all(recorder)
     recorder.table("same", RESULTS)
     recorder.figure("same_figure", plt.figure(), "A line.")
     drift.record()
     recorded_earlier(folder)
+    before = files(folder)
+    drift.record()
+    assert files(folder) == before and set(origins(folder).values()) == {"0000000"}
     record_all(recorder, rmse=0.8935, results=RESULTS.assign(rmse=["--", 0.94, 0.88]), words="Other words.")
     drift.record()
-    assert origins(folder) == {
-        **dict.fromkeys(["hybrid_rmse", "long_tail", "main_results"], "unknown"),
-        **dict.fromkeys([*NAMES[1:], "same", "same_figure"], "0000000"),
-    }
+    assert (
+        origins(folder)
+        == {
+            **dict.fromkeys(
+                ["hybrid_rmse", "long_tail", "main_results"], "unknown"
+            ),  # of this run: there is no git here
+            **dict.fromkeys([*NAMES[1:], "same", "same_figure"], "0000000"),
+        }
+    )
+    for path in before:
+        path.write_text(path.read_text().replace("0000000", "0000000+"))
+    drift.record()
+    assert set(origins(folder).values()) == {"unknown"}
 
 
 @pytest.mark.parametrize("changed", [{"tolerance": 0.1}, {"best": "bias"}, {}])
