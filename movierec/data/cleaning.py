@@ -20,7 +20,6 @@ from movierec.scale import Scale, checked_scale, find_scale, has_stars, on_scale
 
 LOG = ["problem", "found", "decision", "removed"]  # columns
 NO_GENRE = {"unknown": "", "(no genres listed)": ""}
-MOST_ALIKE = 200  # titles that are compared letter by letter with one that nobody knows
 OPENING = 788_918_400  # 1995-01-01 UTC in seconds: no MovieLens rating is older
 ARTICLES = r"The|A|An|Le|La|Les|L['’]|Un|Une|Der|Das|Ein|Eine|El|Los|Las|Una|Il|Lo|Gli|Os|Um|Uma|Het|Een"
 RARE_ARTICLES = r"Die|Den|Det|De|En|Ett|Et|I|O|As|Uno"  # also words: "Die, Mommie, Die", "Me, Myself, I"
@@ -206,7 +205,6 @@ class Titles:
             self._short.append(names[1])
             for rows, name in zip(self._rows, (title, *names), strict=True):
                 rows[name].append(row)
-        self._letters = np.array([_letters(name) for name in self._short]).reshape(-1, 64)
 
     def find(self, title: str) -> int | str:
         """Return the movie_id of a title, as `find_movie`."""
@@ -220,22 +218,10 @@ class Titles:
                     f"`title` must be that of one movie; {len(found)} have {title!r}: "
                     f"{_listed(self.movies.iloc[found])}. Take one of these movie_id, or add the year if it differs."
                 )
-        near = difflib.get_close_matches(asked[1], self._alike(asked[1]), n=3)
+        near = difflib.get_close_matches(asked[1], self._short, n=3)
         found = self.movies[[name in near for name in self._short]]
         advice = f"Nearest: {_listed(found)}." if near else "None is near; `movies.title` lists them all."
         raise ValueError(f"`title` must be in `movies`; none of {len(self.movies):,} titles is {title!r}. {advice}")
-
-    def _alike(self, name: str) -> list[str]:
-        """Return the titles that share most letters with a name: `difflib` would take a second for all of them."""
-        shared = np.minimum(self._letters, _letters(name)).sum(1, dtype=int)
-        lengths = self._letters.sum(1, dtype=int) + len(name) + 1
-        return [self._short[row] for row in np.argsort(-shared / lengths, kind="stable")[:MOST_ALIKE]]
-
-
-def _letters(name: str) -> np.ndarray:
-    """Return how often each letter occurs, uint8 [64]; some letters share a place."""
-    places = np.frombuffer(name.encode("utf-32-le", "surrogatepass"), np.uint32) % 64
-    return np.bincount(places, minlength=64).clip(max=255).astype(np.uint8)
 
 
 @functools.cache  # asked for the whole catalogue at every look-up
