@@ -83,11 +83,26 @@ class FaultyLine(ValueError):
 
 def read_rows(file: Path | zipfile.Path, table: Table) -> pd.DataFrame:
     """Return the rows in the order of the file; ids are int32 where they fit. FaultyLine if a line does not fit."""
+    wanted = {name: ARROW[dtype] for name, dtype in table.columns.items() if dtype != "skip"}
+    ids = [name for name, dtype in wanted.items() if name.endswith("_id") and dtype == pa.int64()]
+    try:
+        return _parsed(file, table, wanted | dict.fromkeys(ids, pa.int32()))
+    except pa.ArrowInvalid:  # perhaps that is too small for an id
+        try:
+            rows = _parsed(file, table, wanted)
+        except pa.ArrowInvalid as error:
+            if row := re.search(r"Row #(\d+)", str(error)):
+                raise FaultyLine(int(row[1]), line_of(file, int(row[1]), table.encoding)) from error
+            raise
+    small = [name for name in ids if rows[name].between(-(2**31), 2**31 - 1).all()]
+    return rows.astype(dict.fromkeys(small, "int32"))
+
+
+def _parsed(file: Path | zipfile.Path, table: Table, types: dict[str, pa.DataType]) -> pd.DataFrame:
     source = file.open("rb")
     if table.separator == "::":
         with source:
             source = io.BytesIO(source.read().replace(b"::", UNIT.encode()))
-    wanted = {name: ARROW[dtype] for name, dtype in table.columns.items() if dtype != "skip"}
     parsing = csv.ParseOptions(
         delimiter=UNIT if table.separator == "::" else table.separator,
         quote_char='"' if table.separator == "," else False,
@@ -99,22 +114,9 @@ def read_rows(file: Path | zipfile.Path, table: Table) -> pd.DataFrame:
         skip_rows=table.header,
         encoding=table.encoding,
     )
-    try:
-        with source:
-            converting = csv.ConvertOptions(column_types=wanted, include_columns=list(wanted), null_values=[])
-            rows = csv.read_csv(source, reading, parsing, converting).to_pandas()
-    except pa.ArrowInvalid as error:
-        if row := re.search(r"Row #(\d+)", str(error)):
-            raise FaultyLine(int(row[1]), line_of(file, int(row[1]), table.encoding)) from error
-        raise
-    return narrowed(rows)
-
-
-def narrowed(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows with each column of whole numbers that is an id as int32, where its values fit."""
-    ids = [name for name in rows if str(name).endswith("_id") and rows[name].dtype == "int64"]
-    small = [name for name in ids if rows[name].between(-(2**31), 2**31 - 1).all()]
-    return rows.astype(dict.fromkeys(small, "int32"))
+    converting = csv.ConvertOptions(column_types=types, include_columns=list(types), null_values=[])
+    with source:
+        return csv.read_csv(source, reading, parsing, converting).to_pandas()
 
 
 def line_of(file: Path | zipfile.Path, number: int, encoding: str) -> str:
