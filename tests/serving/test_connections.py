@@ -1,7 +1,7 @@
-"""The service as a process that is treated badly: half-sent requests, signals, foreign names, kill -9.
+"""The service as a process that is treated badly: half-sent requests, too many connections, signals, foreign names.
 
-Protected: what is not sent in time is closed; the service stops within seconds whatever is open; none of this fills a
-log; acknowledged feedback outlives the process.
+Protected: what is not sent in time is closed; the limit on connections lies below that on descriptors; the service
+stops within seconds whatever is open; none of this fills a log.
 """
 
 import contextlib
@@ -17,13 +17,14 @@ import httpx
 import pytest
 
 from movierec.__main__ import main
+from movierec.serving import connections
 from movierec.serving.events import Event, EventStore
 from tests.web import chromium
 
 HERE = Path(__file__).parent
 PROCESS = """
 import sys
-sys.path.insert(0, {here!r})
+sys.path[:0] = {paths!r}
 sys.modules["movierec.serving.served"] = __import__("test_service")
 from movierec.serving import connections
 connections.READ_SECONDS = 1
@@ -33,6 +34,7 @@ sys.exit(main())
 """
 HEAD = b"POST /feedback HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: 46\r\n"
 BODY = b'{"user_id": 1, "movie_id": 20, "kind": "view"}'
+SCHEMA = b"GET /openapi.json HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"  # some 20 kB
 HEALTH = b"GET /health HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"
 
 
@@ -40,7 +42,7 @@ HEALTH = b"GET /health HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"
 def started(folder, *options, more="", environment=None, code_at_the_end=0):
     """Yield the process of a service and its port; afterwards it must have printed nothing."""
     command = ["serve", "--no-page", "--model", "m", "--port", "0", "--events", folder / "events.db", *options]
-    code = PROCESS.format(here=str(HERE), more=more)
+    code = PROCESS.format(paths=[str(HERE), str(HERE.parents[1])], more=more)
     process = subprocess.Popen(
         [sys.executable, "-c", code, *command], cwd=HERE.parent, env=os.environ | (environment or {}),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -79,28 +81,67 @@ def answer(connection):
     return found
 
 
-def test_what_is_not_sent_in_time_is_closed(tmp_path, connect):
+def test_what_is_not_sent_or_read_in_time_is_closed(tmp_path, connect):
     with started(tmp_path) as (_, port):
         halves = [b"", b"GET", HEALTH[:-2], HEAD, HEAD + b"\r\n", HEAD + b"\r\n" + BODY[:-1]]
         silent = [connect(port) for _ in halves]
         for connection, half in zip(silent, halves, strict=True):
             connection.sendall(half)
-        dripping, begun = connect(port), time.monotonic()
+        dripping = connect(port)
+        begun = time.monotonic()
         with contextlib.suppress(OSError):
             for byte in HEAD * 10:  # a byte each 50 ms never ends
                 dripping.sendall(bytes([byte]))
                 time.sleep(0.05)
         assert time.monotonic() - begun < 8
-        assert [until_closed(connection) for connection in silent] == [b""] * 6
+        ends = [until_closed(connection).split(b"\r\n")[0] for connection in silent]
+        assert ends == [b""] + [b"HTTP/1.1 408 Request Timeout"] * 5
+        greedy, sent = connect(port), 0
+        greedy.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while sent < 50_000_000:
+                sent += greedy.send(SCHEMA * 100)  # asks and asks, and reads no answer
+        deadline = time.monotonic() + 15
+        is_open = True
+        while is_open and time.monotonic() < deadline:
+            time.sleep(0.2)
+            try:
+                greedy.send(b"x")
+            except BlockingIOError:
+                pass
+            except OSError:
+                is_open = False
+        assert not is_open
         whole = connect(port)
         whole.sendall(HEAD + b"\r\n" + BODY)
         assert answer(whole).startswith(b"HTTP/1.1 201")
         time.sleep(1.5)  # an answered connection stays, for the next request
         whole.sendall(HEALTH)
         assert answer(whole).startswith(b"HTTP/1.1 200")
-        broken = connect(port)
-        broken.sendall(b"no HTTP\r\n\r\n")
-        assert until_closed(broken).startswith(b"HTTP/1.1 400")
+
+
+def test_more_connections_than_descriptors_are_refused_without_a_word_in_the_log(tmp_path, connect):
+    """The event loop would write a traceback for each attempt, thousands a second."""
+    pytest.importorskip("resource")
+    more = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256)); connections.READ_SECONDS = 6"
+    with started(tmp_path, more=more) as (_, port):
+        many = [connect(port) for _ in range(300)]
+        ends = [until_closed(connection).split(b"\r\n")[0] for connection in many]
+        assert ends.count(b"HTTP/1.1 503 Service Unavailable") >= 50  # 92 may stay
+        assert httpx.get(f"http://127.0.0.1:{port}/health").status_code == 200
+        for _ in range(100):
+            connection = connect(port)
+            connection.sendall(b"no HTTP\r\n\r\n")
+            assert until_closed(connection).startswith(b"HTTP/1.1 400")
+
+
+def test_a_machine_that_allows_too_few_files_says_so(monkeypatch):
+    resource = pytest.importorskip("resource")
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (100, 100))
+    with pytest.raises(OSError, match="more than 164 open files; 100 are: `ulimit -n 1024`"):
+        connections.most_connections()
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert connections.most_connections() == 1_000
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
