@@ -273,6 +273,18 @@ def test_a_cut_at_one_moment_may_leave_recency_out_of_the_lists_alone(checkerboa
     assert _same(usual, rested, by_time) == (True, False)
 
 
+def test_the_stars_head_may_keep_an_average_of_its_weights(split, small):
+    """a₂ = s a₁ + (1 − s) w₂, and a₁ = w₁; see `BestEpoch`."""
+    alone = Split(split.train, None, split.test)
+
+    def weights(stars_epochs, averaged):
+        settings = small | {"heads": ("stars",), "stars_epochs": stars_epochs, "stars_averaged": averaged}
+        return movierec.fit_hybrid(alone, **settings).model.stars.get_weights()
+
+    for first, second, average in zip(weights(1, 0.75), weights(2, 0), weights(2, 0.75), strict=True):
+        np.testing.assert_allclose(average, 0.75 * first + 0.25 * second, rtol=1e-4, atol=1e-6)
+
+
 def test_user_biases_start_at_the_damping_that_was_asked_for(plain, split, small):
     damped = movierec.fit_hybrid(
         split, epochs=1, user_damping=20, **small | {"batch_size": 10_000, "users_per_batch": 10_000}
