@@ -23,10 +23,15 @@ import urllib3
 
 from movierec.files import sha256_of_file, storage_error, unfinished
 
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
+
 SERVER = "https://files.grouplens.org/datasets/movielens"
 TIMEOUT = (5, 30)  # seconds to connect, seconds without a byte
 PATIENCE, SLOWEST = 60, 20_000  # a download may take 60 s, and a second for each 20 kB
-MOST_MD5 = 10_000  # bytes of a file with a checksum
+MOST_MD5, MOST_WHEEL = 10_000, 10_000_000  # bytes of a file with a checksum, of RecBole's wheel
 
 
 REASONS = {  # the first kind that fits
@@ -210,7 +215,8 @@ def _from_pip(name: str, folder: Path) -> Path:
     options = "--quiet --disable-pip-version-check --no-input --timeout 10 --retries 1 --no-deps --only-binary :all:"
     command = [sys.executable, "-m", "pip", "download", *options.split(), "recbole==1.2.1", "--dest", str(folder)]
     try:
-        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
+        limit = resource and functools.partial(resource.setrlimit, resource.RLIMIT_FSIZE, (MOST_WHEEL, MOST_WHEEL))
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300, preexec_fn=limit)
     except subprocess.TimeoutExpired as error:
         raise DataUnavailable("no wheel within 300 s") from error
     if "No space left on device" in done.stderr:

@@ -61,6 +61,8 @@ GENOME = {
     "scores": Table("genome-scores.csv", {"movie_id": "int64", "tag_id": "int64", "relevance": "float32"}, header=1),
 }
 LINKS = {"links": Table("links.csv", {"movie_id": "int64", "imdb_id": "str", "tmdb_id": "str"}, header=1)}
+MOST_TIMES, MOST_MEMBERS = 20, 1000  # MovieLens unpacks to 3 to 5 times its size; RecBole's wheel has 261 members
+FEW_BYTES = 10_000_000  # that a small archive may unpack to
 WITH_GENOME = ("ml-20m", "ml-25m", "ml-latest")
 WITH_LINKS = ("ml-20m", "ml-25m", "ml-32m", "ml-latest", "ml-latest-small")
 
@@ -133,12 +135,24 @@ def _opened(path: Path, name: str, advice: str) -> Iterator[Path | zipfile.Path]
         return
     try:
         with zipfile.ZipFile(path) as archive:
+            _check_bounds(archive, path.stat().st_size)
             prefix = "recbole/dataset_example/" if path.suffix == ".whl" else ""
             yield zipfile.Path(archive, f"{prefix}{inner}/")
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:  # RuntimeError: it has a password
         raise download.DataUnavailable(
             f"{path} must be a whole zip archive; it is damaged or cut short ({error}). {advice}"
         ) from error
+
+
+def _check_bounds(archive: zipfile.ZipFile, size: int) -> None:
+    """Raise BadZipFile if the members, of which no more is read than they say, say that they hold far too much."""
+    members = archive.infolist()
+    declared, packed = (sum(getattr(one, name) for one in members) for name in ("file_size", "compress_size"))
+    if declared > max(FEW_BYTES, MOST_TIMES * size) or packed > size or len(members) > MOST_MEMBERS:
+        raise zipfile.BadZipFile(
+            f"its {len(members):,} members unpack to {declared:,} bytes, of {size:,}; at most {MOST_TIMES} times as "
+            f"many are read, from {MOST_MEMBERS:,} members that do not overlap"
+        )
 
 
 def _read_table(root: Path | zipfile.Path, table: Table, advice: str) -> pd.DataFrame:

@@ -19,6 +19,8 @@ import requests
 from movierec.data import download
 from tests.little_room import little_room
 
+RUN = subprocess.run
+
 BODY = b"the bytes of an archive " * 100_000  # 2.4 MB: large enough for a progress bar
 NAME = "ml-1m"
 
@@ -272,3 +274,19 @@ def test_a_checksum_is_computed_once_until_the_file_changes(tmp_path, monkeypatc
     path.write_bytes(b"three")
     assert download.checksum(path) == hashlib.md5(b"three").hexdigest()
     assert download.checksum(path.rename(tmp_path / "a.csv")) == hashlib.sha256(b"three").hexdigest()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit for files")
+def test_pip_writes_no_file_that_is_larger_than_the_wheel(offline, monkeypatch, tmp_path):
+
+    def endless(command, **how):
+        """A process with the same limits that writes a wheel of 20 MB, as pip does from an index that is not ours."""
+        place = Path(command[command.index("--dest") + 1], download.WHEEL)
+        done = RUN([sys.executable, "-c", f"open({str(place)!r}, 'wb').write(bytes(20_000_000))"], **how)
+        assert "File too large" in done.stderr and place.stat().st_size <= 10_000_000
+        return done
+
+    monkeypatch.setattr(subprocess, "run", endless)
+    with pytest.raises(download.DataUnavailable, match="pip download recbole==1.2.1: the wheel has SHA-256"):
+        download.obtain("ml-100k", tmp_path)
+    assert left_in(tmp_path) == []

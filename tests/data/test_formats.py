@@ -1,5 +1,6 @@
 """Formats: every format, as GroupLens and RecBole write it, and every way in which a file can be wrong."""
 
+import random
 import zipfile
 from hashlib import sha256
 
@@ -213,6 +214,31 @@ def test_a_malformed_row_is_named_by_file_and_line(name, member, text, line, sho
         load(name, path.parent.parent)
     assert str(error.value).startswith(f"{path}/{member}: every line must be ")
     assert f"; line {line} is '{shown}'. Mend that line, or: Delete {path} and run" in str(error.value)
+
+
+def test_an_archive_that_unpacks_to_far_more_than_it_has_is_not_read(tmp_path):
+    """40 MB of zeros in 40 kB; a thousand and one members; members that share their bytes."""
+    path = tmp_path / "raw/ml-latest.zip"
+    members = csv_family("ml-latest")
+    for more, reason in [
+        ({"zeros": "0" * 40_000_000}, r"6 members unpack to 40,000,\d+ bytes, of [34]\d,\d+; at most 20 times as many"),
+        ({f"{number}": "" for number in range(1000)}, "its 1,005 members unpack to"),
+    ]:
+        write_zip(path, members | more)
+        with pytest.raises(FileNotFoundError, match=reason):
+            load("ml-latest", tmp_path)
+    write_zip(path, {"random": random.Random(0).randbytes(10_000).hex()} | members)
+    whole = path.read_bytes()
+    with zipfile.ZipFile(path) as opened:
+        directory = opened.start_dir
+        entry = whole[directory : whole.index(b"PK\1\2", directory + 4)]  # of the first member
+    end = bytearray(whole[whole.index(b"PK\5\6") :])
+    again = whole[directory : whole.index(b"PK\5\6")] + 50 * entry
+    end[8:10] = end[10:12] = (len(members) + 51).to_bytes(2, "little")
+    end[12:16] = len(again).to_bytes(4, "little")
+    path.write_bytes(whole[:directory] + again + bytes(end))
+    with pytest.raises(FileNotFoundError, match="its 56 members unpack to .*that do not overlap"):
+        load("ml-latest", tmp_path)
 
 
 def cut(whole: bytes, start: int, size: int, place: int) -> bytes:
