@@ -3,6 +3,8 @@
 Taught in notebooks/05_hybrid_model; windows in 10_self_attention; histories as lists in 13_scale.
 """
 
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -38,6 +40,14 @@ class History(NamedTuple):
     def age(self) -> np.ndarray:
         """How many newer ratings the same user has, int32 `[N]`; 0 for the newest."""
         return self.starts[self.user_index + 1] - np.arange(1, len(self.user_index) + 1, dtype=np.int32)
+
+    def blocks(self, rows: int) -> Iterator["History"]:
+        """Yield the whole histories of some users after those of others; each block has about so many ratings."""
+        lasts = self.user_index[rows - 1 :: rows]
+        ends = np.searchsorted(self.user_index, lasts, side="right")
+        for first, end in pairwise(np.unique([0, *ends, len(self.user_index)])):
+            user, movie, residual, timestamp = (column[first:end] for column in self[:4])
+            yield self._replace(user_index=user, movie_index=movie, residual=residual, timestamp=timestamp)
 
     def matrices(self) -> tuple[np.ndarray, np.ndarray]:
         """Return rated and residual, float32 `[num_users, num_movies]` each: 1 where rated; 0 elsewhere in both."""

@@ -52,7 +52,7 @@ class Settings(pydantic.BaseModel):
     fade_floor: Share = FADE_FLOOR  # and to what
     # Splits in time, `Split.in_time`, whose lists read the order. A cut at one moment, "everyone", asks what users
     # watch on another day; of that, the last films of a visit say little.
-    recency_for: tuple[Literal["user", "everyone"], ...] = ("user", "everyone")
+    recency_for: tuple[Literal["user", "everyone"], ...] = ("user",)
     linear_weight: NonNegativeFloat = 8.0  # c of the linear path
     linear_regularisation: PositiveFloat = 300.0  # λ of the linear path, in ratings
     # Directions that the linear path keeps; None: all up to `MOST_LINEAR_MOVIES` movies, `RANK_BEYOND` for more.

@@ -16,6 +16,7 @@ SESSION_SECONDS = (5.0, 60.0, 300.0, 3600.0)  # a page of films, a minute, five 
 SESSION_DAMPINGS = (1.0, 4.0)  # ratings' worth of pull towards 0
 NUM_SESSION_FEATURES = len(SESSION_SECONDS) * len(SESSION_DAMPINGS)
 MOST_LEVELS = 101  # different stars of which each has a threshold; with more of them, as many in equal steps
+ROWS_AT_ONCE = 1_000_000  # of a history; 100 bytes each meanwhile
 FORGOTTEN = 800.0  # exp(−800) is 0 in float64
 
 
@@ -191,6 +192,10 @@ def session_features(history: History, user_index=None, timestamp=None, dtype=np
             (UNKNOWN) or a time (NaN) has zeros. None: the history's own ratings, each without itself.
         dtype: float16 takes half of the memory, and is off by .001 stars at most.
     """
+    if user_index is None and len(history.user_index) > ROWS_AT_ONCE:
+        blocks = list(history.blocks(ROWS_AT_ONCE))
+        if len(blocks) > 1:
+            return np.concatenate([session_features(block, dtype=dtype) for block in blocks])
     user = history.user_index
     time = history.timestamp
     residual = history.residual

@@ -36,7 +36,7 @@ from movierec.models import Settings
 
 CUTS = (40_000, 50_000, 60_000, 70_000)  # ratings of train
 STEP = 10_000  # ratings that stop the training, and as many that are judged
-DEFAULT = {"user_damping": 5.0, "stars_averaged": 0.0, "recency_for": ["user", "everyone"]}  # of what is recorded
+DEFAULT = {"user_damping": 5.0, "stars_averaged": 0.0, "recency_for": ["user", "everyone"]}  # before this table
 VARIANTS = {
     "stars": {
         "default": {},

@@ -7,6 +7,7 @@ from untrained import dense, randomise, untrained
 from movierec.baselines import Bias
 from movierec.data import UNKNOWN, make_indices, make_weeks, rating_rows
 from movierec.keras2 import tf
+from movierec.models import stars
 from movierec.models.history import History, make_history
 from movierec.models.stars import NUM_SESSION_FEATURES, SESSION_DAMPINGS, SESSION_SECONDS, session_features
 
@@ -248,6 +249,17 @@ def test_questions_see_all_ratings_or_those_until_now(busy):
     features = session_features(busy, np.array([UNKNOWN, 0, 0, 0]), times)
     assert not features[:3].any() and features[3].any()
     assert session_features(busy, np.array([], int), np.array([])).shape == (0, NUM_SESSION_FEATURES)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 5, 100])
+def test_a_large_history_is_read_in_blocks_of_whole_users(tiny, tiny_indices, monkeypatch, rows):
+    """Users 1, 2, 3, 5, 8, 9 have 3, 3, 3, 3, 1, 1 ratings."""
+    history = make_history(tiny.ratings, tiny_indices, Bias(tiny.ratings, tiny_indices))
+    at_once = session_features(history)
+    sizes = [len(block.user_index) for block in history.blocks(rows)]
+    assert sizes == {1: [3, 3, 3, 3, 1, 1], 2: [3, 3, 3, 3, 2], 5: [6, 6, 2], 100: [14]}[rows]
+    monkeypatch.setattr(stars, "ROWS_AT_ONCE", rows)
+    np.testing.assert_allclose(session_features(history), at_once, atol=1e-6)
 
 
 def test_gaps_of_years_between_bursts_do_not_blur_them():

@@ -261,16 +261,16 @@ def test_a_split_that_is_not_in_time_is_asked_what_is_missing(once, split, check
     assert list(model.history) == ["epoch", "train_ranking_loss", "validation_ndcg@10"]
 
 
-def test_a_cut_at_one_moment_may_leave_recency_out_of_the_lists_alone(checkerboard, short, tmp_path):
+def test_a_cut_at_one_moment_leaves_recency_out_of_the_lists_alone(checkerboard, short, tmp_path):
     """The session path of the stars goes on reading earlier ratings only; a saved model remembers both."""
     by_time = movierec.split_by_time(checkerboard.ratings)
     settings = short | {"linear_weight": 8.0}  # kept, whether it helps or not
-    usual = movierec.fit_hybrid(by_time, **settings)
-    rested = movierec.fit_hybrid(by_time, recency_for=("user",), **settings)
+    ordered = movierec.fit_hybrid(by_time, recency_for=("user", "everyone"), **settings)
+    rested = movierec.fit_hybrid(by_time, **settings)
     rested.save(tmp_path / "rested")
-    for model, reads_order in ((usual, True), (rested, False), (movierec.load_model(tmp_path / "rested"), False)):
+    for model, reads_order in ((ordered, True), (rested, False), (movierec.load_model(tmp_path / "rested"), False)):
         assert model.model.past.in_order and model.model.ranking.in_order is reads_order
-    assert _same(usual, rested, by_time) == (True, False)
+    assert _same(ordered, rested, by_time) == (True, False)
 
 
 def test_the_stars_head_may_keep_an_average_of_its_weights(split, small):
