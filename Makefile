@@ -188,6 +188,7 @@ runs: $(VENV) data  ## reproduce: the runs that the panels come with, trained ag
 benchmark: $(VENV) data  ## reproduce: rival libraries side by side with ours; FULL=1 for the slow ones, too; SCALE=1: 20 million ratings
 ifdef SCALE
 	$(PYTHON) tests/benchmarks/scale.py
+	$(PYTHON) tests/benchmarks/scale.py --fits
 	$(PYTHON) tests/benchmarks/scale.py --run
 	$(PYTHON) tests/benchmarks/linear_ranks.py
 	$(PYTHON) tests/benchmarks/optimizers_at_size.py
