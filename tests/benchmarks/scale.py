@@ -9,6 +9,7 @@ steps, after as many to warm up, but for `--run`.
 """
 
 import argparse
+import copy
 import json
 import math
 import os
@@ -365,6 +366,7 @@ def lists_of_the_run() -> pd.DataFrame:
     from movierec import baselines
     from movierec.data import make_indices
     from movierec.evaluation import LIKED_FROM_STARS, bootstrap_interval, evaluate_ranks, held_out_ranks, rated_pairs
+    from movierec.keras2 import tf
     from movierec.models.settings import RANK_BEYOND, Settings
 
     place = folder(FULL)
@@ -383,7 +385,12 @@ def lists_of_the_run() -> pd.DataFrame:
 
     scorers = {"popularity": baselines.Popularity(split.train, indices)}
     scorers |= {"Markov chain": baselines.MarkovChain(split.train, indices), f"EASE, {RANK_BEYOND} directions": ease}
-    scorers["hybrid"] = movierec.load_model(place / "model").score
+    hybrid = movierec.load_model(place / "model")
+    scorers["hybrid"] = hybrid.score
+    if hybrid.model.ranking.linear is not None:
+        bare = copy.copy(hybrid.model.ranking)
+        vars(bare)["linear"] = None  # not by Keras, which would count it among the layer's parts
+        scorers["hybrid without its linear path"] = lambda user_index: bare(tf.constant(user_index)).numpy()
     rows = []
     for who, scorer in scorers.items():
         ranks = held_out_ranks(scorer, liked, known, indices)
@@ -428,6 +435,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Measure and record; return the exit code, 0."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--run", action="store_true", help="one whole run of 20 million ratings instead; 15 minutes")
+    parser.add_argument("--lists", action="store_true", help="the lists of the last whole run alone")
+    parser.add_argument("--lists", action="store_true", help="the lists of the model that --run left, alone")
     parser.add_argument("--fits", action="store_true", help="both heads on data of several shapes instead")
     parser.add_argument("--only", help="a function of this file: the rows of others stay as recorded")
     parser.add_argument("--ask", nargs=3, help=argparse.SUPPRESS)
@@ -437,8 +446,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(json.dumps(globals()[function](int(first) if first.isdecimal() else first, second)))
     elif options.fits:
         tables.write("scale.py", "fit_costs", fit_costs())
-    elif options.run:
-        tables.write("scale.py", "scale_run", whole_run(), tolerance=dict.fromkeys(LOGGED, math.inf))
+    elif options.run or options.lists:
+        if options.run:
+            tables.write("scale.py", "scale_run", whole_run(), tolerance=dict.fromkeys(LOGGED, math.inf))
         tables.write("scale.py", "scale_lists", lists_of_the_run())
     else:
         wanted = [asked for asked in questions() if options.only in (None, asked[0])]
