@@ -436,7 +436,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--run", action="store_true", help="one whole run of 20 million ratings instead; 15 minutes")
     parser.add_argument("--lists", action="store_true", help="the lists of the last whole run alone")
-    parser.add_argument("--lists", action="store_true", help="the lists of the model that --run left, alone")
     parser.add_argument("--fits", action="store_true", help="both heads on data of several shapes instead")
     parser.add_argument("--only", help="a function of this file: the rows of others stay as recorded")
     parser.add_argument("--ask", nargs=3, help=argparse.SUPPRESS)
