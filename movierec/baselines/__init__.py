@@ -8,13 +8,15 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["about", "burke", "content", "factors", "ladder", "neighbours", "popularity_and_bias"],
+    submodules=["burke", "content", "factors", "ladder", "neighbours", "popularity_and_bias"],
     submod_attrs={
-        "about": ["known_tags", "tag_table", "title_words"],
-        "content": ["ContentBased", "FromContent", "describe", "genre_matrix", "tf_idf"],
+        "content": [
+            "ContentBased", "FromContent", "describe", "genre_matrix", "known_tags", "tag_table", "tf_idf",
+            "title_words",
+        ],
         "factors": ["BiasedMF", "Ease", "ImplicitAls"],
         "ladder": ["Problem", "chosen", "settings_to_try"],
         "neighbours": ["ItemKnn", "ItemKnnStars", "MarkovChain", "UserKnn"],
         "popularity_and_bias": ["Bias", "Popularity", "rated_matrix"],
     },
-)
+)  # fmt: skip

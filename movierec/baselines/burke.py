@@ -9,6 +9,7 @@ Source: Burke (2002), *Hybrid recommender systems: survey and experiments*; the 
 import numpy as np
 import pandas as pd
 from scipy import sparse
+from scipy.stats import rankdata
 
 from movierec.baselines.content import ContentBased, unit_rows
 from movierec.baselines.factors import Ease
@@ -32,8 +33,8 @@ class Weighted:
         self.weight = weight
 
     def __call__(self, user_index: np.ndarray) -> np.ndarray:
-        first, second = standardised(self.first(user_index)), standardised(self.second(user_index))
-        return self.weight * first + (1 - self.weight) * second
+        z_first, z_second = (standardised(model(user_index)) for model in (self.first, self.second))
+        return self.weight * z_first + (1 - self.weight) * z_second
 
 
 class Switching:
@@ -141,7 +142,4 @@ def standardised(scores: np.ndarray) -> np.ndarray:
 
 def places(scores: np.ndarray) -> np.ndarray:
     """Return the place of each movie in its row's ranking, 0 for the best; ties go by the index. int `[U, M]`."""
-    order = np.argsort(-scores, axis=1, kind="stable")
-    place = np.empty_like(order)
-    np.put_along_axis(place, order, np.arange(scores.shape[1])[None, :], axis=1)
-    return place
+    return rankdata(-scores, "ordinal", axis=1).astype(np.int64) - 1

@@ -1,20 +1,74 @@
-"""Recommend by what a movie is about: genres, decade and tags, as numbers that need no rating of the movie.
+"""Recommend by what a movie is about: genres, decade, tags and title words, which need no rating of the movie.
 
 Taught in notebooks/08_evaluation and 09_people_and_films.
 """
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_array
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.preprocessing import normalize
 
-from movierec.baselines.about import known_tags
-from movierec.baselines.popularity_and_bias import Bias
-from movierec.data import UNKNOWN, Indices, check_same_kind, genre_flags, published_ids
+from movierec.baselines.popularity_and_bias import Bias, check_not_negative, check_positive
+from movierec.data import UNKNOWN, Indices, check_same_kind, genre_flags, has_time, published_ids, seconds
+from movierec.data.indices import PAIR
+from movierec.data.tables import TAGS, check_has
 from movierec.evaluation import Scorer
+
+FEWEST_MOVIES = 5  # with a word or a tag: of fewer a model learns nothing
+LITTLE_WORDS = [
+    "an", "and", "at", "by", "de", "der", "des", "du", "for", "from", "il", "in", "is", "it", "la", "le", "les", "my",
+    "of", "on", "or", "the", "to", "with",
+]  # fmt: skip
+MOVIES_LIKE = 'movierec.load("ml-100k").movies'
+TAGS_LIKE = 'movierec.load("ml-latest-small").tags'  # ML-100K has no tags
 
 
 def genre_matrix(movies: pd.DataFrame, indices: Indices) -> np.ndarray:
     """Return 1 where a movie of `indices` has the genre, 0 elsewhere, genres in alphabetical order. `[M, genres]`."""
     return genre_flags(_described(movies, indices, ["genres"])["genres"]).to_numpy(float)
+
+
+def title_words(movies: pd.DataFrame, fewest: int = FEWEST_MOVIES) -> pd.DataFrame:
+    """Return a column "word=…" for each word of the titles, shares of a title that sum to 1, beside movie_id.
+
+    A year in parentheses is no word, nor is a single letter, one of `LITTLE_WORDS`, or a word in less than `fewest`
+    titles. ValueError if there is no word at all.
+    """
+    check_has(movies, "movies", ["movie_id", "title"], MOVIES_LIKE)
+    titles = movies["title"].fillna("").str.replace(r"\(\d{4}\)", " ", regex=True)
+    words = CountVectorizer(token_pattern=r"[^\W\d_]{2,}", stop_words=LITTLE_WORDS, binary=True)
+    there = csr_array(words.fit_transform(titles))  # [movies, words], 0 or 1
+    frequent = there.sum(axis=0) >= fewest
+    share = pd.DataFrame(normalize(there[:, frequent].toarray(), "l1"))
+    share.columns = "word=" + words.get_feature_names_out()[frequent]
+    return pd.concat([movies["movie_id"].reset_index(drop=True), share], axis=1)
+
+
+def known_tags(tags: pd.DataFrame, train: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of `tags` that each user gave up to their last rating in train; all if ratings have no times.
+
+    For a user without a rating in train: up to the last one of all. So no tag is newer than what the splits in time let
+    a model know of its user; a random split promises no such thing, with tags or without.
+    """
+    check_has(tags, "tags", TAGS, TAGS_LIKE)
+    for name in (name for name in PAIR if name in train):
+        check_same_kind(published_ids(tags[name], "tags"), "tags", train[name], "train")
+    if not has_time(train):
+        return tags
+    last = train.groupby("user_id")["timestamp"].max()
+    limit = tags["user_id"].map(last).fillna(train["timestamp"].max())
+    return tags[(seconds(tags["timestamp"], "timestamp in `tags`", is_part=True) <= limit).to_numpy()]
+
+
+def tag_table(tags: pd.DataFrame, train: pd.DataFrame, fewest: int = FEWEST_MOVIES) -> pd.DataFrame:
+    """Return how often users gave each tag to each movie by the time of train, int; index movie_id, a column a tag.
+
+    Only `known_tags` count, in lower case, and of them those that `fewest` movies have.
+    """
+    known = known_tags(tags, train).dropna(subset="tag")
+    table = pd.crosstab(known["movie_id"], known["tag"].str.lower().rename("tag"))
+    return table.loc[:, (table > 0).sum() >= fewest]
 
 
 def describe(movies: pd.DataFrame, indices: Indices, tags: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -24,12 +78,11 @@ def describe(movies: pd.DataFrame, indices: Indices, tags: pd.DataFrame | None =
     in lower case; None where the data set has none.
     """
     known = _described(movies, indices, ["genres", "year"])
-    genres = genre_flags(known["genres"]).add_prefix("genre=")
     year = pd.to_numeric(known["year"], errors="coerce").astype("float64")
     decade = pd.get_dummies((year // 10 * 10).map(lambda y: f"decade={y:.0f}", na_action="ignore"))
-    parts = [genres, decade]
+    parts = [genre_flags(known["genres"]).add_prefix("genre="), decade]
     if tags is not None and len(tags):
-        _check_columns(tags, "tags", ["movie_id", "tag"])
+        check_has(tags, "tags", ["movie_id", "tag"], TAGS_LIKE)
         tags = tags.dropna(subset="tag")
         place = indices.movie_index(tags["movie_id"])
         said = pd.crosstab(place[place != UNKNOWN], "tag=" + tags["tag"][place != UNKNOWN].str.lower().to_numpy())
@@ -40,10 +93,8 @@ def describe(movies: pd.DataFrame, indices: Indices, tags: pd.DataFrame | None =
 def tf_idf(terms: np.ndarray) -> np.ndarray:
     """Return term counts `[M, terms]` as vectors of length 1: (1 + log count) · log(M / movies that have the term).
 
-    A term that all movies have weighs 0; a movie without terms is the vector 0. (scikit-learn's `TfidfTransformer` adds
-    1 to the logarithm, so that such a term would count.)
-
-    Source: Salton and Buckley (1988).
+    A term that all movies have weighs 0 (scikit-learn's `TfidfTransformer` adds 1 to the logarithm); a movie without
+    terms is the vector 0. Source: Salton and Buckley (1988).
     """
     frequency = np.where(terms > 0, 1 + np.log(np.maximum(terms, 1)), 0)
     rarity = np.log(len(terms) / np.maximum((terms > 0).sum(axis=0), 1))
@@ -54,12 +105,8 @@ class ContentBased:
     """score(u, i) = cos(profile_u, v_i), v_i the tf-idf vector of movie i: movies like those the user watched.
 
     profile_u = Σ_{i rated by u} max(1 + w · residual_ui, 0) v_i: Rocchio's rule, in which a movie counts more if
-    it got more stars than the biases expect. No other user matters, so a movie without a rating can be recommended.
-
-    Args:
-        movies: movie_id, genres, year.
-        tags: user_id, movie_id, tag, timestamp; may be None. Only `known_tags` are read.
-        stars_weight: w, how much a star above expectation adds; 0 looks only at what was watched.
+    it got more stars than the biases expect; w is `stars_weight`, 0 or more. No other user matters, so a movie without
+    a rating can be recommended. `movies` and `tags` are as of `describe`; only `known_tags` are read.
 
     `vectors` is float64 `[num_movies, terms]`, `profiles` float64 `[num_users, terms]`.
 
@@ -67,16 +114,15 @@ class ContentBased:
     """
 
     def __init__(self, train, indices: Indices, movies, tags: pd.DataFrame | None = None, stars_weight: float = 0.0):
-        if not stars_weight >= 0:
-            raise ValueError(f"`stars_weight` must be 0 or more, got {stars_weight}.")
+        check_not_negative(stars_weight=stars_weight)
         tags = None if tags is None else known_tags(tags, train)
         self.vectors = tf_idf(describe(movies, indices, tags).to_numpy())
-        user, movie = indices.user_index(train["user_id"]), indices.movie_index(train["movie_id"])
         weight = np.ones(len(train))
         if stars_weight:
             weight = np.maximum(1 + stars_weight * Bias(train, indices).residuals(train), 0)
         self.profiles = np.zeros((indices.num_users, self.vectors.shape[1]))
-        np.add.at(self.profiles, user, weight[:, None] * self.vectors[movie])
+        watched = self.vectors[indices.movie_index(train["movie_id"])]
+        np.add.at(self.profiles, indices.user_index(train["user_id"]), weight[:, None] * watched)
 
     def __call__(self, user_index: np.ndarray) -> np.ndarray:
         return (unit_rows(self.profiles[user_index]) @ self.vectors.T).astype(np.float32)
@@ -99,14 +145,14 @@ class FromContent:
     """
 
     def __init__(self, scorer: Scorer, content: np.ndarray, is_rated: np.ndarray, regularisation: float = 10):
-        if not regularisation > 0:
-            raise ValueError(f"`regularisation` must be above 0 movies, got {regularisation}.")
+        check_positive(regularisation=regularisation)
         if len(content) != len(is_rated) or not is_rated.any():
             raise ValueError(
                 f"`content` and `is_rated` have one row a movie, one of them rated at least; found {len(content):,} "
                 f"rows, {len(is_rated):,} and {int(np.sum(is_rated)):,} rated. Try make_indices(train, movies)."
             )
-        self.scorer, self.content = scorer, np.asarray(content, float)
+        self.scorer = scorer
+        self.content = np.asarray(content, float)
         self.is_rated = np.asarray(is_rated, bool)
         self.mean = self.content[self.is_rated].mean(axis=0)  # x̄
         x = self.content[self.is_rated] - self.mean
@@ -133,17 +179,7 @@ def unit_rows(rows: np.ndarray) -> np.ndarray:
 
 def _described(movies: pd.DataFrame, indices: Indices, columns: list[str]) -> pd.DataFrame:
     """Return the rows of `movies` in the order of `indices`; NA for a movie that it lacks."""
-    _check_columns(movies, "movies", ["movie_id", *columns])
+    check_has(movies, "movies", ["movie_id", *columns], MOVIES_LIKE)
     ids = published_ids(movies["movie_id"], "movies")
     check_same_kind(ids, "movies", indices.movie_ids, "train")
     return movies[~ids.duplicated()].set_index(ids[~ids.duplicated()]).reindex(indices.movie_ids)
-
-
-def _check_columns(table: pd.DataFrame, name: str, columns: list[str]) -> None:
-    missing = [column for column in columns if column not in table]
-    if missing:
-        source = "ml-100k" if name == "movies" else "ml-latest-small"  # ML-100K has no tags
-        raise ValueError(
-            f"`{name}` needs {', '.join(columns)}; {', '.join(missing)} is missing. "
-            f'`movierec.load("{source}").{name}` is such a table.'
-        )

@@ -10,7 +10,7 @@ from scipy import sparse
 from scipy.linalg import lapack
 from scipy.sparse.linalg import svds
 
-from movierec.baselines.popularity_and_bias import check_positive, rated_matrix
+from movierec.baselines.popularity_and_bias import check_not_negative, check_positive, rated_matrix
 from movierec.data import UNKNOWN, Indices
 
 MOST_MOVIES_IN_DOUBLE = 4096  # EASE's inverse is computed in float64 up to here (0.13 GB), and in float32 beyond
@@ -40,17 +40,12 @@ class Ease:
         in place: 4 M² bytes, 0.38 GB for 9,742 movies. If x has fewer rows than movies, only a matrix `[rows, rows]` is
         inverted: λ P = I − G with G = Xᵀ (X Xᵀ + λ I)⁻¹ X (Woodbury), so B_ij = G_ij / (1 − G_jj).
         """
-        check_positive(regularisation=regularisation)
-        dtype = np.float64 if x.shape[1] <= MOST_MOVIES_IN_DOUBLE else np.float32
-        x = sparse.csr_array(x, dtype=dtype)
-        has_few_rows = x.shape[0] < x.shape[1]
-        p = (x @ x.T if has_few_rows else x.T @ x).toarray(order="C")
-        p[np.diag_indices_from(p)] += regularisation
-        _invert_in_place(p)
-        if has_few_rows:
-            p = x.T @ (p @ x)  # G
+        x = sparse.csr_array(x, dtype=np.float64 if x.shape[1] <= MOST_MOVIES_IN_DOUBLE else np.float32)
+        if x.shape[0] < x.shape[1]:
+            p = x.T @ (_ridge_inverse(x @ x.T, regularisation) @ x)  # G
             p /= 1 - p.diagonal()
         else:
+            p = _ridge_inverse(x.T @ x, regularisation)
             p /= -p.diagonal()
         np.fill_diagonal(p, 0)
         return p.astype(np.float32, copy=False)
@@ -62,11 +57,8 @@ class Ease:
         They determine B, see `solve`, and are smaller where rows are fewer than movies. Memory: 8 bytes x rows x
         movies.
         """
-        check_positive(regularisation=regularisation)
         x = sparse.csr_array(x, dtype=np.float64)
-        k = (x @ x.T).toarray(order="C")
-        k[np.diag_indices_from(k)] += regularisation
-        _invert_in_place(k)
+        k = _ridge_inverse(x @ x.T, regularisation)
         return k.astype(np.float32), x.multiply(k @ x).sum(axis=0).astype(np.float32)
 
     @staticmethod
@@ -86,8 +78,11 @@ class Ease:
         return f, (f**2).sum(axis=1)
 
 
-def _invert_in_place(a: np.ndarray) -> None:
-    """Replace a symmetric positive definite matrix in C order by its inverse (Cholesky)."""
+def _ridge_inverse(gram, regularisation: float) -> np.ndarray:
+    """Return (gram + λ I)⁻¹ of a symmetric sparse matrix, in its dtype, by Cholesky in place."""
+    check_positive(regularisation=regularisation)
+    a = gram.toarray(order="C")
+    a[np.diag_indices_from(a)] += regularisation
     factorise, invert = lapack.get_lapack_funcs(("potrf", "potri"), (a,))
     # LAPACK counts columns first, so it sees the transpose: the same matrix, whose upper triangle is our lower one.
     _, failed = factorise(a.T, lower=False, clean=False, overwrite_a=True)
@@ -97,9 +92,7 @@ def _invert_in_place(a: np.ndarray) -> None:
         raise ValueError("XᵀX + λ I must be positive definite in floating point. Raise `regularisation`.")
     for row in range(len(a)):  # only one triangle is written
         a[row, row + 1 :] = a[row + 1 :, row]
-
-
-# ---- matrix factorisation
+    return a
 
 
 class ImplicitAls:
@@ -107,14 +100,8 @@ class ImplicitAls:
 
     min Σ_ui c_ui (p_ui − ⟨x_u, y_i⟩)² + λ (Σ_u ‖x_u‖² + Σ_i ‖y_i‖²), p = 1 where rated and 0 elsewhere, c = 1 + α where
     rated and 1 elsewhere. With one side fixed, each vector of the other is a ridge regression, solved exactly; the
-    sides take turns. All M movies enter every one of them, but Yᵀ C Y = Yᵀ Y + α Σ_{i rated} y_i y_iᵀ, and the first
-    part is the same for all users.
-
-    Args:
-        factors: length of the vectors.
-        alpha: how much surer a rating is than a gap.
-        regularisation: λ > 0.
-        sweeps: times that both sides are solved, from random movie vectors of `seed`.
+    sides take turns, `sweeps` times, from random movie vectors of length `factors`. All M movies enter every one of
+    them, but Yᵀ C Y = Yᵀ Y + α Σ_{i rated} y_i y_iᵀ, and the first part is the same for all users.
 
     Source: Hu, Koren and Volinsky (2008), *Collaborative filtering for implicit feedback datasets*.
     """
@@ -142,15 +129,10 @@ class BiasedMF:
     """r̂(u, i) = μ + b_u + b_i + ⟨x_u, y_i⟩: biases, and vectors for the taste they leave over. Stars.
 
     min Σ_rated (r_ui − r̂_ui)² + λ (Σ ‖x_u‖² + Σ ‖y_i‖²) + damping_user Σ b_u² + damping_movie Σ b_i², by alternating
-    least squares: [x_u, b_u] of each user is a ridge regression on [y_i, 1], then the same for movies. An unknown user
-    or movie has bias and vector 0. It is also a scorer, by r̂ over the whole catalogue; notebook 08 shows how badly that
-    ranks.
-
-    Args:
-        factors: length of the vectors.
-        regularisation: λ > 0: about the number of ratings after which a taste is believed.
-        damping_user, damping_movie: ratings' worth of pull of the biases towards 0.
-        sweeps: times that both sides are solved, from random movie vectors of `seed`.
+    least squares: [x_u, b_u] of each user is a ridge regression on [y_i, 1], then the same for movies, `sweeps` times,
+    from random movie vectors of length `factors`. λ and the dampings are in ratings: λ is about the number after which
+    a taste is believed. An unknown user or movie has bias and vector 0. It is also a scorer, by r̂ over the whole
+    catalogue; notebook 08 shows how badly that ranks.
 
     Source: Koren, Bell and Volinsky (2009), *Matrix factorization techniques for recommender systems*.
     """
@@ -160,11 +142,7 @@ class BiasedMF:
         damping_user: float = 5, damping_movie: float = 3, sweeps: int = 10, seed: int = 0,
     ):  # fmt: skip
         check_positive(factors=factors, regularisation=regularisation, sweeps=sweeps)
-        if not (0 <= damping_user < np.inf and 0 <= damping_movie < np.inf):
-            raise ValueError(
-                f"`damping_user` and `damping_movie` must be 0 or more ratings, got {damping_user} and "
-                f"{damping_movie}; leave them out for the defaults."
-            )
+        check_not_negative(damping_user=damping_user, damping_movie=damping_movie)
         self.indices = indices
         rating = train["rating"].to_numpy(np.float64)
         self.mean, self.scale = rating.mean(), (rating.min(), rating.max())

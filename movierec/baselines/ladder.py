@@ -53,13 +53,17 @@ class RandomOrder:
         return self.scores[user_index]
 
 
-def _fits(model: Callable, *parts: str, seeded: bool = False) -> Callable:
-    """Return the `fit` of a model made as `model(train, indices, *parts, **settings)`; parts are fitted models."""
+def _fits(model: Callable, *parts: str | Callable, seeded: bool = False) -> Callable:
+    """Return the `fit` of a model made as `model(train, indices, *parts, **settings)`.
+
+    A part is the name of a recommender, which is fitted, or a function of the problem.
+    """
 
     def fit(problem: "Problem", seed: int, **settings):
         if seeded:
             settings["seed"] = seed
-        return model(problem.train, problem.indices, *map(problem.base, parts), **settings)
+        given = [part(problem) if callable(part) else problem.base(part) for part in parts]
+        return model(problem.train, problem.indices, *given, **settings)
 
     return fit
 
@@ -86,9 +90,7 @@ RECOMMENDERS = {
     "item-kNN for stars": Recommender(_fits(ItemKnnStars), STARS_KNN, judged_by="rmse"),
     "biased MF": Recommender(_fits(BiasedMF, seeded=True), MF, seeds=3, judged_by="rmse"),
     "content-based": Recommender(
-        lambda problem, seed, **settings: ContentBased(
-            problem.train, problem.indices, problem.data.movies, problem.data.tags, **settings
-        ),
+        _fits(ContentBased, lambda problem: problem.data.movies, lambda problem: problem.data.tags),
         {"stars_weight": [0.0, 0.25, 0.5, 1.0, 2.0]},
     ),
     "user-kNN": Recommender(_fits(UserKnn), KNN),
@@ -101,12 +103,7 @@ RECOMMENDERS = {
     ),
     "switching": Recommender(_fits(burke.Switching, *TWO), {"at_least": [0, 10, 12, 15, 18, 20, 25, 30, 50]}),
     "mixed": Recommender(_fits(burke.Mixed, *TWO), {"turn": [2, 3, 4, 5, 6, 8, 10]}),
-    "feature combination": Recommender(
-        lambda problem, seed, **settings: burke.FeatureCombination(
-            problem.train, problem.indices, problem.genres, **settings
-        ),
-        COMBINED,
-    ),
+    "feature combination": Recommender(_fits(burke.FeatureCombination, lambda problem: problem.genres), COMBINED),
     "cascade": Recommender(_fits(burke.Cascade, *reversed(TWO)), {"short_list": SHORT_LISTS}),
     "feature augmentation": Recommender(_fits(burke.FeatureAugmentation, "content-based"), AUGMENTED),
     "meta-level": Recommender(_fits(burke.MetaLevel, "content-based"), PROFILE_KNN),

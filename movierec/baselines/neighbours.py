@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from movierec.baselines.popularity_and_bias import Bias, rated_matrix
+from movierec.baselines.popularity_and_bias import Bias, check_not_negative, rated_matrix
 from movierec.data import UNKNOWN, Indices, order_by_user_and_time
 from movierec.evaluation import top_k
 
@@ -15,9 +15,10 @@ from movierec.evaluation import top_k
 def cosine_of_columns(rated: sparse.csr_array, shrinkage: float, rarity: bool = False) -> np.ndarray:
     """Return s_ij = n_ij / (√(n_i n_j) + shrinkage), 0 on the diagonal; n_ij counts rows with both columns. `[M, M]`.
 
-    With `rarity` a row counts log(M / its ratings) squared instead of 1: a user who rates everything says little.
+    `shrinkage`, in ratings, pulls rare pairs towards 0. With `rarity` (inverse user frequency) a row counts
+    log(M / its ratings) squared instead of 1: a user who rates everything says little.
     """
-    _check_not_negative(shrinkage=shrinkage)
+    check_not_negative(shrinkage=shrinkage)
     if rarity:
         ratings = np.maximum(rated.sum(axis=1), 1)
         rated = sparse.diags_array(np.log(rated.shape[1] / ratings).astype(np.float32)) @ rated
@@ -31,13 +32,8 @@ def cosine_of_columns(rated: sparse.csr_array, shrinkage: float, rarity: bool = 
 class ItemKnn:
     """score(u, i) = Σ_{j rated by u} s_ij, s the shrunk cosine of the raters of i and j, k nearest neighbours kept.
 
-    s_ij = n_ij / (√(n_i n_j) + shrinkage), with n_ij the users who rated both. Stars are not looked at: what somebody
-    chose to watch says more about what they will watch next than how they liked it.
-
-    Args:
-        neighbours: how many similar movies each movie keeps; None for all, best on ML-100K's validation part.
-        shrinkage: pull of rarely rated pairs towards 0, in ratings.
-        rarity: whether a user counts the less the more movies they rated: inverse user frequency.
+    s is `cosine_of_columns`; `neighbours` of None keeps all. Stars are not looked at: what somebody chose to watch says
+    more about what they will watch next than how they liked it.
 
     Source: Sarwar et al. (2001); Deshpande and Karypis (2004) for top-N lists; Breese et al. (1998) for the rarity.
     """
@@ -71,11 +67,9 @@ class UserKnn:
 class ItemKnnStars:
     """r̂(u, i) = b_ui + Σ_j s_ij (r_uj − b_uj) / (Σ_j s_ij + pull): the user's surprises at similar movies.
 
-    b is `Bias`; s_ij the cosine of the residuals of i and j over the users who rated both, shrunk by n_ij / (n_ij +
-    shrinkage); only the k most similar movies that the user rated count, and only positive similarities.
-
-    `shrinkage` is in ratings; `pull`, of few or weak neighbours towards the biases, in units of similarity. `Bias`
-    takes the rest.
+    b is `Bias`, which takes the other settings; s_ij the cosine of the residuals of i and j over the users who rated
+    both, shrunk by n_ij / (n_ij + shrinkage); only the k most similar movies that the user rated count, and only
+    positive similarities. `pull`, in units of similarity, draws few or weak neighbours towards the biases.
 
     Source: Sarwar et al. (2001), adjusted cosine; Koren (2008), section 2.2, for the biases and the shrinkage.
     """
@@ -85,7 +79,7 @@ class ItemKnnStars:
     def __init__(self, train, indices: Indices, neighbours: int = 40, shrinkage: float = 100, pull=0.5, **bias):
         if neighbours < 1:  # here, and not when the first stars are asked for
             raise ValueError(f"`neighbours` must be 1 or more, got {neighbours}.")
-        _check_not_negative(shrinkage=shrinkage, pull=pull)
+        check_not_negative(shrinkage=shrinkage, pull=pull)
         self.indices = indices
         self.neighbours = neighbours
         self.pull = pull
@@ -126,16 +120,14 @@ class MarkovChain:
     """score(u, i) = P(i | j) = (n_ji + damping · q_i) / (n_j + damping), with j the newest movie of the user.
 
     n_ji counts how often i came right after j, n_j how often any movie did, and q_i is the share of i in train: after a
-    movie that seldom had a successor, the chain assumes popular ones. It is counted, not trained.
+    movie that seldom had a successor, the chain assumes popular ones. `damping` is in ratings, 0 or more; with 0, a
+    movie without a successor gives every movie the score 0.
 
-    `damping` is in ratings, 0 or more. With 0, a movie without a successor gives every movie the score 0.
-
-    Source: Rendle, Freudenthaler and Schmidt-Thieme (2010), *Factorizing personalized Markov chains*, for the chain
-    that is not factorised.
+    Source: Rendle, Freudenthaler and Schmidt-Thieme (2010), *Factorizing personalized Markov chains*; not factorised.
     """
 
     def __init__(self, train: pd.DataFrame, indices: Indices, damping: float = 10.0):
-        _check_not_negative(damping=damping)
+        check_not_negative(damping=damping)
         user, movie = indices.user_index(train["user_id"]), indices.movie_index(train["movie_id"])
         order = order_by_user_and_time(user, train["timestamp"].to_numpy())
         user, movie = user[order], movie[order]
@@ -178,10 +170,3 @@ def _cosine_of_surprises(residual: np.ndarray, rated: np.ndarray, shrinkage: flo
     similarity = np.maximum(cosine * together / np.maximum(together + shrinkage, 1e-9), 0)
     np.fill_diagonal(similarity, 0)
     return similarity
-
-
-def _check_not_negative(**settings) -> None:
-    for name, value in settings.items():
-        if not 0 <= value < np.inf:
-            unit = "units of similarity" if name == "pull" else "ratings"
-            raise ValueError(f"`{name}` must be 0 or more {unit}, got {value}; leave it out for the default.")

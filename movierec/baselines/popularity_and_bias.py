@@ -43,11 +43,8 @@ class Bias:
     """
 
     def __init__(self, train, indices: Indices, damping_movie: float = 10, damping_user: float = 5, passes: int = 1):
-        if not (damping_movie >= 0 and damping_user >= 0 and passes >= 1):
-            raise ValueError(
-                f"`damping_movie` and `damping_user` must be 0 or more ratings and `passes` 1 or more; got "
-                f"{damping_movie}, {damping_user} and {passes}."
-            )
+        check_not_negative(damping_movie=damping_movie, damping_user=damping_user)
+        check_positive(passes=passes)
         self.indices, self.damping_user = indices, damping_user
         rating = train["rating"].to_numpy(np.float64)
         user, movie = indices.user_index(train["user_id"]), indices.movie_index(train["movie_id"])
@@ -105,9 +102,16 @@ def _damped_mean(group: np.ndarray, values: np.ndarray, num_groups: int, damping
 
 
 def check_positive(**settings) -> None:
-    """Raise ValueError unless each setting is above 0 and finite; `factors` and `sweeps` are whole numbers, too."""
+    """Raise ValueError unless each setting is above 0 and finite, and `factors`, `sweeps` and `passes` are whole."""
     for name, value in settings.items():
-        whole = name in ("factors", "sweeps")
+        whole = name in ("factors", "sweeps", "passes")
         if not 0 < value < np.inf or (whole and value != int(value)):
             kind = "above 0 and whole" if whole else "above 0 and finite"
             raise ValueError(f"`{name}` must be {kind}, got {value}; leave it out for the default.")
+
+
+def check_not_negative(**settings) -> None:
+    """Raise ValueError unless each setting is 0 or more, and finite."""
+    for name, value in settings.items():
+        if not 0 <= value < np.inf:
+            raise ValueError(f"`{name}` must be 0 or more and finite, got {value}; leave it out for the default.")

@@ -11,21 +11,11 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=["comparison", "evaluate", "groups", "metrics", "ranking"],
     submod_attrs={
         "comparison": [
-            "bootstrap_interval",
-            "bootstrap_means",
-            "compare",
-            "leaders",
-            "pool_stars",
-            "pooled_rmse",
-            "rmse_interval",
-            "stars_of",
-            "summarize",
-            "table_of_tasks",
-            "tidy",
-            "tidy_fits",
+            "bootstrap_interval", "bootstrap_means", "compare", "leaders", "pool_stars", "pooled_rmse", "rmse_interval",
+            "stars_of", "summarize", "table_of_tasks", "tidy", "tidy_fits",
         ],
         "evaluate": ["LIKED_FROM_STARS", "evaluate_ranking", "evaluate_ranks", "evaluate_stars", "relevant_users"],
         "metrics": ["rmse"],
         "ranking": ["Scorer", "held_out_ranks", "rated_pairs", "recommend_top_k", "top_k", "users_per_block_of"],
     },
-)
+)  # fmt: skip

@@ -10,6 +10,7 @@ import pandas as pd
 from scipy import stats
 
 RESAMPLES = 2000  # moves the ends of an interval by about a fiftieth of its width
+ENDS = [0.025, 0.975]  # of a 95 % interval
 TIDY = ["model", "seed", "user_id", "metric", "k", "value"]
 VALUES_PER_BATCH = 2**22  # resampled at a time: 32 MB
 
@@ -49,9 +50,8 @@ def pool_stars(tables: list[pd.DataFrame]) -> pd.DataFrame:
 def bootstrap_means(values: np.ndarray, weights: np.ndarray | None = None, seed: int = 0) -> np.ndarray:
     """Return means of `values` over 2,000 resamples of the users, the same for every column. float64 `[2000, …]`.
 
-    Args:
-        values: float `[users]` or `[users, models]`; raises ValueError if there is none, or one is NaN.
-        weights: float `[users]`, e.g. each user's number of ratings; None: users count alike.
+    `values` are float `[users]` or `[users, models]`, a ValueError if there is none or one is NaN; `weights` float
+    `[users]`, e.g. each user's number of ratings; None: users count alike.
     """
     values = np.asarray(values, float)
     if not len(values) or np.isnan(values).any():
@@ -75,7 +75,7 @@ def bootstrap_means(values: np.ndarray, weights: np.ndarray | None = None, seed:
 
 def bootstrap_interval(values: np.ndarray, weights: np.ndarray | None = None, seed: int = 0) -> tuple[float, float]:
     """Return the 95 % interval of the mean over users: the 2.5 % and 97.5 % quantiles of `bootstrap_means`."""
-    low, high = np.quantile(bootstrap_means(values, weights, seed), [0.025, 0.975])
+    low, high = np.quantile(bootstrap_means(values, weights, seed), ENDS)
     return float(low), float(high)
 
 
@@ -93,45 +93,38 @@ def rmse_interval(errors: pd.DataFrame, less: pd.DataFrame | None = None) -> tup
     tables = [errors] if less is None else [errors, less]
     squares = np.stack([table["rmse"].to_numpy(float) ** 2 for table in tables], axis=1)
     roots = np.sqrt(bootstrap_means(squares, errors["ratings"].to_numpy()))
-    low, high = np.quantile(roots[:, 0] if less is None else roots[:, 1] - roots[:, 0], [0.025, 0.975])
+    low, high = np.quantile(roots[:, 0] if less is None else roots[:, 1] - roots[:, 0], ENDS)
     return float(low), float(high)
 
 
 def table_of_tasks(per_user: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Return one row a model: stars and lists with intervals, and coverage; "--" where a model has no stars.
 
-    Args:
-        per_user: model -> one row a user: square (stars²) and ratings, NaN or left out without stars; ndcg@10 and
-            recall@20, NaN without a list; coverage.
+    `per_user` is model -> one row a user: square (stars²) and ratings, NaN or left out without stars; ndcg@10 and
+    recall@20, NaN without a list; coverage.
 
     Returns:
         DataFrame model, rmse, rmse low, rmse high, ndcg@10, low, high, recall@20, recall@20 low, recall@20 high,
         coverage. `attrs["best"]` is {column: the `leaders`}.
     """
-    ends = {"rmse": ["rmse low", "rmse high"], "ndcg@10": ["low", "high"]}
-    ends["recall@20"] = ["recall@20 low", "recall@20 high"]
     stars = {name: stars_of(users) for name, users in per_user.items() if "square" in users}
     stars = {name: errors for name, errors in stars.items() if len(errors)}
-    rows = []
+    columns = ["model", "rmse", "rmse low", "rmse high", "ndcg@10", "low", "high"]
+    columns += ["recall@20", "recall@20 low", "recall@20 high", "coverage"]
+    rows, best = [], {}
     for name, users in per_user.items():
-        row = {"model": name, "rmse": "--", "rmse low": "--", "rmse high": "--"}
-        if name in stars:
-            row |= dict(
-                zip(["rmse", *ends["rmse"]], [pooled_rmse(stars[name]), *rmse_interval(stars[name])], strict=True)
-            )
-        for column in ("ndcg@10", "recall@20"):
-            values = users[column].dropna()
-            found = values.mean(), *bootstrap_interval(values)
-            row |= dict(zip([column, *ends[column]], found, strict=True))
-        rows.append(row | {"coverage": users["coverage"].mean()})
-    table = pd.DataFrame(rows)
-    lists = {column: pd.DataFrame({name: users[column] for name, users in per_user.items()}).dropna()
-             for column in ("ndcg@10", "recall@20")}  # fmt: skip
-    table.attrs["best"] = {column: leaders(values) for column, values in lists.items()}
+        row = [name, *((pooled_rmse(stars[name]), *rmse_interval(stars[name])) if name in stars else ["--"] * 3)]
+        for values in (users[column].dropna() for column in ("ndcg@10", "recall@20")):
+            row += [values.mean(), *bootstrap_interval(values)]
+        rows.append([*row, users["coverage"].mean()])
+    for column in ("ndcg@10", "recall@20"):
+        best[column] = leaders(pd.DataFrame({name: users[column] for name, users in per_user.items()}).dropna())
+    table = pd.DataFrame(rows, columns=columns)
+    table.attrs["best"] = best
     if stars:
         squares = pd.DataFrame({name: errors["square"] for name, errors in stars.items()})
         weights = next(reversed(stars.values())).loc[squares.index, "ratings"]
-        table.attrs["best"]["rmse"] = leaders(squares, lowest=True, weights=weights)
+        best["rmse"] = leaders(squares, lowest=True, weights=weights)
     return table
 
 
@@ -189,7 +182,7 @@ def compare(results: pd.DataFrame, model: str, metric: str = "ndcg", k: int | No
     d = by_user[[model]].to_numpy() - others.to_numpy()  # [users, others]
     mean, deviation = d.mean(axis=0), d.std(axis=0, ddof=1)
     resampled = bootstrap_means(d)
-    low, high = np.quantile(resampled, [0.025, 0.975], axis=0)
+    low, high = np.quantile(resampled, ENDS, axis=0)
     effect, p = mean / np.where(deviation > 0, deviation, 1), share_as_far(resampled, mean)
     columns = {"against": list(others), "difference": mean, "low": low, "high": high, "effect_size": effect, "p": p}
     return pd.DataFrame(columns).assign(p_holm=holm(p), users=len(by_user))
@@ -198,25 +191,18 @@ def compare(results: pd.DataFrame, model: str, metric: str = "ndcg", k: int | No
 def leaders(by_user: pd.DataFrame, *, lowest: bool = False, weights: np.ndarray | None = None) -> list:
     """Return the best model and each that cannot be told from it: the 95 % interval of their difference holds 0.
 
-    An interval that ends in 0 holds it, so equal models lead together. Raise ValueError if a value is missing.
-
-    Args:
-        by_user: float `[users, models]`, each user's value averaged over seeds.
-        lowest: whether the lowest mean is best, as of errors.
-        weights: as of `bootstrap_means`.
+    An interval that ends in 0 holds it, so equal models lead together. `by_user` is float `[users, models]`, averaged
+    over seeds, a ValueError if a value is missing; `lowest` is for errors; `weights` are as of `bootstrap_means`.
     """
     values = by_user.to_numpy(float)
     means = np.average(values, axis=0, weights=weights) if len(values) else np.zeros(len(by_user.columns))
     best = means.argmin() if lowest else means.argmax()
-    low, high = np.quantile(bootstrap_means(values - values[:, [best]], weights), [0.025, 0.975], axis=0)
+    low, high = np.quantile(bootstrap_means(values - values[:, [best]], weights), ENDS, axis=0)
     return [model for model, level in zip(by_user, (low <= 0) & (high >= 0), strict=True) if level]
 
 
 def share_as_far(resampled: np.ndarray, difference: np.ndarray | float) -> np.ndarray | float:
-    """Return p: the share of resampled differences `[2000, …]` that are as far from `difference` `[…]` as 0 is.
-
-    Two-sided, at least 1 / 2001.
-    """
+    """Return the two-sided p: the share of `resampled` `[2000, …]` as far from `difference` `[…]` as 0, ≥ 1 / 2001."""
     return ((abs(resampled - difference) >= abs(difference)).sum(axis=0) + 1) / (len(resampled) + 1)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from movierec.data import UNKNOWN, Indices, Split
-from movierec.evaluation.comparison import bootstrap_interval, bootstrap_means, holm, share_as_far
+from movierec.evaluation.comparison import ENDS, bootstrap_interval, bootstrap_means, holm, share_as_far
 from movierec.evaluation.evaluate import evaluate_ranking
 from movierec.evaluation.ranking import Scorer
 
@@ -26,10 +26,8 @@ def by_group(values: pd.Series, groups: pd.Series, fewest: int = FEWEST_USERS) -
     p is that of `comparison.share_as_far`, p_holm is corrected for the number of groups. Two groups that are all users
     are one comparison.
 
-    Args:
-        values: one number a user, index user_id, e.g. a column of `evaluate_ranking`; NaN is refused.
-        groups: a name a user, index user_id; users without one are left out.
-        fewest: smaller groups have no row; with fewer than two left it is a ValueError.
+    Both series have the index user_id: `values` a number, e.g. a column of `evaluate_ranking`, no NaN; `groups` a name;
+    users without one are left out. Groups below `fewest` have no row; with fewer than two left it is a ValueError.
 
     Source: Ekstrand et al. (2018), *All the cool kids, how do they fit in?*; Holm (1979).
     """
@@ -47,7 +45,7 @@ def by_group(values: pd.Series, groups: pd.Series, fewest: int = FEWEST_USERS) -
         inside, outside = (values[mask].to_numpy(float) for mask in (groups == name, groups != name))
         difference = inside.mean() - outside.mean()
         resampled = bootstrap_means(inside, seed=0) - bootstrap_means(outside, seed=1)
-        low, high = np.quantile(resampled, [0.025, 0.975])
+        low, high = np.quantile(resampled, ENDS)
         p = share_as_far(resampled, difference)
         rows.append((name, len(inside), inside.mean(), *bootstrap_interval(inside), difference, low, high, p))
     columns = ["group", "users", "mean", "low", "high", "difference", "difference_low", "difference_high", "p"]
@@ -60,17 +58,11 @@ def by_group(values: pd.Series, groups: pd.Series, fewest: int = FEWEST_USERS) -
 
 
 class Hidden(NamedTuple):
-    """A split in which some movies have no rating, and what is known of them.
+    """A split in which some movies have no rating, and what is known of them."""
 
-    Attributes:
-        split: without a rating of these movies in train and validation; test as it was.
-        movie_ids: int `[N]`, ascending.
-        ratings: of these movies, in any part, by users who are still in train.
-    """
-
-    split: Split
-    movie_ids: np.ndarray
-    ratings: pd.DataFrame
+    split: Split  # without a rating of these movies in train and validation; test as it was
+    movie_ids: np.ndarray  # int [N], ascending
+    ratings: pd.DataFrame  # of these movies, in any part, by users who are still in train
 
 
 def hide_movies(split: Split, share: float = 0.1, seed: int = 0, fewest: int = FEWEST_RATINGS) -> Hidden:
@@ -88,12 +80,11 @@ def hide_movies(split: Split, share: float = 0.1, seed: int = 0, fewest: int = F
         )
     hidden = np.sort(np.random.default_rng(seed).choice(movies, number, replace=False))
     parts = [part for part in (split.train, split.validation, split.test) if part is not None]
-    train, validation = (
-        part if part is None else part[~part["movie_id"].isin(hidden)] for part in (split.train, split.validation)
-    )
     ratings = pd.concat([part[part["movie_id"].isin(hidden)] for part in parts], ignore_index=True)
-    ratings = ratings[ratings["user_id"].isin(train["user_id"])]
-    return Hidden(Split(train, validation, split.test, split.in_time), hidden, ratings)
+    left = [part[~part["movie_id"].isin(hidden)] for part in parts[:-1]]
+    ratings = ratings[ratings["user_id"].isin(left[0]["user_id"])]
+    validation = None if split.validation is None else left[1]
+    return Hidden(Split(left[0], validation, split.test, split.in_time), hidden, ratings)
 
 
 def hide_newest(ratings: pd.DataFrame, cut: float = 0.5) -> tuple[pd.DataFrame, Hidden]:

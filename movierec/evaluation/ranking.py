@@ -92,9 +92,9 @@ def held_out_ranks(
     all_seen = seen_by(users, seen, indices)
     both = pairs.multiply(all_seen)
     if both.nnz:
-        user, movie = both.nonzero()
+        user, movie = (index[:3] for index in both.nonzero())
         first = [
-            [indices.user_ids[u].item(), indices.movie_ids[i].item()] for u, i in zip(user[:3], movie[:3], strict=True)
+            list(pair) for pair in zip(indices.user_ids[user].tolist(), indices.movie_ids[movie].tolist(), strict=True)
         ]
         raise ValueError(
             f"a held-out movie must not be among those its user has seen; {both.nnz:,} of {len(held_out):,} are, e.g. "

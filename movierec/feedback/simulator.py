@@ -33,10 +33,9 @@ def true_stars(ratings: pd.DataFrame, indices: Indices, seed: int = 0) -> np.nda
 def examined(places: int, patience: float = 1.0) -> np.ndarray:
     """Return the chance that a user looks at each place of a list, 1 / place^patience; float64 `[places]`.
 
-    A click needs a look and a liking, and the two are independent: the position-based model, one of those that Craswell
-    et al. (2008), *An experimental comparison of click position-bias models*, compare. The values 1 / place^patience
-    are a convention of simulations for counterfactual learning to rank, e.g. Joachims, Swaminathan and Schnabel (2017),
-    *Unbiased learning-to-rank with biased feedback*; nobody measured them here.
+    A click needs a look and a liking, and the two are independent: the position-based model, e.g. in Craswell et al.
+    (2008), *An experimental comparison of click position-bias models*. The values are a convention of simulations, e.g.
+    Joachims, Swaminathan and Schnabel (2017), *Unbiased learning-to-rank with biased feedback*, and not measured.
     """
     return 1 / np.arange(1, places + 1) ** patience
 
@@ -44,8 +43,8 @@ def examined(places: int, patience: float = 1.0) -> np.ndarray:
 def offers(hybrid, candidates: int = 100, seed: int = 0) -> np.ndarray:
     """Return films that may be shown to each user, movie_index int64 `[num_users, candidates]`, none of them seen.
 
-    Half have the highest scores of the ranking head, the best first; half are drawn from all others, so that a policy
-    can find out what the ranking head does not know. A user with fewer unseen films is a ValueError.
+    Half have the highest scores of the ranking head, the best first; half are drawn from all others, to find out what
+    the head does not know. A user with fewer unseen films is a ValueError.
     """
     best = candidates // 2
     rng = np.random.default_rng(seed)
@@ -75,13 +74,10 @@ def features_of(hybrid, movie_index: np.ndarray) -> tuple[np.ndarray, list[str]]
     pairs = pd.DataFrame({"user_id": user_ids, "movie_id": indices.movie_ids[movie_index.ravel()]})
     stars = hybrid.predict(pairs).reshape(movie_index.shape) - CLICKED_FROM_STARS
     genres = genre_flags(hybrid.movies.set_index("movie_id")["genres"].reindex(indices.movie_ids))
-    columns = [np.ones_like(score), _standardised(score), _standardised(popularity), stars]
+    score, popularity = ((values - values.mean()) / values.std() for values in (score, popularity))
+    columns = [np.ones_like(score), score, popularity, stars]
     values = np.concatenate([np.stack(columns, axis=2), genres.to_numpy()[movie_index]], axis=2).astype(float)
     return values, ["1", "score", "popularity", "stars", *genres]
-
-
-def _standardised(values: np.ndarray) -> np.ndarray:
-    return (values - values.mean()) / values.std()
 
 
 def over_seeds(values: np.ndarray) -> tuple[float, float, float]:
@@ -96,8 +92,7 @@ class World:
     Args:
         chance: float `[users, candidates]`, of a click on a candidate that is looked at.
         places, patience: k, the length of a list; see `examined`.
-        once: whether a clicked film counts as watched: its chance is 0 from then on, for that user. Else every visit
-            is like the first.
+        once: whether a clicked film is watched, so that its chance for that user is 0 from then on.
 
     Two policies with the same seed meet the same users in the same order, and the same luck.
     """
@@ -125,11 +120,9 @@ class World:
     def play(self, policy, features: np.ndarray, rounds: int, seed: int) -> pd.DataFrame:
         """Return a row a round: user, clicks, expected clicks, best (of the best slate), regret, first (the top film).
 
-        Args:
-            policy: has `slate` and `learn`, see `bandits`.
-            features: float `[users, candidates, d]`, what a policy knows.
-            rounds: visits; a user who runs out of candidates is a ValueError.
-            seed: of the visitors, of the clicks, and, apart from these, of the policy's own draws.
+        `policy` has `slate` and `learn`, see `bandits`; `features`, float `[users, candidates, d]`, are what it knows;
+        `seed` is of the visitors and clicks, and, apart from these, of the policy's own draws. A user who runs out of
+        candidates is a ValueError.
         """
         if features.shape[:2] != self.chance.shape:
             raise ValueError(

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 import movierec
-from movierec.baselines import Ease, FromContent, about, rated_matrix
+from movierec.baselines import Ease, FromContent, rated_matrix, title_words
 from movierec.data import features, make_indices, make_movielens
 from movierec.evaluation import groups
 from movierec.play import Quiz, attempt, check
@@ -112,7 +112,7 @@ check("3", yours, truths.filled(scores, content, is_rated, 10.0))
 # <details><summary>Hint</summary><code>groups.evaluate_hidden(FromContent(ease, words, is_rated, penalty), hidden, at)["ndcg@10"].mean()</code>.</details>
 
 # %%
-words = (features.table_features(about.title_words(data.movies), "movie_id", at.movie_ids).values > 0).astype(float)
+words = (features.table_features(title_words(data.movies), "movie_id", at.movie_ids).values > 0).astype(float)
 best_penalty = ...
 # BEGIN SOLUTION
 found = {}

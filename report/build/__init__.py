@@ -1,4 +1,4 @@
 """The report's builder: from the results that notebooks hand over (`movierec.record`) to LaTeX and README tables.
 
-results: read them; drift: compare fresh with recorded ones; tables: round and mark cells; latex, readme: write pages.
+results: read them, round and mark cells; drift: compare fresh with recorded ones; latex, readme: write pages.
 """

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from report.build import drift, latex, picture, readme
+from report.build import drift, latex, readme
 from report.build.results import record_minutes
 
 
@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
         elif options.command == "readme":
             readme.write()
         elif options.command == "picture":
-            picture.write()
+            readme.write_picture()
         else:
             rows = drift.check()
             print(drift.format_drift(rows))

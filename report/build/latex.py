@@ -10,8 +10,19 @@ from pathlib import Path
 from movierec.data import COURSE, chosen
 from movierec.origin import origin_of
 from movierec.record import RESERVED, report_folder, require, write_file
-from report.build.results import Results, Row, command, read_fresh, read_recorded
-from report.build.tables import Columns, Style, cells, declared_tables, header, rounded
+from report.build.results import (
+    Columns,
+    Results,
+    Row,
+    Style,
+    cells,
+    command,
+    declared_tables,
+    header,
+    read_fresh,
+    read_recorded,
+    rounded,
+)
 
 INTERVAL = "_interval"  # of a macro: the number with the ends of its interval
 LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}

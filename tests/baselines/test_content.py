@@ -4,8 +4,29 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from movierec.baselines import Bias, ContentBased, FromContent, ImplicitAls, describe, genre_matrix, known_tags, tf_idf
+from movierec.baselines import Bias, ContentBased, FromContent, ImplicitAls
+from movierec.baselines.content import describe, genre_matrix, known_tags, tag_table, tf_idf, title_words
 from movierec.data import make_indices
+
+TITLES = pd.DataFrame(
+    {
+        "movie_id": [7, 3, 9, 4],
+        "title": ["The Love Story (1990)", "Love, Love (1994)", None, "Murder at 1600 (1997)"],
+    },
+    index=[5, 6, 7, 8],
+)
+
+
+def test_words_of_titles_are_shares_without_little_words_numbers_the_year_and_words_of_few_titles():
+    words = title_words(TITLES, fewest=1)
+    assert list(words) == ["movie_id", "word=love", "word=murder", "word=story"]
+    assert words["movie_id"].tolist() == [7, 3, 9, 4] and words.index.tolist() == [0, 1, 2, 3]
+    # "the", "at" and 1600 are no words; a word that is there twice is one word; no title is no word.
+    assert words.iloc[:, 1:].to_numpy().tolist() == [[0.5, 0, 0.5], [1, 0, 0], [0, 0, 0], [0, 1, 0]]
+    words = title_words(TITLES, fewest=2)
+    assert list(words) == ["movie_id", "word=love"] and words["word=love"].tolist() == [1, 1, 0, 0]
+    with pytest.raises(ValueError, match="`movies` needs movie_id, title; `title` is missing"):
+        title_words(TITLES[["movie_id"]])
 
 
 @pytest.mark.parametrize("dtype", ["object", "str", "string[pyarrow]"])
@@ -62,26 +83,36 @@ def test_stars_above_expectation_weigh_more_and_none_weighs_less_than_nothing(ti
     np.testing.assert_allclose(content.profiles[3], weight @ content.vectors[movies])
 
 
-def test_tags_are_read_up_to_each_users_last_rating_in_train(tiny, tiny_indices):
+def test_tags_are_read_up_to_each_users_last_rating_in_train_and_counted_in_lower_case(tiny, tiny_indices):
     """User 8 rated on day 4, user 1 on days 0, 5 and 10, all on day 13 last; user 9's second tag is of day 7."""
     day = tiny.ratings["timestamp"].min() + 86_400 * np.arange(15)
     rows = [(8, 4), (8, 5), (1, 10), (1, 11), (9, 6), (9, 7), (99, 13), (99, 14)]
     tags = pd.DataFrame([(user, 10, f"{user}-{when}", day[when]) for user, when in rows])
     tags.columns = ["user_id", "movie_id", "tag", "timestamp"]
-    assert known_tags(tags, tiny.ratings)["tag"].tolist() == ["8-4", "1-10", "9-6", "99-13"]
-    content = ContentBased(tiny.ratings, tiny_indices, tiny.movies, tags)
-    early = ContentBased(tiny.ratings, tiny_indices, tiny.movies, known_tags(tags, tiny.ratings))
+    known = known_tags(tags, tiny.ratings)
+    assert known["tag"].tolist() == ["8-4", "1-10", "9-6", "99-13"]
+    content, early = (ContentBased(tiny.ratings, tiny_indices, tiny.movies, given) for given in (tags, known))
     np.testing.assert_array_equal(content.vectors, early.vectors)
     assert content.vectors.shape == (5, 4 + 4)  # genres and decade, and the four tags
+    tags = tags.assign(movie_id=[10, 10, 20, 20, 20, 20, 20, 20], tag=["Noir", "noir", "noir", "slow"] + ["NOIR"] * 4)
+    table = tag_table(tags, tiny.ratings, fewest=2)
+    assert table.to_dict("index") == {10: {"noir": 1}, 20: {"noir": 3}}
+    with pytest.raises(ValueError, match="`tags` needs user_id, .*; `tag` is missing"):
+        known_tags(tags.drop(columns="tag"), tiny.ratings)
 
 
-def test_tables_that_lack_a_column_and_a_negative_weight_are_refused(tiny, tiny_indices):
-    with pytest.raises(ValueError, match="`movies` needs movie_id, genres, year; year is missing"):
+def test_tables_that_lack_a_column_and_settings_out_of_range_are_refused(tiny, tiny_indices):
+    with pytest.raises(ValueError, match="`movies` needs movie_id, genres, year; `year` is missing"):
         ContentBased(tiny.ratings, tiny_indices, tiny.movies.drop(columns="year"))
-    with pytest.raises(ValueError, match="`tags` needs movie_id, tag; tag is missing"):
+    with pytest.raises(ValueError, match="`tags` needs movie_id, tag; `tag` is missing"):
         describe(tiny.movies, tiny_indices, pd.DataFrame({"movie_id": [10]}))
-    with pytest.raises(ValueError, match="`stars_weight` must be 0 or more, got -1"):
+    with pytest.raises(ValueError, match="`stars_weight` must be 0 or more and finite, got -1"):
         ContentBased(tiny.ratings, tiny_indices, tiny.movies, stars_weight=-1)
+    for rows, rated, says in ((3, [True, False], "found 3 rows, 2 and 1 rated"), (2, [False, False], "0 rated")):
+        with pytest.raises(ValueError, match=says):
+            FromContent(None, np.zeros((rows, 1)), np.array(rated))
+    with pytest.raises(ValueError, match="`regularisation` must be above 0 and finite, got nan"):
+        FromContent(None, np.zeros((2, 1)), np.array([True, False]), np.nan)
 
 
 def test_for_products_of_vectors_it_is_the_ridge_regression_from_content_to_vectors(split, checkerboard):
@@ -99,20 +130,3 @@ def test_for_products_of_vectors_it_is_the_ridge_regression_from_content_to_vect
     new = y.mean(axis=0) + (content[~rated] - content[rated].mean(axis=0)) @ a
     np.testing.assert_allclose(scores[:, ~rated], als.users[:5] @ new.T, atol=1e-5)
     np.testing.assert_array_equal(scores[:, rated], als(np.arange(5))[:, rated])  # what is known stays
-
-
-def test_a_new_film_gets_the_score_on_the_line_through_those_of_its_content():
-    scorer = lambda users: np.tile(np.array([1, 3, 9], np.float32), (len(users), 1))  # noqa: E731
-    content, rated = np.array([[0.0], [1], [5]]), np.array([True, True, False])
-    straight = FromContent(scorer, content, rated, regularisation=1e-9)
-    assert straight(np.array([0]))[0].tolist() == pytest.approx([1, 3, 11], abs=1e-4)  # 1 + 2 x at x = 5
-    far = FromContent(scorer, content, rated, regularisation=1e9)
-    assert far(np.array([0]))[0, 2] == pytest.approx(2, abs=1e-5)  # (1 + 3) / 2
-
-
-def test_bad_content_is_refused():
-    for rows, rated, says in ((3, [True, False], "found 3 rows, 2 and 1 rated"), (2, [False, False], "0 rated")):
-        with pytest.raises(ValueError, match=says):
-            FromContent(None, np.zeros((rows, 1)), np.array(rated))
-    with pytest.raises(ValueError, match="`regularisation` must be above 0 movies, got nan"):
-        FromContent(None, np.zeros((2, 1)), np.array([True, False]), np.nan)

@@ -9,7 +9,6 @@ from movierec.baselines import factors
 from movierec.baselines.factors import BiasedMF, Ease, ImplicitAls
 from movierec.baselines.popularity_and_bias import Bias
 from movierec.data import make_indices
-from movierec.evaluation import evaluate_ranking
 
 
 def _rated(train, indices):
@@ -57,12 +56,6 @@ def test_als_ends_where_the_derivative_by_the_movies_is_zero(split):
     als = ImplicitAls(split.train, indices, factors=3, alpha=4, regularisation=2, sweeps=2)
     error = (1 + 4 * rated) * (als.users @ als.movies.T - rated)
     np.testing.assert_allclose(error.T @ als.users + 2 * als.movies, 0, atol=1e-9)
-
-
-def test_als_knows_the_checkerboard(split, checkerboard):
-    indices = make_indices(split.train, checkerboard.movies)
-    als = ImplicitAls(split.train, indices, factors=2, alpha=2, regularisation=1, seed=1)
-    assert evaluate_ranking(als, split, indices, k=3, liked_from=5)["recall@3"].mean() > 0.7
 
 
 def test_mf_ends_where_the_derivative_by_the_movies_is_zero(split):
@@ -120,5 +113,5 @@ def test_what_is_not_positive_not_whole_or_not_finite_is_refused(tiny, tiny_indi
     with pytest.raises(ValueError, match="`regularisation` must be above 0 and .*, got 0"):
         Ease(tiny.ratings, tiny_indices, regularisation=0)
     for setting in ("damping_user", "damping_movie"):
-        with pytest.raises(ValueError, match="`damping_movie` must be 0 or more ratings, got .*-3"):
+        with pytest.raises(ValueError, match=f"`{setting}` must be 0 or more and finite, got -3"):
             BiasedMF(tiny.ratings, tiny_indices, **{setting: -3})

@@ -34,9 +34,14 @@ def test_the_ladder_has_every_recommender_of_the_related_work():
     assert list(NETWORKS) == ["NeuMF", "deep hybrid"]
 
 
-@pytest.mark.parametrize("name", [*RANKERS, *NETWORKS])
-def test_every_ranker_scores_the_whole_catalogue_and_depends_on_its_seed_alone(problem, name):
+@pytest.mark.parametrize("name", EVERY)
+def test_each_scores_the_catalogue_or_predicts_on_the_scale_and_depends_on_its_seed_alone(problem, split, name):
     model = problem.fit(name)
+    if name in STAR_PREDICTORS:
+        stars = model.predict(split.test)
+        assert stars.shape == (len(split.test),) and 2 <= stars.min() <= stars.max() <= 5
+    if name not in [*RANKERS, *NETWORKS]:
+        return
     first, everybody = model(np.array([3, 0])), model(np.arange(40))
     assert first.shape == (2, 30) and first.dtype == np.float32 and np.isfinite(first).all()
     np.testing.assert_allclose(first, everybody[[3, 0]], rtol=1e-4, atol=1e-5)  # in any order of users
@@ -44,12 +49,6 @@ def test_every_ranker_scores_the_whole_catalogue_and_depends_on_its_seed_alone(p
         assert not np.array_equal(first, problem.fit(name, 1)(np.array([3, 0])))
     if EVERY[name].seeds > 1 and name not in NETWORKS:  # for these: tests/models/test_ncf.py
         np.testing.assert_array_equal(first, problem.fit(name, 0)(np.array([3, 0])))
-
-
-@pytest.mark.parametrize("name", STAR_PREDICTORS)
-def test_every_star_predictor_predicts_on_the_scale(problem, split, name):
-    stars = problem.fit(name).predict(split.test)
-    assert stars.shape == (len(split.test),) and 2 <= stars.min() <= stars.max() <= 5
 
 
 def test_hybrids_share_what_they_are_made_of_and_an_unknown_name_is_refused(problem):
@@ -69,15 +68,13 @@ def test_a_small_grid_is_tried_whole_and_of_a_large_one_each_setting_once_at_mos
     assert len(settings_to_try(space)) == ladder.BUDGET_TRIALS
 
 
-@pytest.mark.parametrize(
-    ("lower_is_better", "best"), [(False, {"depth": 3, "width": 20}), (True, {"depth": 1, "width": 10})]
-)
-def test_the_first_of_the_best_trials_is_chosen_and_all_are_kept(lower_is_better, best):
-    trials = tune(lambda depth, width: depth * width, float, SPACE, lower_is_better=lower_is_better)
-    assert trials["value"].tolist() == [10, 20, 20, 40, 30, 60]
-    assert trials["trial"].tolist() == [1, 2, 3, 4, 5, 6] and (trials["cpu_seconds"] >= 0).all()
-    assert trials["chosen"].sum() == 1 and ladder.best_settings(trials) == best
-    assert [json.loads(settings) for settings in trials["settings"]] == settings_to_try(SPACE)
+def test_the_first_of_the_best_trials_is_chosen_and_all_are_kept():
+    for lower_is_better, best in ((False, {"depth": 3, "width": 20}), (True, {"depth": 1, "width": 10})):
+        trials = tune(lambda depth, width: depth * width, float, SPACE, lower_is_better=lower_is_better)
+        assert trials["value"].tolist() == [10, 20, 20, 40, 30, 60] and (trials["cpu_seconds"] >= 0).all()
+        assert trials["trial"].tolist() == [1, 2, 3, 4, 5, 6]
+        assert trials["chosen"].sum() == 1 and ladder.best_settings(trials) == best
+        assert [json.loads(settings) for settings in trials["settings"]] == settings_to_try(SPACE)
     assert ladder.best_settings(tune(lambda depth, width: 1, float, SPACE)) == {"depth": 1, "width": 10}
 
 

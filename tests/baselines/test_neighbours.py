@@ -79,10 +79,8 @@ def test_knn_for_stars_equals_a_slow_loop(model, neighbours):
     knn = model(train, make_indices(train), neighbours=neighbours, shrinkage=3, pull=0.5)
     residual = np.full((30, 14), np.nan)
     residual[train["user_id"], train["movie_id"]] = knn.bias.residuals(train)
-    if model is UserKnnStars:  # of the turned table
-        surprise = _loop_surprises(residual.T, neighbours, 3, 0.5).T
-    else:
-        surprise = _loop_surprises(residual, neighbours, 3, 0.5)
+    turn = np.transpose if model is UserKnnStars else np.asarray
+    surprise = turn(_loop_surprises(turn(residual), neighbours, 3, 0.5))
     expected = (knn.bias.unclipped(every) + surprise.ravel()).clip(1, 5)
     shuffled = every.sample(frac=1, random_state=0)
     predicted = knn.predict(shuffled)
@@ -102,16 +100,12 @@ def test_knn_for_stars_falls_back_to_the_biases_whose_settings_are_its_own(tiny,
     assert np.isfinite(knn.predict(tiny.ratings)).all()
 
 
-def _turned(train):
-    return train.rename(columns={"user_id": "movie_id", "movie_id": "user_id"})
-
-
 @pytest.mark.parametrize("neighbours", [3, None])
 def test_user_knn_is_item_knn_of_the_turned_table(neighbours):
     train = _random_train(2)
-    users, movies = make_indices(train), make_indices(_turned(train))
-    by_user = UserKnn(train, users, neighbours, shrinkage=2)
-    by_movie = ItemKnn(_turned(train), movies, neighbours, shrinkage=2)
+    turned = train.rename(columns={"user_id": "movie_id", "movie_id": "user_id"})
+    by_user = UserKnn(train, make_indices(train), neighbours, shrinkage=2)
+    by_movie = ItemKnn(turned, make_indices(turned), neighbours, shrinkage=2)
     np.testing.assert_allclose(by_user.similarity, by_movie.similarity)
     np.testing.assert_allclose(by_user(np.arange(30)), by_movie(np.arange(14)).T, rtol=1e-5)
 
@@ -120,10 +114,10 @@ def test_user_knn_is_item_knn_of_the_turned_table(neighbours):
 def test_settings_out_of_range_are_refused_when_it_is_made(tiny, tiny_indices, model):
     with pytest.raises(ValueError, match="`neighbours` must be 1 or more, got 0"):
         model(tiny.ratings, tiny_indices, neighbours=0)
-    with pytest.raises(ValueError, match="`shrinkage` must be 0 or more ratings, got -1; leave it out"):
+    with pytest.raises(ValueError, match="`shrinkage` must be 0 or more and finite, got -1; leave it out"):
         model(tiny.ratings, tiny_indices, shrinkage=-1)
     if model in (ItemKnnStars, UserKnnStars):
-        with pytest.raises(ValueError, match="`pull` must be 0 or more units of similarity, got nan"):
+        with pytest.raises(ValueError, match="`pull` must be 0 or more and finite, got nan"):
             model(tiny.ratings, tiny_indices, pull=np.nan)
 
 

@@ -39,23 +39,16 @@ def test_baselines_and_measures_do_not_depend_on_the_kind_of_id(both):
     problems = [ladder.Problem(split.train, data) for split, data in zip(splits, both, strict=True)]
     for name in ladder.RECOMMENDERS:
         fitted = [problem.fit(name) for problem in problems]
+        asked = list(zip(fitted, splits, [problem.indices for problem in problems], strict=True))
         if name in ladder.STAR_PREDICTORS:
-            found = [evaluate_stars(one, split) for one, split in zip(fitted, splits, strict=True)]
-            np.testing.assert_array_equal(*found)
+            np.testing.assert_array_equal(*(evaluate_stars(*one[:2]) for one in asked))
         if name in ladder.RANKERS:
-            found = [
-                evaluate_ranking(one, split, problem.indices)["ndcg@10"]
-                for one, split, problem in zip(fitted, splits, problems, strict=True)
-            ]
+            found = [evaluate_ranking(*one)["ndcg@10"] for one in asked]
             np.testing.assert_array_equal(*found, err_msg=name)
     assert found[1].index[0].startswith("U")
-
-
-def test_errors_name_text_ids(both):
-    split = movierec.split_by_user_time(both[1].ratings)
-    indices = movierec.data.make_indices(split.train)
-    with pytest.raises(ValueError, match=r"\[\['U\d{8}', '\d{8}'\]"):
-        held_out_ranks(lambda user: np.zeros((len(user), indices.num_movies)), split.train, split.train, indices)
+    train, indices = splits[1].train, problems[1].indices
+    with pytest.raises(ValueError, match=r"\[\['U\d{8}', '\d{8}'\]"):  # errors name text ids
+        held_out_ranks(lambda user: np.zeros((len(user), indices.num_movies)), train, train, indices)
 
 
 def test_hidden_movies_tags_and_the_fingerprint(both):

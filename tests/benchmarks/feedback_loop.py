@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from movierec.evaluation import rated_pairs
-from movierec.feedback import World, loop, simulator
+from movierec.feedback import World, bandits, simulator
 from movierec.play import load_or_train
 
 SEEDS, PLACES = range(8), 5
@@ -28,9 +28,9 @@ def months_of_arms(data) -> pd.DataFrame:
     before, likes = small_world(data)
     looks = World(likes, PLACES).looks
     rows = []
-    for arm, settings in loop.ARMS.items():
+    for arm, settings in bandits.ARMS.items():
         for seed in SEEDS:
-            months = loop.half_a_year(before, likes, looks, seed, **settings)
+            months = bandits.half_a_year(before, likes, looks, seed, **settings)
             rows += [(arm, seed, month, *values) for month, values in enumerate(months, 1)]
         print(arm, flush=True)
     return pd.DataFrame(rows, columns=["arm", "seed", "month", "clicks", "films"])

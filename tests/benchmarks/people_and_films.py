@@ -18,7 +18,7 @@ from tables import write
 
 import movierec
 from movierec import evaluation
-from movierec.baselines import Ease, FromContent, about, rated_matrix, tf_idf
+from movierec.baselines import Ease, FromContent, rated_matrix, tag_table, tf_idf, title_words
 from movierec.data import features, make_indices
 from movierec.evaluation import comparison, groups, metrics
 from movierec.keras2 import tf
@@ -335,8 +335,8 @@ def film_users(data) -> pd.DataFrame:
 def content_of(data, train: pd.DataFrame, indices) -> dict[str, np.ndarray]:
     """Return {what is known of films: float `[num_movies, d]`}, tags as of the time of train."""
     usual = (features.movie_features(data.movies, indices).values > 0).astype(float)
-    words = features.table_features(about.title_words(data.movies), "movie_id", indices.movie_ids).values
-    table = about.tag_table(data.tags, train).reindex(indices.movie_ids, fill_value=0)
+    words = features.table_features(title_words(data.movies), "movie_id", indices.movie_ids).values
+    table = tag_table(data.tags, train).reindex(indices.movie_ids, fill_value=0)
     tags = tf_idf(table.to_numpy())
     has_tag = (table.sum(axis=1) > 0).to_numpy(float)[:, None]
     return {

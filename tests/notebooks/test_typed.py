@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from movierec.feedback import World, bandits, loop, off_policy
+from movierec.feedback import World, bandits, off_policy
 from movierec.models import first_hybrid
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
@@ -46,9 +46,8 @@ IN_05, IN_11 = typed("05_hybrid_model.ipynb"), typed("11_learning_from_feedback.
     ("here", "module", "names"),
     [
         (IN_05, first_hybrid, classes(kept(first_hybrid))),
-        (IN_11, bandits, ["RidgeBandit", "LinUCB", "ThompsonSampling"]),
+        (IN_11, bandits, ["RidgeBandit", "LinUCB", "ThompsonSampling", "lists_of", "half_a_year"]),
         (IN_11, off_policy, ["softmax_policy", "policy_gradient"]),
-        (IN_11, loop, ["lists_of", "half_a_year"]),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
@@ -85,7 +84,7 @@ def test_in_the_loop_exploring_reaches_other_films_and_what_a_click_counts_matte
     rng = np.random.default_rng(0)
     before, likes = rng.random((80, 400)) < 0.1, rng.random((80, 400))
     looks = World(likes, 2).looks
-    months = {arm: loop.half_a_year(before, likes, looks, 0, **setting) for arm, setting in loop.ARMS.items()}
+    months = {arm: bandits.half_a_year(before, likes, looks, 0, **setting) for arm, setting in bandits.ARMS.items()}
     assert all(of_arm.shape == (6, 2) and (np.diff(of_arm[:, 1]) >= 0).all() for of_arm in months.values())
     assert all(0 < of_arm[:, 0].mean() < 1.5 for of_arm in months.values())
     last = {arm: of_arm[-1, 1] for arm, of_arm in months.items()}
@@ -97,7 +96,7 @@ def test_in_the_loop_exploring_reaches_other_films_and_what_a_click_counts_matte
 def test_nobody_gets_a_seen_film_or_one_twice_and_three_places_are_not_explored():
     rng = np.random.default_rng(1)
     scores, seen = rng.random((30, 300)), rng.random((30, 300)) < 0.3
-    slates = loop.lists_of(np.where(seen, -np.inf, scores), 5, 2, rng)
+    slates = bandits.lists_of(np.where(seen, -np.inf, scores), 5, 2, rng)
     assert not np.take_along_axis(seen, slates, axis=1).any()
     assert all(len(set(slate)) == 5 for slate in slates)
     best = np.argsort(-np.where(seen, -np.inf, scores), axis=1)[:, :3]

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from movierec.record import Recorder
-from report.build import drift, picture, readme
+from report.build import drift, readme
 from report.build.__main__ import main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -121,22 +121,22 @@ def test_every_link_of_the_results_leads_somewhere():
 
 def test_the_front_page_begins_with_a_picture_and_a_command_and_is_short():
     before_code = TEXT.split("```")[0]
-    assert len(TEXT.split()) <= 700 and len(before_code.split()) <= 60 and f"]({picture.PICTURE})" in before_code
+    assert len(TEXT.split()) <= 700 and len(before_code.split()) <= 60 and f"]({readme.PICTURE})" in before_code
 
 
 def test_the_picture_shows_what_is_recorded():
-    shown = json.loads(Image.open(ROOT / picture.PICTURE).text[picture.DESCRIPTION])
-    assert shown == picture.shown_numbers(), "it is not what is recorded: run `python -m report.build picture`"
+    shown = json.loads(Image.open(ROOT / readme.PICTURE).text[readme.DESCRIPTION])
+    assert shown == readme.shown_numbers(), "it is not what is recorded: run `python -m report.build picture`"
     means = [shown[model][0] for model in ("popularity", "item-kNN", "EASE", "hybrid")]
     assert means == sorted(means)  # as its words say
 
 
 def test_the_picture_is_drawn_from_the_results(recorded, monkeypatch):
-    monkeypatch.setattr(picture, "stations", lambda: [f"{number:02} lesson" for number in range(1, 14)])
+    monkeypatch.setattr(readme, "stations", lambda: [f"{number:02} lesson" for number in range(1, 14)])
     numbers = {"popularity": [0.1, 0.05, 0.15], "hybrid": [0.2, 0.1, 0.3]}
-    monkeypatch.setattr(picture, "shown_numbers", lambda: numbers)
+    monkeypatch.setattr(readme, "shown_numbers", lambda: numbers)
     (recorded.parent / "docs").mkdir()
     assert main(["picture"]) == 0
-    drawn = Image.open(recorded.parent / picture.PICTURE)
-    assert drawn.size == (1400, 660) and json.loads(drawn.text[picture.DESCRIPTION]) == numbers
-    assert (recorded.parent / picture.PICTURE).stat().st_size < 60_000
+    drawn = Image.open(recorded.parent / readme.PICTURE)
+    assert drawn.size == (1400, 660) and json.loads(drawn.text[readme.DESCRIPTION]) == numbers
+    assert (recorded.parent / readme.PICTURE).stat().st_size < 60_000

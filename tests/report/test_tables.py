@@ -5,8 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from report.build.results import COMMANDS, command, is_number
-from report.build.tables import Style, cells, rounded
+from report.build.results import COMMANDS, Style, cells, command, is_number, rounded
 
 ROOT = Path(__file__).resolve().parents[2]
 PLAIN = Style(  # that shows what each part of it was given
