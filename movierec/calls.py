@@ -10,21 +10,10 @@ import numpy as np
 import pandas as pd
 
 ALSO_KNOWN_AS = {  # names in other libraries
-    "lr": "learning_rate",
-    "random_state": "seed",
-    "random_seed": "seed",
-    "verbose": "progress",
-    "test_size": "test",
-    "val": "validation",
-    "n": "k",
-    "num": "k",
-    "top_k": "k",
-    "items": "movies",
-    "item": "movie",
-    "film": "movie",
-    "reasons": "because",
-    "embedding_dim": "dim",
-}
+    "lr": "learning_rate", "random_state": "seed", "random_seed": "seed", "verbose": "progress", "embedding_dim": "dim",
+    "test_size": "test", "val": "validation", "n": "k", "num": "k", "top_k": "k",
+    "items": "movies", "item": "movie", "film": "movie", "reasons": "because",
+}  # fmt: skip
 
 INSTEAD_OF_A_SPLIT = {  # kind of argument -> what to call
     "": "movierec.split_by_user_time(data.ratings)",
@@ -77,7 +66,8 @@ def _wrong_keyword(function: str, name: str, value, names: list[str]) -> str:
     near = alias if alias in names else nearest(name, names)
     if near is None:
         return f"`{name}` is not a setting of {function}; it has {', '.join(names)}."
-    return f"`{name}` is not a setting of {function}. Did you mean {near}? Try {function}(…, {near}={_short(value)})."
+    text = repr(value) if len(repr(value)) <= 40 and "\n" not in repr(value) else "…"
+    return f"`{name}` is not a setting of {function}. Did you mean {near}? Try {function}(…, {near}={text})."
 
 
 def nearest(name, names) -> str | None:
@@ -85,11 +75,6 @@ def nearest(name, names) -> str | None:
     by_lower = {str(one).casefold(): one for one in reversed(list(names))}
     found = difflib.get_close_matches(str(name).casefold(), by_lower, n=1)
     return by_lower[found[0]] if found else None
-
-
-def _short(value) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 and "\n" not in text else "…"
 
 
 def whole_number(value, name: str, most: int | None = None, noun: str = "") -> int:
@@ -101,10 +86,7 @@ def whole_number(value, name: str, most: int | None = None, noun: str = "") -> i
     is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
     if not is_number or value < 1 or value % 1 != 0:  # NaN and infinity leave no 0 either
         upto = "1 or more" if most is None else f"1 to {most:,} ({noun})"
-        try:
-            example = max(1, round(float(value)))
-        except (TypeError, ValueError, OverflowError):
-            example = 10
+        example = max(1, round(value)) if isinstance(value, numbers.Real) and np.isfinite(value) else 10
         raise ValueError(f"{name} must be a whole number, {upto}; got {value!r}. Try {name.strip('`')}={example}.")
     return int(value) if most is None else min(int(value), most)
 
@@ -139,7 +121,7 @@ def as_table(table, name: str, key: str) -> pd.DataFrame:
         return table
     columns = list(map(str, table.columns))
     likely = [one for one in columns if _plain(one) in ("id", key.split("_")[0])]
-    other = likely[0] if likely else nearest(key, columns) or "…"
+    other = [*likely, nearest(key, columns) or "…"][0]
     advice = f'{name}.rename(columns={{"{other}": "{key}"}})'
     if name in ("movies", "users") and {"user_id", "movie_id"} & set(columns):  # the other table
         advice = "fit_hybrid(split, movies, users), in this order"

@@ -79,22 +79,20 @@ class Recorder:
                 numbers, else 3.
         """
         _check_name(name, words=2)
-        said = tolerances_of("numbers", name)
-        tolerance = said.get("tolerance", 0.0) if tolerance is None else tolerance
-        unit = said.get("unit", "") if unit is None else unit
-        digits = said.get("digits") if digits is None else digits
         require(isinstance(value, Real), f"number {name!r} must be one; found {value!r}. `record.table` takes text.")
-        require(tolerance >= 0, f"the tolerance of {name!r} must be 0 or more; found {tolerance}.")
+        form = {"tolerance": 0.0, "digits": 0 if isinstance(value, Integral) else 3, "unit": ""}
+        form |= tolerances_of("numbers", name)
+        given = {"tolerance": tolerance, "digits": digits, "unit": unit}
+        form |= {key: one for key, one in given.items() if one is not None}
+        require(form["tolerance"] >= 0, f"the tolerance of {name!r} must be 0 or more; found {form['tolerance']}.")
         values = {"value": value}
         if interval is not None:
             low, high = interval
             found = f"found {low} to {high}. Give its ends, not distances."
             require(low <= value <= high, f"the interval of {name!r} must hold {value}; {found}")
             values |= {"low": low, "high": high}
-        if digits is None:
-            digits = 0 if isinstance(value, Integral) else 3
         row = dict(zip(values, _cells(values, f"number {name!r},"), strict=True))
-        row |= {"tolerance": f"{tolerance:.10g}", "digits": str(digits), "unit": unit}
+        row |= {"tolerance": f"{form['tolerance']:.10g}", "digits": str(form["digits"]), "unit": form["unit"]}
         self._write(f"{name}.number.json", json.dumps({"name": name, **row, **self._origin()}))
 
     def numbers(self, table: pd.DataFrame, rows: dict[str, Any], columns=("mean", "low", "high")) -> None:
@@ -119,9 +117,8 @@ class Recorder:
         tolerance = tolerances_of("tables", name) if tolerance is None else tolerance
         unknown = [column for column in {**tolerance, **(best or {})} if column not in table]
         require(not unknown, f"tolerances and leaders of {name!r} must name columns {list(table)}; found {unknown}.")
-        require(
-            table.index.name is None, f"the index of {name!r} has a name and would be lost. Record table.reset_index()."
-        )
+        lost = f"the index of {name!r} has a name and would be lost. Record table.reset_index()."
+        require(table.index.name is None, lost)
         cells = pd.DataFrame({column: _cells(values, f"{name!r}, {column!r}, row") for column, values in table.items()})
         lead = {column: _cells(dict(enumerate(rows)), f"{name!r}, leader") for column, rows in (best or {}).items()}
         absent = sorted({row for rows in lead.values() for row in rows} - set(cells.iloc[:, 0]))
@@ -137,39 +134,34 @@ class Recorder:
         for name, (fig, caption) in plots.SHOWN.items():
             self.figure(name, fig, caption)
 
-    def figure(self, name: str, fig, alt: str):
-        """Close a Matplotlib figure and return it as a `Picture` for the notebook; make it the last line of a cell.
+    def figure(self, name: str, fig, alt: str) -> None:
+        """Write a figure to figures/{name}.pdf, with its text and origin inside: the same bytes each time; close it.
 
-        It is written to figures/{name}.pdf, too, with its text and origin inside: the same bytes each time. `alt` says
-        what it shows, in a sentence or two, for readers who cannot see it.
+        `alt` says what it shows, in a sentence or two, for readers who cannot see it.
         """
-        import matplotlib  # here: reading results must not wait for it
-
-        from movierec import plots
+        from matplotlib import pyplot, rc_context  # here: reading results must not wait for it
 
         _check_name(name)
-        picture = plots.alt(fig, alt)
-        about = self._origin()
-        metadata = {"Title": name, "Subject": picture.text, "Keywords": origin_of(about)}
+        alt, about = " ".join(alt.split()), self._origin()
+        require(alt, f"alt text must say what the figure shows; found none for {name!r}.")
+        metadata = {"Title": name, "Subject": alt, "Keywords": origin_of(about)}
         if "SOURCE_DATE_EPOCH" not in os.environ:
             metadata["CreationDate"] = None
         buffer = io.BytesIO()
-        with matplotlib.rc_context({"pdf.fonttype": 42}):
+        with rc_context({"pdf.fonttype": 42}):
             fig.savefig(buffer, format="pdf", metadata=metadata)
-        self._write(f"{name}.figure.json", json.dumps({"name": name, "alt": picture.text, **about}))
+        pyplot.close(fig)
+        self._write(f"{name}.figure.json", json.dumps({"name": name, "alt": alt, **about}))
         write_file(self.folder / f"figures/{name}.pdf", buffer.getvalue())
-        return picture
 
     def _origin(self) -> dict[str, str]:
         return dict(zip(ORIGIN, (self.notebook, running_cell(self.notebook), commit(), self.checksum), strict=True))
 
     def _write(self, file: str, text: str) -> None:
         for path in self._fresh.parent.glob(f"*/{file}"):
-            require(
-                path.parent == self._fresh,
-                f"{file.split('.')[0]!r} is recorded by {path.parent.name} already. "
-                f"Choose another name in {self.notebook}, or, if it moved there, delete {path}.",
-            )
+            advice = f"Choose another name in {self.notebook}, or, if it moved there, delete {path}."
+            owner = f"{file.split('.')[0]!r} is recorded by {path.parent.name} already. {advice}"
+            require(path.parent == self._fresh, owner)
         write_file(self._fresh / file, text)
 
 
@@ -225,11 +217,9 @@ def require(holds: Any, message: str) -> None:
 
 
 def _check_name(name: str, words: int = 1) -> None:
-    require(
-        re.fullmatch("_".join(words * ["[a-z]+"]) + "(_[a-z]+)*", name),
-        f"a name must be {words} or more lowercase words joined by '_', such as 'hybrid_rmse'; found {name!r}. "
-        "LaTeX macros have no digits: write them as words, 'random_five_rmse'.",
-    )
+    must = f"a name must be {words} or more lowercase words joined by '_', such as 'hybrid_rmse'; found {name!r}"
+    advice = "LaTeX macros have no digits: write them as words, 'random_five_rmse'."
+    require(re.fullmatch("_".join(words * ["[a-z]+"]) + "(_[a-z]+)*", name), f"{must}. {advice}")
     require(name not in RESERVED, f"{name!r} is the name of a file of the report already. Choose another.")
 
 
@@ -237,11 +227,9 @@ def _cells(values: Mapping | pd.Series, where: str) -> list[str]:
     """Return values as text: whole numbers in full, others to ten digits, so that a second run is equal."""
     texts = []
     for key, value in values.items():
-        missing = value is None or value is pd.NA or value is pd.NaT
-        require(
-            not missing and not (isinstance(value, Real) and not math.isfinite(value)),
-            f"{where} {key} must be finite; found {value}. Where nothing applies, write '--' into the table.",
-        )
-        whole = isinstance(value, Integral) or not isinstance(value, Real)
-        texts.append(str(value) if whole else f"{value:.10g}")
+        is_number = isinstance(value, Real)
+        holds = math.isfinite(value) if is_number else not (value is None or value is pd.NA or value is pd.NaT)
+        advice = "Where nothing applies, write '--' into the table."
+        require(holds, f"{where} {key} must be finite; found {value}. {advice}")
+        texts.append(f"{value:.10g}" if is_number and not isinstance(value, Integral) else str(value))
     return texts

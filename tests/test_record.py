@@ -16,7 +16,7 @@ import pandas as pd
 import pypdf
 import pytest
 
-from movierec import origin, plots, record
+from movierec import origin, record
 from movierec.data import fingerprint
 from movierec.record import Recorder, read_table
 
@@ -86,26 +86,20 @@ def test_a_number_is_a_file_with_its_interval_its_form_and_its_origin(folder, ru
     assert fresh(folder, "hybrid_rmse.number.json") == own | form | {"digits": "2"} | where
 
 
-def test_rows_of_a_table_become_numbers_with_their_ends(recorder, folder):
+def test_rows_of_a_table_become_numbers_in_the_form_of_the_file_unless_the_notebook_says_it(recorder, folder):
     table = pd.DataFrame({"mean": [0.2, 0.5], "low": [0.1, 0.4], "high": [0.3, 0.6]}, index=["EASE", "hybrid"])
+    said = '[numbers.hybrid_ndcg]\ntolerance = 0.003\nunit = "stars"\ndigits = 2\n[tables.models]\nrmse = 0.01\n'
+    (folder / "tolerances.toml").write_text(said)
     recorder.numbers(table, {"hybrid_ndcg": "hybrid"})
     recorder.numbers(table, {"ease_mean": "EASE"}, ["mean"])
     hybrid, ease = (fresh(folder, f"{name}.number.json") for name in ("hybrid_ndcg", "ease_mean"))
-    assert [hybrid[key] for key in ("value", "low", "high")] == ["0.5", "0.4", "0.6"]
+    keys = ("value", "low", "high", "tolerance", "unit", "digits")
+    assert [hybrid[key] for key in keys] == ["0.5", "0.4", "0.6", "0.003", "stars", "2"]
     assert ease["value"] == "0.2" and "low" not in ease
-
-
-def test_tolerances_units_and_digits_are_read_from_the_file_unless_the_notebook_says_them(recorder, folder):
-    said = '[numbers.hybrid_rmse]\ntolerance = 0.003\nunit = "stars"\ndigits = 2\n[tables.models]\nrmse = 0.01\n'
-    (folder / "tolerances.toml").write_text(said)
-    recorder.number("hybrid_rmse", 0.95)
-    row = fresh(folder, "hybrid_rmse.number.json")
-    assert (row["tolerance"], row["unit"], row["digits"]) == ("0.003", "stars", "2")
-    recorder.number("hybrid_rmse", 0.95, tolerance=0.1, unit="", digits=4)
-    row = fresh(folder, "hybrid_rmse.number.json")
-    assert (row["tolerance"], row["unit"], row["digits"]) == ("0.1", "", "4")
+    recorder.number("hybrid_ndcg", 0.95, tolerance=0.1, unit="", digits=4)
+    assert [fresh(folder, "hybrid_ndcg.number.json")[key] for key in keys[3:]] == ["0.1", "", "4"]
     recorder.table("models", RESULTS)
-    assert '"tolerance": {"rmse": 0.01}' in (folder / "generated/results/06_training/models.csv").read_text()
+    assert '"tolerance": {"rmse": 0.01}' in fresh(folder, "models.csv")
 
 
 def test_a_table_is_text_after_a_line_about_it(recorder, folder, running):
@@ -132,16 +126,14 @@ def test_cells_come_back_as_they_were_and_leaders_are_written_as_cells_are(recor
 
 
 @pytest.mark.parametrize("epoch", [None, "1700000000"])
-def test_a_figure_is_a_picture_with_words_and_a_pdf_of_equal_bytes(recorder, folder, running, monkeypatch, epoch):
+def test_a_figure_is_a_pdf_of_equal_bytes_with_words(recorder, folder, running, monkeypatch, epoch):
     running(CELL)
     monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
     if epoch:
         monkeypatch.setenv("SOURCE_DATE_EPOCH", epoch)
     pdfs = []
     for _ in range(2):
-        fig = line()
-        picture = recorder.figure("long_tail", fig, "A few films have\n   most of the ratings.")
-        assert isinstance(picture, plots.Picture) and picture.text == WORDS and not plt.fignum_exists(fig.number)
+        recorder.figure("long_tail", line(), "A few films have\n   most of the ratings.")
         pdfs.append((folder / "figures/long_tail.pdf").read_bytes())
         (folder / "figures/long_tail.pdf").unlink()
     assert pdfs[0] == pdfs[1] and (b"CreationDate" in pdfs[0]) == bool(epoch)
@@ -270,15 +262,21 @@ def test_the_commit_is_asked_for_each_result_and_marked_where_code_differs(check
     assert origin.commit() == "unknown"
 
 
-def test_the_running_cell_is_found_by_its_id_else_by_its_source(checkout, running):
+def test_the_running_cell_is_found_by_its_id_else_by_its_source_and_outside_a_notebook_none(
+    checkout, running, monkeypatch
+):
     running(CELL)
     assert origin.running_cell("06_training") == "2"  # the heading is no code cell
+    assert origin.running_cell("07_recommendations") == origin.running_cell("tests/benchmarks/run.py") == ""
     running("# changed and not saved", "cell-3")
     assert origin.running_cell("06_training") == "3"
     running("# Training", "of-another-notebook")
     assert origin.running_cell("06_training") == ""
-    running("import movierec")
-    assert origin.running_cell("07_recommendations") == origin.running_cell("tests/benchmarks/run.py") == ""
+    for shell in (None, object(), SimpleNamespace(get_parent=dict)):  # none, without requests, asked for nothing
+        monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda shell=shell: shell))
+        assert origin.running_cell("06_training") == ""
+    monkeypatch.setitem(sys.modules, "IPython", None)
+    assert origin.running_cell("06_training") == ""
 
 
 def test_a_real_kernel_says_which_cell_it_runs(checkout, monkeypatch):
@@ -309,12 +307,3 @@ def test_a_real_kernel_says_which_cell_it_runs(checkout, monkeypatch):
         client.stop_channels()
         manager.shutdown_kernel(now=True)
     assert (checkout / "said").read_text() == "1 3 2"
-
-
-def test_outside_a_notebook_no_cell_is_running(checkout, monkeypatch):
-    """IPython without a shell, a shell without requests, a kernel that was asked for nothing; no IPython."""
-    for shell in (None, object(), SimpleNamespace(get_parent=dict)):
-        monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda shell=shell: shell))
-        assert origin.running_cell("06_training") == ""
-    monkeypatch.setitem(sys.modules, "IPython", None)
-    assert origin.running_cell("06_training") == ""

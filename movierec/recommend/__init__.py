@@ -11,14 +11,13 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "nearest": ["EFFORT", "Nearest"],
-        "people": ["GENRE_WEIGHT", "genre_shares"],
+        "people": ["GENRE_WEIGHT"],
         "pipeline": ["CANDIDATES", "STARS_WEIGHT"],
-        "playlist": ["MINUTES_PER_FILM", "gains", "make_playlist", "relevance"],
+        "playlist": ["MINUTES_PER_FILM", "gains", "genre_shares", "make_playlist", "relevance"],
         "questions": ["rows_of_users"],
         "recommender": ["Ensemble", "Hybrid"],
         "sequence": ["SequenceRecommender", "history_of", "load_model"],
-        "storage": ["UNREADABLE"],
-        "versions": ["ARRAYS", "checked", "read_saved"],
+        "versions": ["ARRAYS", "UNREADABLE", "checked", "read_saved"],
         "wishes": ["BASED_ON", "Visitor", "evening", "recommended", "search_titles", "shortlist"],
     },
 )

@@ -23,19 +23,11 @@ EXACT_UP_TO = 8  # films to put in order: 7! = 5,040 orders are tried in a milli
 
 
 def make_playlist(
-    candidates: pd.DataFrame,
-    vectors: np.ndarray,
-    *,
-    count: int | None = None,
-    minutes: float | None = None,
-    familiarity: float = 0.5,
-    diversity: float = 0.3,
-    calibration: float = 0.0,
-    genre_shares: dict | pd.Series | None = None,
-    years: tuple[int, int] | None = None,
-    include: tuple[str, ...] = (),
-    exclude: tuple[str, ...] = (),
-) -> pd.DataFrame:
+    candidates: pd.DataFrame, vectors: np.ndarray, *, count: int | None = None, minutes: float | None = None,
+    familiarity: float = 0.5, diversity: float = 0.3, calibration: float = 0.0,
+    genre_shares: dict | pd.Series | None = None, years: tuple[int, int] | None = None,
+    include: tuple[str, ...] = (), exclude: tuple[str, ...] = (),
+) -> pd.DataFrame:  # fmt: skip
     """Return a playlist of the candidates: relevant films that are not all alike and have the genres of the history.
 
     The choice is greedy: always the film with the largest `gains` that still fits; of equal ones the more relevant,
@@ -99,8 +91,8 @@ def allowed(candidates, genres, years, include, exclude) -> np.ndarray:
     if years is not None:
         holds = np.shape(years) == (2,) and np.array(years).dtype.kind in "iuf" and years[0] <= years[1]
         require(holds, "`years` must be (first, last) in this order", repr(years), "Try years=(1980, 1999).")
-        year = pd.to_numeric(candidates["year"], errors="coerce").to_numpy(float, na_value=math.nan)
-        passes[f"years={years}"] = (year >= years[0]) & (year <= years[1])
+        year = pd.to_numeric(candidates["year"], errors="coerce").astype(float)
+        passes[f"years={years}"] = year.between(*years).to_numpy()  # False without a year
     allowed = np.logical_and.reduce([np.ones(len(candidates), bool), *passes.values()])
     alone = ", ".join(f"{name} {passed.sum()}" for name, passed in passes.items())
     must, found = f"the filters must leave one of {len(candidates)} films", f"none; alone they leave: {alone}"
@@ -139,16 +131,14 @@ def relevance(scores: np.ndarray, popularity: np.ndarray, familiarity: float = 0
     return _scaled(_scaled(scores) + (2 * familiarity - 1) * _scaled(np.log1p(popularity)))
 
 
+def _scaled(values: np.ndarray) -> np.ndarray:
+    return (values - values.min()) / (np.ptp(values) or 1)
+
+
 def gains(
-    chosen: list[int],
-    relevance: np.ndarray,
-    vectors: np.ndarray,
-    *,
-    diversity: float,
-    calibration: float = 0.0,
-    genres: np.ndarray | None = None,
-    history: np.ndarray | None = None,
-) -> np.ndarray:
+    chosen: list[int], relevance: np.ndarray, vectors: np.ndarray, *, diversity: float, calibration: float = 0.0,
+    genres: np.ndarray | None = None, history: np.ndarray | None = None,
+) -> np.ndarray:  # fmt: skip
     """Return what each film i would bring to the objective J of the playlist L if it came next. float64 `[N]`.
 
     J(L)    = (1 − c) Σ_{i∈L} [(1 − λ) relevance(i) − λ max_{j before i} cos(i, j)] − c KL(p ‖ q̃(L))
@@ -197,10 +187,6 @@ def in_order(vectors: np.ndarray) -> np.ndarray:
         order = orders[best]
 
 
-def _scaled(values: np.ndarray) -> np.ndarray:
-    return (values - values.min()) / (np.ptp(values) or 1)
-
-
 def _cosines(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Return float64 `[len(left), len(right)]`, 0 for a vector of zeros; to 6 digits, so that ties stay ties."""
     lengths = [np.linalg.norm(side, axis=1) for side in (left, right)]
@@ -209,8 +195,7 @@ def _cosines(left: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 def _genres_and_history(genres: pd.Series, shares, calibration: float) -> tuple[pd.DataFrame, np.ndarray]:
     """Return flags of all genres that the candidates or the history have, and p in the order of their columns."""
-    flags = genre_flags(genres)
-    shares = pd.Series({} if shares is None else shares, dtype=float)
+    flags, shares = genre_flags(genres), pd.Series({} if shares is None else shares, dtype=float)
     holds = (np.isfinite(shares) & (shares >= 0)).all() and (calibration == 0 or shares.sum() > 0)
     must = "`genre_shares` must be finite and 0 or more, and for calibration above 0 one of them above 0"
     require(holds, must, shares.to_dict(), "Try genre_shares=genre_shares(watched.genres).")
@@ -221,11 +206,11 @@ def _genres_and_history(genres: pd.Series, shares, calibration: float) -> tuple[
 def _checked_size(count, minutes, num_candidates: int) -> tuple[int, float]:
     found, must = f"count={count!r}, minutes={minutes!r}", "exactly one of count and minutes must be given"
     require((count is None) != (minutes is None), must, found, "Try count=7 or minutes=240.")
-    if minutes is not None:
-        holds = isinstance(minutes, numbers.Real) and 0 < minutes < math.inf
-        require(holds, "`minutes` must be a number above 0", repr(minutes), "Try minutes=240.")
-        return num_candidates, float(minutes)
-    return whole_number(count, "`count`", num_candidates, "the candidates"), math.inf
+    if minutes is None:
+        return whole_number(count, "`count`", num_candidates, "the candidates"), math.inf
+    holds = isinstance(minutes, numbers.Real) and 0 < minutes < math.inf
+    require(holds, "`minutes` must be a number above 0", repr(minutes), "Try minutes=240.")
+    return num_candidates, float(minutes)
 
 
 def _checked_minutes(candidates: pd.DataFrame) -> pd.Series:
@@ -238,9 +223,22 @@ def _checked_minutes(candidates: pd.DataFrame) -> pd.Series:
     require(not twice, "each film must come once", found, 'Try candidates.drop_duplicates("movie_id").')
     lengths = candidates.get("minutes", pd.Series(MINUTES_PER_FILM, candidates.index)).fillna(MINUTES_PER_FILM)
     for column, least in {"score": -math.inf, "popularity": 0, "minutes": 1}.items():
-        values = (lengths if column == "minutes" else candidates[column]).to_numpy(float, na_value=math.nan)
+        values = candidates.assign(minutes=lengths)[column].to_numpy(float, na_value=math.nan)
         bad = ~(np.isfinite(values) & (values >= least))
         found = f"{bad.sum()} of {len(bad)} that are not, e.g. movie_id {candidates['movie_id'][bad].tolist()[:3]}"
         must = f"every {column} must be finite, {least} or more"
         require(not bad.any(), must, found, "Drop them and their vectors.")
     return lengths
+
+
+def genre_shares(genres: pd.Series) -> pd.Series:
+    """Return the share of each genre in a history: p(g) ∝ Σ_i [i has g] / |genres of i|. Sums to 1, alphabetical.
+
+    Args:
+        genres: "Animation|Comedy", one entry a film; films without genres ("") do not count, and not all are without.
+    """
+    flags = genre_flags(genres)
+    total = flags.div(flags.sum(axis=1).clip(lower=1), axis=0).sum()
+    found = f"none among {len(genres)}"
+    require(total.sum() > 0, "a history must have a film with a genre", found, "Pass more films.")
+    return (total / total.sum()).rename("share")

@@ -11,7 +11,7 @@ from movierec.calls import check_keywords, whole_number
 from movierec.data import UNKNOWN, Indices, features, is_text
 from movierec.keras2 import tf
 from movierec.models import HybridModel, session_features
-from movierec.recommend.explain import explain, reasons
+from movierec.recommend.people import explain, reasons
 from movierec.recommend.pipeline import Pipeline
 from movierec.recommend.questions import movie_of, newcomer_of, rows_of, rows_of_users, user_of, users_of
 from movierec.recommend.storage import packed, save_members, unpacked
@@ -38,10 +38,9 @@ class Hybrid:
         self, model: HybridModel, indices: Indices, movies, weeks, bias: Bias, seen: pd.DataFrame, scale=FIVE_STARS
     ):
         popularity = np.bincount(model.past.movie_index, minlength=indices.num_movies)
-        self.model, self.indices, self.weeks, self.bias = model, indices, weeks, bias
+        self.model, self.indices, self.weeks, self.bias, self.scale = model, indices, weeks, bias, scale
         self.movies = features.catalogue(movies, indices, popularity)
         self.seen = seen[["user_id", "movie_id"]]
-        self.scale = scale
         self.history, self.best_epochs, self.fit_seconds, self.seed = None, {}, None, None
         self._pipeline = None
 
@@ -60,7 +59,7 @@ class Hybrid:
         """The graph from ids and stars to lists; made again if the weights have changed since it was made."""
         self._require_trained("ranking")
         if self._pipeline is None or not self._pipeline.is_current():
-            models, titles = [member.model for member in self.members], self.movies["title"].to_numpy()
+            models, titles = [member.model for member in self.members], self.movies["title"]
             self._pipeline = Pipeline(models, self.indices, titles, self.bias, self.seen, self.scale)
         return self._pipeline
 
@@ -82,15 +81,15 @@ class Hybrid:
         """Return the same on the scale of the models, see `Scale`."""
         self._require_trained("stars")
         ratings = rows_of(ratings)
-        rows, stars = features.rating_rows(ratings, self.indices, self.weeks), self.bias.predict(ratings)
-        time = self.weeks.seconds(ratings)
+        rows, time = features.rating_rows(ratings, self.indices, self.weeks), self.weeks.seconds(ratings)
+        stars = self.bias.predict(ratings)
         known = np.nonzero((rows["user_index"] != UNKNOWN) & (rows["movie_index"] != UNKNOWN))[0]
         known = known[np.argsort(rows["user_index"][known], kind="stable")]  # a user's history is summed once
         for start in range(0, len(known), ROWS_PER_BATCH):
             batch = known[start : start + ROWS_PER_BATCH]
-            columns = {name: rows[name][batch] for name in ("user_index", "movie_index", "week_index")}
-            columns["session"] = session_features(self.model.past, columns["user_index"], time[batch])
-            stars[batch] = self.model.predict_stars({name: tf.constant(column) for name, column in columns.items()})
+            columns = {name: tf.constant(rows[name][batch]) for name in ("user_index", "movie_index", "week_index")}
+            session = session_features(self.model.past, rows["user_index"][batch], time[batch])
+            stars[batch] = self.model.predict_stars(columns | {"session": tf.constant(session)})
         return stars.clip(*self.bias.scale)
 
     @check_keywords()
@@ -121,7 +120,7 @@ class Hybrid:
         if because:
             table["because"] = ""
             for user_id, rows in table.groupby("user_id").groups.items():
-                person = pipeline.known(tf.constant(self.indices.user_index([user_id])))
+                person = pipeline.known(tf.constant(user_of(self, user_id)))
                 table.loc[rows, "because"] = reasons(self, pipeline, person, table["movie_id"][rows])
         return table
 
@@ -166,9 +165,8 @@ class Hybrid:
     @check_keywords()
     def explain(self, movie, user_id: int | str) -> pd.DataFrame:
         """Return why this film is for this user: parts that add up to its score in `recommend`. See `explain`."""
-        index = user_of(self, user_id)
-        pipeline = self.pipeline
-        return explain(self, pipeline, pipeline.known(tf.constant(index)), movie_of(self, movie))
+        index, pipeline = tf.constant(user_of(self, user_id)), self.pipeline
+        return explain(self, pipeline, pipeline.known(index), movie_of(self, movie))
 
     @check_keywords()
     def explain_new(self, movie, stars: dict | None = None, *, genres: tuple = ()) -> pd.DataFrame:

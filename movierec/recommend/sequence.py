@@ -12,16 +12,14 @@ from movierec.baselines import Bias
 from movierec.calls import check_keywords, whole_number
 from movierec.data import UNKNOWN, Indices, features
 from movierec.evaluation.ranking import top_unseen
-from movierec.files import check_finite, sha256_of_arrays
 from movierec.keras2 import tf
 from movierec.models import History, SequenceModel, make_history, newest
-from movierec.recommend.questions import rows_of_users
+from movierec.recommend import storage
+from movierec.recommend.questions import rows_of_users, user_of, users_of
 from movierec.recommend.recommender import Ensemble, Hybrid
-from movierec.recommend.storage import NOT_SAVED, PAST, UNREADABLE, packed, read_members, unpacked, write_version
-from movierec.recommend.versions import ARRAYS, FORMAT, SEQUENCE, read_saved
+from movierec.recommend.versions import ARRAYS, FORMAT, SEQUENCE, UNREADABLE, read_saved, write_version
 
 USERS_PER_BLOCK = 128  # whose histories are read at once
-TEXTS = {"titles": "title", "genres": "genres"}  # name of an array -> column of `movies`
 
 
 class SequenceRecommender:
@@ -49,7 +47,7 @@ class SequenceRecommender:
         return f"SequenceRecommender({self.indices.num_users:,} users, {self.indices.num_movies:,} movies)"
 
     def __reduce__(self):
-        return unpacked, (packed(self),)
+        return storage.unpacked, (storage.packed(self),)
 
     @check_keywords()
     def score(self, user_index: np.ndarray) -> np.ndarray:
@@ -68,17 +66,12 @@ class SequenceRecommender:
         """Return the k films that each user most probably watches next, of those that are not in their history.
 
         Args:
-            user_ids: One id or a list of ids, as published; all must have ratings in train.
-            k: 1 or more. A user who has seen nearly everything gets fewer rows.
+            user_ids, k: As of `Hybrid.recommend`.
 
         Returns:
             DataFrame user_id, rank (from 1), movie_id, title, score; the users in the order given.
         """
-        ids = np.atleast_1d(user_ids)
-        index, k = self.indices.user_index(ids), whole_number(k, "k", self.indices.num_movies, "the movies")
-        if (index == UNKNOWN).any():
-            found = f"{(index == UNKNOWN).sum()} of {len(ids)} are unknown, e.g. {ids[index == UNKNOWN][:3].tolist()}"
-            raise ValueError(f"every user must have ratings in train; {found}. `indices.user_ids` lists them.")
+        index, k = users_of(self, user_ids), whole_number(k, "k", self.indices.num_movies, "the movies")
         unique, back = np.unique(index, return_inverse=True)
         scores = self.score(unique)
         scores[self.past.rated()[unique].nonzero()] = -np.inf
@@ -98,10 +91,8 @@ class SequenceRecommender:
         for column, index in (("user_id", self.indices.user_index), ("movie_id", self.indices.movie_index)):
             unknown = ratings[column][index(ratings[column]) == UNKNOWN].unique()
             if len(unknown):
-                raise ValueError(
-                    f"every {column} must be known from train; {len(unknown):,} are not, e.g. "
-                    f"{unknown[:3].tolist()}. Leave their rows out, or fit again with them."
-                )
+                found = f"{len(unknown):,} are not, e.g. {unknown[:3].tolist()}. Leave their rows out, or fit again"
+                raise ValueError(f"every {column} must be known from train; {found} with them.")
         past = history_of(ratings, self.indices)
         other = SequenceRecommender(self.model, self.indices, past, self.settings, self.movies)
         other.history, other.best_epochs = self.history, self.best_epochs
@@ -113,10 +104,8 @@ class SequenceRecommender:
         Raises:
             ValueError: if the user is not known from train, or has fewer films.
         """
-        index = int(self.indices.user_index(user_id))
-        if index == UNKNOWN:
-            raise ValueError(f"user_id {user_id} must be known from train; it is not. `indices.user_ids` lists them.")
-        film, gap = self.film[[index]], self.gap[[index]]
+        index = user_of(self, user_id)
+        film, gap = self.film[index], self.gap[index]
         there = int((film < self.indices.num_movies).sum())
         films = there if films is None else films
         if not 1 <= films <= there:
@@ -148,19 +137,13 @@ class SequenceRecommender:
     @check_keywords()
     def save(self, folder) -> None:
         """Write the model and what it reads to `folder`, made if missing; `load_model(folder)` reads it."""
-        arrays = {"user_ids": self.indices.user_ids, "movie_ids": self.indices.movie_ids}
-        arrays |= {name: self.movies[column].to_numpy(str) for name, column in TEXTS.items()}
-        arrays |= {"years": self.movies["year"].to_numpy(float, na_value=np.nan)}
-        arrays |= {f"past_{name}": getattr(self.past, name) for name in PAST}
-        arrays |= {"movie_features": self.model.sequence.movie_features.numpy()}
-        arrays |= {f"sequence_{n}": weight for n, weight in enumerate(self.model.sequence.get_weights())}
-        _check_finite(arrays, NOT_SAVED)
-        counts = {"users": self.past.num_users, "movies": self.past.num_movies, "ratings": len(self.past.residual)}
-        checksum = {"sha256": sha256_of_arrays(*(getattr(self.past, name) for name in PAST))}
-        description = {"format": SEQUENCE, "seed": self.model.seed, "data": counts | checksum}
-        description |= {"settings": self.settings, "best_epochs": self.best_epochs}
-        history = None if self.history is None else self.history.to_dict("list")
-        write_version(folder, [arrays], description | {"history": history})
+        layer = self.model.sequence
+        arrays = storage.common_arrays(self.indices, self.movies, self.past)
+        arrays |= {f"sequence_{n}": weight for n, weight in enumerate(layer.get_weights())}
+        arrays["movie_features"] = layer.movie_features.numpy()
+        own = {"settings": self.settings, "best_epochs": self.best_epochs, "seed": self.model.seed}
+        description = {"format": SEQUENCE, **own, **storage.common_description(self.past, self.history)}
+        write_version(folder, [arrays], description)
 
 
 def history_of(ratings: pd.DataFrame, indices: Indices) -> History:
@@ -178,38 +161,24 @@ def load_model(folder) -> Hybrid | SequenceRecommender:
 
 
 def _read(manifest: dict, place: Path) -> Hybrid | SequenceRecommender:
-    if manifest["format"] == SEQUENCE:
-        return _read_sequence(manifest, place)
-    members = []
-    for parts, attributes in read_members(manifest, place):
-        members.append(Hybrid(*parts))
-        vars(members[-1]).update(attributes)
-    return members[0] if len(members) == 1 else Ensemble(members)
-
-
-def _read_sequence(manifest: dict, place: Path) -> SequenceRecommender:
     try:
-        with np.load(place / ARRAYS, allow_pickle=False) as file:
-            arrays = dict(file)
-        _check_finite(arrays, f"{place} is refused. Train and save the model again.")
-        indices = Indices(arrays["user_ids"], arrays["movie_ids"])
-        past = History(*(arrays[f"past_{name}"] for name in PAST), indices.num_users, indices.num_movies, True)
-        about = tf.constant(arrays["movie_features"])
-        model = SequenceModel(np.zeros(indices.num_movies), about, seed=manifest["seed"], **manifest["settings"])
-        weights = [arrays[f"sequence_{number}"] for number in range(len(model.sequence.get_weights()))]
-        model.sequence.set_weights(weights)
-        movies = pd.DataFrame({column: arrays[name] for name, column in TEXTS.items()} | {"year": arrays["years"]})
-        recommender = SequenceRecommender(
-            model, indices, past, manifest["settings"], movies.assign(movie_id=indices.movie_ids)
-        )
-        history = manifest["history"]
-        recommender.history = None if history is None else pd.DataFrame(history)
-        recommender.best_epochs = manifest["best_epochs"]
-        return recommender
+        if manifest["format"] == SEQUENCE:
+            return _read_sequence(manifest, place)
+        members = []
+        for parts, trained in storage.read_members(manifest, place):
+            members.append(Hybrid(*parts))
+            vars(members[-1]).update(trained)
+        return members[0] if len(members) == 1 else Ensemble(members)
     except (*UNREADABLE, FileNotFoundError) as error:
         raise ValueError(f"{place / ARRAYS} cannot be read ({error}). Save the model again.") from error
 
 
-def _check_finite(arrays: dict, advice: str) -> None:
-    numbers = {name: column for name, column in arrays.items() if name != "years"}  # a film may have none
-    check_finite(numbers, "the weights of a model", advice)
+def _read_sequence(manifest: dict, place: Path) -> SequenceRecommender:
+    arrays, settings = storage.read_arrays(place, 0, manifest), manifest["settings"]
+    indices, movies, past, history = storage.read_common(arrays, True, manifest["history"])
+    features = tf.constant(arrays["movie_features"])
+    model = SequenceModel(np.zeros(indices.num_movies), features, seed=manifest["seed"], **settings)
+    model.sequence.set_weights([arrays[f"sequence_{n}"] for n in range(len(model.sequence.get_weights()))])
+    recommender = SequenceRecommender(model, indices, past, settings, movies)
+    recommender.history, recommender.best_epochs = history, manifest["best_epochs"]
+    return recommender

@@ -35,9 +35,8 @@ def search_titles(movies: pd.DataFrame, text: str, count: int = 8) -> pd.DataFra
 
     Spellings are compared with the MOST_COMPARED most rated films.
     """
-    names = movies["title"].str.casefold()
     wanted = text.strip().casefold()
-    found = movies[names.str.contains(wanted, regex=False)]
+    found = movies[movies["title"].str.casefold().str.contains(wanted, regex=False)]
     if found.empty:
         known = movies.nlargest(MOST_COMPARED, "popularity")
         short = known["title"].str.casefold().str.replace(r" \(\d{4}\)$", "", regex=True)
@@ -45,9 +44,12 @@ def search_titles(movies: pd.DataFrame, text: str, count: int = 8) -> pd.DataFra
     return found.sort_values("popularity", ascending=False, kind="stable").head(count)
 
 
-def recommended(model, visitor: Visitor, k: int) -> pd.DataFrame:
+def recommended(model, visitor: Visitor, k: int, because: bool = True) -> pd.DataFrame:
     """Return the visitor's k films with genres, year and reasons; `.attrs["based_on"]` as of `recommend_new`."""
-    return _with_films(model, model.recommend_new(visitor.stars, k, genres=visitor.genres, because=True))
+    table = model.recommend_new(visitor.stars, k, genres=visitor.genres, because=because)
+    joined = table.join(model.movies.set_index("movie_id")[["genres", "year", "popularity"]], on="movie_id")
+    joined.attrs = table.attrs
+    return joined
 
 
 def evening(model, visitor: Visitor, *, exclude: tuple = (), **sliders) -> pd.DataFrame:
@@ -56,18 +58,18 @@ def evening(model, visitor: Visitor, *, exclude: tuple = (), **sliders) -> pd.Da
     It is chosen from the visitor's `CANDIDATES` best films of the kind asked for, in the whole catalogue. An excluded
     genre that no film has is no error. Raise ValueError if no film is of that kind.
     """
-    table = _with_films(model, model.recommend_new(visitor.stars, model.indices.num_movies, genres=visitor.genres))
-    if table.empty:
+    films = recommended(model, visitor, model.indices.num_movies, because=False)
+    if films.empty:
         raise ValueError("you have rated every film, so none is left to recommend. Forget one of them.")
     kind = {name: sliders.pop(name) for name in ("years", "include") if name in sliders}
-    kind["exclude"] = [genre for genre in exclude if genre in "|".join(table["genres"]).split("|")]
+    kind["exclude"] = [genre for genre in exclude if genre in genre_flags(films["genres"])]
     try:
-        table = shortlist(table, CANDIDATES, **kind)
+        chosen = shortlist(films, CANDIDATES, **kind)
     except ValueError as error:
-        found = f"none of the {len(table):,} films that you have not rated is of this kind."
+        found = f"none of the {len(films):,} films that you have not rated is of this kind."
         raise ValueError(f"{found} Ask for other genres or more years.") from error
-    vectors = model.pipeline.directions.numpy()[model.indices.movie_index(table["movie_id"])]
-    return make_playlist(table, vectors, **sliders)
+    vectors = model.pipeline.directions.numpy()[model.indices.movie_index(chosen["movie_id"])]
+    return make_playlist(chosen, vectors, **sliders)
 
 
 def shortlist(
@@ -79,11 +81,4 @@ def shortlist(
     Filter the whole catalogue, not the best hundred of a list, which may hold no film of a rare kind. `films` are as
     the candidates of `make_playlist`, best first. Raise ValueError if a filter is unknown or no film passes.
     """
-    genres = genre_flags(films["genres"])
-    return films[allowed(films, genres, years, include, exclude)].head(most)
-
-
-def _with_films(model, table: pd.DataFrame) -> pd.DataFrame:
-    joined = table.join(model.movies.set_index("movie_id")[["genres", "year", "popularity"]], on="movie_id")
-    joined.attrs = table.attrs
-    return joined
+    return films[allowed(films, genre_flags(films["genres"]), years, include, exclude)].head(most)

@@ -8,7 +8,7 @@ import pytest
 
 import movierec
 from movierec.recommend import Ensemble
-from movierec.recommend.explain import LARGE
+from movierec.recommend.people import LARGE
 from movierec.recommend.pipeline import STARS_WEIGHT
 
 LIKED = {10: 5.0, 50: 5.0, 20: 2.0}
@@ -37,7 +37,7 @@ def test_each_film_of_the_history_has_a_share_and_only_a_history_has(fitted, spl
     assert set(parts.loc[~parts["path"].isin(["dot", "linear"]), "because"]) == {""}
     assert {"bias", "known", "deep", "stars"} <= set(parts["path"])
     assert np.isfinite(fitted.explain(int(own.iloc[0]), 101)["contribution"]).all()  # a film seen can be explained
-    with pytest.raises(ValueError, match="user_id 9999 must have ratings in train.*explain_new"):
+    with pytest.raises(ValueError, match="1 of 1 are unknown, e.g. .9999.*explain_new"):
         fitted.explain(10, 9999)
 
 

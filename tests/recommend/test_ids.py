@@ -63,10 +63,10 @@ def test_text_ids_change_no_number(by_number, by_text):
     "ask, said",
     [
         (lambda model: model.recommend([101]), r"user_id is text here, e.g. 'U100'; got \[101\]. Ask with the ids"),
-        (lambda model: model.recommend(["U101", "U7"]), r"1 of 2 are unknown, e.g. user_id \['U7'\]"),
+        (lambda model: model.recommend(["U101", "U7"]), r"1 of 2 are unknown, e.g. \['U7'\]"),
         (lambda model: model.similar(20), r"movie_id is text here, e.g. '00010'; got \[20\]"),
         (lambda model: model.similar("00007"), r"none of 30 titles is '00007'.*Nor is '00007' a movie_id"),
-        (lambda model: model.explain("Film 1", "U7"), "user_id 'U7' must have ratings in train"),
+        (lambda model: model.explain("Film 1", "U7"), r"1 of 1 are unknown, e.g. \['U7'\]"),
         (lambda model: model.recommend_new({"00010": 5.0, "Film 0": 2.0}), "each film is rated once"),
     ],
 )

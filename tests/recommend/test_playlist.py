@@ -12,8 +12,7 @@ import pandas as pd
 import pytest
 
 from movierec.recommend import playlist
-from movierec.recommend.people import genre_shares
-from movierec.recommend.playlist import gains, in_order, make_playlist, relevance
+from movierec.recommend.playlist import gains, genre_shares, in_order, make_playlist, relevance
 
 GENRES = ["Action", "Comedy", "Crime", "Drama", "Western"]
 

@@ -134,7 +134,7 @@ def test_the_calls_that_are_advised_work(fitted):
         fitted.recommend([9999])
     advised = re.search(r"recommend_new\((.*)\)\.$", str(error.value))[1]
     assert len(fitted.recommend_new(eval(advised))) == 10
-    with pytest.raises(ValueError, match="user_id 9999 must have") as error:
+    with pytest.raises(ValueError, match="every user must have ratings") as error:
         fitted.explain(20, 9999)
     advised = re.search(r"explain_new\(film, (.*)\)\.$", str(error.value))[1]
     assert len(fitted.explain_new(20, eval(advised)))

@@ -140,7 +140,7 @@ def test_k_must_be_a_whole_number_of_movies(fitted, k):
         (lambda model: model.recommend(["100"]), r"user_id is a whole number here, .*got \['100'\]. Write 100."),
         (
             lambda model: model.recommend([100, 7, 8, 101, 9]),
-            r"3 of 5 are unknown, e.g. user_id \[7, 8, 9\].*recommend_n",
+            r"3 of 5 are unknown, e.g. \[7, 8, 9\].*recommend_n",
         ),
         (
             lambda model: model.recommend_new({"Film 0 (1980)": 1.9}),
@@ -154,8 +154,8 @@ def test_k_must_be_a_whole_number_of_movies(fitted, k):
         (lambda model: model.recommend_new(genres=("Drama", "Comedi")), r"\['Comedi'\] is not: .* Comedy, Drama"),
         (lambda model: model.similar(9999), "movie_id 9999 is not in the catalogue"),
         (lambda model: model.similar("xyzzy"), "None is near"),
-        (lambda model: model.predict(_pairs((1, 2))[["movie_id"]]), "user_id is missing. Try split.test"),
-        (lambda model: model.predict(_pairs((1, 2))[["user_id"]]), "movie_id is missing. Try split.test"),
+        (lambda model: model.predict(_pairs((1, 2))[["movie_id"]]), "`ratings` needs user_id; it has movie_id"),
+        (lambda model: model.predict(_pairs((1, 2))[["user_id"]]), "`ratings` needs movie_id; it has user_id"),
         (lambda model: Ensemble([]), "needs at least one member"),
     ],
 )

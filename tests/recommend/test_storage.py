@@ -23,7 +23,7 @@ import movierec
 from movierec.baselines import Ease
 from movierec.files import PART, sealed, unfinished
 from movierec.keras2 import tf
-from movierec.recommend import Ensemble, checked, storage, versions
+from movierec.recommend import Ensemble, checked, versions
 from movierec.recommend.storage import LINEAR
 from movierec.serving import load_served
 from tests.little_room import disk_events, flips, little_room
@@ -96,13 +96,11 @@ def test_a_saved_model_is_a_numbered_saved_model_and_a_manifest_of_all_its_files
     assert data["sha256"] == hashlib.sha256(b"".join(column.tobytes() for column in columns)).hexdigest()
 
 
-def test_a_loaded_model_is_the_same_to_the_bit(fitted, saved, split):
+def test_a_loaded_model_is_the_same_to_the_bit_and_can_be_saved_again(fitted, listed, saved, split, tmp_path):
+    """With histories as lists, too, as those of 25 million ratings are."""
     again = movierec.load_model(str(saved))
     assert_same(again, fitted, split.test)
     pd.testing.assert_frame_equal(again.history, fitted.history, check_exact=True)
-
-
-def test_a_model_of_lists_is_the_same_too_and_can_be_saved_again(listed, split, tmp_path):
     listed.save(tmp_path / "one")
     movierec.load_model(tmp_path / "one").save(tmp_path / "two")
     again = movierec.load_model(tmp_path / "two")
@@ -308,10 +306,7 @@ def test_a_version_that_is_replaced_while_it_is_read_is_read_anew(load, plain, s
     monkeypatch.setattr(np, "load", replaced)
     found = load(saved)
     assert _files(saved) == ["2", "manifest.json"]
-    if load is movierec.load_model:
-        assert found.fit_seconds == plain.fit_seconds
-    else:
-        assert found.manifest["version"] == 2
+    assert found.fit_seconds == plain.fit_seconds if load is movierec.load_model else found.manifest["version"] == 2
 
 
 # ---- what is refused
@@ -324,17 +319,24 @@ def test_a_folder_without_a_model_is_named_with_the_call_that_writes_it(saved):
             movierec.load_model(folder)
 
 
-def test_a_flipped_bit_anywhere_is_refused(saved, split):
+def test_a_flipped_bit_anywhere_and_a_file_cut_short_taken_away_or_added_are_refused(saved):
     """Of each file: the first byte, the last one, and eight drawn at random; of the manifest, 100."""
     rng = np.random.default_rng(0)
     files = [saved / name for name in _manifest(saved)["files"] if (saved / name).stat().st_size]
     for path in files:
         whole = path.read_bytes()
-        for flipped in flips(whole, rng, count=8):
-            path.write_bytes(flipped)
+        for changed in (*flips(whole, rng, count=8), b"", whole[:-1]):
+            path.write_bytes(changed)
             with pytest.raises(ValueError, match=f"{path.name} was cut short, changed"):
                 checked(saved)
+        path.unlink()
+        with pytest.raises(ValueError, match=f"manifest says: .*{path.name} was .*taken away"):
+            movierec.load_model(saved)
         path.write_bytes(whole)
+    (saved / "1/more.txt").write_text("not ours")
+    with pytest.raises(ValueError, match="manifest says: 1/more.txt was .* added"):
+        movierec.load_model(saved)
+    (saved / "1/more.txt").unlink()
     path = saved / "manifest.json"
     whole, (manifest, _) = path.read_bytes(), checked(saved)
     refused = 0
@@ -348,48 +350,28 @@ def test_a_flipped_bit_anywhere_is_refused(saved, split):
     assert refused > 70
 
 
-@pytest.mark.parametrize("name", [ARRAYS, "1/saved_model.pb"])
-def test_files_that_were_cut_short_changed_taken_away_or_added_are_refused(saved, name):
-    whole = (saved / name).read_bytes()
-    for content in (b"", whole[:-1], whole[:-1] + bytes([whole[-1] ^ 1])):
-        (saved / name).write_bytes(content)
-        with pytest.raises(ValueError, match=f"manifest says: {Path(name).as_posix()} was cut short, changed"):
-            movierec.load_model(saved)
-    (saved / name).unlink()
-    with pytest.raises(ValueError, match="taken away"):
-        movierec.load_model(saved)
-    (saved / name).write_bytes(whole)
-    (saved / "1/more.txt").write_text("not ours")
-    with pytest.raises(ValueError, match="manifest says: 1/more.txt was .* added"):
-        movierec.load_model(saved)
+NO_FILES, NOT_THERE = "does not say which files are the model", "cut short, changed, added"
+NOT_READ = "cannot be read .*Save the model again"
 
 
 @pytest.mark.parametrize(
     "change, reason",
     [
-        ({"files": None}, "does not say which files are the model"),
-        ({"version": "../elsewhere"}, "does not say which files are the model"),
-        ({"version": True}, "does not say which files are the model"),
-        ({"version": 1.0}, "does not say which files are the model"),
-        ({"version": 10**400}, "does not say which files are the model"),
-        ({"version": 2}, "cut short, changed, added"),
-        ({"versions": ["2.18"]}, "does not say which files are the model"),
-        ({"files": [["1/saved_model.pb", "0"]]}, "does not say which files are the model"),
+        *[({"version": version}, NO_FILES) for version in ("../elsewhere", True, 1.0, 10**400)],
+        *[({"files": files}, NO_FILES) for files in (None, [["1/saved_model.pb", "0"]])],
+        ({"versions": ["2.18"]}, NO_FILES),
+        ({"version": 2}, NOT_THERE),
         ({"files": {"../saved_model.pb": "0"}}, r"\.\./saved_model\.pb, 1/.* was cut short, changed, added"),
-        ({"files": {}}, "cut short, changed, added"),
-        ({"levels": None}, "cannot be read .*Save the model again"),
-        ({"heads": ["summary"]}, "cannot be read .*Save the model again"),
-        ({"other_members": [{}]}, "cannot be read .*Save the model again"),
+        ({"files": {}}, NOT_THERE),
+        *[(change, NOT_READ) for change in ({"levels": None}, {"heads": ["summary"]}, {"other_members": [{}]})],
         ({"format": "keras-3"}, "must have the format movierec-hybrid-5 or movierec-sequence-1, found 'keras-3'"),
         ({"format": "movierec-hybrid-99"}, "Save it again with this version of movierec, or load it with the version"),
         ({"mean": float("nan")}, "must be finite; NaN or infinity in 1: mean has 1 of 1"),
         ('{"format": ', "not readable JSON"),
-        ("[" * 100_000, "not readable JSON"),
-        ('{"version": 1, "version": 2}', "a name is there twice: version, version"),
-        ("[1, 2]", "must hold names and values in JSON; it holds a list"),
     ],
 )
 def test_a_manifest_that_was_written_by_hand_is_refused(saved, change, reason):
+    """Other JSON is refused in tests/test_files.py."""
     if isinstance(change, dict):
         _manifest(saved, **change)
     else:
@@ -440,7 +422,7 @@ def test_weights_that_are_not_finite_are_neither_saved_nor_loaded(saved, monkeyp
         model.save(saved)
     assert _files(saved) == before
     with monkeypatch.context() as patch:
-        patch.setattr(storage, "_check_finite", lambda *_: None)
+        patch.setattr(versions, "check_numbers", lambda *_: None)
         model.save(saved)
     with pytest.raises(ValueError, match=f"{wrong}.* is refused. Train and save"):
         movierec.load_model(saved)
@@ -451,7 +433,7 @@ def test_weights_that_are_not_finite_are_neither_saved_nor_loaded(saved, monkeyp
 # ---- when the disk is full
 
 
-@pytest.mark.parametrize("share", [0.01, 0.3, 0.6, 0.9])
+@pytest.mark.parametrize("share", [0.01, 0.6, 0.9])
 def test_a_full_disk_leaves_what_was_there(fitted, saved, tmp_path, share):
     """There is room for a share of the model only: it is refused in our words, wherever writing stopped."""
 
@@ -466,11 +448,8 @@ def test_a_full_disk_leaves_what_was_there(fitted, saved, tmp_path, share):
             with pytest.raises(OSError, match=said) as error:
                 fitted.save(folder)
             assert error.value.errno in (errno.ENOSPC, errno.EFBIG)
+        with pytest.raises(OSError, match="manifest.json must be a writable folder; .*Nothing was saved"):
+            fitted.save(disk / "manifest.json")
         assert _files(disk / "new") == []
         (disk / "new").rmdir()
         assert contents(disk) == before and _files(disk) == FILES
-
-
-def test_a_folder_that_cannot_be_made_is_said(plain, saved):
-    with pytest.raises(OSError, match="manifest.json must be a writable folder; .*Nothing was saved"):
-        plain.save(saved / "manifest.json")

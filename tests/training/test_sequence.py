@@ -172,7 +172,7 @@ def test_a_history_can_be_read_whole_or_up_to_a_film(walker, rings):
     left = np.setdiff1d(np.arange(FILMS), few)
     np.testing.assert_allclose(chance[left], np.exp(scores[left]) / np.exp(scores[left]).sum(), rtol=1e-4)
     assert not chance[few].any()
-    with pytest.raises(ValueError, match="user_id 77 must be known"):
+    with pytest.raises(ValueError, match="1 of 1 are unknown, e.g. .77"):
         walker.looks(77)
     for films in (0, 7):
         with pytest.raises(ValueError, match=f"`films` must be 1 to 6, what is read of user_id 3; got {films}"):
