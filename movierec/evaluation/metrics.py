@@ -150,8 +150,3 @@ def _mean_over_list(values: np.ndarray, lists: np.ndarray) -> np.ndarray:
 def rmse(predicted: np.ndarray, actual: np.ndarray) -> float:
     """Return the root mean squared error in stars: √(mean (predicted − actual)²). Both `[N]`."""
     return float(np.sqrt(np.mean(np.square(np.asarray(predicted, float) - np.asarray(actual, float)))))
-
-
-def mae(predicted: np.ndarray, actual: np.ndarray) -> float:
-    """Return the mean absolute error in stars: mean |predicted − actual|. Both `[N]`."""
-    return float(np.mean(np.abs(np.asarray(predicted, float) - np.asarray(actual, float))))

@@ -10,12 +10,11 @@ from movierec.evaluation.comparison import holm, pooled_rmse, stars_of, summariz
 
 def _results(values, metric="ndcg", k=10):
     """A tidy result from {(model, seed): one value per user}."""
-    rows = [
-        (model, seed, user_id, metric, k, value)
-        for (model, seed), of_users in values.items()
-        for user_id, value in enumerate(of_users)
+    tables = [
+        tidy(pd.DataFrame({f"{metric}@{k}" if k else metric: of_users}).rename_axis("user_id"), *fit)
+        for fit, of_users in values.items()
     ]
-    return pd.DataFrame(rows, columns=["model", "seed", "user_id", "metric", "k", "value"]).astype({"k": "Int64"})
+    return pd.concat(tables, ignore_index=True)
 
 
 def test_the_bootstrap_interval_is_that_of_the_normal_distribution():
@@ -33,20 +32,16 @@ def test_users_are_drawn_with_replacement_alike_for_all_columns_in_batches_of_an
     means = bootstrap_means(np.array([0.0, 1.0]))
     shares = [(means == value).mean() for value in (0, 0.5, 1)]
     assert shares == pytest.approx([1 / 4, 1 / 2, 1 / 4], abs=0.04)  # standard error .011
+    # A user with weight 3 is three ratings that are drawn together: (3·1 + 1·5) / 4 = 2.
+    pair, weights = np.array([1.0, 5.0]), np.array([3.0, 1.0])
+    np.testing.assert_allclose(sorted(set(bootstrap_means(pair, weights).round(9))), [1, 2, 5])
+    assert bootstrap_interval(pair, weights) == (1, 5)
     values = np.random.default_rng(0).random(50)
     means = bootstrap_means(np.stack([values, values + 1, -values], axis=1))
     np.testing.assert_allclose(means - means[:, :1] * [1, 1, -1], np.tile([0, 1, 0], (2000, 1)), atol=1e-12)
     monkeypatch.setattr("movierec.evaluation.comparison.VALUES_PER_BATCH", 50 * 300)
     np.testing.assert_allclose(bootstrap_means(values), means[:, 0])
     assert bootstrap_interval(np.array([0.3])) == (0.3, 0.3) and (bootstrap_means([[1.0, 2.0]]) == [1, 2]).all()
-
-
-def test_a_users_weight_is_its_number_of_ratings():
-    """A user with weight 3 is three ratings that are drawn together: the weighted mean is theirs."""
-    values, weights = np.array([1.0, 5.0]), np.array([3.0, 1.0])
-    means = bootstrap_means(values, weights)
-    np.testing.assert_allclose(sorted(set(means.round(9))), [1, 2, 5])  # (3·1 + 1·5) / 4 = 2
-    assert bootstrap_interval(values, weights) == (1, 5)
 
 
 @pytest.mark.parametrize(("values", "found"), [([1.0, np.nan], "1 of 2 are NaN"), ([], "0 of 0")])
@@ -64,19 +59,11 @@ def test_a_tidy_result_has_one_row_a_value_and_none_for_a_missing_one():
     assert list(long) == ["model", "seed", "user_id", "metric", "k", "value"] and str(long["k"].dtype) == "Int64"
     rows = [[part if not pd.isna(part) else None for part in row] for row in long.to_numpy().tolist()]
     assert rows == [["fixed", 3, 7, "ndcg", 2, 0.5], ["fixed", 3, 9, "ndcg", 2, 1.0], ["fixed", 3, 7, "auc", None, 0.7]]
-
-
-def test_a_column_a_fit_becomes_a_tidy_result():
-    """A name may have spaces; what follows the last one is the seed."""
-    wide = pd.DataFrame({"user_id": [7, 9], "with ids 0": [0.5, np.nan], "with ids 1": [0.25, 1.0]})
-    long = tidy_fits(wide, "rmse", None)
-    assert list(long) == ["model", "seed", "user_id", "metric", "k", "value"] and long["k"].isna().all()
-    assert long[["model", "seed", "user_id", "value"]].to_numpy().tolist() == [
-        ["with ids", 0, 7, 0.5],
-        ["with ids", 1, 7, 0.25],
-        ["with ids", 1, 9, 1.0],
-    ]
-    assert tidy_fits(wide)["k"].tolist() == [10, 10, 10]
+    wide = pd.DataFrame({"user_id": [7, 9], "with ids 0": [0.5, np.nan], "with ids 1": [0.25, 1.0]})  # a column a fit
+    fits = tidy_fits(wide, "rmse", None)
+    assert list(fits) == list(long) and fits["k"].isna().all() and tidy_fits(wide)["k"].tolist() == [10, 10, 10]
+    rows = [["with ids", 0, 7, 0.5], ["with ids", 1, 7, 0.25], ["with ids", 1, 9, 1.0]]  # the last word is the seed
+    assert fits[["model", "seed", "user_id", "value"]].to_numpy().tolist() == rows
 
 
 def test_a_table_of_tasks_pools_stars_averages_lists_and_says_who_leads():
@@ -158,19 +145,21 @@ def test_holm_by_hand():
     assert holm([0.01, 0.015]).tolist() == pytest.approx([0.02, 0.02])
 
 
-def _slow_leaders(by_user, sign=1, weights=None):
+def _slow_interval(users, statistic):
+    """The 95 % interval of a statistic of the drawn users."""
+    rng = np.random.default_rng(0)
+    return tuple(np.quantile([statistic(rng.integers(0, users, users)) for _ in range(2000)], [0.025, 0.975]))
+
+
+def _slow_leaders(by_user, sign, weights):
     """The best, and each whose mean difference from it in 95 of 100 resamples is on both sides of 0, or at it."""
-    weights = np.ones(len(by_user)) if weights is None else weights
-    means = {name: sum(weights * by_user[name]) / sum(weights) for name in by_user}
-    best = max(means, key=lambda name: sign * means[name])
-    rng, found = np.random.default_rng(0), []
-    draws = [rng.integers(0, len(by_user), len(by_user)) for _ in range(2000)]
-    for name in by_user:
-        d = (by_user[name] - by_user[best]).to_numpy()
-        differences = [(weights[users] * d[users]).sum() / weights[users].sum() for users in draws]
-        low, high = np.quantile(differences, [0.025, 0.975])
-        found += [name] if low <= 0 <= high else []
-    return found
+    best = max(by_user, key=lambda name: sign * np.average(by_user[name], weights=weights))
+    d = {name: (by_user[name] - by_user[best]).to_numpy() for name in by_user}
+    means = {
+        name: _slow_interval(len(by_user), lambda users, d=d[name]: np.average(d[users], weights=weights[users]))
+        for name in d
+    }
+    return [name for name, (low, high) in means.items() if low <= 0 <= high]
 
 
 def test_equal_models_lead_together_and_an_interval_that_ends_in_zero_holds_it():
@@ -190,8 +179,7 @@ def test_leaders_are_those_of_a_slow_loop(lowest):
     ratings = rng.integers(1, 20, 30)
     shifts = {"a": 0, "b": 0.05, "c": 0.1, "d": 0.4, "e": 0.45, "f": -0.3, "g": -0.35}
     table = pd.DataFrame({name: rng.normal(shift, 0.4, 30) for name, shift in shifts.items()})
-    sign = -1 if lowest else 1
-    by_users, by_ratings = _slow_leaders(table, sign), _slow_leaders(table, sign, ratings)
+    by_users, by_ratings = (_slow_leaders(table, -1 if lowest else 1, w) for w in (np.ones(30), ratings))
     assert by_users != by_ratings and 1 < len(by_users) < len(table)
     assert leaders(table, lowest=lowest) == by_users
     assert leaders(table, lowest=lowest, weights=ratings) == by_ratings
@@ -204,24 +192,19 @@ def _errors_of(ratings_by_user):
     return pd.DataFrame(rows, columns=["rmse", "ratings"], index=index)
 
 
-def _slow_interval(*models):
-    """Ratings of the drawn users laid side by side, their RMSE, or how far that of the second is above the first's."""
-    rng, found = np.random.default_rng(0), []
-    for _ in range(2000):
-        users = rng.integers(0, len(models[0]), len(models[0]))
-        squares = [np.concatenate([np.square(model[user]) for user in users]) for model in models]
-        roots = [np.sqrt(np.mean(each)) for each in squares]
-        found.append(roots[0] if len(models) == 1 else roots[1] - roots[0])
-    return tuple(np.quantile(found, [0.025, 0.975]))
-
-
 def test_the_interval_of_an_rmse_is_that_of_the_ratings_of_users_drawn_again():
     rng = np.random.default_rng(0)
     counts = rng.integers(1, 30, 25)
     ours, theirs = ([rng.normal(0, spread, count) for count in counts] for spread in (0.9, 1.1))
-    assert rmse_interval(_errors_of(ours)) == pytest.approx(_slow_interval(ours), abs=1e-12)
+
+    def rmse(model, users):  # the ratings of the drawn users laid side by side
+        return np.sqrt(np.mean(np.square(np.concatenate([model[user] for user in users]))))
+
+    expected = _slow_interval(25, lambda users: rmse(ours, users))
+    assert rmse_interval(_errors_of(ours)) == pytest.approx(expected, abs=1e-12)
     difference = rmse_interval(_errors_of(ours), _errors_of(theirs))
-    assert difference == pytest.approx(_slow_interval(ours, theirs), abs=1e-12)
+    expected = _slow_interval(25, lambda users: rmse(theirs, users) - rmse(ours, users))
+    assert difference == pytest.approx(expected, abs=1e-12)
     assert difference[0] > 0  # this model is better
     assert rmse_interval(_errors_of(ours), _errors_of(ours)) == (0, 0)  # paired
     # RMSE 1 over three ratings and 5 over one: a resample has 1, 5, or √((3 · 1 + 1 · 25) / 4) of both.
