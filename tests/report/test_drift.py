@@ -60,10 +60,21 @@ def files(folder):
 NAMES = ["hybrid_rmse", "num_ratings", "num_ratings_high", "num_ratings_low"]
 
 
-def test_nothing_moved_when_fresh_is_as_recorded(recorder, folder, capsys):
+def test_what_is_recorded_is_sorted_and_as_fresh_and_nothing_has_moved(recorder, folder, capsys):
     record_all(recorder)
     assert main(["record"]) == 0
-    assert set(origins(folder)) == {*NAMES, "main_results", "long_tail"}
+    assert (folder / "results/numbers.csv").read_text().splitlines()[:3] == [
+        "name,value,tolerance,digits,unit,notebook,cell,commit,data",
+        "hybrid_rmse,0.8934,0.003,3,stars,06_training,,unknown,",
+        "num_ratings,100000,0,0,,06_training,,unknown,",
+    ]
+    figures = f"name,alt,notebook,cell,commit,data\nlong_tail,{WORDS},06_training,,unknown,\n"
+    assert (folder / "results/figures.csv").read_text() == figures
+    (folder / "results/runs.jsonl").write_text("{}\n")  # is no result
+    recorded, fresh = read_recorded(folder), read_fresh(folder)
+    assert (recorded.numbers, recorded.figures) == (fresh.numbers, fresh.figures)
+    assert recorded.as_tables().keys() == fresh.as_tables().keys() == {*NAMES, "main_results.csv"}
+    assert recorded.tables["main_results"][1]["best"] == {"ndcg@10": ["hybrid"]}
     recorded_earlier(folder)  # another commit and another checksum are no move
     assert main(["check", "--all"]) == 0
     assert capsys.readouterr().out == "record: 5 results\nevery result is as recorded\n"
@@ -144,15 +155,8 @@ def test_a_result_has_the_commit_of_the_run_that_first_made_it_so_unless_that_wa
     assert files(folder) == before and set(origins(folder).values()) == {"0000000"}
     record_all(recorder, rmse=0.8935, results=RESULTS.assign(rmse=["--", 0.94, 0.88]), words="Other words.")
     drift.record()
-    assert (
-        origins(folder)
-        == {
-            **dict.fromkeys(
-                ["hybrid_rmse", "long_tail", "main_results"], "unknown"
-            ),  # of this run: there is no git here
-            **dict.fromkeys([*NAMES[1:], "same", "same_figure"], "0000000"),
-        }
-    )
+    changed = dict.fromkeys(["hybrid_rmse", "long_tail", "main_results"], "unknown")  # there is no git here
+    assert origins(folder) == changed | dict.fromkeys([*NAMES[1:], "same", "same_figure"], "0000000")
     for path in before:
         path.write_text(path.read_text().replace("0000000", "0000000+"))
     drift.record()
@@ -190,31 +194,15 @@ def test_what_a_notebook_leaves_out_leaves_and_what_has_not_run_stays(recorder, 
     record_all(recorder)
     recorder.number("num_ratings", 100_000)  # without its interval
     drift.record()
-    left = {"hybrid_rmse", "num_ratings", "num_users", "main_results", "long_tail", "of_another"}
-    assert set(origins(folder)) == left
+    assert set(origins(folder)) == {
+        "hybrid_rmse",
+        "num_ratings",
+        "num_users",
+        "main_results",
+        "long_tail",
+        "of_another",
+    }
     assert set(drift.check()["status"]) == {"not run yet"}
-
-
-def test_recorded_files_are_sorted_and_other_files_are_no_results(recorder, folder):
-    record_all(recorder)
-    Recorder("06, really").number("a_one", 1)
-    drift.record()
-    assert (folder / "results/numbers.csv").read_text() == (
-        "name,value,tolerance,digits,unit,notebook,cell,commit,data\n"
-        'a_one,1,0,0,,"06, really",,unknown,\n'
-        "hybrid_rmse,0.8934,0.003,3,stars,06_training,,unknown,\n"
-        "num_ratings,100000,0,0,,06_training,,unknown,\n"
-        "num_ratings_high,101000,0,0,,06_training,,unknown,\n"
-        "num_ratings_low,99000,0,0,,06_training,,unknown,\n"
-    )
-    assert (folder / "results/figures.csv").read_text() == (
-        f"name,alt,notebook,cell,commit,data\nlong_tail,{WORDS},06_training,,unknown,\n"
-    )
-    (folder / "results/runs.jsonl").write_text("{}\n")
-    assert read_table(folder / "results/main_results.csv")[1]["best"] == {"ndcg@10": ["hybrid"]}
-    recorded, fresh = read_recorded(folder), read_fresh(folder)
-    assert (recorded.numbers, recorded.figures) == (fresh.numbers, fresh.figures)
-    assert recorded.as_tables().keys() == fresh.as_tables().keys() == {*NAMES, "a_one", "main_results.csv"}
 
 
 def test_minutes_are_recorded_once_every_notebook_has_a_stamp(folder, capsys):

@@ -5,8 +5,6 @@ from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).resolve().parents[2]
 BIB = re.sub(
     r"@IEEEtranBSTCTL\{.*?\n\}\n", "", (ROOT / "report/references.bib").read_text(encoding="utf-8"), flags=re.DOTALL
@@ -46,46 +44,12 @@ def faults(bib):
             yield f"pages: {key}"
 
 
-GOOD = r"""% A note.
-
-@article{holm1979,
-  author = {Holm, Sture},
-  title = {A {Bayesian} Title, by Kekäläinen and J{\"u},
-           and Its Second Line},
-  pages = {65--70},
-  year = {1979},
-  url = {https://www.jstor.org/stable/4615733},
-}
-
-@misc{rendle2019,
-  author = {Rendle, Steffen},
-  title = {On Baselines},
-  pages = {57:1--57:22},
-  year = {2019},
-  doi = {10.48550/arXiv.1905.01395},
-}
-"""
-BAD = [
-    ("layout", "  title = {On", "  title   = {On"),
-    ("layout", "% A note", "@misc{tfrs, year = {2020}}"),
-    ("order", "holm1979", "rendle2019"),
-    ("incomplete", "  author = {Rendle, Steffen},\n", ""),
-    ("not to be found", "url = ", "note = "),
-    ("doi", "10.48550/", "https://doi.org/10.48550/"),
-    ("repeated", "url = {https://www.jstor.org/stable/4615733}", "doi = {10.48550/arxiv.1905.01395}"),
-    ("pages", "57:1--57:22", "57:1–57:22"),
-]
-
-
 def test_the_references_keep_every_rule():
     assert len(parsed(BIB)) == BIB.count("@") >= 52  # the file is read whole
-    assert list(faults(BIB)) == list(faults(GOOD)) == []
-
-
-@pytest.mark.parametrize(("rule", "text", "instead"), BAD)
-def test_what_breaks_a_rule_is_found(rule, text, instead):
-    assert text in GOOD
-    assert any(fault.startswith(f"{rule}: ") for fault in faults(GOOD.replace(text, instead, 1)))
+    assert list(faults(BIB)) == []
+    second = BIB[BIB.index("@", BIB.index("@") + 1) :]
+    broken = second.replace("  author =", "  author  =", 1).replace("  title =", "  note =", 1) + BIB
+    assert {fault.split(":")[0] for fault in faults(broken)} == {"layout", "order", "incomplete", "repeated"}
 
 
 def test_every_cited_key_is_defined_and_every_entry_is_cited():
