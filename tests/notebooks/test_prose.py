@@ -216,24 +216,20 @@ def _with_cells(path):
     yield "the page", prose(re.sub(rf"{ROW}.*$", "", page, flags=re.MULTILINE)), []
 
 
-def entries_are_alive(path, listed):
-    used = {number.text for _, text in texts(path) for number in numbers(text)}
-    return [f"{text} is listed, and no prose has it" for text in listed if text not in used]
-
-
 @pytest.fixture(scope="module")
 def results():
+    assert set(LISTED) <= {path.stem for path in PAGES}
     return read_results()
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 def test_every_number_in_the_prose_is_tied_and_every_listed_one_is_in_the_prose(path, results):
     listed = LISTED.get(path.stem, {})
-    assert [*numbers_are_tied(path, listed, results), *entries_are_alive(path, listed)] == []
-
-
-def test_every_table_of_the_list_is_of_a_page():
-    assert set(LISTED) <= {path.stem for path in PAGES}
+    used = {number.text for _, text in texts(path) for number in numbers(text)}
+    assert [
+        *numbers_are_tied(path, listed, results),
+        *(f"{text} is in no prose" for text in listed if text not in used),
+    ] == []
 
 
 # ---- the rules at work
@@ -280,17 +276,10 @@ def test_a_number_may_come_from_an_output_a_constant_the_report_or_the_list_and_
     listed = {"95": "the width of every interval", "1.6": ratio, "1.7": ratio}
     found = list(numbers_are_tied(page("\n\n".join(TIED + UNTIED)), listed, RECORDED))
     assert [text.split(": ")[1].split(" (")[0] for text in found] == UNTIED
-
-
-def test_a_row_of_a_page_is_tied_by_the_notebook_that_it_names(page):
-    notebook = page("x").rename(page("x").with_name("04_x.ipynb"))
+    notebook = page("x").rename(page("x").with_name("04_x.ipynb"))  # a row of a page is tied by what it names
     rows = notebook.with_name("rows.md")
     rows.write_text("| 04 | How many? | 1,352, and .573. |\n\nThe page: .573.\n", encoding="utf-8")
     assert [text.split(" (")[0] for text in numbers_are_tied(rows, {}, {})] == ["the page: .573"]
-
-
-def test_an_entry_that_no_prose_uses_is_found(page):
-    assert entries_are_alive(page("K is 25."), {"25": "", "26": ""}) == ["26 is listed, and no prose has it"]
 
 
 def test_a_formula_names_what_is_recorded_and_a_row_has_as_many_names_as_it_takes(tmp_path):
