@@ -11,11 +11,12 @@ import pandas as pd
 from scipy import sparse
 from scipy.stats import rankdata
 
-from movierec.baselines.content import ContentBased, unit_rows
+from movierec.baselines.content import ContentBased
 from movierec.baselines.factors import Ease
 from movierec.baselines.neighbours import UserKnn, keep_largest
 from movierec.baselines.popularity_and_bias import rated_matrix
 from movierec.data import Indices
+from movierec.evaluation.metrics import unit_rows
 
 
 class Weighted:

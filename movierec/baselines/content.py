@@ -14,6 +14,7 @@ from movierec.data import UNKNOWN, Indices, check_same_kind, genre_flags, has_ti
 from movierec.data.indices import PAIR
 from movierec.data.tables import TAGS, check_has
 from movierec.evaluation import Scorer
+from movierec.evaluation.metrics import unit_rows
 
 FEWEST_MOVIES = 5  # with a word or a tag: of fewer a model learns nothing
 LITTLE_WORDS = [
@@ -169,12 +170,6 @@ class FromContent:
         mean = rated.mean(axis=1, keepdims=True)
         weights = self.solved @ (np.asarray(content, float) - self.mean).T  # W [rated, N]
         return (mean + (rated - mean) @ weights).astype(np.float32)
-
-
-def unit_rows(rows: np.ndarray) -> np.ndarray:
-    """Return each row with length 1; a row of zeros stays."""
-    length = np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows / np.where(length > 0, length, 1)
 
 
 def _described(movies: pd.DataFrame, indices: Indices, columns: list[str]) -> pd.DataFrame:

@@ -113,14 +113,18 @@ def diversity(lists: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     NaN for a list of fewer than two movies; a movie whose vector is 0 is like no other. `vectors`: `[num_movies, d]`.
     Source: Ziegler et al. (2005).
     """
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit = vectors / np.where(length > 0, length, 1)
     there = lists >= 0
-    of_list = unit[lists] * there[:, :, None]  # [U, k, d]
+    of_list = unit_rows(vectors)[lists] * there[:, :, None]  # [U, k, d]
     # Σ_{i≠j} cos(i, j) = |Σ_i v_i|² − Σ_i |v_i|²
     all_pairs = (of_list.sum(axis=1) ** 2).sum(axis=1) - (of_list**2).sum(axis=(1, 2))
     k = there.sum(axis=1)
     return np.where(k > 1, 1 - all_pairs / np.maximum(k * (k - 1), 1), np.nan)
+
+
+def unit_rows(rows: np.ndarray) -> np.ndarray:
+    """Return each row with length 1; a row of zeros stays."""
+    length = np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows / np.where(length > 0, length, 1)
 
 
 def miscalibration(lists: np.ndarray, history: np.ndarray, vectors: np.ndarray, alpha: float = 0.01) -> np.ndarray:

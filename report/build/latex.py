@@ -71,11 +71,12 @@ def build(*, mine: bool = False) -> str:
     undeclared = [name for name in used if name not in declared]
     require(not undeclared, f"tables.toml must declare every table of main.tex; {undeclared} missing.")
 
-    moved = _Moved()
-    numbers = _numbers_tex(results, recorded, moved)
-    tables = _tables_tex(results, recorded, declared, used if mine else [*declared], moved)
+    numbers = _numbers_tex(results, recorded)
+    tables = _tables_tex(results, recorded, declared, used if mine else [*declared])
+    moved = [line for line in numbers.splitlines() if r"\moved{" in line and "Interval}" not in line]  # counted once
+    count = len(moved) + sum(text.count(r"\moved{") for text in tables.values())
     if mine:
-        numbers += f"\\newcommand{{\\Moved}}{{{moved.count:,}}}\n"
+        numbers += f"\\newcommand{{\\Moved}}{{{count:,}}}\n"
         _copy(folder, target, shown)
     write_file(target / "generated/numbers.tex", numbers)
     for name, text in tables.items():
@@ -86,7 +87,7 @@ def build(*, mine: bool = False) -> str:
         return f"{len(results.numbers)} numbers, {len(tables)} tables"
     old = sorted({*recorded.tables, *recorded.numbers} - {*fresh.tables, *fresh.numbers})
     return (
-        f"{moved.count} numbers print differently from the recorded ones, shaded in mine.pdf; "
+        f"{count} numbers print differently from the recorded ones, shaded in mine.pdf; "
         f"{len(old)} results are the recorded ones, because your last run has not made them"
     )
 
@@ -98,27 +99,17 @@ def macros(tex: str) -> list[str]:
     return sorted(re.sub(r"(?<!^)(?=[A-Z])", "_", macro).lower() for macro in found)
 
 
-class _Moved:
-    """Marks what prints differently from what was recorded, and counts it."""
+def _marked(text: str, was: str) -> str:
+    """Return the text, marked if it prints differently from what was recorded."""
+    return text if text == was else rf"\moved{{{text}}}{{{was or 'not recorded'}}}"
 
-    def __init__(self) -> None:
-        self.count = 0
 
-    def marked(self, text: str, was: str) -> str:
-        if text == was:
-            return text
-        self.count += 1
-        return rf"\moved{{{text}}}{{{was or 'not recorded'}}}"
-
-    def rows(self, rows: list[list[str]], were: list[list[str]]) -> list[list[str]]:
-        """Compare row by row; a row is found by its first cell, or by its place where first cells repeat."""
-        by_name = {row[0]: row for row in were}
-        by_place = len(by_name) < len(were)
-        marked = []
-        for place, row in enumerate(rows):
-            was = (were[place] if place < len(were) else None) if by_place else by_name.get(row[0])
-            marked.append([self.marked(*both) for both in zip(row, was or [""] * len(row), strict=True)])
-        return marked
+def _marked_rows(rows: list[list[str]], were: list[list[str]]) -> list[list[str]]:
+    """Mark row by row; a row is found by its first cell, or by its place where first cells repeat."""
+    by_name = {row[0]: row for row in were}
+    found = by_name if len(by_name) == len(were) else dict(enumerate(were))
+    pairs = [(row, found.get(row[0] if found is by_name else place, [""] * len(row))) for place, row in enumerate(rows)]
+    return [[_marked(*both) for both in zip(row, was, strict=True)] for row, was in pairs]
 
 
 def _with_fresh(recorded: Results, fresh: Results) -> Results:
@@ -142,20 +133,16 @@ def _numbers(rows: dict[str, Row]) -> dict[str, tuple[str, str]]:
     return printed
 
 
-def _numbers_tex(results: Results, recorded: Results, moved: _Moved) -> str:
-    """Return a macro for each number; where an end of an interval moved, that is counted once."""
+def _numbers_tex(results: Results, recorded: Results) -> str:
+    """Return a macro for each number."""
     old, lines = _numbers(recorded.numbers), ["% From results/numbers.csv.\n"]
     for name, (text, about) in _numbers(results.numbers).items():
-        count = moved.count
         macro = "".join(word.capitalize() for word in name.split("_"))
-        lines.append(f"\\newcommand{{\\{macro}}}{{{moved.marked(text, old.get(name, ('', ''))[0])}}}  % {about}\n")
-        moved.count = count if name.endswith(INTERVAL) else moved.count
+        lines.append(f"\\newcommand{{\\{macro}}}{{{_marked(text, old.get(name, ('', ''))[0])}}}  % {about}\n")
     return "".join(lines)
 
 
-def _tables_tex(
-    results: Results, recorded: Results, declared: dict[str, Columns], names: list[str], moved: _Moved
-) -> dict[str, str]:
+def _tables_tex(results: Results, recorded: Results, declared: dict[str, Columns], names: list[str]) -> dict[str, str]:
     tables = {}
     for name in [name for name in names if name in results.tables]:
         (table, says), (old, said) = results.tables[name], recorded.tables.get(name, (None, {}))
@@ -164,7 +151,7 @@ def _tables_tex(
             were = [] if old is None else cells(name, old, declared[name], said.get("best", {}), STYLE)
         except ValueError:  # recorded before a column or a test was added: nothing to compare with
             were = []
-        tables[name] = f"% {origin_of(says)}\n" + _tabular(declared[name], moved.rows(rows, were))
+        tables[name] = f"% {origin_of(says)}\n" + _tabular(declared[name], _marked_rows(rows, were))
     return tables
 
 

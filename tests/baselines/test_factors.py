@@ -7,7 +7,6 @@ from scipy import sparse
 
 from movierec.baselines import factors
 from movierec.baselines.factors import BiasedMF, Ease, ImplicitAls
-from movierec.baselines.popularity_and_bias import Bias
 from movierec.data import make_indices
 
 
@@ -67,15 +66,6 @@ def test_mf_ends_where_the_derivative_by_the_movies_is_zero(split):
     np.testing.assert_allclose(np.bincount(movie, error) + 5 * b_i, 0, atol=1e-5)
     for column in range(2):
         np.testing.assert_allclose(np.bincount(movie, error * x[user, column]) + 3 * y[:, column], 0, atol=1e-5)
-
-
-def test_mf_without_room_for_taste_is_the_biases(tiny, tiny_indices):
-    mf = BiasedMF(
-        tiny.ratings, tiny_indices, factors=1, regularisation=1e12, damping_user=2, damping_movie=3, sweeps=200
-    )
-    bias = Bias(tiny.ratings, tiny_indices, damping_user=2, damping_movie=3, passes=200)
-    np.testing.assert_allclose(mf.predict(tiny.ratings), bias.predict(tiny.ratings), atol=1e-5)
-    np.testing.assert_allclose(mf(np.arange(6)), bias(np.arange(6)), atol=1e-5)
 
 
 def test_mf_scores_are_its_stars_before_clipping_and_what_is_unknown_has_no_bias_and_no_vector(split):

@@ -35,18 +35,6 @@ def test_predictions_are_of_the_ridge_regression_of_all_clicks_on_what_was_looke
     np.testing.assert_allclose(policy.values(np.eye(3), None), theta, atol=1e-10)
 
 
-def test_it_recovers_what_clicks_are_made_of_only_if_it_knows_the_places():
-    """Clicks by e · θᵀx, shown at both places by chance: with e = 1 believed, θ comes out too small."""
-    rng, theta = np.random.default_rng(0), np.array([0.3, 0.6])
-    knows, naive = RidgeBandit(2, LOOKS), RidgeBandit(2, np.ones(2))
-    for x in rng.random((20_000, 2, 2)):
-        clicks = rng.random(2) < LOOKS * (x @ theta)
-        knows.learn(x, clicks)
-        naive.learn(x, clicks)
-    np.testing.assert_allclose(knows.values(np.eye(2), None), theta, atol=0.03)
-    np.testing.assert_allclose(naive.values(np.eye(2), None), 0.75 * theta, atol=0.03)
-
-
 def test_greedy_shows_the_largest_and_ties_in_a_random_order():
     policy, rng = RidgeBandit(2, np.ones(3)), np.random.default_rng(0)
     x = np.random.default_rng(1).normal(size=(6, 2))

@@ -26,7 +26,7 @@ def tiny_history(tiny, tiny_indices):
 
 
 def test_a_history_is_user_by_user_and_oldest_first(tiny_history, tiny, tiny_indices):
-    """And `starts` equals a loop."""
+    """And `starts` equals a loop; the matrices have a one and a residual where rated."""
     history, by_user = tiny_history, tiny.ratings.sort_values(["user_id", "timestamp"])
     assert tiny_indices.user_ids[history.user_index].tolist() == by_user["user_id"].tolist()
     assert tiny_indices.movie_ids[history.movie_index].tolist() == by_user["movie_id"].tolist()
@@ -35,20 +35,14 @@ def test_a_history_is_user_by_user_and_oldest_first(tiny_history, tiny, tiny_ind
     for user in range(history.num_users):
         rows = np.flatnonzero(history.user_index == user)
         assert list(range(history.starts[user], history.starts[user + 1])) == rows.tolist()
+    rated, residual = history.matrices()
+    pairs = zip(history.user_index, history.movie_index, history.residual, strict=True)
+    assert rated.shape == (6, 5) and all(rated[u, m] == 1 and residual[u, m] == value for u, m, value in pairs)
+    assert rated.sum() == 14 and not residual[rated == 0].any()
+    np.testing.assert_array_equal(history.rated().toarray(), rated)
     tied = tiny.ratings.assign(timestamp=7)
     first = make_history(tied, tiny_indices, Bias(tied, tiny_indices)).movie_index[:3]  # in the order of the file
     assert tiny_indices.movie_ids[first].tolist() == tied.loc[tied["user_id"] == 1, "movie_id"].tolist()
-
-
-def test_matrices_have_a_one_and_a_residual_where_rated(tiny_history):
-    rated, residual = tiny_history.matrices()
-    assert rated.shape == residual.shape == (6, 5) and rated.sum() == 14
-    pairs = zip(tiny_history.user_index, tiny_history.movie_index, tiny_history.residual, strict=True)
-    assert all(rated[user, movie] == 1 and residual[user, movie] == value for user, movie, value in pairs)
-    assert not residual[rated == 0].any()
-    sparse = tiny_history.rated()
-    np.testing.assert_array_equal(sparse.toarray(), rated)
-    assert sparse.nnz == 14 and sparse.dtype == np.float32
 
 
 # ---- sums
@@ -186,13 +180,10 @@ def test_windows_of_any_length_ask_the_same(films, length):
     np.testing.assert_array_equal(rows.film == 5, rows.next_film == 5)
 
 
-def test_without_a_user_with_two_films_there_is_no_window(films):
-    lonely = films._replace(**{name: getattr(films, name)[-1:] for name in ("user_index", "movie_index", "timestamp")})
-    with pytest.raises(ValueError, match="a user must have two films.*each of the 3 users has at most one.*Fit on"):
-        windows(lonely, 50)
-
-
-def test_the_newest_films_end_at_the_right(films):
+def test_the_newest_films_end_at_the_right_and_a_user_must_have_two_for_a_window(films):
     film, gap = newest(films, 3)
     assert film.tolist() == [[2, 3, 4], [5, 1, 2], [5, 5, 0]]
     assert gap.tolist() == [[1, 5, 6], [6, 6, 4], [6, 6, 6]]
+    lonely = films._replace(**{name: getattr(films, name)[-1:] for name in ("user_index", "movie_index", "timestamp")})
+    with pytest.raises(ValueError, match="a user must have two films.*each of the 3 users has at most one.*Fit on"):
+        windows(lonely, 50)

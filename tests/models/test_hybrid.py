@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from untrained import randomise, untrained
+from untrained import untrained
 
 from movierec.baselines import Bias
 from movierec.data import make_weeks, rating_rows
@@ -34,12 +34,6 @@ def test_the_batch_decides_whose_loss_it_is(model, ratings):
     assert model.compute_loss(users).numpy() == model.ranking_loss(users).numpy()
 
 
-def test_a_head_that_is_not_asked_for_is_not_built(tiny, tiny_indices):
-    stars, lists = (untrained(tiny, tiny_indices, (head,), **SMALL) for head in ("stars", "ranking"))
-    assert stars.ranking is None and stars.score is None and stars.stars is not None
-    assert lists.stars is None and lists.predict_stars is None and lists.ranking is not None
-
-
 @pytest.mark.parametrize("trained", ["stars", "ranking"])
 def test_training_one_head_leaves_the_other_as_it_is(model, ratings, trained):
     def weights(head):
@@ -51,15 +45,3 @@ def test_training_one_head_leaves_the_other_as_it_is(model, ratings, trained):
     batch = ratings if trained == "stars" else {"user_index": tf.range(6)}
     model.fit(tf.data.Dataset.from_tensors(batch), verbose=0)
     assert [head for head in before if not np.array_equal(before[head], weights(head))] == [trained]
-
-
-def test_dropout_is_for_training_only_and_another_in_each_step(tiny, tiny_indices, ratings):
-    model = untrained(tiny, tiny_indices, ("stars", "ranking"), dropout=0.9, ranking_dropout=0.9)
-    randomise(model)
-    for batch in (ratings, {"user_index": tf.range(6)}):
-        dropped = []
-        for step in (0, 0, 1):
-            with model.draws.at_step(step):
-                dropped.append(model.compute_loss(batch, training=True).numpy())
-        calm = [model.compute_loss(batch).numpy() for _ in range(2)]
-        assert dropped[0] == dropped[1] != dropped[2] and calm[0] == calm[1] not in dropped

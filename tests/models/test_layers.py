@@ -15,10 +15,8 @@ from movierec.models.layers import (
     Dropout,
     Thresholds,
     glorot,
-    mean_squared_length,
     multilayer_perceptron,
     small_random,
-    start_at,
 )
 
 
@@ -54,25 +52,6 @@ def test_fit_takes_one_step_for_each_batch_and_reports_the_mean_loss(steps_per_e
     assert reported == pytest.approx([np.mean(losses)], rel=1e-5)
 
 
-def test_what_a_step_draws_depends_on_the_seed_and_on_the_number_of_the_step():
-    zero = {"x": tf.zeros([1]), "y": tf.zeros([1])}
-
-    def drawn(seed):
-        model, found = Line(seed, drawn=1.0), []
-        for _ in range(4):
-            model.reset_metrics()
-            found.append(float(model.train_step(zero)["loss"]))
-        return found
-
-    own = Draws(0)
-    place, expected = own.new_place(), []
-    for step in range(4):
-        with own.at_step(step):
-            expected.append(float(own.uniform(place, [1])[0]))
-    assert drawn(0) == expected and len(set(expected)) == 4
-    assert not set(drawn(7)) & set(expected)
-
-
 def test_what_is_drawn_is_a_function_of_seed_step_and_place():
     draws = Draws()
     first, second = draws.new_place(), draws.new_place()
@@ -90,6 +69,13 @@ def test_what_is_drawn_is_a_function_of_seed_step_and_place():
         assert draws.uniform(first, (3, 2)).numpy().tolist() == once
         assert draws.own_seed(first).numpy().tolist() == draws.seed(first).numpy().tolist()  # of one worker
     assert draws.at == (0, 0)
+    model, losses = Line(0, drawn=1.0), []  # and each step of training is another one
+    for step in range(4):
+        model.reset_metrics()
+        losses.append(float(model.train_step({"x": tf.zeros([1]), "y": tf.zeros([1])})["loss"]))
+        draws.at = 0, step
+        assert losses[-1] == float(draws.uniform(model.place, [1])[0])
+    assert len(set(losses)) == 4
 
 
 def test_global_generators_are_neither_read_nor_moved_and_determinism_is_on_within_the_block_only():
@@ -112,14 +98,6 @@ def test_global_generators_are_neither_read_nor_moved_and_determinism_is_on_with
 # ---- layers
 
 
-def test_the_deep_network_adds_nothing_before_it_learns():
-    network = multilayer_perceptron(6, (4, 3), 2, dropout=0.1, draws=Draws())
-    assert network(tf.ones((5, 6))).numpy().tolist() == [[0, 0]] * 5
-    assert [layer.units for layer in network.layers if layer.weights] == [4, 3, 2]
-    alone = multilayer_perceptron(6, (), 1, 0.1, Draws())
-    assert [layer.units for layer in alone.layers if layer.weights] == [1]
-
-
 @pytest.mark.parametrize(("kind", "deviation"), [(small_random, EMBEDDING_STDDEV), (glorot, np.sqrt(2 / 208))])
 def test_weights_of_one_shape_differ_and_are_a_function_of_the_seed(kind, deviation):
     """Glorot: uniform with variance 2 / (fan_in + fan_out). Of 1,600 numbers, 2 % of the deviation is one deviation."""
@@ -128,11 +106,6 @@ def test_weights_of_one_shape_differ_and_are_a_function_of_the_seed(kind, deviat
     assert np.std(first) == pytest.approx(deviation, rel=0.1)
     assert max(abs(np.corrcoef(first.ravel(), table.ravel())[0, 1]) for table in (second, other)) < 0.1
     np.testing.assert_array_equal(first, kind(Draws(3))((200, 8)))
-
-
-def test_a_weight_starts_where_it_is_told_and_the_penalty_is_a_mean_over_rows():
-    assert start_at(np.array([1.0, 2.0]))((2,)).numpy().tolist() == [1, 2]
-    assert mean_squared_length(tf.constant([[3.0, 4.0], [0.0, 1.0]])).numpy() == pytest.approx((25 + 1) / 2)
 
 
 def test_dropout_keeps_a_share_and_the_mean_and_is_for_training_only():

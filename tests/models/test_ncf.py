@@ -44,9 +44,9 @@ READS = {
 }
 
 
-def _build(read, hidden=(4, 2), penalty=0.0, dropout=0.0, num_users=3, num_movies=4):
+def _build(read, hidden=(4, 2), penalty=0.0):
     """Three users, four movies, large weights everywhere: nothing is small enough to be overlooked."""
-    model = FusedModel(num_users, num_movies, read, 3, hidden, dropout, penalty)
+    model = FusedModel(3, 4, read, 3, hidden, 0.0, penalty)
     rng = np.random.default_rng(0)
     model.set_weights([rng.normal(0, 0.7, weight.shape) for weight in model.get_weights()])
     return model
@@ -91,15 +91,6 @@ def test_the_loss_is_cross_entropy_by_hand_and_the_lengths_of_what_is_learned(re
     batch = dict(zip(("user_index", "movie_index", "label"), map(tf.constant, columns), strict=True))
     assert model.compute_loss(batch).numpy() == pytest.approx(expected, rel=1e-5)
     assert isinstance(model, tfrs.Model)
-
-
-def test_dropout_is_for_training_only_and_a_function_of_seed_and_step():
-    model = _build(None, hidden=(64,), dropout=0.5)
-    batch = {"user_index": tf.range(3), "movie_index": tf.range(3), "label": tf.ones(3)}
-    with model.draws.at_step(7):
-        first, again = (model.compute_loss(batch, training=True).numpy() for _ in range(2))
-    losses = [model.compute_loss(batch, training=training).numpy() for training in (False, True)]
-    assert first == again and len({first, *losses}) == 3
 
 
 # ---- negatives

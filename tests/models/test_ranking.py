@@ -65,28 +65,20 @@ def rows_of(model, user):
     return np.flatnonzero(model.past.user_index == user)
 
 
-def test_scores_equal_a_slow_loop_over_the_whole_catalogue(model):
+@pytest.mark.parametrize("part", [None, "dot", "deep", "linear", "explicit", "order", "features"])
+def test_scores_equal_a_slow_loop_over_the_whole_catalogue_also_without_a_part(tiny, tiny_indices, part):
     """And a newcomer has those of a user with the same history, less what is known of the user."""
-    users = [3, 0, 3, 5]
+    model = build(tiny, tiny_indices, **{"without": part} if part else {})
+    randomise(model.ranking)
+    users, head = [3, 0, 3, 5], model.ranking
     expected = [loop_scores(model, u, rows_of(model, u), loop_weights(model, rows_of(model, u))) for u in users]
     np.testing.assert_allclose(model.score(tf.constant(users)), expected, rtol=1e-4, atol=1e-4)
-    head = model.ranking
-    newcomer = head.score_people(head.entries(tf.constant([3])), tf.constant([UNKNOWN]), tf.constant([], tf.int32))
-    head.user_feature.assign(tf.zeros_like(head.user_feature))
-    np.testing.assert_allclose(newcomer, model.score(tf.constant([3])), rtol=1e-4, atol=1e-4)
-
-
-@pytest.mark.parametrize("part", ["dot", "deep", "linear", "explicit", "order", "features"])
-def test_a_part_that_is_left_out_is_out_of_the_scores(tiny, tiny_indices, part):
-    model = build(tiny, tiny_indices, without=part)
-    randomise(model.ranking)
-    rows = rows_of(model, 0)
-    expected = loop_scores(model, 0, rows, loop_weights(model, rows))
-    np.testing.assert_allclose(model.score(tf.constant([0]))[0], expected, rtol=1e-4, atol=1e-4)
-    head = model.ranking
     there = {"deep": head.deep, "linear": head.linear, "explicit": head.starred}
     assert [name for name, layer in there.items() if layer is None] == ([part] if part in there else [])
     assert head.in_order == (part != "order") and (head.user_features.shape[1] == 0) == (part == "features")
+    newcomer = head.score_people(head.entries(tf.constant([3])), tf.constant([UNKNOWN]), tf.constant([], tf.int32))
+    head.user_feature.assign(tf.zeros_like(head.user_feature))
+    np.testing.assert_allclose(newcomer, model.score(tf.constant([3])), rtol=1e-4, atol=1e-4)
 
 
 def test_a_linear_path_needs_a_weight_and_keeps_its_strongest_directions_if_the_catalogue_is_large(

@@ -1,6 +1,8 @@
-"""The pages that people write: messages that exist, terms in order, links that lead somewhere."""
+"""The pages that people write: messages and names that exist, terms in order, links that lead somewhere."""
 
+import json
 import re
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -42,3 +44,17 @@ def test_the_glossary_is_in_order_and_each_term_is_there_once():
 def test_every_link_leads_somewhere(page):
     links = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8"))
     assert [link for link in links if not link.startswith("http") and not (page.parent / link).exists()] == []
+
+
+def test_each_name_of_tfrs_and_keras_rs_in_notebook_13_is_in_its_library():
+    import keras_rs
+
+    from movierec.keras2 import tfrs
+
+    cells = json.loads((ROOT / "notebooks/13_scale.ipynb").read_text(encoding="utf-8"))["cells"]
+    (text,) = ["".join(cell["source"]) for cell in cells if "|what|TFRS" in "".join(cell["source"])]
+    rows = re.findall(r"^\|([^|]*)\|([^|]*)\|([^|]*)\|$", text.split("|---|---|---|")[1], re.MULTILINE)
+    assert len(rows) == 11
+    for column, library in ((1, tfrs), (2, keras_rs)):
+        names = [row[column].strip(" `") for row in rows if row[column].strip() != "none"]
+        assert len(names) > 5 and all(attrgetter(name)(library) for name in names)

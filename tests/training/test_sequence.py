@@ -94,7 +94,7 @@ def saved(walker, tmp_path):
     return tmp_path / "walker"
 
 
-def test_a_loaded_model_gives_the_same_lists_to_the_bit(walker, saved):
+def test_a_loaded_model_gives_the_same_lists_to_the_bit(walker, saved, split, checkerboard, tmp_path):
     users = np.arange(60)
     for again in (movierec.load_model(saved), pickle.loads(pickle.dumps(walker))):
         np.testing.assert_array_equal(again.score(users), walker.score(users))
@@ -103,19 +103,18 @@ def test_a_loaded_model_gives_the_same_lists_to_the_bit(walker, saved):
         pd.testing.assert_frame_equal(again.history, walker.history, check_exact=True)
         assert (again.best_epochs, again.settings) == (walker.best_epochs, walker.settings)
         assert again.movies["title"].tolist() == walker.movies["title"].tolist()
-
-
-def test_described_movies_and_every_setting_come_back(split, checkerboard, tmp_path):
     settings = SMALL | {"blocks": 2, "gated": True, "has_gaps": False, "loss": "sampled"}
     model = movierec.fit_sequence(split, checkerboard.movies, epochs=1, **settings)
-    model.save(tmp_path)
-    again = movierec.load_model(tmp_path)
+    model.save(tmp_path / "described")
+    again = movierec.load_model(tmp_path / "described")
     pd.testing.assert_frame_equal(again.recommend([100], 5), model.recommend([100], 5), check_exact=True)
     pd.testing.assert_frame_equal(again.movies, model.movies)
     assert again.settings == model.settings and again.settings["gated"]
 
 
-def test_a_folder_that_was_changed_or_is_something_else_is_refused(saved, tmp_path):
+def test_a_folder_that_was_changed_or_is_something_else_is_refused_and_what_is_no_number_not_saved(
+    walker, saved, tmp_path
+):
     with pytest.raises(FileNotFoundError, match="must hold manifest.json"):
         movierec.load_model(tmp_path / "nothing")
     with pytest.raises(ValueError, match="It holds what fit_sequence returned, which movierec.load_model"):
@@ -133,9 +132,6 @@ def test_a_folder_that_was_changed_or_is_something_else_is_refused(saved, tmp_pa
     shutil.rmtree(saved / "1")
     with pytest.raises(ValueError, match="is not as its manifest says"):
         movierec.load_model(saved)
-
-
-def test_weights_that_are_no_numbers_are_not_saved(walker, tmp_path):
     broken = pickle.loads(pickle.dumps(walker))
     bias = broken.model.sequence.movie_bias
     bias.assign(tf.fill(bias.shape, np.nan))
@@ -190,11 +186,12 @@ def test_it_is_a_scorer_of_known_and_of_new_histories(walker):
             walker.score(np.array([wrong]))
 
 
-@pytest.mark.parametrize("column", ["user_id", "movie_id"])
-def test_a_history_of_unknown_users_or_films_cannot_be_read(walker, rings, column):
-    says = f"every {column} must be known from train; 1 are not, e.g. .1000.*fit again"
-    with pytest.raises(ValueError, match=says):
-        walker.reading(rings.test.assign(**{column: 1000}))
+def test_a_history_of_unknown_users_or_films_cannot_be_read(walker, rings):
+    for column in ("user_id", "movie_id"):
+        with pytest.raises(
+            ValueError, match=f"every {column} must be known from train; 1 are not, e.g. .1000.*fit again"
+        ):
+            walker.reading(rings.test.assign(**{column: 1000}))
 
 
 @pytest.mark.parametrize("loss", ["softmax", "sampled", "bce"])

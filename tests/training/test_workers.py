@@ -108,25 +108,16 @@ def test_two_workers_of_which_one_was_killed_are_one_worker_with_the_same_batche
     assert films[0] == films[1]
 
 
-def test_without_tf_config_there_is_no_strategy(monkeypatch):
+def test_without_tf_config_there_is_no_strategy_and_one_that_is_none_is_refused(monkeypatch):
     monkeypatch.delenv("TF_CONFIG", raising=False)
     assert workers.strategy() is None and workers.is_first() and not workers.is_one_of_several()
-
-
-@pytest.mark.parametrize(
-    "config",
-    [
-        "nonsense",
-        "[]",
-        '{"cluster": {"worker": ["a:1"]}}',
-        '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
-        '{"cluster": {"worker": ["a:1"], "ps": ["b:1"]}, "task": {"type": "ps", "index": 0}}',
-    ],
-)
-def test_a_tf_config_that_is_none_is_refused(config, monkeypatch):
-    monkeypatch.setenv("TF_CONFIG", config)
-    with pytest.raises(ValueError, match="TF_CONFIG must name the workers and which of them this process is, e.g."):
-        workers.strategy()
+    one = '"cluster": {"worker": ["a:1"]}'
+    second = f'{{{one}, "task": {{"type": "worker", "index": 1}}}}'
+    server = '{"cluster": {"worker": ["a:1"], "ps": ["b:1"]}, "task": {"type": "ps", "index": 0}}'
+    for config in ("nonsense", "[]", f"{{{one}}}", second, server):
+        monkeypatch.setenv("TF_CONFIG", config)
+        with pytest.raises(ValueError, match="TF_CONFIG must name the workers and which of them this process is, e.g."):
+            workers.strategy()
 
 
 @pytest.mark.parametrize("way", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
@@ -176,12 +167,8 @@ def test_without_a_network_of_their_own_workers_are_refused_unless_the_network_i
     with pytest.raises(OSError, match="without a password"):
         isolation.isolate_this_program(False)
     monkeypatch.delenv("TF_CONFIG")
-    assert (
-        workers.launch(
-            [sys.executable, "-c", "from movierec.training import isolation as i; i.check_trust(0)"], 2, True
-        )
-        == 0
-    )
+    code = "from movierec.training import isolation as i; i.check_trust(0)"
+    assert workers.launch([sys.executable, "-c", code], 2, True) == 0
     assert "--trusted-network: TensorFlow's server of several workers listens on every" in capfd.readouterr().err
     assert not isolation.is_isolated()
 
@@ -189,10 +176,8 @@ def test_without_a_network_of_their_own_workers_are_refused_unless_the_network_i
 def test_the_launcher_tells_how_a_worker_ended(capfd):
     """One of two fails, or is killed; of three that end well, only the first may print."""
     index = "import json, os, sys; index = json.loads(os.environ['TF_CONFIG'])['task']['index'];"
-    for fails, how in (
-        (" sys.exit(3 * index)", "ended with exit code 3"),
-        (" index and os.kill(os.getpid(), 9)", "SIGK"),
-    ):
+    ends = {" sys.exit(3 * index)": "ended with exit code 3", " index and os.kill(os.getpid(), 9)": "SIGK"}
+    for fails, how in ends.items():
         assert workers.launch([sys.executable, "-c", index + fails], 2, True) == 1
         error = capfd.readouterr().err
         assert "worker 1 of 0 to 1 " in error and how in error and "run the same command again" in error
