@@ -134,13 +134,9 @@ class FromContent:
 
     W is the ridge regression from what is known of a movie, x_j, to its score; it is the same for all users:
     score(u, i) = s̄_u + (x_i − x̄) (XᵀX + λ I)⁻¹ Xᵀ (s_u − s̄_u), with the rows of X the centred x_j. If the scorer is a
-    product of vectors, this is the ridge regression from content to a movie's vector.
-
-    Args:
-        scorer: fitted on train.
-        content: float `[num_movies, d]`, what is known of each movie, e.g. `movie_features(…).values`.
-        is_rated: bool `[num_movies]`, which have ratings in train.
-        regularisation: λ > 0, in movies.
+    product of vectors, this is the ridge regression from content to a movie's vector. `content`, float
+    `[num_movies, d]`, is e.g. `movie_features(…).values`; `is_rated`, bool `[num_movies]`, says which have ratings in
+    train; `regularisation` λ > 0 is in movies.
 
     Source: Gantner et al. (2010), *Learning attribute-to-feature mappings for cold-start recommendations*.
     """

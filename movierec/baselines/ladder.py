@@ -20,7 +20,7 @@ from movierec.baselines.content import ContentBased, genre_matrix
 from movierec.baselines.factors import BiasedMF, Ease, ImplicitAls
 from movierec.baselines.neighbours import ItemKnn, ItemKnnStars, UserKnn, UserKnnStars
 from movierec.baselines.popularity_and_bias import Bias, Popularity
-from movierec.data import Indices, MovieLens, make_indices, splits
+from movierec.data import MovieLens, make_indices, splits
 from movierec.evaluation import LIKED_FROM_STARS
 from movierec.record import recorded
 
@@ -43,14 +43,10 @@ class Recommender(NamedTuple):
     judged_by: str = "ndcg@10"
 
 
-class RandomOrder:
-    """score(u, i) is noise: what a model without any knowledge reaches."""
-
-    def __init__(self, indices: Indices, seed: int):
-        self.scores = np.random.default_rng(seed).random((indices.num_users, indices.num_movies), np.float32)
-
-    def __call__(self, user_index: np.ndarray) -> np.ndarray:
-        return self.scores[user_index]
+def _random_order(problem: "Problem", seed: int) -> Callable:
+    """Return a scorer of noise: what a model without any knowledge reaches."""
+    shape = problem.indices.num_users, problem.indices.num_movies
+    return np.random.default_rng(seed).random(shape, np.float32).__getitem__
 
 
 def _fits(model: Callable, *parts: str | Callable, seeded: bool = False) -> Callable:
@@ -83,7 +79,7 @@ SHORT_LISTS = [100, 200, 300, 400, 600, 800, 1000, 1200, 1400]  # of the cascade
 PROFILE_KNN = {"neighbours": [25, 50, 100, 200, 400], "power": [1.0, 2.0, 4.0, 8.0]}
 TWO = ("EASE", "content-based")
 RECOMMENDERS = {
-    "random order": Recommender(lambda problem, seed: RandomOrder(problem.indices, seed), seeds=3),
+    "random order": Recommender(_random_order, seeds=3),
     "popularity": Recommender(_fits(Popularity)),
     "user and movie bias": Recommender(_fits(Bias), BIAS, judged_by="rmse"),
     "user-kNN for stars": Recommender(_fits(UserKnnStars), STARS_KNN, judged_by="rmse"),
@@ -147,8 +143,8 @@ class Problem:
 def settings_to_try(space: dict[str, list], budget: int = BUDGET_TRIALS, seed: int = 0) -> list[dict]:
     """Return at most `budget` different settings: the whole grid where it is small enough, else a random part of it.
 
-    `space` is setting -> the values to choose from, e.g. {"regularisation": [100, 200, 400]}; empty: one trial, {}. A
-    budget below 1, or a setting without a value, is a ValueError.
+    `space` is setting -> the values to try; empty: one trial, {}. A budget below 1, or a setting without a value, is a
+    ValueError.
     """
     if budget < 1:
         raise ValueError(f"`budget` must be 1 trial or more, got {budget}.")
@@ -166,10 +162,8 @@ def tune(
 ) -> pd.DataFrame:  # fmt: skip
     """Return one row a trial: trial (from 1), settings (JSON), value, cpu_seconds, chosen (True for the first best).
 
-    Args:
-        fit: called with one of `settings_to_try(space, budget, seed)` as keywords; returns a model fitted on train.
-        measure: the model's value on *validation*, e.g. NDCG@10; one that is not finite is a ValueError.
-        lower_is_better: for RMSE.
+    `fit(**settings)` returns a model fitted on train, with each of `settings_to_try(space, budget, seed)`, and
+    `measure(model)` its value on *validation*, e.g. NDCG@10; one that is not finite is a ValueError.
     """
     rows = []
     for trial, settings in enumerate(settings_to_try(space, budget, seed), start=1):

@@ -24,9 +24,8 @@ def evaluate_ranking(
     """Return one row per user with a relevant movie: the metrics of the user's top k among all unseen movies.
 
     Movies of the earlier parts (train; and validation, when `part` is "test") are seen. A movie is relevant if its
-    rating in `part`, "test" or "validation", has at least `liked_from` stars; with `liked_from=0` every movie is. The
-    default is 4 of 5 stars, on another scale as much (8 of 10); where all ratings are equal every watched movie is.
-    The `score` of a sequence model reads all earlier parts here, whatever it read before.
+    rating in `part`, "test" or "validation", has at least `liked_from` stars: by default 4 of 5, or as much on another
+    scale; every movie with 0, or where all ratings are equal. A sequence model reads all earlier parts here.
 
     Returns:
         DataFrame, index user_id, columns "ndcg@10", "recall@10", …, "auc", "novelty@10", "popularity_lift@10"; with
@@ -95,8 +94,8 @@ def evaluate_ranks(
 def evaluate_stars(predictor, split: Split, part: str = "test") -> pd.DataFrame:
     """Return one row per user of `part`, index user_id: "rmse" and "mae" of the predicted stars, and "ratings".
 
-    `attrs` has "rmse" and "mae" per rating, as the literature reports them: a user with many ratings counts more there.
-    The predictor has `predict(ratings) -> float [N]`; raise ValueError if that is not one number a rating.
+    `attrs` has "rmse" and "mae" per rating, as the literature reports them. The predictor has `predict(ratings) ->
+    float [N]`; raise ValueError if that is not one number a rating.
     """
     held_out, _ = _held_out_and_seen(split, part)
     predicted = np.asarray(predictor.predict(held_out), float)
@@ -135,12 +134,10 @@ def _reading_all_before(scorer: Scorer, split: Split, part: str, indices: Indice
     return model.reading(earlier[(user != UNKNOWN) & (movie != UNKNOWN)]).score
 
 
-def relevant_users(
-    ratings: pd.DataFrame, indices: Indices, liked_from: float, part: str = "the later part"
-) -> np.ndarray:
+def relevant_users(ratings, indices: Indices, liked_from: float, part: str = "the later part") -> np.ndarray:
     """Return the user_index of each relevant rating by a user of train, in row order; ValueError if there is none.
 
-    `part` is what the error calls `ratings`, which are not in train.
+    `part` is what the error calls the table `ratings`, which are not in train.
     """
     liked = ratings.loc[ratings["rating"] >= liked_from, "user_id"]
     user = indices.user_index(liked)

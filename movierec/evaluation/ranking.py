@@ -82,10 +82,8 @@ def held_out_ranks(
     """Return the rank of each row's movie among all movies that its user has not seen, 1 = best: float64 `[N]`.
 
     rank(u, i) = 1 + |{j unseen by u: s_uj > s_ui, or s_uj = s_ui and j < i}|, counted in one pass, without sorting.
-    NaN, which is in no top k, where the user or the movie has no index or the score is -inf.
-
-    Raises:
-        ValueError: if a held-out movie is among those its user has seen, or the scores have another shape or are NaN.
+    NaN, which is in no top k, where the user or the movie has no index or the score is -inf. Raise ValueError if a
+    held-out movie is among those its user has seen, or the scores have another shape or are NaN.
     """
     pairs = rated_pairs(held_out, indices)
     users = np.flatnonzero(np.diff(pairs.indptr))
