@@ -197,23 +197,18 @@ def test_the_deep_hybrid_reads_the_features_of_the_course_and_either_table_may_b
 # ---- what stops it
 
 
-ABOVE_ZERO = ["dim", "negatives", "epochs", "learning_rate", "batch_size"]
-
-
-@pytest.mark.parametrize(
-    ("says", "name", "values"),
-    [
-        *[(f"`{name}` must be above 0, got", name, (0, -1, float("nan"))) for name in ABOVE_ZERO],
-        (r"`hidden` must be units of each layer.*e\.g\. \(32, 16\); got", "hidden", ((4, 0), 16, (2.5,))),
-        ("`dropout` must be a share, 0 to below 1", "dropout", (1.0, -0.1)),
-        ("`penalty` 0 or more; got", "penalty", (-1, float("nan"))),
-    ],
-)
-def test_settings_have_a_range(tiny, tiny_indices, says, name, values):
-    for value in values:
-        with pytest.raises(ValueError, match=says) as error:
-            NeuMF(tiny.ratings, tiny_indices, **{name: value})
-        assert str(value) in str(error.value)
+def test_settings_have_a_range(tiny, tiny_indices):
+    above_zero = dict.fromkeys(["dim", "negatives", "epochs", "learning_rate", "batch_size"], (0, -1, float("nan")))
+    refused = {
+        "`{}` must be above 0, got": above_zero,
+        r"`hidden` must be units of each layer.*e\.g\. \(32, 16\); got": {"hidden": ((4, 0), 16, (2.5,))},
+        "`dropout` must be a share, 0 to below 1, `penalty` 0 or more; got": {"dropout": (1.0,), "penalty": (-1,)},
+    }
+    for says, settings in refused.items():
+        for name, value in ((name, value) for name, values in settings.items() for value in values):
+            with pytest.raises(ValueError, match=says.replace("{}", name)) as error:
+                NeuMF(tiny.ratings, tiny_indices, **{name: value})
+            assert str(value) in str(error.value)
 
 
 def test_a_rating_outside_the_indices_is_refused(tiny):

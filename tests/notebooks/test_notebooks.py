@@ -244,21 +244,17 @@ BAD = {
         _with("never_run", execution_count=None),
         _shows(output_type="error", ename="ValueError"),
         _shows(output_type="stream", name="stderr", text=["W0000"]),
-        GOOD | {"metadata": GOOD["metadata"] | {"widgets": {}}},
-        GOOD | {"metadata": {"kernelspec": {"name": "my-env"}}},
+        *(GOOD | {"metadata": bad} for bad in (GOOD["metadata"] | {"widgets": {}}, {"kernelspec": {"name": "my-env"}})),
     ],
     code_is_portable: [_shows(output_type="stream", name="stdout", text=["/Users/x/y.py"]), *map(_with, NOT_PORTABLE)],
     cells_are_short_and_python_and_not_empty: [_with("x = 1\n" * 26), _with("for"), _with(" \n", "markdown")],
     pictures_have_words: [
-        _shows(output_type="display_data", data={"text/html": "<img src='a'>"}),
-        _shows(output_type="display_data", data={"text/html": "<img alt='' src='a'>"}),
-        _shows(**PNG),
-        _shows(**PNG, metadata={"image/png": {"alt": "a"}}),
+        *(_shows(output_type="display_data", data={"text/html": f"<img {alt} src='a'>"}) for alt in ("", "alt=''")),
+        *(_shows(**PNG, metadata=words) for words in ({}, {"image/png": {"alt": "a"}})),
         _with("![](figure.png)", "markdown"),
     ],
     text_is_short_between_code_and_the_file_is_small: [
-        _with("word " * 121, "markdown", 1),
-        _with("x" * LARGEST_FILE, "markdown"),
+        _with(text, "markdown", 1) for text in ("word " * 121, "x" * LARGEST_FILE)
     ],
     what_it_reads_is_recorded: [_with('table = recorded("of_last_year")')],
     header_card: [
