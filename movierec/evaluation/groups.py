@@ -81,10 +81,9 @@ def hide_movies(split: Split, share: float = 0.1, seed: int = 0, fewest: int = F
     hidden = np.sort(np.random.default_rng(seed).choice(movies, number, replace=False))
     parts = [part for part in (split.train, split.validation, split.test) if part is not None]
     ratings = pd.concat([part[part["movie_id"].isin(hidden)] for part in parts], ignore_index=True)
-    left = [part[~part["movie_id"].isin(hidden)] for part in parts[:-1]]
-    ratings = ratings[ratings["user_id"].isin(left[0]["user_id"])]
-    validation = None if split.validation is None else left[1]
-    return Hidden(Split(left[0], validation, split.test, split.in_time), hidden, ratings)
+    train, *validation = (part[~part["movie_id"].isin(hidden)] for part in parts[:-1])  # test stays as it is
+    ratings = ratings[ratings["user_id"].isin(train["user_id"])]
+    return Hidden(Split(train, validation[0] if validation else None, split.test, split.in_time), hidden, ratings)
 
 
 def hide_newest(ratings: pd.DataFrame, cut: float = 0.5) -> tuple[pd.DataFrame, Hidden]:
