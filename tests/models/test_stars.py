@@ -1,4 +1,4 @@
-"""The stars head and the session features: their equations against loops, with large random weights."""
+"""The stars head and the session features: their equations against slow loops; and two heads in one model."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from untrained import dense, randomise, untrained
 
 from movierec.baselines import Bias
 from movierec.data import UNKNOWN, make_indices, make_weeks, rating_rows
-from movierec.keras2 import tf
+from movierec.keras2 import tf, tfrs
 from movierec.models import stars
 from movierec.models.history import History, make_history
 from movierec.models.stars import NUM_SESSION_FEATURES, SESSION_DAMPINGS, SESSION_SECONDS, session_features
@@ -193,6 +193,27 @@ def test_the_stars_loss_is_a_mean_and_its_penalties(tiny, tiny_indices, batch, o
     assert model.stars_loss(batch).numpy() == pytest.approx(expected, rel=1e-4)
     twice = {name: tf.concat([column, column], 0) for name, column in batch.items()}
     assert model.stars_loss(twice).numpy() == pytest.approx(expected, rel=1e-4)  # a mean, not TFRS's sum
+
+
+# ---- two heads in one model
+
+
+@pytest.mark.parametrize("trained", ["stars", "ranking"])
+def test_the_batch_decides_whose_loss_it_is_and_training_one_head_leaves_the_other(tiny, tiny_indices, batch, trained):
+    model = untrained(tiny, tiny_indices, ("stars", "ranking"), **SMALL, ranking_dim=4, ranking_hidden=(5,))
+    users = {"user_index": tf.range(6)}
+    assert isinstance(model, tfrs.Model)
+    assert model.compute_loss(batch).numpy() == model.stars_loss(batch).numpy()
+    assert model.compute_loss(users).numpy() == model.ranking_loss(users).numpy()
+
+    def weights(head):
+        return np.concatenate([weight.ravel() for weight in getattr(model, head).get_weights()])
+
+    before = {head: weights(head) for head in ("stars", "ranking")}
+    model.train_only((trained,))
+    model.compile(optimizer=tf.keras.optimizers.legacy.Adam(0.1))
+    model.fit(tf.data.Dataset.from_tensors(batch if trained == "stars" else users), verbose=0)
+    assert [head for head in before if not np.array_equal(before[head], weights(head))] == [trained]
 
 
 # ---- sessions
