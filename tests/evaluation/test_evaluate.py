@@ -93,31 +93,30 @@ PAIR = table_of((1, 40, 3.0, 1), (2, 40, 3.0, 1))
 
 
 @pytest.mark.parametrize(
-    ("call", "message"),
+    ("function", "given", "message"),
     [
         (
-            lambda: evaluate_ranking(scorer, LOW, INDICES),
-            "no user of test has a movie of at least 4.0 .*4 users have 6 ratings in test, .*rating is 2, and 3 of",
+            evaluate_ranking,
+            (scorer, LOW, INDICES),
+            "a movie of at least 4.0 .*4 users have 6 rat.*rating is 2, and 3 of",
         ),
-        (lambda: evaluate_ranking(scorer, LOW, INDICES, "validation"), "no validation part; `split_by_user_time"),
-        (lambda: evaluate_ranking(scorer, SPLIT, INDICES, "train"), '"validation" or "test"; got \'train\''),
-        (lambda: evaluate_ranking(scorer, SPLIT, INDICES, k=0), "k must be a whole number, 1 or more; got 0"),
+        (evaluate_ranking, (scorer, LOW, INDICES, "validation"), "no validation part; `split_by_user_time"),
+        (evaluate_ranking, (scorer, SPLIT, INDICES, "train"), '"validation" or "test"; got \'train\''),
+        (evaluate_ranking, (scorer, SPLIT, INDICES, "test", 0), "k must be a whole number, 1 or more; got 0"),
+        (evaluate_ranking, (scorer, NEW, INDICES), "2 users have 2 ratings in test, but none of the users has"),
+        (evaluate_ranks, (np.ones(3), PAIR, INDICES), r"one number per rating, shape .*\(2,\); got \(3,\)"),
         (
-            lambda: evaluate_ranks(np.ones(3), PAIR, INDICES),
-            r"one number per rating, shape .*\(2,\); got \(3,\)",
+            evaluate_ranks,
+            (np.ones(2), PAIR, INDICES),
+            "2 users have 2 ratings in the later part, but the highest .* is 3",
         ),
-        (
-            lambda: evaluate_ranks(np.ones(2), PAIR, INDICES),
-            "4.0 stars .*2 users have 2 ratings in the later part, but the highest rating is 3",
-        ),
-        (lambda: evaluate_ranking(scorer, NEW, INDICES), "2 users have 2 ratings in test, but none of the users has"),
-        (lambda: evaluate_stars(Constant(np.nan), SPLIT), r"one number per rating, .*; got shape \(6,\) with 6 NaN"),
-        (lambda: evaluate_stars(Constant([3.0]), SPLIT), r"shape \(6,\); got shape \(1,\) with 0 NaN"),
+        (evaluate_stars, (Constant(np.nan), SPLIT), r"one number per rating, .*; got shape \(6,\) with 6 NaN"),
+        (evaluate_stars, (Constant([3.0]), SPLIT), r"shape \(6,\); got shape \(1,\) with 0 NaN"),
     ],
 )
-def test_what_cannot_be_measured_is_refused(call, message):
+def test_what_cannot_be_measured_is_refused(function, given, message):
     with pytest.raises(ValueError, match=message):
-        call()
+        function(*given)
 
 
 @pytest.mark.parametrize("k", [1, 5, 10])
