@@ -73,7 +73,7 @@ def updated(text: str) -> str:
     Raises:
         ValueError: A table, a number or a notebook in the text is not recorded.
     """
-    results, declared = _recorded_and_declared()
+    results, declared = read_recorded(report_folder()), declared_tables(report_folder())
     timed, _ = results.tables["notebook_minutes"]
     minutes = dict(zip(timed["notebook"], timed["minutes"], strict=True))
 
@@ -92,7 +92,7 @@ def updated(text: str) -> str:
 
 def results_page() -> str:
     """Return report/results/README.md: each declared table that is recorded, with its origin and its command."""
-    results, declared = _recorded_and_declared()
+    results, declared = read_recorded(report_folder()), declared_tables(report_folder())
     parts = [ABOUT]
     for name in declared:
         if name in results.tables:
@@ -101,10 +101,6 @@ def results_page() -> str:
             how = f"[{name}.csv]({name}.csv), `{command(says['notebook'])}`: {origin_of(says)}"
             parts.append(f"\n## {name.replace('_', ' ')}\n\n{table}\n{how}\n")
     return "".join(parts)
-
-
-def _recorded_and_declared() -> tuple[Results, dict[str, Columns]]:
-    return read_recorded(report_folder()), declared_tables(report_folder())
 
 
 def _markdown_table(name: str, results: Results, declared: dict[str, Columns]) -> str:
