@@ -19,6 +19,7 @@ from pathlib import Path
 from movierec.training import workers
 
 LOCAL = "127.0.0.1"
+COMMAND = [sys.executable, "-m", "movierec"]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -67,20 +68,16 @@ def _parser() -> argparse.ArgumentParser:
     command("doctor", _doctor, "Say what is installed, what is missing, and how to get it.")
     data = command("data", _data, "Fetch a MovieLens release, check it, and keep it in the data folder.")
     data.add_argument("name", nargs="?", default=chosen(), help="ml-100k … ml-32m; default: %(default)s")
-
-    _add_train_options(
-        command("train", _train, "Train a model from ratings, save it, and measure it on the test part.")
-    )
-
+    train = command("train", _train, "Train a model from ratings, save it, and measure it on the test part.")
+    _add_train_options(train)
     events = data_folder() / "cache" / "events.db"
     serve = command("serve", _serve, "Serve a saved model over HTTP: a page at /; /docs explains the requests.")
     serve.add_argument("--no-page", action="store_true", help="answer programs only, with half the memory")
+    serve.set_defaults(opens=False)
+    _add_service_options(serve, events)
     app = command("app", _serve, "The same, and open the page in the browser.")
     app.set_defaults(no_page=False, opens=True)
-    serve.set_defaults(opens=False)
-    for service in (serve, app):
-        _add_service_options(service, events)
-
+    _add_service_options(app, events)
     forget = command("forget", _forget, "Delete everything that a user did from the event store, to the last byte.")
     forget.add_argument("user_id")
     forget.add_argument("--events", type=Path, default=events, help="file of what users did; default: %(default)s")
@@ -170,12 +167,11 @@ def _forget(options, arguments) -> int:
 
     if not options.events.exists():
         raise FileNotFoundError(f"{options.events} must be an event store; there is none. Name yours: --events PATH.")
-    kinds = {options.user_id}
+    kinds = {options.user_id}  # 42 and "42" are different users, of different models
     with contextlib.suppress(ValueError):
         kinds |= {int(options.user_id)} if -(2**63) <= int(options.user_id) < 2**63 else set()
     with EventStore(options.events) as store:
-        deleted = [store.forget(kind) for kind in kinds]  # 42 and "42" are different users, of different models
-        count, shown = (sum(column) for column in zip(*deleted, strict=True))
+        count, shown = (sum(column) for column in zip(*map(store.forget, kinds), strict=True))
         found = f"{count:,} events and {shown:,} impressions of user {options.user_id} were deleted"
         print(f"{found}, {len(store):,} events of others are kept")
     print("what a model has learned from them stays until it is trained again without them")
@@ -204,15 +200,11 @@ def _train(options, arguments) -> int:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the first worker says them
             command.prepare(options)  # here, where the internet can be reached, and errors are said once
-        return workers.launch(_this_command(arguments), options.workers, options.trusted_network)
+        return workers.launch([*COMMAND, *arguments], options.workers, options.trusted_network)
     except workers.Ended as end:
         if not workers.is_one_of_several():  # else the launcher says it
             print(_farewell(options, arguments, end.code), file=sys.stderr)
         return end.code
-
-
-def _this_command(arguments: list[str]) -> list[str]:
-    return [sys.executable, "-m", "movierec", *arguments]
 
 
 def _farewell(options, arguments: list[str], code: int) -> str:
@@ -220,12 +212,12 @@ def _farewell(options, arguments: list[str], code: int) -> str:
     by = f"Ended by {signal.Signals(code - 128).name}"
     if options.saved:
         return f"{by}; the model is saved in {options.folder}, only its measurement is missing."
+    again = shlex.join([*COMMAND, *arguments])
     if options.checkpoint:
-        again = shlex.join(_this_command(arguments))
         return f"{by}; the same command resumes at the last checkpoint: {again}"
-    folder = f"{options.folder.rstrip('/')}-checkpoint"
-    again = shlex.join(_this_command([*arguments, "--checkpoint", folder]))
-    return f"{by}; nothing is kept. A training with --checkpoint can be resumed by the same command: {again}"
+    folder = shlex.quote(f"{options.folder.rstrip('/')}-checkpoint")
+    how = "A training with --checkpoint can be resumed by the same command"
+    return f"{by}; nothing is kept. {how}: {again} --checkpoint {folder}"
 
 
 def _number(kind, must: str, holds):

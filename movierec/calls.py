@@ -46,28 +46,26 @@ def check_keywords(*more: str):
         kinds = inspect.signature(function).parameters.values()
         names = [one.name for one in kinds if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
         names = [name for name in (*names, *more) if name != "self"]
-        known = frozenset(names)
 
         @functools.wraps(function)
         def call(*arguments, **keywords):
-            if not known.issuperset(keywords):
-                wrong = next(name for name in keywords if name not in known)
-                raise WrongKeyword(_wrong_keyword(function.__name__, wrong, keywords[wrong], names))
+            for name, value in keywords.items():
+                if name not in names:
+                    raise WrongKeyword(f"`{name}` is not a setting of {function.__name__}{_instead(name, value)}.")
             return function(*arguments, **keywords)
+
+        def _instead(name: str, value) -> str:
+            alias = ALSO_KNOWN_AS.get(name)
+            near = alias if alias in names else nearest(name, names)
+            if near is None:
+                return f"; it has {', '.join(names)}"
+            text = repr(value) if len(repr(value)) <= 40 and "\n" not in repr(value) else "…"
+            return f". Did you mean {near}? Try {function.__name__}(…, {near}={text})"
 
         call.keywords = names
         return call
 
     return decorate
-
-
-def _wrong_keyword(function: str, name: str, value, names: list[str]) -> str:
-    alias = ALSO_KNOWN_AS.get(name)
-    near = alias if alias in names else nearest(name, names)
-    if near is None:
-        return f"`{name}` is not a setting of {function}; it has {', '.join(names)}."
-    text = repr(value) if len(repr(value)) <= 40 and "\n" not in repr(value) else "…"
-    return f"`{name}` is not a setting of {function}. Did you mean {near}? Try {function}(…, {near}={text})."
 
 
 def nearest(name, names) -> str | None:

@@ -37,10 +37,7 @@ def sha256_of_file(path: str | os.PathLike) -> str:
 
 
 def sha256_of_arrays(*arrays: np.ndarray) -> str:
-    """Return the SHA-256 of the arrays' values, one array after the other in C order: 64 hexadecimal digits.
-
-    Types and shapes do not count: float32 [2, 3] and float32 [6] with the same values have the same checksum.
-    """
+    """Return the SHA-256 of the arrays' values, one after the other in C order, whatever the shapes: 64 hex digits."""
     digest = hashlib.sha256()
     for array in arrays:
         array = np.ascontiguousarray(array)
@@ -62,11 +59,7 @@ def check_finite(arrays: dict[str, np.ndarray], what: str, advice: str) -> None:
 def write_atomically(path: str | os.PathLike, content: bytes) -> None:
     """Write a file so that readers see the old content or the new, whole; block until it is on disk.
 
-    The content is written into a folder of its own beside `path`, and then replaces `path`. If writing fails or is
-    interrupted, `path` stays as it was. The folder of `path` must exist.
-
-    Raises:
-        OSError: The disk is full, or the folder cannot be written; the message says what is needed and what is free.
+    If writing fails or is interrupted, `path` stays as it was; the OSError says what is needed and what is free.
     """
     path = Path(path)
     try:
@@ -93,22 +86,17 @@ def unfinished(parent: Path) -> Iterator[Path]:
     What processes that were killed left there is removed first. The folders of living processes are locked by them.
     """
     with contextlib.ExitStack() as stack:
-        with locked(parent) as is_locked:
+        with locked(parent) as is_locked:  # else a folder may be made meanwhile
             for left in parent.glob(f"{PART}*"):
-                _sweep(left, is_locked)
+                with contextlib.suppress(OSError), locked(left, wait=False) as has_ended:
+                    is_old = time.time() - left.stat().st_mtime > SWEEP_AFTER
+                    if has_ended if is_locked else is_old:
+                        shutil.rmtree(left)
             folder = parent / f"{PART}{secrets.token_hex(6)}"
             folder.mkdir()
             stack.enter_context(locked(folder))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         yield folder
-
-
-def _sweep(folder: Path, is_locked: bool) -> None:
-    """Remove an unfinished folder whose process has ended. `is_locked`: no folder is being made meanwhile."""
-    with contextlib.suppress(OSError), locked(folder, wait=False) as has_ended:
-        is_old = time.time() - folder.stat().st_mtime > SWEEP_AFTER
-        if has_ended if is_locked else is_old:
-            shutil.rmtree(folder)
 
 
 @contextlib.contextmanager
@@ -130,8 +118,7 @@ def locked(folder: Path, wait: bool = True) -> Iterator[bool]:
 
 def flush_to_disk(path: str | os.PathLike) -> None:
     """Block until a file's content, or the names in a folder, are on disk. Windows has no such call for folders."""
-    path = Path(path)
-    if os.name == "nt" and path.is_dir():
+    if os.name == "nt" and os.path.isdir(path):
         return
     descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     try:
@@ -181,8 +168,8 @@ def storage_error(error: Exception, folder: str | os.PathLike, num_bytes: float 
     if number is None:  # TensorFlow's errors have the system's words in their text
         number = next((number for number in errno.errorcode if os.strerror(number) in str(error)), errno.EIO)
     cause = f"{folder} must be a writable folder; {os.strerror(number)}."
-    existing = next(path for path in [Path(folder), *Path(folder).absolute().parents] if path.exists())
     if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        existing = next(path for path in [Path(folder), *Path(folder).absolute().parents] if path.exists())
         needed = f"about {math.ceil(num_bytes / 1e6):,} MB are needed, " if num_bytes else ""
         cause += f" There {needed}{shutil.disk_usage(existing).free // 1_000_000:,} MB are free."
     advice = advice or "What was there is unchanged. Make room, or name another folder."

@@ -54,11 +54,7 @@ def _startup_lines_held_back():
 
 
 def check_keras(tensorflow) -> None:
-    """Raise ImportError unless this TensorFlow was loaded with Keras 2, the package `tf_keras`.
-
-    Raises:
-        ImportError: if TensorFlow was imported before `movierec`, and so with Keras 3.
-    """
+    """Raise ImportError if TensorFlow was imported before `movierec`, and so with Keras 3."""
     if tensorflow.keras.Model.__module__.split(".")[0] != "tf_keras":
         raise ImportError(
             f"movierec needs Keras 2, and TensorFlow is already loaded with Keras {tensorflow.keras.__version__}: "

@@ -15,7 +15,7 @@ import platformdirs
 
 ROOT = Path(__file__).resolve().parents[1]  # of a checkout
 ORIGIN = ["notebook", "cell", "commit", "data"]
-_runs_of_code: dict[str, list[str]] = {}  # source of a cell -> the requests that ran it, in order
+_runs_of_code: dict[str, dict[str, int]] = {}  # source of a cell -> {request that ran it: its number from 0}
 
 
 def in_checkout() -> bool:
@@ -80,16 +80,12 @@ def running_cell(notebook: str) -> str:
     if "header" not in request or not path.exists():
         return ""
     cells = [cell for cell in json.loads(path.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
-    ids = [cell.get("id") for cell in cells]
-    asked = request.get("metadata", {}).get("cellId")
-    if asked is not None and asked in ids:
-        return str(ids.index(asked) + 1)
-    code, message = request["content"]["code"], request["header"]["msg_id"]
-    equal = [number for number, cell in enumerate(cells, start=1) if "".join(cell["source"]) == code]
-    runs = _runs_of_code.setdefault(code, [])
-    if message not in runs:
-        runs.append(message)
-    return str(equal[runs.index(message) % len(equal)]) if equal else ""
+    asked, code = request.get("metadata", {}).get("cellId"), request["content"]["code"]
+    by_id = [number for number, cell in enumerate(cells, start=1) if asked and cell.get("id") == asked]
+    equal = by_id or [number for number, cell in enumerate(cells, start=1) if "".join(cell["source"]) == code]
+    runs = _runs_of_code.setdefault(code, {})
+    run = runs.setdefault(request["header"]["msg_id"], len(runs))
+    return str(equal[run % len(equal)]) if equal else ""
 
 
 def origin_of(row: dict[str, Any]) -> str:

@@ -32,8 +32,7 @@ RESERVED = {"numbers", "figures", "provenance"}  # names that files of the repor
 def finding(sentence: str, holds: Any) -> None:
     """Print a sentence with its numbers, and whether it holds in this run: "loss 1.26 (leak) < 1.39: yes".
 
-    One that does not hold raises nothing: the reader may have changed a setting or the data. A `holds` that is not one
-    truth value, of Python or NumPy, is a ValueError.
+    The reader may have changed a setting, so "no" is no error; a `holds` that is not one truth value is a ValueError.
     """
     require(isinstance(holds, bool | np.bool_), f"finding {sentence!r} needs one truth value; found {holds!r}.")
     print(f"{sentence}: {'yes' if holds else 'no'}")
@@ -61,8 +60,6 @@ class Recorder:
     def __repr__(self) -> str:
         return f"Recorder({self.notebook!r})"
 
-    finding = staticmethod(finding)
-
     def number(
         self, name: str, value: float, *, interval: tuple[float, float] | None = None, tolerance: float | None = None,
         unit: str | None = None, digits: int | None = None,
@@ -71,12 +68,11 @@ class Recorder:
 
         Args:
             name: Two words or more: whose, and what.
-            interval: Ends of its 95 % interval, which hold it, kept as `{name}_low` and `{name}_high`;
-                `\HybridRmseInterval` is then the number with both. None for what is counted, timed or set.
-            tolerance: How far a new run may be from the recorded one; `math.inf`, for seconds: never compared. None:
-                as `report/tolerances.toml` says, or 0.
-            unit, digits: In LaTeX: "stars"; after the point. None: as that file says; or none, and 0 digits for whole
-                numbers, else 3.
+            interval: Ends of its 95 % interval, kept as `{name}_low` and `{name}_high`; `\HybridRmseInterval` is then
+                the number with both. None for what is counted, timed or set.
+            tolerance: How far a new run may be from the recorded one; `math.inf`, for seconds: never compared.
+            unit, digits: In LaTeX: "stars"; after the point. These three: as `report/tolerances.toml` says if None, or
+                0, "", and 0 digits for whole numbers, else 3.
         """
         _check_name(name, words=2)
         require(isinstance(value, Real), f"number {name!r} must be one; found {value!r}. `record.table` takes text.")
@@ -173,7 +169,7 @@ def forget(notebook: str) -> None:
 def recorded(name: str) -> pd.DataFrame:
     """Return a table of report/results, "--" as NaN: the way to show an experiment that takes too long to repeat.
 
-    On another data set than the course's, it is the table that `make repeats` wrote for that data set, if it did.
+    On another data set than the course's, it is the table that `make repeats` wrote for that one, if it did.
     """
     home = report_folder()
     own = home.glob(f"generated/{chosen()}/generated/results/*/{name}.csv") if chosen() != COURSE else ()

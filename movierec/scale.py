@@ -4,6 +4,7 @@ The models know one scale, of which the top is 5 stars; `Scale` maps every other
 ratings are all equal says who watched what, and not how they liked it: see `has_stars`.
 """
 
+import contextlib
 from typing import NamedTuple
 
 import numpy as np
@@ -96,42 +97,35 @@ def scale_of(*tables: pd.DataFrame, given: tuple | None = None) -> Scale:
     """
     values = np.concatenate([pd.unique(table["rating"]) for table in tables]).astype(np.float64)
     known = next((table.attrs["scale"] for table in tables if table.attrs.get("scale")), None)
-    if given is not None:
-        scale = checked_scale(given)
-    elif known is not None and _holds(Scale(*known), values).all():  # else the stars were changed since
+    if given is None and known is not None and _holds(Scale(*known), values).all():  # else the stars were changed
         return Scale(*known)
-    else:
-        scale = find_scale(np.concatenate([table["rating"].to_numpy(np.float64) for table in tables]))
+    ratings = pd.concat([table["rating"] for table in tables])
+    scale = find_scale(ratings.to_numpy(np.float64)) if given is None else checked_scale(given)
     if not _holds(scale, values).all():
-        on_scale(pd.concat([table["rating"] for table in tables]), scale, most_off=0)
+        on_scale(ratings, scale, most_off=0)
     return scale
 
 
 def checked_scale(given) -> Scale:
     """Return `given` as a `Scale`; raise ValueError unless it is two finite numbers, the smaller first."""
-    try:
+    with contextlib.suppress(TypeError, ValueError):
         low, high = map(float, given)
-    except (TypeError, ValueError):
-        low = high = np.nan
-    if not -np.inf < low < high < np.inf:
-        raise ValueError(
-            f"`scale` must be the fewest and the most stars, two numbers in order; got {given!r}. Try scale=(0, 10)."
-        )
-    return Scale(low, high)
+        if -np.inf < low < high < np.inf:
+            return Scale(low, high)
+    must = "`scale` must be the fewest and the most stars, two numbers in order"
+    raise ValueError(f"{must}; got {given!r}. Try scale=(0, 10).")
 
 
 def on_scale(rating: pd.Series, scale: Scale, most_off: float = MOST_OFF) -> np.ndarray:
     """Return whether each rating is on the scale, bool `[N]`; ValueError if more than the share `most_off` are not."""
     values = rating.to_numpy(np.float64, na_value=np.nan)
-    there = np.isfinite(values)
-    is_on = _holds(scale, values)
-    off = there & ~is_on
-    if off.sum() > most_off * there.sum():
-        raise ValueError(
-            f"every rating must be on the scale {scale}; {off.sum():,} of {len(values):,} are not, e.g. "
-            f"{np.unique(values[off])[:3].tolist()}. Leave them out: ratings[ratings.rating.between({scale.low:g}, "
-            f"{scale.high:g})]; or name another scale, e.g. scale=({values[there].min():g}, {values[there].max():g})."
-        )
+    is_on, there = _holds(scale, values), values[np.isfinite(values)]
+    off = there[~_holds(scale, there)]
+    if len(off) > most_off * len(there):
+        found = f"{len(off):,} of {len(values):,} are not, e.g. {np.unique(off)[:3].tolist()}"
+        left = f"ratings[ratings.rating.between({scale.low:g}, {scale.high:g})]"
+        other = f"or name another scale, e.g. scale=({there.min():g}, {there.max():g})"
+        raise ValueError(f"every rating must be on the scale {scale}; {found}. Leave them out: {left}; {other}.")
     return is_on
 
 
@@ -148,10 +142,8 @@ def find_scale(rating: np.ndarray) -> Scale:
     rating = rating[np.isfinite(rating)]
     levels, count = np.unique(np.round(rating, 5), return_counts=True)
     total = count.sum()
-    kept = slice(None)
     if levels[0] < 0 and count[levels < 0].sum() <= MOST_OFF * total:
-        kept = levels >= 0
-    levels, count = levels[kept], count[kept]
+        levels, count = levels[levels >= 0], count[levels >= 0]
     most = levels[-1]
     while len(levels) and total - count.sum() <= MOST_OFF * total:
         scale = _holding(levels, count, total)
@@ -162,11 +154,10 @@ def find_scale(rating: np.ndarray) -> Scale:
         levels, count = levels[:-1], count[:-1]
     low, high = rating.min(), rating.max()
     _refuse_stray(rating, low, high)
-    raise ValueError(
-        f"the ratings must be stars on a scale such as 1 to 5 or 0 to 100; found {len(np.unique(rating)):,} different "
-        f"numbers from {low:g} to {high:g}, half of them at most {np.median(rating):g}. If all are stars, name their "
-        f"scale: scale=({low:g}, {high:g}). If they count, such as plays, {WATCHED}"
-    )
+    found = f"{len(np.unique(rating)):,} different numbers from {low:g} to {high:g}, half of them at most "
+    ways = f"If all are stars, name their scale: scale=({low:g}, {high:g}). If they count, such as plays, {WATCHED}"
+    must = "the ratings must be stars on a scale such as 1 to 5 or 0 to 100"
+    raise ValueError(f"{must}; found {found}{np.median(rating):g}. {ways}")
 
 
 def _is_count(rating: np.ndarray, levels: np.ndarray, scale: Scale, most: float) -> bool:

@@ -131,16 +131,11 @@ def test_options_say_how_to_split_what_is_liked_and_what_to_train(files, fitting
     assert fitting.pop()["split"].in_time == "everyone"
 
 
-def test_whatever_exists_as_a_file_is_a_file(files, fitting):
-    text = (files / "ratings.csv").read_text()
-    for name in ("RATINGS.CSV", "ratings.tsv", "ratings.dat", "ratings"):
-        (files / name).write_text(text.replace(",", "\t") if name.endswith(".tsv") else text)
-        train(files, data=name)
-        assert len(fitting.pop()["split"].train)
-
-
 def test_own_tables_of_every_kind_reach_the_training(files, fitting, capsys):
-    """Text ids without times, with a table of users; and clicks: no stars, no times. It is said in a line."""
+    """Text ids without times, with a table of users; clicks: no stars, no times; and a file whatever its name."""
+    (files / "RATINGS").write_text((files / "ratings.csv").read_text())
+    train(files, data="RATINGS")
+    assert len(fitting.pop()["split"].train)
     rows = [(f"U{u}", f"M{m}", 1 + (u + m) % 5) for u in range(20) for m in range(12)]
     pd.DataFrame(rows, columns=["user_id", "movie_id", "rating"]).to_csv(files / "texts.csv", index=False)
     pd.DataFrame([(f"U{u}", 20 + u) for u in range(20)], columns=["user_id", "age"]).to_csv(
@@ -157,27 +152,19 @@ def test_own_tables_of_every_kind_reach_the_training(files, fitting, capsys):
 
 
 def test_advice_is_given_in_options():
-    for python, options in (
-        ("Raise `test`, or use `split_leave_last`.", "Raise --test, or use --split leave_last."),
-        ("Try movierec.split_by_user_time(data.ratings).", "Try --split by_user_time."),
-        ("Name it: scale=(0, 10).", "Name it: --scale 0 10."),
-        ("Say it: movierec.read(…, scale=(0, 10)).", "Say it: --scale 0 10."),
-        ("`liked_from` says what counts as liked.", "--liked-from says what counts as liked."),
-        ("another: fit_hybrid(…, checkpoint=folder).", "another: --checkpoint FOLDER."),
-        ("Use a smaller `ranking_learning_rate`.", "Use a smaller --ranking-learning-rate."),
-        (
-            '`name` must be one of ml-1m. Did you mean movierec.load("ml-1m")?',
-            "`name` must be one of ml-1m. Did you mean ml-1m?",
-        ),
-        (
-            'Call movierec.read("ratings.csv", "movies.csv") with',
-            "Call train ratings.csv my-model --movies movies.csv with",
-        ),
-    ):
-        assert command.in_options(python) == options
+    advice = {
+        "Raise `test`, or use `split_leave_last`.": "Raise --test, or use --split leave_last.",
+        "Try movierec.split_by_user_time(data.ratings).": "Try --split by_user_time.",
+        "Say it: movierec.read(…, scale=(0, 10)).": "Say it: --scale 0 10.",
+        "another: fit_hybrid(…, checkpoint=folder).": "another: --checkpoint FOLDER.",
+        "Use a smaller `ranking_learning_rate`.": "Use a smaller --ranking-learning-rate.",
+        'Did you mean movierec.load("ml-1m")?': "Did you mean ml-1m?",
+        'movierec.read("ratings.csv", "movies.csv")': "train ratings.csv my-model --movies movies.csv",
+    }
+    assert {python: command.in_options(python) for python in advice} == advice
 
 
-def test_a_test_part_that_nobody_likes_is_said_before_and_the_model_is_saved(files, capsys):
+def test_a_test_part_that_nobody_likes_is_said_before_and_the_model_is_saved(files, capsys, monkeypatch):
     """And an error while measuring, of whatever kind, says that the model is there."""
     ratings = pd.read_csv(files / "ratings.csv").sort_values("timestamp", kind="stable")
     place = ratings.groupby("userId").cumcount(ascending=False)
@@ -187,17 +174,13 @@ def test_a_test_part_that_nobody_likes_is_said_before_and_the_model_is_saved(fil
     out, notes = capsys.readouterr()
     assert "the lists will not be measured, no user of test has a movie" in notes and "--liked-from 1." in notes
     assert [line.split()[7] for line in out.splitlines()][-1] == "saved"
-    assert movierec.load_model(files / "model").best_epochs == {"ranking": 1}
-
-
-def test_a_failure_while_measuring_says_that_the_model_is_saved(files, capsys, monkeypatch, fitted):
-    monkeypatch.setitem(vars(movierec), "fit_hybrid", lambda *_, **__: fitted)
-    monkeypatch.setattr(type(fitted), "predict", lambda *_: 1 / 0)
-    assert train(files) == 1
+    model = movierec.load_model(files / "model")
+    assert model.best_epochs == {"ranking": 1}
+    monkeypatch.setitem(vars(movierec), "fit_hybrid", lambda *_, **__: model)
+    monkeypatch.setattr(type(model), "score", lambda *_: 1 / 0)
+    assert train(files, "--heads", "ranking") == 1
     error = capsys.readouterr().err
     assert f"The model is saved in {files / 'model'}, but could not be measured. ZeroDivisionError" in error
-    monkeypatch.undo()
-    assert len(movierec.load_model(files / "model").recommend([100], k=3)) == 3
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has other signals")
@@ -223,11 +206,6 @@ def test_an_interrupted_training_says_in_one_line_how_to_resume(way, has_checkpo
     assert "Traceback" not in "".join(error) and not (files / "model").exists()
 
 
-def test_data_says_what_was_fetched(ml100k, capsys):
-    assert main(["data", "ml-100k"]) == 0
-    assert capsys.readouterr().out == f"{ml100k}\n"
-
-
 def test_help_names_every_command_and_loads_no_tensorflow():
     code = "import sys; from movierec.__main__ import main\ntry: main(['--help'])\nfinally: print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -237,8 +215,10 @@ def test_help_names_every_command_and_loads_no_tensorflow():
     assert "tensorflow" not in loaded.split()
 
 
-@pytest.mark.parametrize("wrong", [[], ["docter"], ["train"], ["train", "ml-100k", "folder", "--epoch", "many"]])
-def test_a_wrong_call_exits_with_2_and_shows_the_usage(wrong, capsys):
-    with pytest.raises(SystemExit) as end:
-        main(wrong)
-    assert end.value.code == 2 and "usage: python -m movierec" in capsys.readouterr().err
+def test_a_wrong_call_exits_with_2_and_shows_the_usage_and_data_says_what_was_fetched(ml100k, capsys):
+    for wrong in ([], ["docter"], ["train"], ["train", "ml-100k", "folder", "--epoch", "many"]):
+        with pytest.raises(SystemExit) as end:
+            main(wrong)
+        assert end.value.code == 2 and "usage: python -m movierec" in capsys.readouterr().err
+    assert main(["data", "ml-100k"]) == 0
+    assert capsys.readouterr().out == f"{ml100k}\n"

@@ -2,7 +2,6 @@
 
 import errno
 import hashlib
-import json
 import os
 import signal
 import subprocess
@@ -78,15 +77,12 @@ def test_a_full_disk_keeps_the_old_file_and_says_what_is_needed(tmp_path):
         assert os.listdir(disk) == ["a"]  # nothing is left of the trial
 
 
-@pytest.mark.parametrize("place", ["file", "file/in it", "/proc/nope"])
-def test_a_place_that_is_no_folder_is_said(place, tmp_path):
+def test_a_place_that_is_no_folder_is_said_and_errors_of_other_libraries_in_the_words_of_the_system(tmp_path):
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(OSError, match=f"{place} must be a writable folder; "):
-        files.check_writable(tmp_path / place)
+    for place in ("file", "file/in it", "/proc/nope"):
+        with pytest.raises(OSError, match=f"{place} must be a writable folder; "):
+            files.check_writable(tmp_path / place)
     assert os.listdir(tmp_path) == ["file"]
-
-
-def test_errors_of_other_libraries_are_told_by_the_words_of_the_system(tmp_path):
     error = files.storage_error(RuntimeError("saved_model.pb; Read-only file system [Op:SaveV2]"), tmp_path)
     assert (error.errno, files.storage_error(RuntimeError("?"), tmp_path).errno) == (errno.EROFS, errno.EIO)
     assert "must be a writable folder; Read-only file system. What was there" in str(error)
@@ -168,23 +164,18 @@ def test_sealed_json_is_read_as_it_was_written_and_no_flipped_bit_passes(tmp_pat
     assert files.read_sealed(tmp_path / "a") == values
 
 
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("", "is not readable JSON"),
+def test_json_that_is_another_is_refused(tmp_path):
+    for text, reason in (
+        *((text, "is not readable JSON") for text in ("", '{"a": ', "[" * 100_000, '{"a": ' + "1" * 5000 + "}")),
         ("[1]", "must hold names and values in JSON; it holds a list"),
         ('{"a": 1, "a": 1}', "a name is there twice: a, a"),
         ('{"b": {"a": 1, "a": 2}}', "a name is there twice"),
-        ("[" * 100_000, "is not readable JSON"),
-        ('{"a": ' + "1" * 5000 + "}", "is not readable JSON"),
-        (json.dumps({"a": 1}), "was changed after it was written"),
-        (json.dumps({"a": 1, "sha256": 5}), "was changed after it was written"),
-    ],
-)
-def test_json_that_is_another_is_refused(text, reason, tmp_path):
-    (tmp_path / "a").write_text(text)
-    with pytest.raises(ValueError, match=reason):
-        files.read_sealed(tmp_path / "a")
+        ('{"a": 1}', "was changed after it was written"),
+        ('{"a": 1, "sha256": 5}', "was changed after it was written"),
+    ):
+        (tmp_path / "a").write_text(text)
+        with pytest.raises(ValueError, match=reason):
+            files.read_sealed(tmp_path / "a")
 
 
 def test_numbers_that_are_not_finite_are_counted():

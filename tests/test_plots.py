@@ -95,22 +95,15 @@ def test_model_comparison_has_the_best_on_top_and_ours_in_bold(metric, best):
     assert ends["popularity"] == [pytest.approx(0.09), 0.1, pytest.approx(0.12), "o"]
 
 
-@pytest.mark.parametrize(
-    ("plot", "settings"),
-    [
-        (plots.plot_cumulative_share, {}),
-        (plots.plot_rating_distribution, {}),
-        (plots.plot_learning_curves, {}),
-        (plots.plot_model_comparison, {"metric": "RMSE"}),
-    ],
-)
-def test_what_cannot_be_drawn_is_refused(plot, settings):
-    with pytest.raises(ValueError, match=r"needs the columns .* missing, found \['x'\]"):
-        plot(pd.DataFrame({"x": [1]}), **settings)
-    with pytest.raises(ValueError, match="at least one row; found none"):
-        plot(pd.concat([RATINGS, HISTORY, MODELS])[:0], **settings)
+def test_what_cannot_be_drawn_is_refused():
+    shares, stars, curves = plots.plot_cumulative_share, plots.plot_rating_distribution, plots.plot_learning_curves
+    for plot in (shares, stars, curves, lambda table: plots.plot_model_comparison(table, "RMSE")):
+        with pytest.raises(ValueError, match=r"needs the columns .* missing, found \['x'\]"):
+            plot(pd.DataFrame({"x": [1]}))
+        with pytest.raises(ValueError, match="at least one row; found none"):
+            plot(pd.concat([RATINGS, HISTORY, MODELS])[:0])
     with pytest.raises(ValueError, match="train_ or .*val_loss.*rename"):
-        plots.plot_learning_curves(pd.DataFrame({"epoch": [1], "val_loss": [1.0]}))
+        curves(pd.DataFrame({"epoch": [1], "val_loss": [1.0]}))
     with pytest.raises(ValueError, match="3 of 3 rows break it, e.g. .*ends of the interval, not distances"):
         plots.plot_model_comparison(MODELS.assign(low=0.5, high=0.6), "NDCG@10")
 
@@ -121,13 +114,9 @@ def test_colours_stand_out_from_white_and_numbers_from_any_background():
     assert min(map(contrast, plots.COLOURS)) >= 3  # WCAG 2.1, 1.4.11: what is needed to understand a picture
     for grey in np.linspace(0, 1, 21):
         assert contrast(plots.text_on((grey, grey, grey)), (grey, grey, grey)) >= 4.5
-
-
-def test_numbers_on_a_heat_map_are_written_to_be_read():
     seaborn = pytest.importorskip("seaborn")
     table = pd.DataFrame(np.linspace(0, 1, 24).reshape(4, 6))
-    fig, ax = plt.subplots()
-    seaborn.heatmap(table, annot=True, cmap="viridis", mask=table.to_numpy() == 0, ax=ax)
+    ax = seaborn.heatmap(table, annot=True, cmap="viridis", mask=table.to_numpy() == 0)
     plots.write_legibly(ax)
     mesh = ax.collections[0]
     for text in ax.texts:
@@ -136,27 +125,23 @@ def test_numbers_on_a_heat_map_are_written_to_be_read():
     assert {text.get_color() for text in ax.texts} == {"black", "white"} and len(ax.texts) == 23
 
 
-def test_alt_text_is_in_the_html_that_jupyter_shows_and_the_figure_is_closed():
-    fig = plots.plot_rating_distribution(RATINGS)
-    picture = plots.alt(fig, 'Most ratings are\n   "4" & up.')
-    assert not plt.fignum_exists(fig.number)
-    formatter = pytest.importorskip("IPython.core.formatters").DisplayFormatter()
-    data, _ = formatter.format(picture)
-    assert data["text/plain"] == 'Figure: Most ratings are "4" & up.'  # no address, so that nbval can compare it
-    assert 'alt="Most ratings are &quot;4&quot; &amp; up." width="420"' in data["text/html"]
-    assert re.fullmatch(r'<img [^>]*src="data:image/png;base64,[A-Za-z0-9+/=]+">', data["text/html"])
-    assert struct.unpack(">II", picture.png[16:24]) == (840, 528)  # 3.5 x 2.2 in at 240 dots an inch
-
-
-def test_a_stored_picture_has_a_byte_for_a_pixel_and_the_colours_of_the_figure():
+def test_a_picture_has_its_alt_text_in_html_a_byte_for_a_pixel_and_the_colours_of_the_figure():
     fig, ax = plt.subplots()
     for number, colour in enumerate(plots.COLOURS):
         ax.axvspan(number, number + 1, color=colour)
-    picture = Image.open(io.BytesIO(plots.alt(fig, "Six colours.").png))
-    assert picture.mode == "P"
-    found = {colour for _, colour in picture.convert("RGB").getcolors()}
+    picture = plots.alt(fig, 'Most ratings are\n   "4" & up.')
+    assert not plt.fignum_exists(fig.number)
+    data, _ = pytest.importorskip("IPython.core.formatters").DisplayFormatter().format(picture)
+    assert data["text/plain"] == 'Figure: Most ratings are "4" & up.'  # no address, so that nbval can compare it
+    assert 'alt="Most ratings are &quot;4&quot; &amp; up." width="420"' in data["text/html"]
+    assert re.fullmatch(r'<img [^>]*src="data:image/png;base64,[A-Za-z0-9+/=]+">', data["text/html"])
+    image = Image.open(io.BytesIO(picture.png))
+    assert image.mode == "P" and image.size == (840, 528)  # 3.5 x 2.2 in at 240 dots an inch
+    found = {colour for _, colour in image.convert("RGB").getcolors()}
     wanted = [tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5)) for colour in plots.COLOURS]
     assert all(min(max(abs(a - b) for a, b in zip(one, other, strict=True)) for other in found) <= 2 for one in wanted)
+    with pytest.raises(ValueError, match="alt text must say what the figure shows"):
+        plots.alt(plt.figure(), " ")
 
 
 def test_a_shown_figure_is_a_png_with_its_caption_below_and_waits_for_the_report_under_its_name(monkeypatch):

@@ -60,12 +60,12 @@ def git(folder, *words):
 
 def test_a_finding_is_a_line_that_says_whether_it_holds(recorder, tiny, capsys):
     assert repr(recorder) == repr(Recorder("06_training", tiny)) == "Recorder('06_training')"  # nbval compares it
-    recorder.finding("more users, better lists", True)
-    recorder.finding("none is left", np.False_)
+    record.finding("more users, better lists", True)
+    record.finding("none is left", np.False_)
     assert capsys.readouterr().out == "more users, better lists: yes\nnone is left: no\n"
     for other in (pd.Series([True, True]), np.array([True]), [False], float("nan"), "no", None, 1):
         with pytest.raises(ValueError, match="finding 'all' needs one truth value; found"):
-            recorder.finding("all", other)
+            record.finding("all", other)
 
 
 def test_a_number_is_a_file_with_its_interval_its_form_and_its_origin(folder, running, tiny):

@@ -20,9 +20,7 @@ class Nearest:
     miss some. The graph knows distances, not products: with one more coordinate, √(max |v|² − |v|²), and 0 for the
     query, the nearest is the one with the largest product. Without it, long vectors (popular films) hide the others.
 
-    Args:
-        vectors: float32 `[N, dim]`, finite, or it is a ValueError.
-        exact: True or False to choose; None by the number of vectors.
+    `vectors` is float32 `[N, dim]`, finite; `exact` True or False chooses, None by the number of vectors.
 
     Source: Malkov and Yashunin (2018) for the graph, as faiss has it; Bachrach et al. (2014) for the coordinate.
     """
@@ -46,20 +44,17 @@ class Nearest:
         k = whole_number(k, "k", len(self.vectors), "the vectors")
         if not np.isfinite(queries).all():
             raise ValueError("`queries` must be finite numbers; there is a NaN or an infinity among them.")
-        index = np.empty((len(queries), k), np.int64)
-        products = np.empty((len(queries), k), np.float32)
+        index, products = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), np.float32)
         for start in range(0, len(queries), QUERIES_PER_BLOCK):
             block = slice(start, start + QUERIES_PER_BLOCK)
-            index[block] = self._best(queries[block], k)
+            if self.is_exact:
+                index[block] = top_k(queries[block] @ self.vectors.T, k)
+            else:
+                self._graph.hnsw.efSearch = max(EFFORT, 2 * k)
+                index[block] = self._graph.search(np.pad(queries[block], ((0, 0), (0, 1))), k)[1]
             products[block] = np.einsum("qd,qkd->qk", queries[block], self.vectors[index[block]])
         products[index < 0] = -np.inf
         return index, products
-
-    def _best(self, queries: np.ndarray, k: int) -> np.ndarray:
-        if self.is_exact:
-            return top_k(queries @ self.vectors.T, k)
-        self._graph.hnsw.efSearch = max(EFFORT, 2 * k)
-        return self._graph.search(np.pad(queries, ((0, 0), (0, 1))), k)[1]
 
 
 def _graph(vectors: np.ndarray):

@@ -46,19 +46,14 @@ class Histories(tf.Module):
     """The histories of users, as a `Pipeline` reads them.
 
     Args:
-        indices, bias: As fitted on train; scale: That of the stars that are given and predicted.
-        seen: user_id, movie_id, not to be recommended to that user.
-        entries: Returns the `Entries` of users of train, int32 `[U]`.
+        indices, bias, seen: Of train; user_id and movie_id that are not recommended.
+        entries, scale: Returns the `Entries` of users of train, int32 `[U]`; of the stars that are given and predicted.
     """
 
     def __init__(self, indices: Indices, bias: Bias, seen, entries: Callable, scale: Scale):
         super().__init__()
-        self._entries = entries
-        self.num_movies = indices.num_movies
-        self.mean = bias.mean
-        self.damping = float(bias.damping_user)
-        self.limits = bias.scale
-        self.scale = scale
+        self._entries, self.num_movies = entries, indices.num_movies
+        self.mean, self.damping, self.limits, self.scale = bias.mean, float(bias.damping_user), bias.scale, scale
         self.user_bias = tf.constant(bias.user, tf.float32)
         self.movie_bias = tf.constant(bias.movie, tf.float32)
         seen_user, seen_movie = indices.user_index(seen["user_id"]), indices.movie_index(seen["movie_id"])
@@ -149,8 +144,7 @@ def explain(hybrid, pipeline, person: People, movie_id: int | str) -> pd.DataFra
 
     Returns:
         DataFrame path ("bias", "known", "genre", "bonus", "dot", "linear", "deep", "stars"; or "popularity" alone, for
-        a user of whom nothing is known), because (the film or genre it comes from, or ""), contribution. The
-        contributions sum to the score.
+        a user of whom nothing is known), because (the film or genre, or ""), contribution: they sum to the score.
     """
     movie = hybrid.indices.movie_index([movie_id])
     if _is_unknown(person):
@@ -167,9 +161,9 @@ def reasons(hybrid, pipeline, person: People, movie_ids) -> list[str]:
     """Return what speaks for each film, in words: "because you liked Toy Story (1995) and Aladdin (1992)".
 
     Named is the favourite genre if it brings more than any film of the history. Else the films with the largest shares
-    are named, at most MOST_NAMED: positive shares, and at least LARGE times the largest. "You liked" is said of films
-    with stars above the mean of all, and not below the middle of the user's own. If no film with so large a share was
-    liked, "you watched" is said. If no share is positive, many people liked the film.
+    are named, at most MOST_NAMED: positive shares, and at least LARGE times the largest. Liked are films with stars
+    above the mean of all, and not below the middle of the user's own; if none of them was, "you watched" is said. If no
+    share is positive, many people liked the film.
     """
     movie_ids = np.asarray(movie_ids)
     verb = "liked" if len(hybrid.bias.levels) > 1 else "watched"

@@ -19,8 +19,7 @@ from movierec.scale import Scale
 CANDIDATES = 100  # films that retrieval hands to ranking, or k if that is more
 STARS_WEIGHT = 0.75  # of the expected stars in the final score; chosen on validation (notebook 07)
 GENRE = "genre="
-
-# What a program outside Python sends, besides ids
+# What a program outside Python sends, besides ids:
 TITLES, GENRES = (tf.TensorSpec([None], tf.string, name) for name in ("title", "genre"))
 STARS = tf.TensorSpec([None], tf.float32, "stars")
 IS_SEEN = tf.TensorSpec([None], tf.bool, "is_seen")
@@ -41,12 +40,12 @@ class Pipeline(Histories):
     * Ranking: score_ui + STARS_WEIGHT · stars_ui, with stars the expected stars, if that head is there.
 
     With several models it is their mean in both steps. Of a newcomer who named genres and rated nothing, all films of
-    these genres come before all others, in both steps. A user of whom nothing is known gets what was liked most in the
-    last weeks of train. Part of the weights is copied; `is_current` says whether they have changed since.
+    these genres come before all others. A user of whom nothing is known gets what was liked most in the last weeks of
+    train. Part of the weights is copied; `is_current` says whether they have changed since.
 
     Args:
-        models: `HybridModel`s with a ranking head, fitted on the same train part.
-        indices, titles, bias, seen, scale: As of `Histories`; titles str `[num_movies]`.
+        models: `HybridModel`s with a ranking head, fitted on the same train part; the others as of `Histories`.
+        titles: str `[num_movies]`.
     """
 
     __reduce__ = __copy__ = __deepcopy__ = not_pickled(
@@ -60,13 +59,11 @@ class Pipeline(Histories):
         heads = [self._with_saved_linear(model.ranking, number) for number, model in enumerate(models)]
         stars_heads = [model.stars for model in models if model.stars is not None]
         # The layers stay in closures: Keras layers among the attributes would be saved in Keras's own, longer way.
-        self._heads = lambda: heads
-        self._stars_heads = lambda: stars_heads
+        self._heads, self._stars_heads = lambda: heads, lambda: stars_heads
         self.weights = [weight for head in heads + stars_heads for weight in head.weights]  # tracked, so saved
         self.is_current = _change_detector(self.weights)
-        self.user_type, self.movie_type = (
-            tf.string if is_text(ids) else tf.int64 for ids in (indices.user_ids, indices.movie_ids)
-        )
+        ids = indices.user_ids, indices.movie_ids
+        self.user_type, self.movie_type = (tf.string if is_text(one) else tf.int64 for one in ids)
         self.movie_ids = tf.constant(indices.movie_ids, self.movie_type)
         self.titles = tf.constant(list(map(str, titles)), tf.string)
         self.popular = tf.constant(popular_lately(first.past, bias))
@@ -74,13 +71,12 @@ class Pipeline(Histories):
         self.genres = genres = [name.removeprefix(GENRE) for name in names if name.startswith(GENRE)]
         self.genre_bonus = tf.constant(genre_bonus(first.movie_features.values, first.past))
         self.has_feature = tf.constant(first.movie_features.values > 0)  # bool [num_movies, num_features]
-        self.user_table = _table(indices.user_ids, key_type=self.user_type)
-        self.movie_table = _table(indices.movie_ids, key_type=self.movie_type)
+        self.user_table = _table(indices.user_ids, range(indices.num_users), self.user_type)
+        self.movie_table = _table(indices.movie_ids, range(indices.num_movies), self.movie_type)
         once, first_row, count = np.unique(np.asarray(titles, str), return_index=True, return_counts=True)
-        unique, row = once[count == 1].tolist(), first_row[count == 1].tolist()  # a title of two films names neither
-        self.title_table = _table(unique or [""], row or [UNKNOWN])
+        self.title_table = _table(once[count == 1], first_row[count == 1])  # a title of two films names neither
         rows = [names.index(GENRE + genre) for genre in genres]
-        self.genre_table = _table(genres or [""], rows or [UNKNOWN])
+        self.genre_table = _table(genres, rows)
         self.genre_of = dict(zip(rows, genres, strict=True)).__getitem__  # row of the features -> name
         self.tables = [head.tables() for head in heads]
         self.stars_vectors = [tf.constant(head.movie(tf.range(self.num_movies))) for head in stars_heads]
@@ -100,13 +96,12 @@ class Pipeline(Histories):
             return head
         linear, head = head.linear, copy.copy(head)
         if isinstance(linear, FewUsers | LowRank):
-            own = tf.Variable(linear.own, trainable=False)
+            own, matrix = (tf.Variable(part, trainable=False) for part in (linear.own, linear.matrix))
             setattr(self, f"linear_own_{number}", own)
-            variable = tf.Variable(linear.matrix, trainable=False)
-            linear = dataclasses.replace(linear, matrix=variable, own=own)
+            linear = dataclasses.replace(linear, matrix=matrix, own=own)
         else:
-            variable = linear = tf.Variable(linear, trainable=False)  # the same memory
-        setattr(self, f"linear_{number}", variable)
+            matrix = linear = tf.Variable(linear, trainable=False)  # the same memory
+        setattr(self, f"linear_{number}", matrix)
         vars(head)["linear"] = linear  # not by Keras, which would count it among the weights of the head
         return head
 
@@ -157,9 +152,9 @@ class Pipeline(Histories):
 
     @graph(A_PERSON, tf.TensorSpec([None], tf.int32, "movie"))
     def shares(self, person: People, movie) -> dict:
-        """Return what the scores of the films `[N]` are the sum of, for one person; see `RankingHead.shares`.
+        """Return what the scores of the films `[N]` are the sum of, for one person: {path: share}.
 
-        Added are "bonus" `[g, N]` of the favourite genres and "stars" `[N]`, what ranking adds, 0 without that head.
+        See `RankingHead.shares`; and "bonus" `[g, N]` of the favourite genres; and "stars" `[N]`, 0 without that head.
         """
         each = [head.shares(person.entries, person.user_index, person.genre, movie) for head in self._heads()]
         shares = {name: tf.add_n([one[name] for one in each]) / len(each) for name in each[0]}
@@ -176,8 +171,7 @@ class Pipeline(Histories):
     def recommend(self, user_id, k):
         """Return the k best films of users of train: movie_id, title, score, predicted_stars, `[U, k]` each.
 
-        Where a user has no unseen film left, the score is -inf; what stands beside it means nothing, since every
-        movie_id, -1 too, may be that of a film.
+        Where no unseen film is left, the score is -inf, and the movie_id beside it means nothing: any may be a film's.
         """
         index = _known(self.user_table.lookup(user_id), "every user_id must have ratings in train")
         return self._named(*self.lists(self.known(index), k))
@@ -233,10 +227,10 @@ def _change_detector(weights: list) -> Callable[[], bool]:
     return lambda: np.array_equal(before, fingerprints())
 
 
-def _table(keys, values=None, key_type=tf.string):
+def _table(keys, rows, key_type=tf.string):
     """Return a lookup from keys to int32 rows; UNKNOWN for other keys."""
-    values = range(len(keys)) if values is None else values
-    pairs = tf.lookup.KeyValueTensorInitializer(keys, tf.constant(list(values), tf.int32), key_dtype=key_type)
+    keys, rows = list(keys) or [""], list(rows) or [UNKNOWN]  # TensorFlow refuses an empty table
+    pairs = tf.lookup.KeyValueTensorInitializer(tf.constant(keys, key_type), tf.constant(rows, tf.int32))
     return tf.lookup.StaticHashTable(pairs, UNKNOWN)
 
 

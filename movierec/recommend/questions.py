@@ -19,9 +19,7 @@ from movierec.keras2 import tf
 def users_of(model, users, call: str = "recommend_new(") -> np.ndarray:
     """Return the rows of known users, int32 `[U]`, in the order given; of a set sorted, of a column each once.
 
-    Args:
-        users: an id, or ids in anything that can be listed, or a table with user_id.
-        call: what to ask for somebody new.
+    `users` is an id, or ids in anything that can be listed, or a table with user_id; `call` asks for somebody new.
     """
     ids = _listed(model, users)
     index = model.indices.user_index(ids)
@@ -66,7 +64,7 @@ def _listed(model, users) -> list | np.ndarray:
 def rows_of_users(indices: Indices, user_index) -> np.ndarray:
     """Return int32 `[U]`, the rows of users that a scorer is asked for, once they are known to be there."""
     rows = np.atleast_1d(user_index)
-    wrong = rows[(rows < 0) | (rows >= indices.num_users) | (rows.dtype.kind not in "iu")]
+    wrong = rows[(rows < 0) | (rows >= indices.num_users)] if rows.dtype.kind in "iu" else rows
     if wrong.size:
         example = f"score(model.indices.user_index([{indices.user_ids[0].item()!r}]))"
         raise ValueError(
@@ -90,26 +88,17 @@ def rows_of(ratings) -> pd.DataFrame:
 # ---- films and what a newcomer says of them
 
 
-def movie_of(hybrid, movie) -> int | str:
-    """Return the movie_id of a film that is given by its id or title."""
-    if not np.isscalar(movie) or isinstance(movie, bool | np.bool_):
-        title = hybrid.movies["title"].iloc[0]
-        raise ValueError(f"a film must be one title or movie_id; got {movie!r}. Try {title!r}.")
-    return named_film(movie, hybrid.movies, hybrid.indices)
-
-
-def named_film(movie, movies: pd.DataFrame, indices: Indices) -> int | str:
-    """Return the movie_id of a film that is named by its id or its title.
+def movie_of(movie, movies: pd.DataFrame, indices: Indices) -> int | str:
+    """Return the movie_id of a film that is named by its id or its title; `movies` has those of `indices`, in order.
 
     Where ids are whole numbers, a text is a title, see `find_movie`. Where ids are text, an id goes before a title.
-
-    Args:
-        movies: movie_id and title of every film of `indices`, in the same order.
 
     Raises:
         ValueError: No film or several have that title or id; or, where ids are text, it is the id of one film and the
             title of another, with or without the year.
     """
+    if not np.isscalar(movie) or isinstance(movie, bool | np.bool_):
+        raise ValueError(f"a film must be one title or movie_id; got {movie!r}. Try {movies['title'].iloc[0]!r}.")
     ids, titles = indices.movie_ids, movies["title"]
     index = UNKNOWN if isinstance(movie, str) and not is_text(ids) else int(indices.movie_index(movie))
     if index == UNKNOWN and not isinstance(movie, str):
@@ -153,7 +142,7 @@ def newcomer_of(hybrid, pipeline, stars, genres) -> tuple:
         if not is_number or not (low <= value <= high or low == high):
             scale = f"{low:g} to {high:g}, the scale of this data set"
             raise ValueError(f"stars must be {scale}; {movie!r} has {value!r}. Try {{{movie!r}: {high:g}}}.")
-    movie_ids = [movie_of(hybrid, movie) for movie, _ in pairs]
+    movie_ids = [movie_of(movie, hybrid.movies, hybrid.indices) for movie, _ in pairs]
     if len(set(movie_ids)) < len(movie_ids):
         raise ValueError(f"each film is rated once; {[movie for movie, _ in pairs]} names one twice. Keep one of them.")
     given = movie_ids, [], [float(value) for _, value in pairs], _genres(pipeline.genres, genres)
@@ -181,7 +170,7 @@ def _pairs(hybrid, stars, low: float, high: float) -> list[tuple]:
     films = [stars] if isinstance(stars, str) else sorted(stars, key=str) if isinstance(stars, set) else list(stars)
     if films and all(isinstance(film, tuple | list) and len(film) == 2 for film in films):
         return [tuple(pair) for pair in films]
-    films = [movie_of(hybrid, film) for film in films]
+    films = [movie_of(film, hybrid.movies, hybrid.indices) for film in films]
     if films and low < high:
         instead = _newcomers_call(hybrid)
         say(f"{len(films)} films without stars count as liked: {high:g} stars. With stars: {instead}.")

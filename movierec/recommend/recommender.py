@@ -128,15 +128,13 @@ class Hybrid:
     def recommend_new(self, stars: dict | None = None, k: int = 10, *, genres=(), because=False) -> pd.DataFrame:
         """Return the k best films for a user who is new, from a few films that they rated or genres that they like.
 
-        The model is not trained again: the history is read like any other, each film with full weight. Films that they
-        pick from all that they know help; first answers to a page of films did not, see notebook 09. If genres alone
-        are given, their films come first, best first; the other films follow. If nothing is given, the list is what was
-        liked most in the last weeks of train. `.attrs["based_on"]` says which.
+        The model is not trained again: the history is read like any other, each film with full weight. Of genres alone,
+        their films come first, best first. If nothing is given, the list is what was liked most in the last weeks of
+        train. `.attrs["based_on"]` says which.
 
         Args:
             stars: {title or movie_id: stars}, e.g. {"Toy Story (1995)": 5.0, "Fargo": 2}, on the scale of the data; or
                 a Series or pairs of the same; or titles alone, of films that they liked.
-                Where ids are text, a text that is the id of one film and the title of another is refused.
             genres: Favourites, e.g. ("Comedy", "Sci-Fi").
 
         Returns:
@@ -155,25 +153,25 @@ class Hybrid:
 
     @check_keywords()
     def similar(self, movie, k: int = 10) -> pd.DataFrame:
-        """Return the k films whose vectors in the ranking head point the same way as that of a title or movie_id.
+        """Return the k films most like a title or movie_id, by their vectors in the ranking head, without itself.
 
-        They are rows rank, movie_id, title, score (cosine, 1 is the same direction); the film itself is left out.
+        DataFrame rank, movie_id, title, score (cosine, 1 is the same direction).
         """
-        answer = self.pipeline.similar(movie_of(self, movie), self._length(k))
+        answer = self.pipeline.similar(movie_of(movie, self.movies, self.indices), self._length(k))
         return _table({name: column.numpy() for name, column in answer.items()}, None).drop(columns="user_id")
 
     @check_keywords()
     def explain(self, movie, user_id: int | str) -> pd.DataFrame:
         """Return why this film is for this user: parts that add up to its score in `recommend`. See `explain`."""
         index, pipeline = tf.constant(user_of(self, user_id)), self.pipeline
-        return explain(self, pipeline, pipeline.known(index), movie_of(self, movie))
+        return explain(self, pipeline, pipeline.known(index), movie_of(movie, self.movies, self.indices))
 
     @check_keywords()
     def explain_new(self, movie, stars: dict | None = None, *, genres: tuple = ()) -> pd.DataFrame:
         """Return the same for a newcomer; see `recommend_new`."""
         pipeline = self.pipeline
         person = pipeline.new_person(*newcomer_of(self, pipeline, stars, genres))
-        return explain(self, pipeline, person, movie_of(self, movie))
+        return explain(self, pipeline, person, movie_of(movie, self.movies, self.indices))
 
     @check_keywords()
     def save(self, folder) -> None:

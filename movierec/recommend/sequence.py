@@ -25,8 +25,8 @@ USERS_PER_BLOCK = 128  # whose histories are read at once
 class SequenceRecommender:
     """A trained `SequenceModel` and the histories of all users; `score` is a scorer, as the hybrid's.
 
-    It reads the newest films that are known of each user, train and validation; `evaluate_ranking` lets it read what
-    comes before the part that is measured. `reading` gives it other histories.
+    It reads the newest films that are known of each user; `reading` gives it other histories, as `evaluate_ranking`
+    does: those before the part that is measured.
 
     Attributes:
         model, indices, settings: The `tfrs.Model`; the order of its users and movies; what `SequenceModel` was given.
@@ -65,11 +65,7 @@ class SequenceRecommender:
     def recommend(self, user_ids, k: int = 10) -> pd.DataFrame:
         """Return the k films that each user most probably watches next, of those that are not in their history.
 
-        Args:
-            user_ids, k: As of `Hybrid.recommend`.
-
-        Returns:
-            DataFrame user_id, rank (from 1), movie_id, title, score; the users in the order given.
+        DataFrame user_id, rank (from 1), movie_id, title, score; `user_ids` and k as of `Hybrid.recommend`.
         """
         index, k = users_of(self, user_ids), whole_number(k, "k", self.indices.num_movies, "the movies")
         unique, back = np.unique(index, return_inverse=True)
@@ -83,11 +79,7 @@ class SequenceRecommender:
         return pd.DataFrame(columns | {"score": scores[row, movie]})
 
     def reading(self, ratings: pd.DataFrame) -> "SequenceRecommender":
-        """Return the same model, which reads other histories; it is not trained again.
-
-        Raises:
-            ValueError: if a user or a film of `ratings` is not known from train.
-        """
+        """Return the same model, not trained again, which reads other histories; ValueError if an id is unknown."""
         for column, index in (("user_id", self.indices.user_index), ("movie_id", self.indices.movie_index)):
             unknown = ratings[column][index(ratings[column]) == UNKNOWN].unique()
             if len(unknown):
@@ -101,8 +93,7 @@ class SequenceRecommender:
     def read_of(self, user_id: int, films: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Return film and gap, `[1, length]` each, of the first `films` that are read of a user; None: all.
 
-        Raises:
-            ValueError: if the user is not known from train, or has fewer films.
+        Raise ValueError if the user is not known from train, or has fewer films.
         """
         index = user_of(self, user_id)
         film, gap = self.film[index], self.gap[index]

@@ -108,13 +108,9 @@ def read_saved(folder, read: Callable[[dict, Path], object], formats: tuple[str,
     return read(*checked(folder, formats))
 
 
-def _stamp(folder) -> tuple | None:
-    """Return what changes whenever the manifest is replaced."""
-    try:
-        found = (Path(folder) / MANIFEST).stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_mtime_ns, found.st_size
+def _stamp(folder) -> bytes:
+    path = Path(folder) / MANIFEST
+    return path.read_bytes() if path.exists() else b""
 
 
 def checked(folder, formats: tuple[str, ...] = (FORMAT,)) -> tuple[dict, Path]:

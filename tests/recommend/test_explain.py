@@ -14,12 +14,6 @@ from movierec.recommend.pipeline import STARS_WEIGHT
 LIKED = {10: 5.0, 50: 5.0, 20: 2.0}
 
 
-def test_the_parts_of_a_known_users_films_sum_to_their_scores(fitted, once):
-    for model, k in ((fitted, 15), (Ensemble([fitted, once]), 3)):
-        for row in model.recommend([100, 113], k=k).itertuples():
-            assert model.explain(row.movie_id, row.user_id)["contribution"].sum() == pytest.approx(row.score, abs=1e-4)
-
-
 @pytest.mark.parametrize(("stars", "genres"), [(LIKED, ()), (LIKED, ("Comedy", "Drama")), ({}, ("Comedy",)), ({}, ())])
 def test_the_parts_of_a_newcomers_films_sum_to_their_scores(fitted, stars, genres):
     table = fitted.recommend_new(stars, k=20, genres=genres)
@@ -29,7 +23,10 @@ def test_the_parts_of_a_newcomers_films_sum_to_their_scores(fitted, stars, genre
         assert (parts["path"].tolist() == ["popularity"]) == (not stars and not genres)
 
 
-def test_each_film_of_the_history_has_a_share_and_only_a_history_has(fitted, split):
+def test_the_parts_of_a_known_users_film_sum_to_its_score_and_each_film_of_the_history_has_one(fitted, once, split):
+    for model, k in ((fitted, 15), (Ensemble([fitted, once]), 3)):
+        for row in model.recommend([100, 113], k=k).itertuples():
+            assert model.explain(row.movie_id, row.user_id)["contribution"].sum() == pytest.approx(row.score, abs=1e-4)
     parts, own = fitted.explain(10, 101), split.train.loc[split.train["user_id"] == 101, "movie_id"]
     history = set(fitted.movies.set_index("movie_id")["title"][own])
     for path in ("dot", "linear"):

@@ -25,9 +25,12 @@ def test_the_exact_search_is_a_full_sort(vectors, queries, monkeypatch):
     products = queries @ vectors.T
     expected = np.argsort(-products, axis=1, kind="stable")[:, :7]
     monkeypatch.setattr("movierec.recommend.nearest.QUERIES_PER_BLOCK", 8)
+    assert Nearest(vectors).is_exact
     index, found = Nearest(vectors).search(queries, 7)
     np.testing.assert_array_equal(index, expected)
     np.testing.assert_allclose(found, np.take_along_axis(products, expected, axis=1), rtol=1e-4)
+    monkeypatch.setattr("movierec.recommend.nearest.EXACT_UP_TO", 1999)  # the number of vectors chooses
+    assert not Nearest(vectors).is_exact and Nearest(vectors, exact=True).is_exact
 
 
 def test_the_graph_finds_nearly_all_and_its_products_are_products(vectors, queries):
@@ -38,12 +41,6 @@ def test_the_graph_finds_nearly_all_and_its_products_are_products(vectors, queri
     assert recall > 0.95
     np.testing.assert_allclose(products, np.einsum("qd,qkd->qk", queries, vectors[found]), rtol=1e-4)
     assert (np.diff(products, axis=1) <= 1e-4).all()  # best first
-
-
-def test_the_number_of_vectors_chooses(vectors, monkeypatch):
-    assert Nearest(vectors).is_exact
-    monkeypatch.setattr("movierec.recommend.nearest.EXACT_UP_TO", 1999)
-    assert not Nearest(vectors).is_exact and Nearest(vectors, exact=True).is_exact
 
 
 def test_equal_vectors_that_the_graph_does_not_find_are_said_to_be_missing():

@@ -104,15 +104,15 @@ def test_genre_shares_by_hand():
 # ---- what is chosen
 
 
-@pytest.mark.parametrize("k", [1, 4, 30])
-def test_without_any_wish_the_films_are_the_top_k_and_ties_fall_in_row_order(k):
+def test_without_any_wish_the_films_are_the_top_k_and_ties_fall_in_row_order():
     candidates, vectors = _candidates(30, 0)
     assert candidates["score"].nunique() < 30
     order = np.random.default_rng(1).permutation(30)
     films = candidates.iloc[order].reset_index(drop=True)
-    chosen = make_playlist(films, vectors[order], count=k, familiarity=0.5, diversity=0, calibration=0)
-    best = sorted(range(30), key=lambda row: -films["score"][row])[:k]  # Python's sort keeps the order of ties
-    assert set(chosen["movie_id"]) == set(films["movie_id"][best]) and len(chosen) == k
+    for k in (1, 4, 30):
+        chosen = make_playlist(films, vectors[order], count=k, familiarity=0.5, diversity=0, calibration=0)
+        best = sorted(range(30), key=lambda row: -films["score"][row])[:k]  # Python's sort keeps the order of ties
+        assert set(chosen["movie_id"]) == set(films["movie_id"][best]) and len(chosen) == k
 
 
 @pytest.mark.parametrize("wishes", [{}, {"diversity": 0.8, "calibration": 0.4, "familiarity": 0.2}, {"calibration": 1}])
@@ -131,24 +131,20 @@ def test_the_choice_is_greedy_by_the_objective(wishes):
     assert table["movie_id"][0] == candidates["movie_id"][max(films, key=lambda film: worth[film])]
 
 
-def test_it_answers_the_same_twice_and_leaves_what_it_is_given_alone():
+def test_it_leaves_what_it_is_given_alone_and_adds_places_and_reasons_to_its_columns():
     candidates, vectors = _candidates(40, 2)
+    candidates["predicted_stars"] = 3.5
     before = candidates.copy(), vectors.copy()
     wishes = dict(count=9, diversity=0.5, calibration=0.3, genre_shares={"Drama": 1.0}, exclude=["Western"])
-    first = make_playlist(candidates, vectors, **wishes)
+    table = make_playlist(candidates, vectors, **wishes)
     pd.testing.assert_frame_equal(candidates, before[0])
     np.testing.assert_array_equal(vectors, before[1])
     other_index = candidates.set_axis(np.arange(40) % 3)  # a table that has been filtered or joined
-    pd.testing.assert_frame_equal(make_playlist(other_index, vectors, **wishes), first)
-
-
-def test_the_table_has_places_reasons_and_the_columns_it_was_given():
-    candidates, vectors = _candidates(10, 0)
-    table = make_playlist(candidates.assign(predicted_stars=3.5), vectors, count=4)
+    pd.testing.assert_frame_equal(make_playlist(other_index, vectors, **wishes), table)
     new = ["place", "movie_id", "title", "score", "why", "minutes"]
     assert list(table) == [*new, "genres", "year", "popularity", "predicted_stars"]
-    assert table["place"].tolist() == list(table.index + 1) == [1, 2, 3, 4]
-    assert table["minutes"].tolist() == [playlist.MINUTES_PER_FILM] * 4
+    assert table["place"].tolist() == list(table.index + 1) == list(range(1, 10))
+    assert table["minutes"].tolist() == [playlist.MINUTES_PER_FILM] * 9
     same = candidates.set_index("movie_id").loc[table["movie_id"], ["title", "score", "genres", "year", "popularity"]]
     pd.testing.assert_frame_equal(table.set_index("movie_id")[list(same)], same)
 
@@ -170,16 +166,14 @@ def test_an_evening_takes_what_fits_and_then_smaller_films():
 # ---- the mix
 
 
-@pytest.mark.parametrize("well_known_first", [True, False])
-@pytest.mark.parametrize("count", [4, 7])
-def test_a_playlist_holds_both_kinds_if_there_are_both(count, well_known_first):
-    popularity = [80, 70, 60, 50, 80, 90, 70, 80, 3, 1, 2, 4, 5, 6, 7, 8]
-    popularity = popularity if well_known_first else [100 - value for value in popularity]
-    films, vectors = _films(np.arange(16.0)[::-1], popularity), np.eye(16)
-    # All directions differ, so MMR is the ranking; the last place goes to the best film of the other kind, the ninth
-    table = make_playlist(films, vectors, count=count, diversity=0.3)
-    assert _titles(table) == "ABCDEFG"[: count - 1] + "I"
-    assert (table["why"] == "safe").tolist() == (table["popularity"] >= np.median(popularity)).tolist()
+def test_a_playlist_holds_both_kinds_if_there_are_both():
+    """All directions differ, so MMR is the ranking; the last place goes to the best of the other kind, the ninth."""
+    well_known = [80, 70, 60, 50, 80, 90, 70, 80, 3, 1, 2, 4, 5, 6, 7, 8]
+    for popularity in (well_known, [100 - value for value in well_known]):
+        for count in (4, 7):
+            table = make_playlist(_films(np.arange(16.0)[::-1], popularity), np.eye(16), count=count, diversity=0.3)
+            assert _titles(table) == "ABCDEFG"[: count - 1] + "I"
+            assert (table["why"] == "safe").tolist() == (table["popularity"] >= np.median(popularity)).tolist()
 
 
 def test_nobody_gets_a_mix_who_did_not_ask_for_one():
@@ -235,17 +229,14 @@ def _largest_of_neighbours(vectors, order):
     return max((unit[a] @ unit[b] for a, b in itertools.pairwise(order)), default=-1)
 
 
-@pytest.mark.parametrize("n", range(1, 8))
-def test_the_order_of_a_few_films_is_the_best_of_all(n):
-    vectors = np.random.default_rng(n).normal(size=(n, 3))
-    order = in_order(vectors)
-    assert order[0] == 0 and sorted(order) == list(range(n))
-    everything = ((0, *rest) for rest in itertools.permutations(range(1, n)))
-    best = min(_largest_of_neighbours(vectors, other) for other in everything)
-    assert _largest_of_neighbours(vectors, order) == pytest.approx(best, abs=1e-6)
-
-
-def test_films_that_are_all_alike_keep_their_order():
+def test_the_order_of_a_few_films_is_the_best_of_all_and_of_equal_ones_the_first():
+    for n in range(1, 8):
+        vectors = np.random.default_rng(n).normal(size=(n, 3))
+        order = in_order(vectors)
+        assert order[0] == 0 and sorted(order) == list(range(n))
+        everything = ((0, *rest) for rest in itertools.permutations(range(1, n)))
+        best = min(_largest_of_neighbours(vectors, other) for other in everything)
+        assert _largest_of_neighbours(vectors, order) == pytest.approx(best, abs=1e-6)
     for n in (3, 12):
         same_direction = np.outer(1 + np.arange(n) / 7, [0.1, 0.7, 0.3])  # cosines of 1, give or take a rounding
         assert in_order(same_direction).tolist() == list(range(n))
@@ -269,50 +260,42 @@ def test_the_order_of_many_films_is_never_worse_than_the_ranking_and_mostly_far_
 # ---- what is refused
 
 
-@pytest.mark.parametrize(
-    ("wishes", "message"),
-    [
-        ({}, "exactly one of count and minutes must be given; got count=None, minutes=None"),
-        ({"count": 3, "minutes": 100}, "exactly one of count and minutes must be given; got count=3, minutes=100"),
-        ({"count": 0}, r"`count` must be a whole number, 1 to 6 \(the candidates\); got 0. Try count=1"),
-        ({"count": 2, "include": ("Crim",)}, r"Did you mean include=\('Crime',\)\?"),
-        ({"minutes": math.nan}, "`minutes` must be a number above 0; got nan"),
-        ({"minutes": 109}, "the evening must hold 110 minutes, the shortest of 6 films; got minutes=109"),
-        ({"count": 2, "familiarity": 1.1}, "`familiarity` must be a number from 0 to 1; got 1.1. Try familiarity=0.5"),
-        ({"count": 2, "diversity": None}, "`diversity` must be a number from 0 to 1; got None"),
-        ({"count": 2, "calibration": 0.5}, "for calibration above 0 one of them above 0; got {}"),
-        ({"count": 2, "genre_shares": {"War": -1, "Drama": 2}}, "`genre_shares` must be finite and 0 or more"),
-        ({"count": 2, "years": (1999, 1980)}, r"`years` must be \(first, last\) in this order; got \(1999, 1980\)"),
-        ({"count": 2, "years": 1980}, "`years` must be"),
-        ({"count": 2, "include": ["Crime", "Horor"]}, r"in `include` must be known; got \['Horor'\]. Known are Crime"),
-        ({"count": 2, "include": "Crime", "years": (1, 2)}, r"one of 6 films; got none; alone .*years=\(1, 2\) 0"),
-    ],
-)
-def test_a_wish_that_cannot_be_met_is_refused(wishes, message):
-    with pytest.raises(ValueError, match=message):
-        make_playlist(*_candidates(6, 0), **wishes)
+WISHES = [
+    ({}, "exactly one of count and minutes must be given; got count=None, minutes=None"),
+    ({"count": 3, "minutes": 100}, "exactly one of count and minutes must be given; got count=3, minutes=100"),
+    ({"count": 0}, "`count` must be a whole number, 1 to 6 (the candidates); got 0. Try count=1"),
+    ({"minutes": math.nan}, "`minutes` must be a number above 0; got nan"),
+    ({"minutes": 109}, "the evening must hold 110 minutes, the shortest of 6 films; got minutes=109"),
+    ({"count": 2, "familiarity": 1.1}, "`familiarity` must be a number from 0 to 1; got 1.1. Try familiarity=0.5"),
+    ({"count": 2, "diversity": None}, "`diversity` must be a number from 0 to 1; got None"),
+    ({"count": 2, "calibration": 0.5}, "for calibration above 0 one of them above 0; got {}"),
+    ({"count": 2, "genre_shares": {"War": -1, "Drama": 2}}, "`genre_shares` must be finite and 0 or more"),
+    ({"count": 2, "years": (1999, 1980)}, "`years` must be (first, last) in this order; got (1999, 1980)"),
+    ({"count": 2, "years": 1980}, "`years` must be"),
+    ({"count": 2, "include": ["Crime", "Horor"]}, "in `include` must be known; got ['Horor']. Known are Crime"),
+    ({"count": 2, "include": ("Crim",)}, "Did you mean include=('Crime',)?"),
+    (
+        {"count": 2, "include": "Crime", "years": (1, 2)},
+        "one of 6 films; got none; alone they leave: include=['Crime']",
+    ),
+]
+CANDIDATES = [
+    ({"score": [3, 2, math.nan, 1, 0, -1]}, "every score must be finite, -inf or more; got 1 of 6"),
+    ({"popularity": pd.array([1, None] * 3, "Int64")}, "every popularity must be finite, 0 or more; got 3 of 6"),
+    ({"minutes": [90, 0, 90, 90, None, 90]}, "every minutes must be finite, 1 or more; got 1 of 6"),
+    ({"movie_id": [1, 2, 3, 4, 2, 1]}, "got 2 rows that repeat a movie_id, e.g. [2, 1]"),
+]
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"score": [3, 2, math.nan, 1, 0, -1]}, "every score must be finite, -inf or more; got 1 of 6"),
-        ({"popularity": pd.array([1, None] * 3, "Int64")}, "every popularity must be finite, 0 or more; got 3 of 6"),
-        ({"minutes": [90, 0, 90, 90, None, 90]}, "every minutes must be finite, 1 or more; got 1 of 6"),
-        ({"movie_id": [1, 2, 3, 4, 2, 1]}, r"got 2 rows that repeat a movie_id, e.g. \[2, 1\]"),
-    ],
-)
-def test_candidates_that_cannot_be_ranked_are_refused(change, message):
-    with pytest.raises(ValueError, match=message):
-        make_playlist(_films([6.0, 5, 4, 3, 2, 1]).assign(**change), np.eye(6), count=2)
-
-
-def test_tables_and_vectors_that_do_not_fit_are_refused():
-    films, wrong = _films([2.0, 1]), "`vectors` must be finite, one row a film: (2, dim); got shape"
-    for table, vectors, message in (
-        (films.drop(columns=["genres", "year"]), np.eye(2), "2 rows without genres, year"),
-        (films[:0], np.eye(2), "got 0 rows"),
-        *((films, vectors, wrong) for vectors in (np.eye(3), np.ones(2), np.full((2, 2), math.nan))),
+def test_wishes_that_cannot_be_met_and_candidates_that_cannot_be_ranked_are_refused():
+    drawn, films, six = _candidates(6, 0), _films([2.0, 1]), _films([6.0, 5, 4, 3, 2, 1])
+    wrong = "`vectors` must be finite, one row a film: (2, dim); got shape"
+    for table, vectors, wishes, message in (
+        *((*drawn, wishes, message) for wishes, message in WISHES),
+        *((six.assign(**change), np.eye(6), {"count": 2}, message) for change, message in CANDIDATES),
+        (films.drop(columns=["genres", "year"]), np.eye(2), {"count": 2}, "2 rows without genres, year"),
+        (films[:0], np.eye(2), {"count": 2}, "got 0 rows"),
+        *((films, other, {"count": 2}, wrong) for other in (np.eye(3), np.ones(2), np.full((2, 2), math.nan))),
     ):
         with pytest.raises(ValueError, match=re.escape(message)):
-            make_playlist(table, vectors, count=2)
+            make_playlist(table, vectors, **wishes)

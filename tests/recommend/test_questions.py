@@ -15,24 +15,18 @@ from movierec.recommend import Ensemble
 EVEN = {"Film 0 (1980)": 5.0, "Film 4 (1982)": 2.0}
 
 
-@pytest.mark.parametrize(
-    "users",
-    [
+def test_users_in_anything_that_lists_them(fitted):
+    expected = fitted.recommend([100, 101], 3)
+    for users in (
         (100, 101), range(100, 102), {101, 100}, frozenset([100, 101]), {100: 1, 101: 2}.keys(),
         (user for user in (100, 101)),
         np.array([100, 101], np.int16), [np.int64(100), 101.0], pd.Series([100, 101, 100]), pd.Index([100, 101]),
         pd.DataFrame({"user_id": [100, 100, 101]}), pd.DataFrame({"userId": [100, 101]}),
         pd.DataFrame({"rating": [1, 2]}, pd.Index([100, 101], name="user_id")), pd.Series([100.0, 101.0]),
-    ],
-    ids=lambda users: type(users).__name__,
-)  # fmt: skip
-def test_users_in_anything_that_lists_them(fitted, users):
-    pd.testing.assert_frame_equal(fitted.recommend(users, 3), fitted.recommend([100, 101], 3))
-
-
-@pytest.mark.parametrize("user", [100, 100.0, np.int32(100), np.array(100), np.array([100.0])])
-def test_one_user_in_any_number(fitted, user):
-    assert fitted.recommend(user, 2)["user_id"].tolist() == [100, 100]
+    ):  # fmt: skip
+        pd.testing.assert_frame_equal(fitted.recommend(users, 3), expected, obj=str(type(users)))
+    for user in (100, 100.0, np.int32(100), np.array(100), np.array([100.0])):
+        pd.testing.assert_frame_equal(fitted.recommend(user, 3), expected[:3], obj=str(type(user)))
 
 
 def test_fewer_films_than_were_asked_for_are_a_list_of_what_there_is(fitted, once):
@@ -45,30 +39,23 @@ def test_fewer_films_than_were_asked_for_are_a_list_of_what_there_is(fitted, onc
     pd.testing.assert_frame_equal(fitted.recommend([100], np.float64(3)), fitted.recommend([100], 3))
 
 
-@pytest.mark.parametrize(
-    "stars",
-    [
-        pd.Series(EVEN), pd.Series({10: 5.0, 50: 2.0}), [*EVEN.items()], [[10, 5], [50, 2]], ((10, 5), ("Film 4", 2)),
+def test_what_a_newcomer_rated_in_any_form(fitted):
+    expected = fitted.recommend_new(EVEN, 5)
+    for stars in (
+        pd.Series(EVEN), pd.Series({10: 5.0, 50: 2.0}), [*EVEN.items()], [[10, 5], [50, 2]], ((10, 5), ("film 4", 2)),
         zip([10, 50], [5, 2], strict=True), {10.0: np.float32(5), np.int64(50): np.int8(2)},
         pd.DataFrame({"title": list(EVEN), "rating": [5, 2]}),
         pd.DataFrame({"movie_id": [10, 50], "stars": [5.0, 2.0]}),
-    ],
-    ids=lambda stars: type(stars).__name__,
-)  # fmt: skip
-def test_what_a_newcomer_rated_in_any_form(fitted, stars):
-    pd.testing.assert_frame_equal(fitted.recommend_new(stars, 5), fitted.recommend_new(EVEN, 5))
+    ):  # fmt: skip
+        pd.testing.assert_frame_equal(fitted.recommend_new(stars, 5), expected, obj=str(type(stars)))
 
 
-@pytest.mark.parametrize(
-    "films",
-    [list(EVEN), tuple(EVEN), set(EVEN), pd.Series(list(EVEN)), [10, 50], (title for title in EVEN)],
-    ids=lambda films: type(films).__name__,
-)
-def test_films_without_stars_are_liked_which_is_said(fitted, films):
-    with pytest.warns(UserWarning, match=r"2 films without stars count as liked: 5 stars. With stars: rec") as said:
-        table = fitted.recommend_new(films, 5)
-    assert said[0].filename == __file__
-    assert set(table["movie_id"]) == set(fitted.recommend_new(dict.fromkeys(EVEN, 5.0), 5)["movie_id"])
+def test_films_without_stars_are_liked_which_is_said(fitted):
+    liked = fitted.recommend_new(dict.fromkeys(EVEN, 5.0), 5)
+    for films in (list(EVEN), tuple(EVEN), set(EVEN), pd.Series(list(EVEN)), [10, 50], (title for title in EVEN)):
+        with pytest.warns(UserWarning, match=r"2 films without stars count as liked: 5 stars. With stars: rec") as said:
+            table = fitted.recommend_new(films, 5)
+        assert said[0].filename == __file__ and set(table["movie_id"]) == set(liked["movie_id"])
     with pytest.warns(UserWarning, match="1 films without stars"):
         pd.testing.assert_frame_equal(fitted.recommend_new("Film 0", 5), fitted.recommend_new({10: 5}, 5))
 
@@ -78,54 +65,79 @@ def test_nothing_in_any_form_is_popularity(fitted):
         assert fitted.recommend_new(nothing, 3, genres=nothing).attrs["based_on"] == "popularity"
 
 
-@pytest.mark.parametrize(
-    "genres", ["comedy", ["COMEDY", "Comedy"], {"Comedy"}, pd.Series([" Comedy "]), "Comedy|comedy"]
-)
-def test_genres_whatever_their_capitals(fitted, genres):
-    pd.testing.assert_frame_equal(
-        fitted.recommend_new(k=5, genres=genres), fitted.recommend_new(k=5, genres=("Comedy",))
-    )
+def test_genres_whatever_their_capitals(fitted):
+    expected = fitted.recommend_new(k=5, genres=("Comedy",))
+    for genres in ("comedy", ["COMEDY", "Comedy"], {"Comedy"}, pd.Series([" Comedy "]), "Comedy|comedy"):
+        pd.testing.assert_frame_equal(fitted.recommend_new(k=5, genres=genres), expected)
 
 
-@pytest.mark.parametrize(
-    ("ask", "says"),
-    [
-        (lambda model, split: model.recommend(split), r"must be user ids, got Split. Try recommend\(split.test\)"),
-        (lambda model, split: model.recommend({"Film 0 (1980)": 5}), "got dict. Try recommend_new"),
-        (lambda model, split: model.recommend(None), r"got NoneType. Try recommend\(\[1, 42\]\)"),
-        (lambda model, split: model.recommend(model.movies), "`user_ids` needs user_id; it has movie_id, title"),
-        (lambda model, split: model.recommend([[100, 101], [102, 103]]), r"shape \(2, 2\)"),
-        (lambda model, split: model.recommend([100, 101.5]), "101.5"),
-        (lambda model, split: model.recommend([True]), "True"),
-        (lambda model, split: model.recommend([np.nan]), "nan"),
-        (lambda model, split: model.recommend({}.keys()), "`user_ids` is empty"),
-        (lambda model, split: model.recommend_new(100), r"got 100. For a known user: recommend\(100\)"),
-        (lambda model, split: model.recommend_new([10, ("Film 4", 5)]), "a film must be one title or movie_id"),
-        (lambda model, split: model.recommend_new({10: True}), "10 has True"),
-        (lambda model, split: model.recommend_new({10: None}), r"10 has None. Try \{10: 5\}"),
-        (lambda model, split: model.recommend_new({10: np.inf}), "stars must be 2 to 5"),
-        (lambda model, split: model.recommend_new(pd.Series({10: 5.0, 50: np.nan})), "50 has nan"),
-        (lambda model, split: model.recommend_new(pd.DataFrame({"film": [10], "rating": [5]})), "it has film, rating"),
-        (lambda model, split: model.recommend_new(genres=["Dramma"]), r"Did you mean genres=\('Drama',\)\?"),
-        (lambda model, split: model.similar(["Film 0"]), r"got \['Film 0'\]. Try 'Film 0 \(1980\)'"),
-        (lambda model, split: model.explain(None, 100), "got None"),
-        (lambda model, split: model.explain(10, [100, 101]), "`user_id` must be one user; got 2"),
-        (lambda model, split: model.predict(split), r"must be a DataFrame, got Split. Try predict\(split.test\)"),
-        (lambda model, split: model.predict("test.csv"), r"got str. Try predict\(movierec.read"),
-        (lambda model, split: model.predict([(100, 10)]), r'Try predict\(pandas.DataFrame\(\{"user_id"'),
-        (
-            lambda model, split: model.predict(pd.DataFrame({"user": [1], "movie_id": [10]})),
-            'rename.*"user": "user_id"',
-        ),
-        (lambda model, split: model.score([100]), r"0 to 39; got \[100\]. .*indices.user_index\(\[100\]\)"),
-        (lambda model, split: model.score([-1]), r"got \[-1\]"),
-        (lambda model, split: model.score([0.5]), r"got \[0.5\]"),
-        (lambda model, split: model.recommend([100], count=3), "`count` is not a setting of recommend"),
+REFUSED = {
+    "users": [
+        (lambda model: model.recommend({"Film 0 (1980)": 5}), "got dict. Try recommend_new"),
+        (lambda model: model.recommend(None), r"got NoneType. Try recommend\(\[1, 42\]\)"),
+        (lambda model: model.recommend(model.movies), "`user_ids` needs user_id; it has movie_id, title"),
+        (lambda model: model.recommend([[100, 101], [102, 103]]), r"shape \(2, 2\)"),
+        (lambda model: model.recommend([]), r"`user_ids` is empty.*recommend\(\[1, 42\]\)"),
+        (lambda model: model.recommend([100, 101.5]), "101.5"),
+        (lambda model: model.recommend([True]), "True"),
+        (lambda model: model.recommend([np.nan]), "nan"),
+        (lambda model: model.recommend(["100"]), r"user_id is a whole number here, .*got \['100'\]. Write 100."),
+        (lambda model: model.recommend([100, 7, 8, 9]), r"3 of 4 are unknown, e.g. \[7, 8, 9\].*recommend_new"),
+        (lambda model: model.explain(10, [100, 101]), "`user_id` must be one user; got 2"),
+        (lambda model: model.score([100]), r"0 to 39; got \[100\]. .*indices.user_index\(\[100\]\)"),
+        (lambda model: model.score([-1]), r"got \[-1\]"),
+        (lambda model: model.score([0.5]), r"got \[0.5\]"),
+        (lambda model: model.score(["U1"]), r"got \['U1'\]"),
     ],
-)
-def test_what_is_doubtful_is_answered_with_a_call(fitted, split, ask, says):
-    with pytest.raises(ValueError, match=says):
-        ask(fitted, split)
+    "stars": [
+        (lambda model: model.recommend_new(100), r"got 100. For a known user: recommend\(100\)"),
+        (
+            lambda model: model.recommend_new({"Film 0 (1980)": 1.9}),
+            r"stars must be 2 to 5, .*'Film 0 \(1980\)' has 1.9",
+        ),
+        (lambda model: model.recommend_new({10: True}), "10 has True"),
+        (lambda model: model.recommend_new({10: "5"}), "10 has '5'"),
+        (lambda model: model.recommend_new({10: None}), r"10 has None. Try \{10: 5\}"),
+        (lambda model: model.recommend_new(pd.Series({10: 5.0, 50: np.nan})), "50 has nan"),
+        (lambda model: model.recommend_new({"Film 0 (1980)": 5.0, 10: 2.0}), r"once; \['Film 0 \(1980\)', 10\] names"),
+        (lambda model: model.recommend_new(pd.DataFrame({"film": [10], "rating": [5]})), "it has film, rating"),
+        (lambda model: model.recommend_new(genres=("Drama", "Comedi")), r"\['Comedi'\] is not: .* Comedy, Drama"),
+        (lambda model: model.recommend_new(genres=["Dramma"]), r"Did you mean genres=\('Drama',\)\?"),
+    ],
+    "films": [
+        (lambda model: model.recommend_new([10, ("Film 4", 5)]), "a film must be one title or movie_id"),
+        (lambda model: model.recommend_new({9999: 5.0}), "movie_id 9999 is not in the catalogue of 30; see `.movies`"),
+        (lambda model: model.recommend_new({"Flim 1 (1980)": 5.0}), r"'Film 1 \(1980\)' \(movie_id 20\)"),
+        (lambda model: model.similar(["Film 0"]), r"got \['Film 0'\]. Try 'Film 0 \(1980\)'"),
+        (lambda model: model.similar("20"), "none of 30 titles is '20'.* As a movie_id it is a whole number: write 20"),
+        (lambda model: model.similar("xyzzy"), "None is near"),
+        (lambda model: model.explain(None, 100), "got None"),
+    ],
+    "rows": [
+        (lambda model: model.predict("test.csv"), r"got str. Try predict\(movierec.read"),
+        (lambda model: model.predict([(100, 10)]), r'Try predict\(pandas.DataFrame\(\{"user_id"'),
+        (lambda model: model.predict(pd.DataFrame({"user": [1], "movie_id": [10]})), 'rename.*"user": "user_id"'),
+        (lambda model: model.predict(pd.DataFrame({"user_id": [1]})), "`ratings` needs movie_id; it has user_id"),
+    ],
+    "k": [
+        (lambda model: model.recommend([100], 0), r"k must be a whole number, 1 to 30 \(the movies\); got 0"),
+        (lambda model: model.recommend_new(EVEN, "10"), "k must be a whole number, 1 to 30 .*; got '10'"),
+        (lambda model: model.similar(10, 2.5), "k must be a whole number, 1 to 30 .*; got 2.5"),
+        (lambda model: model.recommend([100], count=3), "`count` is not a setting of recommend"),
+    ],
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_is_doubtful_is_answered_with_a_call(fitted, plain, split, what):
+    for ask, says in REFUSED[what]:
+        with pytest.raises(ValueError, match=says):
+            ask(fitted)
+    for ask in (fitted.recommend, fitted.predict):
+        with pytest.raises(ValueError, match=rf"got Split. Try {ask.__name__}\(split.test\)"):
+            ask(split)
+    with pytest.raises(ValueError, match="this model was fitted without genres"):
+        plain.recommend_new(genres="Comedy")
 
 
 def test_the_calls_that_are_advised_work(fitted):
@@ -164,6 +176,7 @@ def test_rows_to_predict_with_times_in_any_form(fitted, split):
     untimed = fitted.predict(split.test[["user_id", "movie_id"]])
     found = fitted.predict(split.test.assign(timestamp=some))
     np.testing.assert_allclose(found, [untimed[0], *expected[1:]], atol=1e-6)
+    assert 0 < np.abs(expected - untimed).max() < 1.5  # the week says something, and its absence is no week at all
     pairs = split.test[["user_id", "movie_id"]]
     forms = [pairs.rename(columns={"user_id": "userId", "movie_id": "MovieID"}), pairs.to_dict("list")]
     forms += [pairs.set_index("user_id"), pairs.set_index(["user_id", "movie_id"])]
