@@ -60,22 +60,16 @@ def test_a_real_fit_is_measured_in_a_process_of_its_own(benchmark, peer, checker
 NAN = np.full((40, 30), np.nan, np.float32)  # scores of the checkerboard
 
 
-@pytest.mark.parametrize(
-    ("wrong", "measured", "note"),
-    [
+def test_a_failing_peer_becomes_a_note_without_a_path_of_the_machine(benchmark, peer, checkerboard):
+    for wrong, measured, note in (
         ({"runner": "no_such_runner"}, {}, "failed: ModuleNotFoundError: No module named 'runners.no_such_runner'"),
         ({}, {"fit": _fit_that(NAN)}, "failed: scores must be numbers"),
         ({"protocol": "random5"}, {"fit": _fit_that(NAN[0, :3])}, "failed: `predict` returns one number per rating"),
         ({}, {"python": Path("/no/such/place/python")}, "failed"),
-    ],
-    ids=["a runner that is not there", "scores", "stars", "a path of the machine"],
-)
-def test_a_failing_peer_becomes_a_note_without_a_path_of_the_machine(
-    benchmark, peer, checkerboard, wrong, measured, note
-):
-    row = benchmark("run").measure(peer(**wrong), checkerboard, **measured)
-    assert row["note"].startswith(note) and "/no/such/place/" not in row["note"]
-    assert {row[column] for column in ("ndcg@10", "rmse", "fit_seconds", "peak_megabytes")} == {"--"}
+    ):
+        row = benchmark("run").measure(peer(**wrong), checkerboard, **measured)
+        assert row["note"].startswith(note) and "/no/such/place/" not in row["note"]
+        assert {row[column] for column in ("ndcg@10", "rmse", "fit_seconds", "peak_megabytes")} == {"--"}
 
 
 def test_stars_are_means_over_folds_and_seeds(benchmark, peer, checkerboard):
@@ -154,26 +148,19 @@ def test_a_recorded_table_gets_its_fresh_rows_in_their_places(benchmark):
     assert merged["a"].tolist() == ["x", "y", "z"] and merged["value"].fillna(-1).tolist() == [2.0, -1, 3.0]
 
 
-def test_differences_are_user_by_user_and_positive_where_ours_is_better(benchmark, peer):
-    run = benchmark("run")
-    ours, rival = peer("hybrid", "random5"), peer("rival", "random5")
+def test_differences_are_user_by_user_and_of_rows_that_did_not_run_as_recorded(benchmark):
+    """Positive where ours is better."""
+    run, peers = benchmark("run"), benchmark("peers")
+    old = {"protocol": "random5", "metric": "rmse", "model": "hybrid"} | dict.fromkeys(["difference", "low", "high"], 9)
+    run._record("peer_differences", pd.DataFrame([old | {"against": name} for name in ("myFM", "Cornac MF")]), {})
+    ours, rival = (next(one for one in peers.PEERS if one.key == (name, "random5")) for name in ("hybrid", "myFM"))
     users = pd.Index(range(50), name="user_id")
     for one, error in ((ours, 1.0), (rival, 4.0)):  # mean squared errors: RMSE 1 and 2 stars
         run.keep_values(one, [pd.DataFrame({"value": error, "weight": 2}, users)])
     found = run.differences([ours, rival])
-    assert found[["model", "against", "metric"]].values.tolist() == [["hybrid", "rival", "rmse"]]
+    assert found[["model", "against", "metric"]].values.tolist() == [["hybrid", "myFM", "rmse"]]
     assert found.loc[0, ["difference", "low", "high"]].tolist() == pytest.approx([1, 1, 1])
     assert run.differences([ours]).empty
-
-
-def test_a_difference_of_rows_that_did_not_run_stays_as_recorded(benchmark, peer):
-    run, peers = benchmark("run"), benchmark("peers")
-    old = {"protocol": "random5", "metric": "rmse", "model": "hybrid"} | dict.fromkeys(["difference", "low", "high"], 9)
-    run._record("peer_differences", pd.DataFrame([old | {"against": name} for name in ("myFM", "Cornac MF")]), {})
-    users = pd.Index(range(50), name="user_id")
-    for key, error in ((("hybrid", "random5"), 1.0), (("myFM", "random5"), 4.0)):
-        one = next(one for one in peers.PEERS if one.key == key)
-        run.keep_values(one, [pd.DataFrame({"value": error, "weight": 2}, users)])
     run.write([])
     found = recorded("peer_differences").set_index("against")["difference"]
     assert found.to_dict() == {"myFM": pytest.approx(1), "Cornac MF": 9}
@@ -322,17 +309,14 @@ def test_films_of_a_second_or_all_of_them_get_another_order(benchmark):
     assert len({order("all", seed)[4] for seed in range(20)}) > 2
 
 
-@pytest.mark.parametrize(
-    ("how", "may_move"),
-    [("in the window", [2, 3, 4, 5]), ("all but the newest", [2, 3, 4]), ("within a second", [3, 4])],
-)
-def test_films_of_a_window_change_places_in_their_group_only(benchmark, how, may_move):
+def test_films_of_a_window_change_places_in_their_group_only(benchmark):
     """Two empty places, then four films; the third is of the same second as the second."""
-    film = np.array([[9, 9, 5, 6, 7, 8]])
-    gap = np.array([[6, 6, 6, 2, 0, 1]])
-    found = np.concatenate([benchmark("sequences").mixed(film, gap, how, seed, 9) for seed in range(40)])
-    assert (np.sort(found, axis=1) == np.sort(film)).all() and (found[:, :2] == 9).all()
-    assert np.flatnonzero((found != film).any(axis=0)).tolist() == may_move
+    film, gap = np.array([[9, 9, 5, 6, 7, 8]]), np.array([[6, 6, 6, 2, 0, 1]])
+    moves = {"in the window": [2, 3, 4, 5], "all but the newest": [2, 3, 4], "within a second": [3, 4]}
+    for how, may_move in moves.items():
+        found = np.concatenate([benchmark("sequences").mixed(film, gap, how, seed, 9) for seed in range(40)])
+        assert (np.sort(found, axis=1) == np.sort(film)).all() and (found[:, :2] == 9).all()
+        assert np.flatnonzero((found != film).any(axis=0)).tolist() == may_move
 
 
 def test_repeats_are_one_row_a_user_and_fit_or_one_column_a_fit(benchmark):
