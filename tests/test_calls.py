@@ -5,6 +5,7 @@ what is no table, no number or no name is answered with a call that works.
 """
 
 import inspect
+import operator
 
 import numpy as np
 import pandas as pd
@@ -14,15 +15,18 @@ import movierec
 from movierec.calls import as_table, nearest, whole_number
 
 PUBLIC = [name for name in movierec.__all__ if name.startswith(("load", "read", "split_", "fit_"))]
+ASKED = ["predict", "score", "recommend", "recommend_new", "similar", "explain", "explain_new", "save"]
+PUBLIC += [f"Hybrid.{name}" for name in ASKED] + [f"SequenceRecommender.{name}" for name in ("recommend", "save")]
 
 
 @pytest.mark.parametrize("name", PUBLIC)
 def test_every_public_function_names_the_nearest_keyword(name):
-    function = getattr(movierec, name)
+    function, name = operator.attrgetter(name)(movierec), name.split(".")[-1]
     for keyword in inspect.signature(function).parameters:
-        if keyword not in ("settings", "tables"):
-            with pytest.raises(ValueError, match=rf"`{keyword}x` is not a setting of {name}. Did you mean {keyword}\?"):
-                function(**{f"{keyword}x": 1})
+        if keyword not in ("self", "settings", "tables"):
+            wrong = f"{keyword}_" if len(keyword) < 3 else f"{keyword}x"
+            with pytest.raises(ValueError, match=rf"`{wrong}` is not a setting of {name}. Did you mean {keyword}\?"):
+                function(**{wrong: 1})
 
 
 def test_a_wrong_keyword_by_hand():

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import movierec
 from movierec.recommend import Ensemble
 
 EVEN = {"Film 0 (1980)": 5.0, "Film 4 (1982)": 2.0}
@@ -150,18 +149,6 @@ def test_the_calls_that_are_advised_work(fitted):
         fitted.explain(20, 9999)
     advised = re.search(r"explain_new\(film, (.*)\)\.$", str(error.value))[1]
     assert len(fitted.explain_new(20, eval(advised)))
-
-
-def test_every_question_names_the_nearest_keyword(fitted):
-    for ask, wrong, near in [
-        ("recommend", "user_id", "user_ids"), ("recommend", "n", "k"), ("recommend", "becuase", "because"),
-        ("recommend_new", "genre", "genres"), ("similar", "film", "movie"), ("explain", "user", "user_id"),
-        ("explain_new", "star", "stars"), ("predict", "rating", "ratings"), ("save", "foldr", "folder"),
-    ]:  # fmt: skip
-        with pytest.raises(TypeError, match=rf"`{wrong}` is not a setting of {ask}. Did you mean {near}\?"):
-            getattr(fitted, ask)(**{wrong: 1})
-    with pytest.raises(TypeError, match="Did you mean folder"):
-        movierec.load_model(foldre="x")
 
 
 def test_rows_to_predict_with_times_in_any_form(fitted, split):
