@@ -44,7 +44,8 @@ class Nearest:
         k = whole_number(k, "k", len(self.vectors), "the vectors")
         if not np.isfinite(queries).all():
             raise ValueError("`queries` must be finite numbers; there is a NaN or an infinity among them.")
-        index, products = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), np.float32)
+        index = np.empty((len(queries), k), np.int64)
+        products = np.empty((len(queries), k), np.float32)
         for start in range(0, len(queries), QUERIES_PER_BLOCK):
             block = slice(start, start + QUERIES_PER_BLOCK)
             if self.is_exact:

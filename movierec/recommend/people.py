@@ -46,14 +46,19 @@ class Histories(tf.Module):
     """The histories of users, as a `Pipeline` reads them.
 
     Args:
-        indices, bias, seen: Of train; user_id and movie_id that are not recommended.
-        entries, scale: Returns the `Entries` of users of train, int32 `[U]`; of the stars that are given and predicted.
+        indices, bias: As fitted on train; scale: That of the stars that are given and predicted.
+        seen: user_id, movie_id, not to be recommended to that user.
+        entries: Returns the `Entries` of users of train, int32 `[U]`.
     """
 
     def __init__(self, indices: Indices, bias: Bias, seen, entries: Callable, scale: Scale):
         super().__init__()
-        self._entries, self.num_movies = entries, indices.num_movies
-        self.mean, self.damping, self.limits, self.scale = bias.mean, float(bias.damping_user), bias.scale, scale
+        self._entries = entries
+        self.num_movies = indices.num_movies
+        self.mean = bias.mean
+        self.damping = float(bias.damping_user)
+        self.limits = bias.scale
+        self.scale = scale
         self.user_bias = tf.constant(bias.user, tf.float32)
         self.movie_bias = tf.constant(bias.movie, tf.float32)
         seen_user, seen_movie = indices.user_index(seen["user_id"]), indices.movie_index(seen["movie_id"])

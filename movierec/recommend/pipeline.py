@@ -59,7 +59,8 @@ class Pipeline(Histories):
         heads = [self._with_saved_linear(model.ranking, number) for number, model in enumerate(models)]
         stars_heads = [model.stars for model in models if model.stars is not None]
         # The layers stay in closures: Keras layers among the attributes would be saved in Keras's own, longer way.
-        self._heads, self._stars_heads = lambda: heads, lambda: stars_heads
+        self._heads = lambda: heads
+        self._stars_heads = lambda: stars_heads
         self.weights = [weight for head in heads + stars_heads for weight in head.weights]  # tracked, so saved
         self.is_current = _change_detector(self.weights)
         ids = indices.user_ids, indices.movie_ids

@@ -38,9 +38,11 @@ class Hybrid:
         self, model: HybridModel, indices: Indices, movies, weeks, bias: Bias, seen: pd.DataFrame, scale=FIVE_STARS
     ):
         popularity = np.bincount(model.past.movie_index, minlength=indices.num_movies)
-        self.model, self.indices, self.weeks, self.bias, self.scale = model, indices, weeks, bias, scale
+        self.model, self.indices = model, indices
+        self.weeks, self.bias = weeks, bias
         self.movies = features.catalogue(movies, indices, popularity)
         self.seen = seen[["user_id", "movie_id"]]
+        self.scale = scale
         self.history, self.best_epochs, self.fit_seconds, self.seed = None, {}, None, None
         self._pipeline = None
 

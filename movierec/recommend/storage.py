@@ -160,10 +160,11 @@ def _rebuild(description: dict, place: Path, number: int) -> tuple[tuple, dict]:
     indices, movies, past, history = read_common(arrays, description["in_order"], description["history"])
     numbers = (description[name] for name in ("mean", "levels", "damping_user"))
     bias = Bias.restore(indices, arrays["user_bias"], arrays["movie_bias"], *numbers)
-    of = [Features(arrays[f"{who}_features"], description[f"{who}_feature_names"]) for who in ("user", "movie")]
-    weeks, heads, settings = Weeks(*description["weeks"]), description["heads"], Settings(**description["settings"])
-    linear = tuple(linear) if len(linear) == 2 else linear[0] if linear else None
-    model = HybridModel(past, *of, bias, weeks.count, tuple(heads), settings, linear=linear)
+    known = [Features(arrays[f"{who}_features"], description[f"{who}_feature_names"]) for who in ("user", "movie")]
+    weeks = Weeks(*description["weeks"])
+    heads, settings = tuple(description["heads"]), Settings(**description["settings"])
+    matrix = tuple(linear) if len(linear) == 2 else linear[0] if linear else None
+    model = HybridModel(past, *known, bias, weeks.count, heads, settings, linear=matrix)
     for head in heads:
         layer = getattr(model, head)
         layer.set_weights([arrays[f"{head}_{n}"] for n in range(len(layer.get_weights()))])
