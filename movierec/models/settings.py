@@ -44,8 +44,8 @@ class Settings(pydantic.BaseModel):
     stars_penalty: NonNegativeFloat = 0.02  # weights of the mean squared lengths
     ranking_penalty: NonNegativeFloat = 0.01
     bias_penalty: NonNegativeFloat = 0.05
-    stars_averaged: Share = 0.0  # of the average weights, the part that an epoch keeps, see `BestEpoch`
-    user_damping: NonNegativeFloat = 5.0  # of the user biases that training starts from, in ratings, see `Bias`
+    stars_averaged: Share = 0.5  # of the average weights, the part that an epoch keeps, see `BestEpoch`
+    user_damping: NonNegativeFloat = 20.0  # of the user biases that training starts from, in ratings, see `Bias`
     hidden_share: Share = 0.2  # of a history that is hidden while training, if the history is not in order
     ahead_ratings: PositiveFloat = 5.0  # how far ahead hidden ratings count, in ratings, if it is in order
     fade_ratings: PositiveFloat = 5.0  # recency weights, if it is in order: how fast they fall, in ratings,

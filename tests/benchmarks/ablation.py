@@ -52,6 +52,8 @@ STARS = {
     "dropout 0": {"dropout": 0.0},
     "penalty 0": {"stars_penalty": 0.0},
     "penalty .05": {"stars_penalty": 0.05},
+    "user damping 5": {"user_damping": 5.0},
+    "weights not averaged": {"stars_averaged": 0.0},
 }
 RANKING = {
     "default": {},

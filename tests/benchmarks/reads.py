@@ -26,19 +26,14 @@ from movierec.record import recorded
 from movierec.training import EPOCHS_ON_ML_100K
 
 SEEDS = (0, 1, 2)  # of a mean of three
-# Of the arms that are "damped": chosen on validation parts, see in_time.csv; not the default, see docs/results.md.
-DAMPED = {"user_damping": 20.0, "stars_averaged": 0.5, "stars_epochs": 7}
 READS = {  # what each arm reads of the test rating
     "hybrid": BOTH_SIDES,
     "hybrid, session of earlier ratings": BEFORE,
     "hybrid without session": WEEK,
     "mean of three without session": WEEK,
-    "hybrid without session, damped": WEEK,
-    "mean of three without session, damped": WEEK,
     "hybrid without session, asked without a time": NOTHING,
     "hybrid trained without times": NOTHING,
     "mean of three trained without times": NOTHING,
-    "mean of three trained without times, damped": NOTHING,
     "biased MF": NOTHING,
 }
 
@@ -55,8 +50,6 @@ def errors_of(arm: str, fold: int, data) -> pd.DataFrame:
         return evaluation.evaluate_stars(model, split)
     seeds = SEEDS if arm.startswith("mean of three") else SEEDS[:1]
     settings = EPOCHS_ON_ML_100K | ({"without": "session"} if "without session" in arm else {})
-    if arm.endswith(", damped"):
-        settings |= DAMPED
     asked = split
     if "trained without times" in arm:
         split = asked = timeless
