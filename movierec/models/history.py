@@ -12,7 +12,7 @@ import pandas as pd
 from scipy import sparse
 
 from movierec.baselines import Bias
-from movierec.data import Indices, order_by_user_and_time
+from movierec.data import UNKNOWN, Indices, order_by_user_and_time
 from movierec.keras2 import tf
 
 GAP_EDGES_SECONDS = (1, 60, 600, 3600, 86_400, 604_800)  # same second, minute, ten minutes, hour, day, week, longer
@@ -79,7 +79,7 @@ class Entries(NamedTuple):
     """The ratings of a batch of people, one after the other, as tensors `[E]`."""
 
     row: tf.Tensor  # int32, the person's place in the batch; ascending
-    movie: tf.Tensor  # int32, movie_index; in the lists of a movie, user_index
+    movie: tf.Tensor  # int32, movie_index
     residual: tf.Tensor  # float32, stars above expectation
     age: tf.Tensor  # float32, how many newer ratings the person has
 
@@ -103,7 +103,7 @@ class Lists(NamedTuple):
     """The history of each row, one rating after the other: memory and time for the ratings only."""
 
     starts: tf.Tensor  # int32 [rows + 1]; the ratings of row r are starts[r] to below starts[r + 1]
-    other: tf.Tensor  # int32 [N], the movies of a user, from the oldest rating to the newest; or the users of a movie
+    other: tf.Tensor  # int32 [N], the movies of a user, from the oldest rating to the newest
     residual: tf.Tensor  # float32 [N], stars above expectation
 
     def entries(self, rows) -> Entries:
@@ -157,29 +157,29 @@ class Bags(NamedTuple):
 
     lists: Lists  # of each user
     by_user: Matrix | Lists  # the same, as the stars head reads them
-    by_movie: Matrix | Lists
-    in_movie_bag: np.ndarray | None = None  # bool [N], whether the movie's bag has each rating; None: all
+    by_movie: Matrix  # the same of each movie
+    rater_index: np.ndarray | None = None  # int32 [num_users], the column of each user in `by_movie`; None: user_index
 
 
 def make_bags(history: History, most_pairs: int, most_raters: int) -> Bags:
     """Return matrices, or lists if users x movies are more than `most_pairs`.
 
-    With lists, the bag of a movie with more than `most_raters` ratings has as many of them, drawn at random.
+    With lists, the bag of a movie has the ratings of the `most_raters` users with the most ratings, as a matrix: 8 bytes
+    x movies x `most_raters`. A few users give most ratings: of MovieLens-100K's, 59 % came from a quarter of the users.
     """
     lists = Lists(*map(tf.constant, (history.starts, history.movie_index, history.residual)))
     if history.num_users * history.num_movies <= most_pairs:
         rated, residual = map(tf.constant, history.matrices())
         return Bags(lists, Matrix(rated, residual), Matrix(tf.transpose(rated), tf.transpose(residual)))
-    shuffled = np.random.default_rng(0).permutation(len(history.movie_index))
-    by_movie = shuffled[np.argsort(history.movie_index[shuffled], kind="stable")]
-    count = np.bincount(history.movie_index, minlength=history.num_movies)
-    place = np.arange(len(by_movie)) - np.repeat(np.cumsum(count) - count, count)  # among the ratings of its movie
-    rows = by_movie[place < most_raters]
-    in_bag = np.zeros(len(by_movie), bool)
-    in_bag[rows] = True
-    starts = np.append(0, np.cumsum(np.minimum(count, most_raters))).astype(np.int32)
-    raters = Lists(*map(tf.constant, (starts, history.user_index[rows], history.residual[rows])))
-    return Bags(lists, lists, raters, in_bag)
+    most_active = np.argsort(-np.diff(history.starts), kind="stable")[:most_raters]
+    rater_index = np.full(history.num_users, UNKNOWN, np.int32)
+    rater_index[most_active] = np.arange(len(most_active))
+    rater = rater_index[history.user_index]
+    is_read = rater != UNKNOWN
+    rated, residual = np.zeros((2, history.num_movies, len(most_active)), np.float32)
+    rated[history.movie_index[is_read], rater[is_read]] = 1
+    residual[history.movie_index[is_read], rater[is_read]] = history.residual[is_read]
+    return Bags(lists, lists, Matrix(tf.constant(rated), tf.constant(residual)), rater_index)
 
 
 # ---- histories as sequences

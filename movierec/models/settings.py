@@ -66,7 +66,7 @@ class Settings(pydantic.BaseModel):
     # `explain` has no share for each film.
     encoder: Literal["bag", "attention"] = "bag"
     most_pairs: NonNegativeInt = 10_000_000  # users x movies of a history in matrices, 16 bytes each; then it is lists
-    most_raters: NonNegativeInt = 32  # users in the bag of a movie, if it is lists: of more, as many are drawn
+    most_raters: PositiveInt = 512  # users in the bags of movies, if histories are lists: those with the most ratings
     # Share of the movies that each step of the ranking head knows by their features only. Above 0, movies without a
     # rating are not trained as wrong answers, and are ranked by their features. Notebook 09.
     content_share: Share = 0.0

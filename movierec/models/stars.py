@@ -55,23 +55,23 @@ class Tower(tf.keras.layers.Layer):
         self.watched = table("watched", others) if rated is not None else None
         self.starred = table("starred", others) if rated is not None and is_explicit else None
 
-    def call(self, rows, left_out=None, residual=None, is_in=None):
+    def call(self, rows, left_out=None, residual=None):
         """Return float32 `[batch, dim]` for int `[batch]`.
 
         Args:
-            left_out, residual: `[batch]`, the rating that each row must not see; None: all are seen.
-            is_in: bool `[batch]`, whether the bag has that rating at all; None: yes.
+            left_out, residual: `[batch]`, the rating that each row must not see, UNKNOWN where the bag does not have
+                it; None: all are seen.
         """
         if self.watched is None:
             return self.known(rows)
         unique, back = tf.unique(rows)  # a user who is in the batch ten times has one bag
         bag, count = (tf.gather(sums, back) for sums in self.rated.sums(unique, self.watched, self.starred))
         if left_out is not None:
+            is_in, left_out = tf.cast(left_out != UNKNOWN, tf.float32), tf.maximum(left_out, 0)
             answer = tf.gather(self.watched, left_out)
             if self.starred is not None:
                 answer += residual[:, None] * tf.gather(self.starred, left_out)
-            there = 1.0 if is_in is None else tf.cast(is_in, tf.float32)
-            bag, count = bag - (answer if is_in is None else there[:, None] * answer), count - there
+            bag, count = bag - is_in[:, None] * answer, count - is_in
         return self.known(rows) + bag / tf.sqrt(tf.maximum(count, 1.0))[:, None]
 
     def known(self, rows):
@@ -107,12 +107,13 @@ class StarsHead(tf.keras.layers.Layer):
         super().__init__(name="stars")
         self.mean = bias.mean
         self.without = settings.without
-        self.in_movie_bag = bags.in_movie_bag
+        self.rater_index = bags.rater_index
         dim, is_explicit = settings.dim, "explicit" not in self.without
         movies = None if "bag of movies" in self.without else bags.by_user
         users = None if "bag of users" in self.without else bags.by_movie
         self.user = Tower(user_features, movies, len(bias.movie), dim, "user", settings.ids, is_explicit, draws)
-        self.movie = Tower(movie_features, users, len(bias.user), dim, "movie", settings.ids, is_explicit, draws)
+        raters = bags.by_movie.rated.shape[1]
+        self.movie = Tower(movie_features, users, raters, dim, "movie", settings.ids, is_explicit, draws)
         self.user_bias = self.add_weight("user_bias", bias.user.shape, initializer=start_at(bias.user))
         self.movie_bias = self.add_weight("movie_bias", bias.movie.shape, initializer=start_at(bias.movie))
         num_weeks = max(num_weeks, 1)  # without times, a row that nobody reads
@@ -128,8 +129,8 @@ class StarsHead(tf.keras.layers.Layer):
         user, movie = batch["user_index"], batch["movie_index"]
         if not training:
             return self.user(user), self.movie(movie)
-        residual = batch["residual"]
-        return self.user(user, movie, residual), self.movie(movie, user, residual, batch.get("in_movie_bag"))
+        rater = user if self.rater_index is None else tf.gather(self.rater_index, user)
+        return self.user(user, movie, batch["residual"]), self.movie(movie, rater, batch["residual"])
 
     def paths(self, batch, x, y, training=False, user_bias=None) -> dict:
         """Return "bias", "dot", "deep", "session", float32 `[batch]` each, on the scale of stars, less those left out.

@@ -13,7 +13,7 @@ from movierec import files
 from movierec.data import say
 from movierec.keras2 import tf
 
-FORMAT, SEQUENCE = "movierec-hybrid-5", "movierec-sequence-1"
+FORMAT, SEQUENCE = "movierec-hybrid-6", "movierec-sequence-1"
 MANIFEST, ARRAYS = "manifest.json", "assets.extra/arrays.npz"
 SERVED = ("recommend", "recommend_after", "recommend_new", "similar")
 NOT_SAVED = "Nothing was saved; what was saved before is still there."

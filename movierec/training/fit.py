@@ -62,7 +62,7 @@ def fit_hybrid(
     so a second call waits for one in another thread. NumPy's and Python's generators are left alone.
 
     Where users x movies is more than `most_pairs`, histories are lists: a batch of the stars head has few users with
-    all of their ratings, and at most `most_raters` users stand for those who rated a movie. Memory is then at most
+    all of their ratings, and the `most_raters` most active users stand for those who rated a movie. Memory is at most
     0.7 GB, and 180 bytes for each rating of train.
 
     Args:

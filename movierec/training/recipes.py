@@ -37,8 +37,6 @@ def stars_recipe(hybrid: Hybrid, train: pd.DataFrame, batch_size: int) -> dict:
         "residual": past.residual,
         "session": session if hybrid.weeks.count else np.zeros_like(session),  # no times, no session
     }
-    if head.in_movie_bag is not None:
-        rows["in_movie_bag"] = head.in_movie_bag
     recipe = {"rows": rows, "averaged": hybrid.model.settings.stars_averaged}
     if not isinstance(head.user.rated, Lists):
         return recipe | {"batch_size": batch_size}

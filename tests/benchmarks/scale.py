@@ -136,8 +136,6 @@ def train(ratings: int, kind: str) -> list[dict]:
         columns, batch = {"user_index": np.arange(past.num_users, dtype=np.int32)}, 256
     elif kind != "MF + MLP":
         groups = past.starts
-        if model.stars.in_movie_bag is not None:
-            columns["in_movie_bag"] = model.stars.in_movie_bag
     epoch = len(columns["user_index"]) // batch
     steps = min(STEPS, epoch)
     model.compile(LazyAdam(0.001), steps_per_execution=steps)
