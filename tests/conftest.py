@@ -128,11 +128,11 @@ def plain(split, small):
 
 @pytest.fixture(scope="session")
 def listed(split, checkerboard, small):
-    """As `fitted`, with histories as lists, as those of 25 million ratings are; movies with 20 ratings have no bag.
+    """As `fitted`, with histories as lists, as those of 25 million ratings are; half of the users are in no bag.
 
     A step has eight times as many ratings as asked for: 64, too.
     """
-    settings = small | {"most_pairs": 0, "most_raters": 19, "batch_size": 8}
+    settings = small | {"most_pairs": 0, "most_raters": 20, "batch_size": 8}
     return movierec.fit_hybrid(split, checkerboard.movies, checkerboard.users, seed=0, epochs=5, **settings)
 
 

@@ -171,7 +171,7 @@ def make_bags(history: History, most_pairs: int, most_raters: int) -> Bags:
     if history.num_users * history.num_movies <= most_pairs:
         rated, residual = map(tf.constant, history.matrices())
         return Bags(lists, Matrix(rated, residual), Matrix(tf.transpose(rated), tf.transpose(residual)))
-    most_active = np.argsort(-np.diff(history.starts), kind="stable")[:most_raters]
+    most_active = np.sort(np.argsort(-np.diff(history.starts), kind="stable")[:most_raters])
     rater_index = np.full(history.num_users, UNKNOWN, np.int32)
     rater_index[most_active] = np.arange(len(most_active))
     rater = rater_index[history.user_index]

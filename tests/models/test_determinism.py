@@ -72,8 +72,6 @@ def test_the_stars_head(tiny, tiny_indices, settings):
     model = untrained(tiny, tiny_indices, ("stars",), **SMALL, **settings)
     rows = rating_rows(tiny.ratings.sort_values(["user_id", "timestamp"]), tiny_indices, make_weeks(tiny.ratings))
     rows |= {"residual": model.past.residual, "session": session_features(model.past)}
-    if settings.get("most_pairs") == 0:
-        rows["in_movie_bag"] = model.stars.in_movie_bag
     assert refused_in_training(model, {name: tf.constant(column) for name, column in rows.items()}) == set()
     assert refused(model.predict_stars.get_concrete_function()) == set()
 

@@ -79,17 +79,17 @@ def loop(history, side, rows, watched, starred):
     return total, count
 
 
-@pytest.mark.parametrize(("kind", "most_pairs"), [(Matrix, 30), (Lists, 29)])  # 6 users x 5 movies are 30
 @pytest.mark.parametrize(
-    ("side", "others", "rows"), [("by_user", 5, [5, 0, 3, 0, 4]), ("by_movie", 6, [4, 0, 2, 2, 1])]
-)
-def test_matrices_and_lists_sum_as_a_slow_loop_does(history, side, others, rows, kind, most_pairs):
+    ("side", "kind", "most_pairs"), [("by_user", Matrix, 30), ("by_user", Lists, 29), ("by_movie", Matrix, 30)]
+)  # 6 users x 5 movies are 30
+def test_matrices_and_lists_sum_as_a_slow_loop_does(history, side, kind, most_pairs):
     """Rows repeat in a batch, and one of them is empty. With explicit signals and without; and the gradients.
 
     ∂ Σ_r c_r · sum_r / ∂ watched_j = Σ_r rated_rj c_r, and the same of starred with residuals.
     """
+    others, rows = (5, [5, 0, 3, 0, 4]) if side == "by_user" else (6, [4, 0, 2, 2, 1])
     bags = make_bags(history, most_pairs, most_raters=64)
-    assert isinstance(getattr(bags, side), kind) and (bags.in_movie_bag is None) == (kind is Matrix)
+    assert isinstance(getattr(bags, side), kind) and (bags.rater_index is None) == (kind is Matrix)
     upstream = np.random.default_rng(2).normal(size=(len(rows), DIM)).astype(np.float32)
     learned = tables(others)
     for starred in (None, learned[1]):
@@ -132,20 +132,15 @@ def test_weighted_sums_and_their_gradient(newcomers, training):
     assert gradient.numpy().tolist() == [[3, 30], [0.5, 5]]
 
 
-@pytest.mark.parametrize("most", [5, 4, 1, 0])
-def test_the_bag_of_a_movie_has_at_most_so_many_of_its_ratings(history, most):
-    """Movies 0 to 4 have 5, 2, 4, 1 and no ratings; which of more are in the bag is drawn, the same each time."""
-    bags, again = make_bags(history, 29, most), make_bags(history, 29, most)
-    wanted = np.minimum([5, 2, 4, 1, 0], most)
-    assert np.diff(bags.by_movie.starts).tolist() == wanted.tolist()
-    assert np.bincount(history.movie_index[bags.in_movie_bag], minlength=5).tolist() == wanted.tolist()
-    np.testing.assert_array_equal(again.in_movie_bag, bags.in_movie_bag)
-    watched, starred = tables(6)
-    total, count = bags.by_movie.sums(tf.range(5), watched, starred)
-    columns = ("user_index", "movie_index", "residual")
-    read = history._replace(**{name: getattr(history, name)[bags.in_movie_bag] for name in columns})
-    np.testing.assert_allclose(total, loop(read, "by_movie", range(5), watched.numpy(), starred.numpy())[0], atol=1e-5)
-    assert count.numpy().tolist() == wanted.tolist()
+@pytest.mark.parametrize(("most", "most_active"), [(64, range(6)), (3, [0, 1, 5]), (1, [5])])
+def test_if_histories_are_lists_the_bag_of_a_movie_has_the_ratings_of_the_most_active_users(history, most, most_active):
+    """Users 0 to 5 have 3, 2, 2, 0, 1 and 4 ratings; of equal users the first counts."""
+    bags = make_bags(history, 29, most)
+    most_active = list(most_active)
+    assert bags.rater_index.tolist() == [most_active.index(user) if user in most_active else -1 for user in range(6)]
+    rated, residual = history.matrices()
+    np.testing.assert_array_equal(bags.by_movie.rated, rated[most_active].T)
+    np.testing.assert_array_equal(bags.by_movie.residual, residual[most_active].T)
 
 
 # ---- sequences

@@ -12,7 +12,7 @@ ABOVE_ZERO = ["dim", "ranking_dim", "ahead_ratings", "fade_ratings", "linear_reg
 PENALTIES = ["stars_penalty", "ranking_penalty", "bias_penalty", "user_damping", "linear_weight"]
 REFUSED = {
     "must be greater than 0": dict.fromkeys(ABOVE_ZERO, (0,)) | {"hidden": ((4, 0),)},
-    "must be greater than or equal to 0": dict.fromkeys([*SHARES, *PENALTIES, "most_pairs", "most_raters"], (-1,)),
+    "must be greater than or equal to 0": dict.fromkeys([*SHARES, *PENALTIES, "most_pairs"], (-1,)),
     "must be less than 1": dict.fromkeys(SHARES, (1,)),
     "must be a finite number": dict.fromkeys(["dropout", "stars_penalty", "ahead_ratings"], (NAN,)),
     "must be a valid tuple": dict.fromkeys(["hidden", "ranking_hidden"], (8, "8", None)),
@@ -39,7 +39,7 @@ def test_an_unknown_setting_is_answered_with_those_there_are_and_all_faults_are_
 
 
 def test_settings_survive_json_which_has_lists_only_and_cannot_be_changed():
-    ends = dict(stars_penalty=0, linear_weight=0, most_pairs=0, most_raters=0, dropout=0, fade_floor=0.99)
+    ends = dict(stars_penalty=0, linear_weight=0, most_pairs=0, dropout=0, fade_floor=0.99)
     settings = Settings(hidden=[], ranking_hidden=[7, 2], without=["deep"], encoder="attention", **ends)
     assert settings.ranking_hidden == (7, 2) and settings.without == ("deep",)
     assert Settings(**json.loads(json.dumps(settings.model_dump()))) == settings

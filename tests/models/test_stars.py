@@ -38,7 +38,7 @@ def batch(tiny, tiny_indices):
 
 # ---- towers
 
-LISTS = {"most_pairs": 0, "most_raters": 3}  # movies 10 to 50 have 4, 3, 4, 3, 0 ratings: of 10 and 30, three are read
+LISTS = {"most_pairs": 0, "most_raters": 3}  # three of the users stand for the raters of a movie
 
 
 def loop_tower(model, tower, row, without=None):
@@ -46,10 +46,11 @@ def loop_tower(model, tower, row, without=None):
     of_users, past = tower is model.stars.user, model.past
     vector = tower.features.numpy()[row] @ tower.feature.numpy()
     vector = vector + (tower.id.numpy()[row] if tower.id is not None else 0)
-    is_read = np.ones(14, bool) if of_users or model.stars.in_movie_bag is None else model.stars.in_movie_bag
-    pairs = zip(past.user_index[is_read], past.movie_index[is_read], past.residual[is_read], strict=True)
+    pairs = zip(past.user_index, past.movie_index, past.residual, strict=True)
     rated = [(i, e) if of_users else (u, e) for u, i, e in pairs if (u if of_users else i) == row]
     others = [(j, e) for j, e in rated if j != without]
+    if not of_users and (rater := model.stars.rater_index) is not None:
+        others = [(rater[j], e) for j, e in others if rater[j] != UNKNOWN]
     if tower.watched is None or not others:
         return vector
     bag = sum(tower.watched.numpy()[j] for j, _ in others)
@@ -73,13 +74,12 @@ def loop_tower(model, tower, row, without=None):
 def test_towers_equal_a_slow_loop(tiny, tiny_indices, batch, kind, without, ids):
     """Asked for stars, a row has all of its bag; in training, all but the rating that is to be predicted.
 
-    Of a film with many ratings the lists read some, and no other rating is taken out of its bag.
+    With lists, the bag of a film has the ratings of some users only, and no other rating is taken out of it.
     """
     model = build(tiny, tiny_indices, **kind, without=without, ids=ids)
     randomise(model.stars)
     user, movie = model.stars.user, model.stars.movie
-    in_bag = {} if model.stars.in_movie_bag is None else {"in_movie_bag": tf.constant(model.stars.in_movie_bag)}
-    trained, asked = model.stars.vectors(batch | in_bag, training=True), model.stars.vectors(batch)
+    trained, asked = model.stars.vectors(batch, training=True), model.stars.vectors(batch)
     for row, (u, i) in enumerate(zip(batch["user_index"].numpy(), batch["movie_index"].numpy(), strict=True)):
         np.testing.assert_allclose(trained[0][row], loop_tower(model, user, u, without=i), atol=1e-5)
         np.testing.assert_allclose(trained[1][row], loop_tower(model, movie, i, without=u), atol=1e-5)
@@ -90,15 +90,14 @@ def test_towers_equal_a_slow_loop(tiny, tiny_indices, batch, kind, without, ids)
     assert (user.starred is None) == (without in ("bag of movies", "explicit"))
     assert (user.feature.shape[0] == 0) == (without == "features")
     if kind:
-        in_bag = model.stars.in_movie_bag
-        assert np.bincount(model.past.movie_index[in_bag], minlength=5).tolist() == [3, 3, 3, 3, 0]
+        assert (model.stars.rater_index != UNKNOWN).sum() == 3
 
 
 @pytest.mark.parametrize("kind", [{}, LISTS], ids=["matrices", "lists"])
 def test_what_is_learned_from_a_rating_does_not_depend_on_its_own_residual(tiny, tiny_indices, batch, kind):
     """Equal weights, two histories that differ in one rating: it alone in a batch has the same loss and gradients."""
     history = make_history(tiny.ratings, tiny_indices, Bias(tiny.ratings, tiny_indices))
-    row = int(np.flatnonzero(history.movie_index == 1)[0])  # of a film whose bag has all of its ratings
+    row = int(np.flatnonzero(history.movie_index == 1)[0])
     residual = history.residual.copy()
     residual[row] = 9  # as if this rating had surprised by 9 stars
     model = build(tiny, tiny_indices, **kind)
@@ -106,7 +105,6 @@ def test_what_is_learned_from_a_rating_does_not_depend_on_its_own_residual(tiny,
     randomise(model.stars)
     other.stars.set_weights(model.stars.get_weights())
     one = {name: column[row : row + 1] for name, column in batch.items()}
-    one |= {"in_movie_bag": tf.constant([True])} if kind else {}
 
     def learned(of, own_residual):
         rows = one | {"residual": tf.constant([own_residual], tf.float32)}

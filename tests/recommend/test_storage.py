@@ -101,7 +101,7 @@ def test_a_loaded_model_is_the_same_to_the_bit_and_can_be_saved_again(fitted, li
     listed.save(tmp_path / "one")
     movierec.load_model(tmp_path / "one").save(tmp_path / "two")
     again = movierec.load_model(tmp_path / "two")
-    assert again.model.stars.in_movie_bag.tolist() == listed.model.stars.in_movie_bag.tolist()
+    assert again.model.stars.rater_index.tolist() == listed.model.stars.rater_index.tolist()
     assert_same(again, listed, split.test)
 
 
@@ -327,7 +327,7 @@ NOT_READ = "cannot be read .*Save the model again"
         ({"files": {"../saved_model.pb": "0"}}, r"\.\./saved_model\.pb, 1/.* was cut short, changed, added"),
         ({"files": {}}, NOT_THERE),
         *[(change, NOT_READ) for change in ({"levels": None}, {"heads": ["summary"]}, {"other_members": [{}]})],
-        ({"format": "keras-3"}, "must have the format movierec-hybrid-5 or movierec-sequence-1, found 'keras-3'"),
+        ({"format": "keras-3"}, "must have the format movierec-hybrid-6 or movierec-sequence-1, found 'keras-3'"),
         ({"format": "movierec-hybrid-99"}, "Save it again with this version of movierec, or load it with the version"),
         ({"mean": float("nan")}, "must be finite; NaN or infinity in 1: mean has 1 of 1"),
         ('"seed": 1', "changed after it was written: its checksum is another.*Save the model again"),

@@ -149,7 +149,7 @@ def test_lists_and_matrices_are_two_ways_to_the_same_model(split, checkerboard, 
     monkeypatch.setattr(training, "stars_recipe", one_rating_a_group)
     settings |= {"batch_size": 8, "most_pairs": 0}  # a step of lists has eight times as many ratings
     lists = movierec.fit_hybrid(split, checkerboard.movies, **settings)
-    assert lists.model.stars.in_movie_bag.all() and matrices.model.stars.in_movie_bag is None
+    assert lists.model.stars.rater_index is not None and matrices.model.stars.rater_index is None
     for here, there in zip(lists.model.stars.get_weights(), matrices.model.stars.get_weights(), strict=True):
         np.testing.assert_allclose(here, there, atol=2e-4)
     np.testing.assert_allclose(lists.predict(split.test), matrices.predict(split.test), atol=1e-3)
@@ -165,10 +165,6 @@ def test_batches_of_lists_are_users_with_all_of_their_ratings(listed, split):
     assert [len(batch) for batch in places] == [64] * 8 and len(np.unique(places)) == 512
     batches_of = np.bincount(np.concatenate([np.unique(past.user_index[batch]) for batch in places]), minlength=40)
     assert batches_of.max() <= 2 and (batches_of == 2).sum() <= 8
-    ratings = np.bincount(past.movie_index, minlength=30)
-    assert ratings.max() > 19  # the bag of a film has 19 of its ratings, or all
-    read = np.bincount(past.movie_index[rows["in_movie_bag"]], minlength=30)
-    np.testing.assert_array_equal(read, np.minimum(ratings, 19))
     np.testing.assert_array_equal(rows["movie_index"], past.movie_index)
     np.testing.assert_array_equal(rows["residual"], past.residual)
 
