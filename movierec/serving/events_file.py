@@ -91,7 +91,7 @@ class EventsFile:
     def settle(self) -> bool:
         """Move the log of recent changes into the file and empty it; return False if another program reads it.
 
-        What was deleted is then nowhere, and whoever copies the file has all of it.
+        What was deleted is then nowhere, and a copy of the file has every event.
         """
         with self._writing:
             self._check()
