@@ -164,8 +164,8 @@ class Bags(NamedTuple):
 def make_bags(history: History, most_pairs: int, most_raters: int) -> Bags:
     """Return matrices, or lists if users x movies are more than `most_pairs`.
 
-    With lists, the bag of a movie has the ratings of the `most_raters` users with the most ratings, as a matrix: 8 bytes
-    x movies x `most_raters`. A few users give most ratings: of MovieLens-100K's, 59 % came from a quarter of the users.
+    With lists, the bag of a movie has the ratings of the `most_raters` users with the most ratings, as a matrix of 8
+    bytes x movies x `most_raters`. Few users give most ratings: 59 % of MovieLens-100K's came from a quarter of them.
     """
     lists = Lists(*map(tf.constant, (history.starts, history.movie_index, history.residual)))
     if history.num_users * history.num_movies <= most_pairs:
