@@ -276,7 +276,8 @@ def test_cuts_in_time_are_inside_train_and_their_differences_are_paired_over_use
     assert [len(part) for part in parts] == [70_000, 10_000, 10_000] and split.in_time == "everyone"
     assert [part["timestamp"].max() for part in parts] == [70_000, 80_000, 90_000]
     assert all(Settings(**settings) for variants in in_time.VARIANTS.values() for settings in variants.values())
-    chosen = in_time.VARIANTS["ranking"]["recency within users only"]  # the default since
+    of_stars, of_lists = in_time.VARIANTS["stars"], in_time.VARIANTS["ranking"]
+    chosen = of_stars["user damping 20, averaged .5"] | of_lists["recency within users only"]  # the default since
     assert Settings(**in_time.DEFAULT | chosen) == Settings()
 
     def users(*squares, ratings=(1, 3)):

@@ -351,7 +351,7 @@ def test_a_head_that_was_not_trained_does_not_answer(split, short):
     for ask, what in {"recommend": [user], "recommend_new": {movie: 5.0}, "similar": movie}.items():
         with pytest.raises(ValueError, match=r"the ranking head must be trained .*\['stars'\] only"):
             getattr(stars_only, ask)(what)
-    lists_only = movierec.fit_hybrid(split, heads=("ranking",), **short)
+    lists_only = movierec.fit_hybrid(split, heads=("ranking",), linear_weight=8.0, **short)
     assert len(lists_only.recommend([user], k=2)) == 2
     with pytest.raises(ValueError, match="the stars head must be trained"):
         lists_only.predict(split.test)
