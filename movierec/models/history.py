@@ -166,6 +166,7 @@ def make_bags(history: History, most_pairs: int, most_raters: int) -> Bags:
 
     With lists, the bag of a movie has the ratings of the `most_raters` users with the most ratings, as a matrix of 8
     bytes x movies x `most_raters`. Few users give most ratings: 59 % of MovieLens-100K's came from a quarter of them.
+    A movie that none of these users rated has an empty bag, and its stars come from its bias and features.
     """
     lists = Lists(*map(tf.constant, (history.starts, history.movie_index, history.residual)))
     if history.num_users * history.num_movies <= most_pairs:

@@ -130,13 +130,15 @@ class Hybrid:
     def recommend_new(self, stars: dict | None = None, k: int = 10, *, genres=(), because=False) -> pd.DataFrame:
         """Return the k best films for a user who is new, from a few films that they rated or genres that they like.
 
-        The model is not trained again: the history is read like any other, each film with full weight. Of genres alone,
+        The model is not trained again: the history is read like any other, each film with full weight. Films that they
+        pick from all that they know help; first answers to a page of films did not, see notebook 09. Of genres alone,
         their films come first, best first. If nothing is given, the list is what was liked most in the last weeks of
         train. `.attrs["based_on"]` says which.
 
         Args:
             stars: {title or movie_id: stars}, e.g. {"Toy Story (1995)": 5.0, "Fargo": 2}, on the scale of the data; or
                 a Series or pairs of the same; or titles alone, of films that they liked.
+                Where ids are text, a text that is the id of one film and the title of another is refused.
             genres: Favourites, e.g. ("Comedy", "Sci-Fi").
 
         Returns:
