@@ -98,6 +98,7 @@ LISTS = [
     _of("stratified", TFRS, "tfrs")(
         *("TFRS basic_retrieval", "retrieval", "tutorial"), slow=True, remark="NDCG .158 and .161 with two other seeds"
     ),
+    _of("stratified", TFRS, "tfrs")("TFRS multitask", "multitask", "tutorial", slow=True),
 ]
 
 course = _of("random5", COURSE, "course")
@@ -120,6 +121,7 @@ STARS = [
     _of("random5", "myfm", "myfm")("myFM, probit", "probit", "published", reads=DAY),
     _of("random5", "myfm", "myfm")("myFM, probit and regression", "both", "published", reads=DAY),
     _of("random5", TFRS, "tfrs")("TFRS basic_ranking", "ranking", "tutorial"),
+    _of("random5", TFRS, "tfrs")("TFRS multitask", "multitask", "tutorial", slow=True),
     _of("random5", "keras-rs", "keras_rs")("Keras RS basic_ranking", "basic_ranking", "tutorial", {"seed": 42}),
     _of("random5", "keras-rs", "keras_rs")("Keras RS DCN", "dcn", "tutorial", {"seed": 42}),
 ]

@@ -1,4 +1,4 @@
-"""What training costs for one rating: ours beside the two TFRS tutorials; report/results/training_speed.csv.
+"""What training costs for one rating: ours beside two TFRS tutorials; report/results/training_speed.csv.
 
     python tests/benchmarks/training_speed.py           on MovieLens-100K
     python tests/benchmarks/training_speed.py --large   on tables of 280,000 users and 42,000 movies
