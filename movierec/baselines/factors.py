@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 from scipy.linalg import lapack
-from scipy.sparse.linalg import svds
+from scipy.sparse.linalg import LinearOperator, eigsh
 
 from movierec.baselines.popularity_and_bias import check_not_negative, check_positive, rated_matrix
 from movierec.data import UNKNOWN, Indices
@@ -65,16 +65,20 @@ class Ease:
     def directions(x, regularisation: float, rank: int) -> tuple[np.ndarray, np.ndarray]:
         """Return F, float32 `[num_movies, rank]`, and the diagonal of F Fᵀ, float32 `[num_movies]`.
 
-        F Fᵀ = V diag(s² / (s² + λ)) Vᵀ is the part of the G of `solve` that the `rank` largest singular values s of X
-        explain; with all of them it is G. Taught in notebooks/13_scale.
+        F Fᵀ = V diag(s² / (s² + λ)) Vᵀ is the part of the G of `solve` that the `rank` largest eigenvalues s² of XᵀX
+        explain; with all of them it is G. XᵀX itself is never made. Taught in notebooks/13_scale.
         """
         check_positive(regularisation=regularisation)
-        x = sparse.csr_array(x, dtype=np.float64)
+        x = sparse.csr_array(x, dtype=np.float64 if x.shape[1] <= MOST_MOVIES_IN_DOUBLE else np.float32)
         if rank < min(x.shape):
-            _, s, v = svds(x, k=rank, rng=np.random.default_rng(0), return_singular_vectors="vh")
+            start = np.random.default_rng(0).normal(size=x.shape[1])
+            gram = LinearOperator(2 * x.shape[1:], lambda vector: x.T @ (x @ vector), dtype=x.dtype)  # Xᵀ X
+            s_squared, v = eigsh(gram, k=rank, v0=start.astype(x.dtype))
+            s_squared = s_squared.clip(0)  # what is 0 may be a little less by rounding
         else:
-            _, s, v = np.linalg.svd(x.toarray(), full_matrices=False)
-        f = (v.T * (s / np.sqrt(s**2 + regularisation))).astype(np.float32)
+            _, s, vh = np.linalg.svd(x.toarray(), full_matrices=False)
+            s_squared, v = s**2, vh.T
+        f = (v * np.sqrt(s_squared / (s_squared + regularisation))).astype(np.float32)
         return f, (f**2).sum(axis=1)
 
 

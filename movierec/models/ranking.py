@@ -58,6 +58,7 @@ class RankingHead(tf.keras.layers.Layer):
         self.settings, self.without = settings, settings.without
         self.in_order = history.in_order and not {"order", "recency"} & set(settings.without)
         self.user_features, self.movie_features = user_features, movie_features
+        self.lists = lists
         self.entries = lists.entries  # of users [batch]: all of their ratings
         self.draws = draws
         self.place, self.id_place = draws.new_place(), draws.new_place()

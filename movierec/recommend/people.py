@@ -3,7 +3,6 @@
 Taught in notebooks/07_recommendations.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +11,7 @@ import pandas as pd
 from movierec.baselines import Bias
 from movierec.data import UNKNOWN, Indices
 from movierec.keras2 import tf
-from movierec.models import Entries, History
+from movierec.models import Entries, History, Lists
 from movierec.scale import Scale
 
 GENRE_WEIGHT = 0.5  # of log(1 / share) of a favourite genre in the score; chosen on validation
@@ -48,12 +47,15 @@ class Histories(tf.Module):
     Args:
         indices, bias: As fitted on train; scale: That of the stars that are given and predicted.
         seen: user_id, movie_id, not to be recommended to that user.
-        entries: Returns the `Entries` of users of train, int32 `[U]`.
+        lists: The ratings of the users of train.
+
+    What grows with the ratings is kept in variables: a SavedModel would write constants into its program, which can
+    hold 2 GB at most.
     """
 
-    def __init__(self, indices: Indices, bias: Bias, seen, entries: Callable, scale: Scale):
+    def __init__(self, indices: Indices, bias: Bias, seen, lists: Lists, scale: Scale):
         super().__init__()
-        self._entries = entries
+        self.history = [tf.Variable(part, trainable=False) for part in lists]  # the same memory
         self.num_movies = indices.num_movies
         self.mean = bias.mean
         self.damping = float(bias.damping_user)
@@ -66,7 +68,7 @@ class Histories(tf.Module):
         seen_user, seen_movie = seen_user[in_catalogue], seen_movie[in_catalogue]
         order = np.argsort(seen_user, kind="stable")
         self.seen_starts = tf.constant(np.searchsorted(seen_user[order], np.arange(indices.num_users + 1)), tf.int32)
-        self.seen_movie = tf.constant(seen_movie[order], tf.int32)
+        self.seen_movie = tf.Variable(seen_movie[order], dtype=tf.int32, trainable=False)
 
     def known(self, user_index) -> People:
         """Return users of train `[U]` with their histories there."""
@@ -74,7 +76,7 @@ class Histories(tf.Module):
         pairs = tf.stack([tf.cast(places.value_rowids(), tf.int32), tf.gather(self.seen_movie, places.values)], axis=1)
         is_seen = tf.scatter_nd(pairs, tf.ones_like(pairs[:, 0]), [tf.shape(user_index)[0], self.num_movies]) > 0
         bias, no_genre = tf.gather(self.user_bias, user_index), tf.zeros([0], tf.int32)
-        return People(user_index, bias, self._entries(user_index), no_genre, is_seen)
+        return People(user_index, bias, Lists(*self.history).entries(user_index), no_genre, is_seen)
 
     def newcomer(self, movie, stars, genre) -> People:
         """Return a newcomer with stars `[n]` for films `[n]`, all given at once, and favourite genres `[g]`."""

@@ -55,14 +55,19 @@ class Pipeline(Histories):
 
     def __init__(self, models: list[HybridModel], indices: Indices, titles: np.ndarray, bias: Bias, seen, scale: Scale):
         first = models[0]
-        super().__init__(indices, bias, seen, first.ranking.entries, scale)
+        super().__init__(indices, bias, seen, first.ranking.lists, scale)
         heads = [self._with_saved_linear(model.ranking, number) for number, model in enumerate(models)]
         stars_heads = [model.stars for model in models if model.stars is not None]
         # The layers stay in closures: Keras layers among the attributes would be saved in Keras's own, longer way.
         self._heads = lambda: heads
         self._stars_heads = lambda: stars_heads
-        self.weights = [weight for head in heads + stars_heads for weight in head.weights]  # tracked, so saved
-        self.is_current = _change_detector(self.weights)
+        self.weights = {  # tracked, so saved
+            f"{head.name}_{number}": head.weights
+            for number, model in enumerate(models)
+            for head in (model.ranking, model.stars)
+            if head is not None
+        }
+        self.is_current = _change_detector([weight for weights in self.weights.values() for weight in weights])
         ids = indices.user_ids, indices.movie_ids
         self.user_type, self.movie_type = (tf.string if is_text(one) else tf.int64 for one in ids)
         self.movie_ids = tf.constant(indices.movie_ids, self.movie_type)

@@ -213,6 +213,8 @@ class Ensemble(Hybrid):
     def __init__(self, members: list[Hybrid]):
         if not members:
             raise ValueError("an Ensemble needs at least one member; fit_ensemble(split, seeds=(0, 1, 2)) makes three.")
+        if len({id(member.model) for member in members}) < len(members):
+            raise ValueError("the members of an Ensemble must differ: the mean of one model and itself is that model.")
         first = members[0]
         for ids in ("user_ids", "movie_ids"):
             if not all(np.array_equal(getattr(m.indices, ids), getattr(first.indices, ids)) for m in members):

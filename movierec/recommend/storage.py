@@ -2,16 +2,18 @@
 
     folder/manifest.json               format, versions, settings, data, metrics, checksums of all files, its own too
     folder/1/saved_model.pb, variables TensorFlow's SavedModel of the `Pipeline`, as TensorFlow Serving wants it
-    folder/1/assets.extra/arrays.npz   weights, ids, titles, history; arrays-1.npz, … of an ensemble's other members
+    folder/1/assets.extra/arrays.npz   ids, titles, history; arrays-1.npz, … of an ensemble's other members
 
-Loading reads numbers only, so a folder from somebody else runs no code of theirs. EASE's item-item matrix B, 4 bytes x
-movies², or what stands for it (see `FewUsers` and `LowRank`), is stored once, among the variables of the SavedModel.
+Loading reads numbers only, so a folder from somebody else runs no code of theirs. The weights, and EASE's item-item
+matrix B or what stands for it (see `FewUsers` and `LowRank`), are stored once, among the variables of the SavedModel;
+without a ranking head there is no such program, and the arrays have the weights.
 `pickle`, `copy.deepcopy` and processes that are spawned take a model along as such a folder.
 
 Taught in notebooks/07_recommendations and 12_serving.
 """
 
 import io
+import itertools
 import tempfile
 import zipfile
 from pathlib import Path
@@ -27,8 +29,9 @@ from movierec.models import HEADS, History, HybridModel, Settings
 from movierec.recommend.versions import arrays_file, check_numbers, write_version
 from movierec.scale import Scale
 
-LINEAR = "linear_{}/.ATTRIBUTES/VARIABLE_VALUE"  # where a SavedModel keeps the B of each member of the `Pipeline`
-OWN = "linear_own_{}/.ATTRIBUTES/VARIABLE_VALUE"  # and, of `FewUsers` or `LowRank`, whose K or F is in its place
+VARIABLE = "{}/.ATTRIBUTES/VARIABLE_VALUE"  # where a SavedModel keeps what is called so in the `Pipeline`:
+LINEAR, OWN = "linear_{}", "linear_own_{}"  # B of a member; or K or F of `FewUsers` or `LowRank`, and their g
+WEIGHT = "weights/{}_{}/{}"  # head, number of the member, number of the weight
 PAST = ("user_index", "movie_index", "residual", "timestamp")
 TRAINED = ("history", "best_epochs", "fit_seconds", "seed")  # attributes of a `Hybrid` besides its parts
 
@@ -100,7 +103,8 @@ def save_members(folder, members: list, pipeline) -> None:
     description, *others = map(_description, members)
     if others:
         description["other_members"] = others
-    write_version(folder, [_arrays(member) for member in members], description, pipeline)
+    arrays = [_arrays(member) | ({} if pipeline else _weights(member)) for member in members]
+    write_version(folder, arrays, description, pipeline)
 
 
 def read_members(manifest: dict, place: Path) -> list[tuple[tuple, dict]]:
@@ -111,7 +115,7 @@ def read_members(manifest: dict, place: Path) -> list[tuple[tuple, dict]]:
 
 def _arrays(hybrid) -> dict[str, np.ndarray]:
     model = hybrid.model
-    arrays = common_arrays(hybrid.indices, hybrid.movies, model.past) | {
+    return common_arrays(hybrid.indices, hybrid.movies, model.past) | {
         "seen_user_id": _plain(hybrid.seen["user_id"]),
         "seen_movie_id": _plain(hybrid.seen["movie_id"]),
         "user_features": model.user_features.values,
@@ -119,9 +123,11 @@ def _arrays(hybrid) -> dict[str, np.ndarray]:
         "user_bias": hybrid.bias.user,
         "movie_bias": hybrid.bias.movie,
     }
-    for head in _heads(model):
-        arrays |= {f"{head}_{n}": weight for n, weight in enumerate(getattr(model, head).get_weights())}
-    return arrays
+
+
+def _weights(hybrid) -> dict[str, np.ndarray]:
+    weights = {head: getattr(hybrid.model, head).get_weights() for head in _heads(hybrid.model)}
+    return {f"{head}_{n}": weight for head, of_head in weights.items() for n, weight in enumerate(of_head)}
 
 
 def _plain(ids: pd.Series) -> np.ndarray:
@@ -155,29 +161,36 @@ def _heads(model: HybridModel) -> list[str]:
 
 
 def _rebuild(description: dict, place: Path, number: int) -> tuple[tuple, dict]:
-    linear = _linear(place, number)
-    arrays = read_arrays(place, number, description, {f"linear {n}": part for n, part in enumerate(linear)})
+    saved = _variables(place, number)
+    arrays = read_arrays(place, number, description, saved)
     indices, movies, past, history = read_common(arrays, description["in_order"], description["history"])
     numbers = (description[name] for name in ("mean", "levels", "damping_user"))
     bias = Bias.restore(indices, arrays["user_bias"], arrays["movie_bias"], *numbers)
     known = [Features(arrays[f"{who}_features"], description[f"{who}_feature_names"]) for who in ("user", "movie")]
     weeks = Weeks(*description["weeks"])
     heads, settings = tuple(description["heads"]), Settings(**description["settings"])
+    linear = [saved[name] for name in ("linear", "linear_own") if name in saved]
     matrix = tuple(linear) if len(linear) == 2 else linear[0] if linear else None
     model = HybridModel(past, *known, bias, weeks.count, heads, settings, linear=matrix)
+    weights = arrays | saved
     for head in heads:
         layer = getattr(model, head)
-        layer.set_weights([arrays[f"{head}_{n}"] for n in range(len(layer.get_weights()))])
+        layer.set_weights([weights[f"{head}_{n}"] for n in range(len(layer.get_weights()))])
     seen = pd.DataFrame({"user_id": arrays["seen_user_id"], "movie_id": arrays["seen_movie_id"]})
-    scale = Scale(*description.get("scale", (1, 5)))  # folders of early versions have none
+    scale = Scale(*description["scale"])
     trained = {name: description[name] for name in TRAINED} | {"history": history}
     return (model, indices, movies, weeks, bias, seen, scale), trained
 
 
-def _linear(place: Path, number: int) -> list[np.ndarray]:
-    """Return B of a member, float32 `[num_movies, num_movies]`, or the two that stand for it; none without the path."""
-    if not (place / "variables").exists():  # without a ranking head there is no program
-        return []
+def _variables(place: Path, number: int) -> dict[str, np.ndarray]:
+    """Return the weights of a member, and B, or the two that stand for it; none without a ranking head."""
+    if not (place / "variables").exists():
+        return {}
     variables = tf.train.load_checkpoint(str(place / "variables/variables"))
-    paths = [name.format(number) for name in (LINEAR, OWN)]
-    return [variables.get_tensor(path) for path in paths if variables.has_tensor(path)]
+    paths = {"linear": LINEAR.format(number), "linear_own": OWN.format(number)}
+    for head in HEADS:
+        names = (WEIGHT.format(head, number, n) for n in itertools.count())
+        there = itertools.takewhile(lambda name: variables.has_tensor(VARIABLE.format(name)), names)
+        paths |= {f"{head}_{n}": name for n, name in enumerate(there)}
+    paths = {name: VARIABLE.format(path) for name, path in paths.items()}
+    return {name: variables.get_tensor(path) for name, path in paths.items() if variables.has_tensor(path)}

@@ -13,7 +13,7 @@ from movierec import files
 from movierec.data import say
 from movierec.keras2 import tf
 
-FORMAT, SEQUENCE = "movierec-hybrid-6", "movierec-sequence-1"
+FORMAT, SEQUENCE = "movierec-hybrid-7", "movierec-sequence-1"
 MANIFEST, ARRAYS = "manifest.json", "assets.extra/arrays.npz"
 SERVED = ("recommend", "recommend_after", "recommend_new", "similar")
 NOT_SAVED = "Nothing was saved; what was saved before is still there."
@@ -38,7 +38,7 @@ def write_version(folder, arrays: list[dict], description: dict, pipeline=None) 
         OSError: The disk is full, or the folder cannot be written.
     """
     folder = Path(folder)
-    variables = {f"variable {n}": variable.numpy() for n, variable in enumerate(getattr(pipeline, "variables", ()))}
+    variables = {f"{v.name} (variable {n})": v.numpy() for n, v in enumerate(getattr(pipeline, "variables", ()))}
     for columns, member in zip(arrays, [description, *description.get("other_members", [])], strict=True):
         check_numbers(columns | variables, member, NOT_SAVED)
     try:

@@ -17,8 +17,8 @@ SECONDS = 60
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
-def test_a_copy_of_a_model_answers_as_the_model(copied, fitted, split):
-    for model in (fitted, Ensemble([fitted, fitted])):
+def test_a_copy_of_a_model_answers_as_the_model(copied, fitted, once, split):
+    for model in (fitted, Ensemble([fitted, once])):
         other = copied(model)
         assert type(other) is type(model) and other.best_epochs == model.best_epochs
         np.testing.assert_array_equal(other.predict(split.test), model.predict(split.test))

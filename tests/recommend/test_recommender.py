@@ -168,6 +168,8 @@ def test_an_ensemble_is_the_mean_of_its_members(fitted, once, split, tiny):
     assert len(together.similar(10, k=5)) == 5 and repr(together).startswith("Ensemble of 2: Hybrid(")
     with pytest.raises(ValueError, match="needs at least one member"):
         Ensemble([])
+    with pytest.raises(ValueError, match="must differ: the mean of one model and itself"):
+        Ensemble([fitted, once, fitted])
     other = movierec.Split(tiny.ratings[:10], None, tiny.ratings[10:])
     with pytest.raises(ValueError, match="the same users and movies"):
         Ensemble([fitted, movierec.fit_hybrid(other, stars_epochs=1, ranking_epochs=1)])

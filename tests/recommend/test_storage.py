@@ -5,6 +5,7 @@ fails leaves the previous version; a folder from somebody else runs no code of t
 """
 
 import contextlib
+import copy
 import errno
 import hashlib
 import json
@@ -22,7 +23,7 @@ from movierec.baselines import Ease
 from movierec.files import PART, sealed, unfinished
 from movierec.keras2 import tf
 from movierec.recommend import Ensemble, checked, versions
-from movierec.recommend.storage import LINEAR
+from movierec.recommend.storage import LINEAR, VARIABLE
 from movierec.serving import load_served
 from tests.little_room import disk_events, flips, little_room
 
@@ -155,10 +156,11 @@ def test_the_item_item_matrix_is_stored_once_and_not_solved_again(saved, fitted,
     """Once among the variables: not in the program, and not in the arrays."""
     matrix = fitted.model.ranking.linear.numpy()
     variables = tf.train.load_checkpoint(str(saved / "1/variables/variables"))
-    np.testing.assert_array_equal(variables.get_tensor(LINEAR.format(0)), matrix)
+    np.testing.assert_array_equal(variables.get_tensor(VARIABLE.format(LINEAR.format(0))), matrix)
     assert matrix[:1].tobytes() not in (saved / "1/saved_model.pb").read_bytes()
     with np.load(saved / ARRAYS) as arrays:
         assert matrix.shape not in [arrays[name].shape for name in arrays]
+        assert not [name for name in arrays if name.startswith(("stars_", "ranking_"))]  # nor are the weights twice
     monkeypatch.setattr(Ease, "solve", None)  # it is on disk
     np.testing.assert_array_equal(movierec.load_model(saved).model.ranking.linear, matrix)
 
@@ -183,10 +185,10 @@ def test_what_stands_for_a_matrix_that_is_too_large_is_stored_in_its_place(
     np.testing.assert_allclose(model.score(np.arange(40)), fitted.score(np.arange(40)), atol=1e-4)
     for row in model.recommend([100], k=3).itertuples():
         assert model.explain(row.movie_id, 100)["contribution"].sum() == pytest.approx(row.score, abs=1e-4)
-    for number, one in enumerate((model, Ensemble([model, model]))):
+    for number, one in enumerate((model, Ensemble([model, copy.deepcopy(model)]))):
         one.save(tmp_path / str(number))
         variables = tf.train.load_checkpoint(str(tmp_path / f"{number}/1/variables/variables"))
-        assert variables.get_tensor(LINEAR.format(0)).shape == shape
+        assert variables.get_tensor(VARIABLE.format(LINEAR.format(0))).shape == shape
         with monkeypatch.context() as patched:
             patched.setattr(Ease, solver, None)  # it is not solved again
             again = movierec.load_model(tmp_path / str(number))
@@ -327,7 +329,7 @@ NOT_READ = "cannot be read .*Save the model again"
         ({"files": {"../saved_model.pb": "0"}}, r"\.\./saved_model\.pb, 1/.* was cut short, changed, added"),
         ({"files": {}}, NOT_THERE),
         *[(change, NOT_READ) for change in ({"levels": None}, {"heads": ["summary"]}, {"other_members": [{}]})],
-        ({"format": "keras-3"}, "must have the format movierec-hybrid-6 or movierec-sequence-1, found 'keras-3'"),
+        ({"format": "keras-3"}, "must have the format movierec-hybrid-7 or movierec-sequence-1, found 'keras-3'"),
         ({"format": "movierec-hybrid-99"}, "Save it again with this version of movierec, or load it with the version"),
         ({"mean": float("nan")}, "must be finite; NaN or infinity in 1: mean has 1 of 1"),
         ('"seed": 1', "changed after it was written: its checksum is another.*Save the model again"),
@@ -375,14 +377,15 @@ def test_weights_that_are_not_finite_are_neither_saved_nor_loaded(saved, monkeyp
     weights[0].flat[:3] = np.nan, np.inf, -np.inf
     model.model.ranking.set_weights(weights)
     before = _files(saved)
-    wrong = rf"must be finite; NaN or infinity in \d+: ranking_0 has 3 of {weights[0].size:,}"
-    with pytest.raises(ValueError, match=f"{wrong}.*Nothing was saved; what was saved before is still there"):
+    wrong = rf"must be finite; NaN or infinity in 1: {{}} has 3 of {weights[0].size:,}"
+    saving = wrong.format(r"movie_bias:0 \(variable \d+\)")
+    with pytest.raises(ValueError, match=f"{saving}.*Nothing was saved; what was saved before is still there"):
         model.save(saved)
     assert _files(saved) == before
     with monkeypatch.context() as patch:
         patch.setattr(versions, "check_numbers", lambda *_: None)
         model.save(saved)
-    with pytest.raises(ValueError, match=f"{wrong}.* is refused. Train and save"):
+    with pytest.raises(ValueError, match=f"{wrong.format('ranking_0')}.* is refused. Train and save"):
         movierec.load_model(saved)
     with pytest.raises(ValueError, match="must be finite; NaN or infinity in .* has 3 of"):
         load_served(saved)

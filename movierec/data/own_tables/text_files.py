@@ -25,6 +25,9 @@ NOT_CLOSED = (
     'the text twice: "Seven ""(Se7en)""".'
 )
 LINE_END = r"\r\n|\r|\n"
+PIECE = 2**26  # bytes that are parsed at once
+FEW_TEXTS = pa.dictionary(pa.int32(), pa.string())  # each text once, and 4 bytes a row
+FAST = {"user_id": FEW_TEXTS, "movie_id": FEW_TEXTS, "rating": pa.float64(), "timestamp": pa.int64()}
 
 
 class Misfit(ValueError):
@@ -97,20 +100,20 @@ class TextFile:
             content = content.replace(b"::", UNIT.encode())
         columns = [name or f"{place} left out" for place, name in enumerate(names)]
         try:
-            numbers = {"rating": pa.float64(), "timestamp": pa.int64()}  # the fast way
-            table, misfits = _rows(content, separator, header, columns, way, numbers)
+            table, misfits = _rows(content, separator, header, columns, way, FAST)
         except pa.ArrowInvalid:
             table, misfits = _rows(content, separator, header, columns, way, {})
-        number = np.delete(np.arange(len(table) + len(misfits)), [at - header - 1 for at in misfits]) + header + 1
+        number = pd.RangeIndex(header + 1, header + 1 + len(table) + len(misfits))
+        number = number.delete([at - header - 1 for at in misfits]) if misfits else number
         many = f"it must have {len(names)} fields, as the {'header' if header else 'first row'} has. {QUOTE_IT}"
         faults = {
             at: NOT_CLOSED.format("its row goes on in the next line") if re.search(LINE_END, text) else many
             for at, text in misfits.items()
             if text.strip(f"{separator} \t")
         }
-        breaks = np.zeros(len(table), int)
+        breaks = np.zeros(1, int)  # line ends within fields of each row; or of all rows
         if b'"' in content:
-            texts = table.select_dtypes("str")
+            texts = table.select_dtypes(["str", "category"]).astype("str")
             breaks = sum(texts[name].str.count(LINE_END).to_numpy() for name in texts)
             row = re.compile(rf"[\r\n]\d+\s*({re.escape(separator)}[^\r\n]*){{{len(names) - 1},}}[\r\n]")
             for at in np.flatnonzero(breaks):
@@ -122,10 +125,13 @@ class TextFile:
                 raise Misfit(line, NOT_CLOSED.format("text follows"))
         if faults:
             first = min(faults)
-            raise Misfit(int(first + breaks[number < first].sum()), faults[first])
-        table.index = number + np.cumsum(breaks) - breaks
-        is_empty = (table.isna() | (table == "")).all(axis=1)
-        return table.loc[~is_empty, [name for name in names if name]]
+            raise Misfit(int(first + np.sum(breaks * (number < first))), faults[first])
+        table.index = number + np.cumsum(breaks) - breaks if breaks.any() else number
+        is_empty = np.ones(len(table), bool)
+        for name in table:
+            is_empty &= (table[name].isna() | (table[name] == "")).to_numpy(bool)
+        wanted = table[[name for name in names if name]]
+        return wanted[~is_empty] if is_empty.any() else wanted
 
 
 def _rows(
@@ -138,7 +144,8 @@ def _rows(
         misfits[row.number] = row.text
         return "skip"
 
-    size = min(len(content) + 1, 2**30)  # in one piece: a quote that is never closed holds all the rest
+    in_one = b'"' in content and way != UNQUOTED  # a quote that is never closed holds all the rest
+    size = min(len(content) + 1, 2**30 if in_one else PIECE)
     reading = csv.ReadOptions(use_threads=False, block_size=size, column_names=names, skip_rows=header)
     parsing = csv.ParseOptions(
         delimiter=separator,
@@ -150,7 +157,8 @@ def _rows(
     converting = csv.ConvertOptions(
         column_types={name: types.get(name, pa.string()) for name in names}, null_values=[""]
     )
-    return csv.read_csv(io.BytesIO(content), reading, parsing, converting).to_pandas(), misfits
+    table = csv.read_csv(pa.BufferReader(content), reading, parsing, converting)
+    return table.to_pandas(split_blocks=True, self_destruct=True), misfits  # column by column, not twice in memory
 
 
 def _content(path: Path) -> bytes:
