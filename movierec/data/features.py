@@ -216,10 +216,13 @@ def batches(rows: dict, batch_size: int, seed: int, *, groups: np.ndarray | None
     """
     from movierec.keras2 import tf  # here: nothing else in this module needs TensorFlow, which takes seconds to load
 
+    def kept(column):  # in a variable: `tf.data` would copy a constant into its graph
+        return column if isinstance(column, tf.Variable) else tf.Variable(column, trainable=False)
+
     with tf.device("CPU"):
-        columns = {name: tf.convert_to_tensor(column) for name, column in rows.items()}
-        groups = None if groups is None else tf.convert_to_tensor(groups)
-    num_rows = len(next(iter(columns.values())))
+        columns = {name: kept(column) for name, column in rows.items()}
+        groups = None if groups is None else kept(groups)
+    num_rows = next(iter(columns.values())).shape[0]
     batch_size = min(batch_size, num_rows)
     steps = num_rows // batch_size
 

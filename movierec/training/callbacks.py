@@ -192,7 +192,7 @@ def fit_head(
             "Set `batch_size` and `users_per_batch`."
         )
     with tf.device("CPU"):
-        rows = {name: tf.convert_to_tensor(rows.pop(name)) for name in list(rows)}  # one copy is let go of at a time
+        rows = {name: tf.Variable(rows.pop(name), trainable=False) for name in list(rows)}  # one let go of at a time
     model.fitted_head = head
     with model.distribute_strategy.scope():
         model.compile(OPTIMIZERS[optimizer](learning_rate), steps_per_execution=MOST_STEPS_PER_EXECUTION)
