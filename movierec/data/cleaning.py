@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from movierec.calls import INSTEAD_OF_RATINGS, keyed, wrong_kind
-from movierec.data.indices import PAIR, check_same_kind, check_tables, published_ids
+from movierec.data.indices import PAIR, check_same_kind, check_tables, is_one_rated_twice, published_ids
 from movierec.data.tables import RATINGS, MovieLens, check_has
 from movierec.data.units import has_time, is_seconds, say, seconds
 from movierec.scale import Scale, checked_scale, find_scale, has_stars, on_scale
@@ -89,7 +89,7 @@ def _on_scale(ratings: pd.DataFrame, step: float | None) -> tuple[pd.Series, Sca
 
 def _latest(ratings: pd.DataFrame) -> pd.Series:
     """Return False where the same user rates the same movie again later, or in a later row at the same time."""
-    if not ratings.duplicated(PAIR).any():  # as in MovieLens
+    if not is_one_rated_twice(ratings):  # as in MovieLens
         return pd.Series(True, ratings.index)
     in_time = ratings.sort_values("timestamp", kind="stable")
     return ~in_time.duplicated(PAIR, keep="last").reindex(ratings.index)
@@ -104,8 +104,8 @@ def check_ratings(ratings: pd.DataFrame) -> pd.DataFrame:
 
 def check_once(ratings: pd.DataFrame, name: str) -> None:
     """Raise ValueError if a user's rating of a movie is there twice."""
-    repeated = ratings.duplicated(PAIR).to_numpy()
-    if repeated.any():
+    if is_one_rated_twice(ratings):
+        repeated = ratings.duplicated(PAIR).to_numpy()
         in_time = '.sort_values("timestamp", kind="stable")' if has_time(ratings) else ""
         raise ValueError(
             f"`{name}` must hold each user's rating of a movie once; {repeated.sum():,} of {len(ratings):,} rows "
@@ -119,7 +119,7 @@ def check_disjoint(parts: dict[str, pd.DataFrame]) -> None:
     for name, part in parts.items():
         for column in PAIR:
             check_same_kind(part[column], name, parts["train"][column], "`train`")
-    if not pd.concat([part[PAIR] for part in parts.values()]).duplicated().any():
+    if not is_one_rated_twice(*parts.values()):
         return
     for name, part in parts.items():
         check_once(part, name)

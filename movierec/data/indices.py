@@ -195,14 +195,37 @@ def _meant(known: pd.Index, ids: np.ndarray) -> str:
 def order_by_user_and_time(user: np.ndarray, time: np.ndarray) -> np.ndarray:
     """Return the rows by user, and each user's by time: int64 `[N]`; ties as they stand, NaN last.
 
-    Whole numbers are sorted as one, user · (max time − min time + 1) + time, where it fits into 63 bits: this is three
-    times as fast as by two columns, and fifty times where they are in order already. Text counts by its place in the
-    alphabet.
+    Whole numbers are sorted as one, see `_as_one`: this is three times as fast as by two columns, and fifty times where
+    they are in order already. Text counts by its place in the alphabet.
     """
     columns = [pd.factorize(values, sort=True)[0] if values.dtype.kind in "OU" else values for values in (user, time)]
-    if len(user) and all(values.dtype.kind == "i" for values in columns):
-        user, time = (values.astype(np.int64) for values in columns)
-        width = int(time.max()) - int(time.min()) + 1
-        if (int(user.max()) - int(user.min()) + 1) * width < 2**63:
-            return np.argsort((user - user.min()) * width + (time - time.min()), kind="stable")
-    return np.lexsort(columns[::-1])
+    one = _as_one(*columns)
+    return np.lexsort(columns[::-1]) if one is None else np.argsort(one, kind="stable")
+
+
+def is_one_rated_twice(*tables: pd.DataFrame) -> bool:
+    """Return whether a user's rating of a movie is there twice, in one table or in two."""
+    one = _as_one(*(np.concatenate([table[name].to_numpy() for table in tables]) for name in PAIR))
+    if one is None:
+        return bool(pd.concat([table[PAIR] for table in tables]).duplicated().any())
+    one.sort()  # a third of the memory of `duplicated`, which hashes
+    return bool((one[1:] == one[:-1]).any())
+
+
+def _as_one(first: np.ndarray, second: np.ndarray) -> np.ndarray | None:
+    """Return first · (max second − min second + 1) + second, both from 0, int64 `[N]`; None unless it fits in 63 bits.
+
+    It has the order of the pairs, and is the same where both are.
+    """
+    if not len(first) or not all(values.dtype.kind == "i" for values in (first, second)):
+        return None
+    least = int(first.min()), int(second.min())
+    width = int(second.max()) - least[1] + 1
+    if (int(first.max()) - least[0] + 1) * width >= 2**63:
+        return None
+    one = first.astype(np.int64)
+    one -= least[0]
+    one *= width
+    one += second
+    one -= least[1]
+    return one

@@ -148,7 +148,7 @@ def _cut(ratings: pd.DataFrame, newer: np.ndarray, n_validation, n_test, in_time
 
 
 def _floor(share: float, n):
-    return np.floor(share * n + 1e-9).astype(int)  # 0.29 * 100 is 28.999…
+    return np.floor(share * n + 1e-9).astype(np.int32)  # 0.29 * 100 is 28.999…
 
 
 @check_keywords()
