@@ -7,6 +7,7 @@ import pytest
 from movierec.data.indices import (
     UNKNOWN,
     Indices,
+    is_one_rated_twice,
     make_indices,
     order_by_user_and_time,
     published_ids,
@@ -176,3 +177,18 @@ def test_order_equals_a_stable_sort_of_both_columns(dtype):
 )
 def test_the_order_by_hand(user, time, expected):
     assert order_by_user_and_time(np.asarray(user), np.asarray(time)).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("users", "movies"),
+    [
+        ([1, 1, 2], [5, 6, 5]),
+        ([-3, -3, 7], [-1, 2, -1]),
+        ([0, 1, 2**62], [2**62, 0, 1]),  # too large for one number
+        (["a", "ab", "b"], ["bc", "c", "bc"]),
+    ],
+)
+def test_a_movie_that_a_user_rated_twice_is_found_in_one_table_and_in_two(users, movies):
+    once = pd.DataFrame({"user_id": users, "movie_id": movies})
+    assert not is_one_rated_twice(once) and not is_one_rated_twice(once[:1], once[1:])
+    assert is_one_rated_twice(once, once[2:]) and is_one_rated_twice(pd.concat([once, once[:1]]))

@@ -77,6 +77,17 @@ def test_one_direction_is_the_strongest_one_on_paper():
     assert factors.dtype == own.dtype == np.float32 and factors.shape == (3, 1)
 
 
+@pytest.mark.parametrize(("films", "error"), [(60, 1e-6), (5000, 1e-4)])  # in float64, and in float32
+def test_directions_are_those_of_the_largest_singular_values(films, error):
+    """Ten rows of rank eight, of which seven directions are kept, against NumPy's SVD of the whole table."""
+    x = np.random.default_rng(0).integers(0, 2, (8, films)).repeat([1, 1, 1, 1, 1, 1, 2, 2], axis=0)
+    _, s, v = np.linalg.svd(x.astype(float), full_matrices=False)
+    f, own = Ease.directions(x, 5, 7)
+    expected = (v[:7].T * (s[:7] ** 2 / (s[:7] ** 2 + 5))) @ v[:7]
+    np.testing.assert_allclose(f @ f.T, expected, atol=error)
+    np.testing.assert_allclose(own, expected.diagonal(), atol=error)
+
+
 def test_the_same_ratings_have_the_same_directions_and_a_penalty_is_above_zero():
     x = sparse.random_array((80, 60), density=0.1, rng=np.random.default_rng(0))
     np.testing.assert_array_equal(Ease.directions(x, 5, 7)[0], Ease.directions(x, 5, 7)[0])

@@ -161,6 +161,8 @@ def test_the_item_item_matrix_is_stored_once_and_not_solved_again(saved, fitted,
     with np.load(saved / ARRAYS) as arrays:
         assert matrix.shape not in [arrays[name].shape for name in arrays]
         assert not [name for name in arrays if name.startswith(("stars_", "ranking_"))]  # nor are the weights twice
+    for name in ("history/1", "seen_movie"):  # what grows with the ratings is no part of the program, either
+        assert variables.has_tensor(VARIABLE.format(name))
     monkeypatch.setattr(Ease, "solve", None)  # it is on disk
     np.testing.assert_array_equal(movierec.load_model(saved).model.ranking.linear, matrix)
 
