@@ -52,6 +52,18 @@ def test_all_four_tables(own):
         assert rows(data.tags) == [(1, 7, "slow, NA", 900000000)]
 
 
+def test_a_large_file_is_read_in_pieces_and_a_line_that_does_not_fit_has_its_number(own, monkeypatch):
+    """Pieces of 100 bytes, of lines of 20: the table is the same, and a faulty line has its number in the file."""
+    monkeypatch.setattr(own_tables.text_files, "PIECE", 100)
+    expected = [(user, 7 + user % 3, 4.0, 900000000 + user) for user in range(1, 41)]
+    text = HEADER + "".join(f"{user},{movie},{stars:g},{time}\n" for user, movie, stars, time in expected)
+    assert rows(movierec.read(own("r.csv", text)).ratings) == expected
+    with pytest.raises(ValueError, match="r.csv, line 42, '41,,4,900000041': movie_id must not be empty; 1 of 41 rows"):
+        movierec.read(own("r.csv", text + "41,,4,900000041\n"))
+    with pytest.raises(ValueError, match="r.csv, line 42, .* must have 4 fields"):
+        movierec.read(own("r.csv", text + "41,7,4,900000041,5\n"))
+
+
 # ---- what is understood
 
 T = 900_000_000
