@@ -63,7 +63,7 @@ def fit_hybrid(
 
     Where users x movies is more than `most_pairs`, histories are lists: a batch of the stars head has few users with
     all of their ratings, and the `most_raters` most active users stand for those who rated a movie. Memory is at most
-    0.7 GB, 180 bytes for each rating of train, and 8 x `most_raters` bytes for each movie.
+    0.7 GB, 160 bytes for each rating of train, and 8 x `most_raters` bytes for each movie.
 
     Args:
         split: train; validation for early stopping, or None. Test is not touched.
