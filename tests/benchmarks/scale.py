@@ -35,6 +35,7 @@ CATALOGUES = (1_000, 10_000, 42_000, 100_000)  # movies, for the ranks of 20,000
 DIM, STEPS, BATCH, TUTORIAL_BATCHES, RANK_SAMPLE = 32, 60, 8192, (1024, 8192), 2_000
 LISTED_USERS = 20_000  # of the whole run, for the lists of several models
 MF = dict(ids=True, hidden=(128, 64), without=("bag of movies", "bag of users", "session", "order"))
+KINDS = ("MF + MLP", "MF + MLP, no dropout", "hybrid, stars", "hybrid, lists")  # floor and tutorials have no dropout
 LOGGED = ["wall_s", "cpu_s", "peak_gb", "usual_gb", "said"]  # of scale_run.csv, never compared
 COLUMNS = ["task", "who", "ratings", "users", "movies", "cpu_s", "wall_s", "peak_gb", "cpu_us", "note"]
 
@@ -121,7 +122,7 @@ def history(ratings: int):
 
 
 def train(ratings: int, kind: str) -> list[dict]:
-    """Train "MF + MLP", "hybrid, stars" or "hybrid, lists" for `STEPS` steps of an epoch."""
+    """Train one of `KINDS` for `STEPS` steps of an epoch."""
     from movierec.data import batches
     from movierec.keras2 import tf
     from movierec.models import HybridModel, Settings, deterministic_ops
@@ -129,12 +130,13 @@ def train(ratings: int, kind: str) -> list[dict]:
 
     past, columns, known = history(ratings)
     head = "ranking" if kind == "hybrid, lists" else "stars"
-    settings = Settings(**MF) if kind == "MF + MLP" else Settings(linear_weight=0.0)
+    is_mf, dropout = kind.startswith("MF + MLP"), 0.0 if kind.endswith("no dropout") else Settings().dropout
+    settings = Settings(**MF, dropout=dropout) if is_mf else Settings(linear_weight=0.0)
     model = HybridModel(past, *known, (head,), settings)
     num_rows, batch, groups = len(past.user_index), BATCH, None
     if head == "ranking":
         columns, batch = {"user_index": np.arange(past.num_users, dtype=np.int32)}, 256
-    elif kind != "MF + MLP":
+    elif not is_mf:
         groups = past.starts
     epoch = len(columns["user_index"]) // batch
     steps = min(STEPS, epoch)
@@ -412,7 +414,7 @@ def questions() -> list[tuple]:
     asked = []
     for ratings in SIZES:
         asked += [("read", ratings, "first"), ("read", ratings, "again")]
-        asked += [("train", ratings, kind) for kind in ("MF + MLP", "hybrid, stars", "hybrid, lists")]
+        asked += [("train", ratings, kind) for kind in KINDS]
     asked += [("read", FULL, "pandas"), ("floor", FULL, "")]
     asked += [("tutorial", FULL, str(batch)) for batch in TUTORIAL_BATCHES]
     asked += [(which, 20_000, str(movies)) for which in ("ranks", "products") for movies in CATALOGUES]
