@@ -71,6 +71,15 @@ class Clock:
         return dict(zip(COLUMNS, (task, who, *size, *spent, note), strict=True))
 
 
+def least(work) -> Clock:
+    """Return the clock of the cheapest of `REPEATS` times, after one to warm up."""
+    clocks = [Clock() for _ in range(1 + REPEATS)]
+    for clock in clocks:
+        with clock:
+            work()
+    return min(clocks[1:], key=lambda clock: clock.cpu)
+
+
 def _peak_gb() -> float:
     return _memory_gb("self", "VmHWM")[0]  # `resource` would count what the process that started this one had
 
@@ -176,11 +185,7 @@ def floor(ratings: int, _) -> list[dict]:
             total += sum(gradient[0][0] if gradient.shape.rank > 1 else gradient[0] for gradient in gradients)
         return total
 
-    clocks = [Clock() for _ in range(1 + REPEATS)]
-    for clock in clocks:
-        with clock:
-            steps().numpy()
-    clock = min(clocks[1:], key=lambda clock: clock.cpu)
+    clock = least(lambda: steps().numpy())
     note = f"its arithmetic alone, {STEPS} steps"
     return [clock.row("epoch", "floor of MF + MLP", (ratings, *SIZES[ratings]), ratings, note, ratings / STEPS / BATCH)]
 
@@ -203,9 +208,7 @@ def tutorial(ratings: int, batch: str) -> list[dict]:
     model = MovielensModel({"user": users, "movie": movies})
     model.compile(optimizer=tf.keras.optimizers.Adam())
     batches = tf.data.Dataset.from_tensor_slices(columns).shuffle(100_000).batch(batch).cache()
-    model.fit(batches, epochs=1, verbose=0)
-    with Clock() as clock:
-        model.fit(batches, epochs=1, verbose=0)
+    clock = least(lambda: model.fit(batches, epochs=1, verbose=0))
     who, note = f"TFRS tutorial, batches of {batch:,}", f"{rows:,} ratings"
     return [clock.row("epoch", who, (ratings, num_users, num_movies), ratings, note, ratings / rows)]
 
