@@ -22,6 +22,7 @@ NEWEST = 200  # events of a user that a list is made from; older ones stay in th
 MOST_IMPRESSIONS = 1_000_000  # in the file, 0.2 GB; beyond, the oldest are deleted
 INSERT = "INSERT INTO event VALUES (NULL, :user_id, :movie_id, :kind, :stars, :time, :list_id, :place)"
 SHOW = "INSERT INTO impression VALUES (NULL, :list_id, :user_id, :movie_id, :place, :propensity, :time, :model)"
+MOST_FORGOTTEN = 10_000  # deletions that are remembered, for lists that are being made meanwhile
 LIMIT = "DELETE FROM impression WHERE id <= (SELECT max(id) FROM impression) - ?"
 
 WholeNumber = Annotated[int, Field(ge=-(2**63), lt=2**63)]
@@ -98,6 +99,8 @@ class EventStore(AbstractContextManager):
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.file = EventsFile(self.path)
         self._waiting: deque = deque()  # what no write has taken along
+        self.deletions = 0
+        self._forgotten: dict = {}  # user_id -> which deletion it was; the newest of them
         self._writer = ThreadPoolExecutor(1, "events")
 
     def __len__(self) -> int:
@@ -114,12 +117,15 @@ class EventStore(AbstractContextManager):
         """Append an event without waiting: the future is done when the event is on disk, or raises OSError."""
         return self._submit(INSERT, [event.model_dump()])
 
-    def submit_all(self, impressions: list[Impression]) -> Future:
-        """Append the impressions of a list, together, in the same way."""
-        return self._submit(SHOW, [one._asdict() for one in impressions])
+    def submit_all(self, impressions: list[Impression], begun: int | None = None) -> Future:
+        """Append the impressions of a list, together, in the same way.
 
-    def _submit(self, command: str, rows: list[dict]) -> Future:
-        part = SimpleNamespace(command=command, rows=rows, is_taken=False, error=None)
+        `begun`: what `deletions` was when the list was asked for. If its user was forgotten meanwhile, nothing is kept.
+        """
+        return self._submit(SHOW, [one._asdict() for one in impressions], begun)
+
+    def _submit(self, command: str, rows: list[dict], begun: int | None = None) -> Future:
+        part = SimpleNamespace(command=command, rows=rows, begun=begun, is_taken=False, error=None)
         self._waiting.append(part)
         return self._writer.submit(self._write, part)
 
@@ -130,7 +136,7 @@ class EventStore(AbstractContextManager):
             work = {INSERT: [], SHOW: [], LIMIT: [(MOST_IMPRESSIONS,)]}
             for one in group:
                 one.is_taken = True
-                work[one.command] += one.rows
+                work[one.command] += one.rows if one.begun is None else filter(self._is_kept(one.begun), one.rows)
             try:
                 self.file.write(*work.items())
             except Exception as error:
@@ -157,8 +163,7 @@ class EventStore(AbstractContextManager):
 
     def forget(self, user_id: Id) -> Deleted:
         """Delete all events and impressions of a user and overwrite their bytes; return how many there were."""
-        work = [(f"DELETE FROM {name} WHERE user_id = ?", [(user_id,)]) for name in ("event", "impression")]
-        deleted = Deleted(*self.file.write(*work))
+        deleted = self._writer.submit(self._delete, user_id).result()  # after all that waits
         if not self.file.settle():
             found = f"{deleted.events} events and {deleted.impressions} impressions were deleted"
             held_up = f"but another program reads {self.path} and holds up their overwriting"
@@ -168,3 +173,17 @@ class EventStore(AbstractContextManager):
     def close(self) -> None:
         """Write the events that wait, and close the file. Closing twice is closing once."""
         self._writer.submit(self.file.close).result()
+
+    def _delete(self, user_id: Id) -> Deleted:
+        work = [(f"DELETE FROM {name} WHERE user_id = ?", [(user_id,)]) for name in ("event", "impression")]
+        deleted = Deleted(*self.file.write(*work))
+        self.deletions += 1
+        self._forgotten.pop(user_id, None)
+        self._forgotten[user_id] = self.deletions
+        if len(self._forgotten) > MOST_FORGOTTEN:
+            del self._forgotten[next(iter(self._forgotten))]
+        return deleted
+
+    def _is_kept(self, begun: int):
+        """Return whether the user of a row was not forgotten since a list was begun, as a function of the row."""
+        return lambda row: self._forgotten.get(row["user_id"], 0) <= begun

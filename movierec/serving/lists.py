@@ -125,6 +125,7 @@ class Lists:
 
     def of_user(self, user_id: Id, k: int) -> tuple[dict, list[Impression]]:
         """Return a list for a user with a history or feedback, and its impressions. Another user is a 404."""
+        begun = self.events.deletions
         kept = [event for event in self.events.of(user_id) if self.served.has_movie(event.movie_id)]
         if not self.served.has_user(user_id) and not kept:
             unknown = f"user_id {user_id!r} is not one of the {self.served.num_users:,} users, and gave no feedback"
@@ -133,7 +134,7 @@ class Lists:
         parts = ["history"] * self.served.has_user(user_id) + ["feedback"] * bool(kept)
         answer, shown = self.shown(self.served.recommend(user_id, self.asked(k), kept), user_id, k)
         if self.shadow is not None and self._room.acquire(blocking=False):
-            self._shadows.submit(self._in_the_shadow, answer["list_id"], user_id, k, kept)
+            self._shadows.submit(self._in_the_shadow, begun, answer["list_id"], user_id, k, kept)
         return {"based_on": " and ".join(parts), **answer}, shown
 
     def of_newcomer(self, newcomer) -> tuple[dict, list[Impression]]:
@@ -184,11 +185,11 @@ class Lists:
         except ValueError as error:
             raise HTTPException(422, str(error)) from error
 
-    def _in_the_shadow(self, list_id: str, user_id: Id, k: int, kept: list) -> None:
+    def _in_the_shadow(self, begun: int, list_id: str, user_id: Id, k: int, kept: list) -> None:
         try:
             films = self.shadow.recommend(user_id, k, kept)
             films = [film | {"place": place, "propensity": 0.0} for place, film in enumerate(films, start=1)]
-            self.events.submit_all(_impressions(films, list_id, user_id, self.shadow)).result()
+            self.events.submit_all(_impressions(films, list_id, user_id, self.shadow), begun).result()
         except Exception:  # whatever it was, those who asked have their answer
             logging.getLogger(__name__).exception("the second model has no list for %s", list_id)
         finally:

@@ -69,13 +69,15 @@ def make_app(
     threads_of_lists = ThreadPoolExecutor(os.cpu_count(), "lists")
     newcomers = ThreadPoolExecutor(1, "newcomers")  # a title that nobody knows takes 10 ms: not all threads for that
 
-    async def logged(answer: dict, impressions: list) -> dict:
-        """Return the answer once its impressions are on disk."""
-        await asyncio.wrap_future(events.submit_all(impressions))
-        return answer
-
     async def wait_for(what, *arguments, threads=None):
         return await asyncio.get_running_loop().run_in_executor(threads, what, *arguments)
+
+    async def logged(make, *arguments, threads=newcomers) -> dict:
+        """Return the answer that `make` returns, once its impressions are on disk."""
+        begun = events.deletions
+        answer, impressions = await wait_for(make, *arguments, threads=threads)
+        await asyncio.wrap_future(events.submit_all(impressions, begun))
+        return answer
 
     kinds = {"user_id": served.user_type, "movie_id": served.movie_type}
     user_id, movie_id = (f"{{{name}{':path' * (kind is str)}}}" for name, kind in kinds.items())  # a text may hold "/"
@@ -89,12 +91,12 @@ def make_app(
         user_id: Annotated[questions.UserId, Path()], page: Annotated[questions.Page, Query()]
     ) -> Recommendations:
         """The k best films that this user has neither rated nor viewed; films that were only clicked may be there."""
-        return await logged(*await wait_for(lists.of_user, user_id, page.k, threads=threads_of_lists))
+        return await logged(lists.of_user, user_id, page.k, threads=threads_of_lists)
 
     @app.post("/recommend", responses={400: PROBLEM, 404: PROBLEM, 413: PROBLEM})
     async def recommend_new(newcomer: questions.Newcomer) -> Recommendations:
         """The k best films for a new user, from a few films with stars, or genres, or nothing."""
-        return await logged(*await wait_for(lists.of_newcomer, newcomer, threads=newcomers))
+        return await logged(lists.of_newcomer, newcomer)
 
     @app.get(f"/similar/{movie_id}", responses={404: PROBLEM}, response_model_exclude_unset=True)
     async def similar(

@@ -165,7 +165,7 @@ def add_page(app: FastAPI, visits: Visits, wait_for, logged) -> None:
     """Let the service answer at `/` with the page, and what the page asks for.
 
     Args:
-        wait_for: Runs a function in a thread; logged: Returns an answer once its impressions are on disk.
+        wait_for: Runs a function in a thread; logged: the same for a list, whose impressions are then on disk.
     """
 
     def add_file(path: str, name: str, media_type: str) -> None:
@@ -186,8 +186,8 @@ def add_page(app: FastAPI, visits: Visits, wait_for, logged) -> None:
 
     @app.post("/page/list", include_in_schema=False)
     async def list_for(wishes: ListWishes) -> JSONResponse:
-        return private(await logged(*await wait_for(visits.list_for, wishes)))
+        return private(await logged(visits.list_for, wishes))
 
     @app.post("/page/evening", include_in_schema=False)
     async def evening_for(wishes: EveningWishes) -> JSONResponse:
-        return private(await logged(*await wait_for(visits.evening_for, wishes)))
+        return private(await logged(visits.evening_for, wishes))

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from movierec.serving import events
 from movierec.serving.events import NEWEST, Event, EventStore, Impression
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -102,6 +103,23 @@ def test_a_user_is_forgotten_to_the_last_byte(path):
         assert holds()
         assert store.forget(1) == (3, 2) and store.forget(1) == (0, 0) and not holds()
         assert (store.of(1), store.of(2), store.impressions()) == ([], [CLICK], shown("b", 2))
+
+
+def test_a_list_that_was_begun_before_its_user_was_forgotten_is_not_kept(path, monkeypatch):
+    monkeypatch.setattr(events, "MOST_FORGOTTEN", 2)
+    with EventStore(path) as store:
+        begun = store.deletions
+        store.submit_all(shown("a", 1), begun)  # it waits, and is deleted with the rest
+        assert store.forget(1).impressions == len(shown("a", 1))
+        for of, mark in (("b", begun), ("c", store.deletions)):  # under way meanwhile, and asked for afterwards
+            store.submit_all(shown(of, 1), mark).result()
+            store.submit_all(shown(of, 2), mark).result()
+        assert store.impressions() == shown("b", 2) + shown("c", 1) + shown("c", 2)
+        for user_id in (2, 3):
+            store.forget(user_id)
+        store.submit_all(shown("d", 2), begun).result()
+        store.submit_all(shown("d", 1), begun).result()  # two deletions are remembered
+        assert store.impressions() == shown("c", 1) + shown("d", 1)
 
 
 @pytest.mark.parametrize(  # test_service.py has more: the service checks with the same model

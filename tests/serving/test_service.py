@@ -242,6 +242,21 @@ def test_a_list_is_in_the_log_when_it_is_answered_with_its_places_and_who_asked(
     assert client.get("/similar/10").status_code == 200 and len(events.impressions()) == 3
 
 
+def test_a_list_that_is_being_made_when_its_user_is_forgotten_leaves_nothing(served, events):
+    """A page asks for a list when a tab is opened; its visitor may be forgotten before it comes."""
+    make = served.recommend_new
+
+    def and_forget(*asked):
+        events.forget(77)
+        return make(*asked)
+
+    served.recommend_new = and_forget
+    client = Client(make_app(served, events))
+    assert client.post("/recommend", {"k": 1, "user_id": 77}).status_code == 200 and events.impressions() == []
+    served.recommend_new = make
+    assert client.post("/recommend", {"k": 1, "user_id": 77}).status_code == 200 and len(events.impressions()) == 1
+
+
 def test_lists_that_explore_are_drawn_from_more_candidates_and_say_the_chance(served, events):
     client = Client(make_app(served, events, explore=0.5))
     lists = [client.get("/recommend/2?k=10").json()["movies"] for _ in range(40)]
