@@ -19,6 +19,7 @@ POPULAR_DAYS = 14.0  # after which a rating counts 1/e as much, where nothing el
 SECONDS_PER_DAY = 86_400
 MOST_NAMED = 2  # films of the history in a reason
 LARGE = 0.5  # of the largest share: a film with less is not named
+COLUMNS = ["user_id", "rank", "movie_id", "title", "score", "predicted_stars"]  # of lists
 CLOSE = 1e-3  # stars; equal ones may differ by rounding
 
 
@@ -136,6 +137,16 @@ def genre_bonus(features: np.ndarray, history: History) -> np.ndarray:
     has = features > 0
     share = has[history.movie_index].mean(axis=0).clip(1 / len(history.movie_index))
     return (GENRE_WEIGHT * has * np.log(1 / share)).astype(np.float32)
+
+
+def table_of_lists(columns: dict, user_id) -> pd.DataFrame:
+    """Return lists `[U, k]` (of `similar`, `[k]`) as rows, without the places where nothing is left."""
+    k = columns["movie_id"].shape[-1]
+    flat = {name: values.ravel() for name, values in columns.items()}
+    rank = np.arange(flat["title"].size) % k + 1
+    texts = {name: pd.array([text.decode() for text in flat[name]], "str") for name in flat if flat[name].dtype == "O"}
+    table = pd.DataFrame(flat | texts | {"user_id": user_id, "rank": rank})
+    return table[~np.isneginf(flat["score"])][[name for name in COLUMNS if name in table]].reset_index(drop=True)
 
 
 # ---- why a film

@@ -3,6 +3,8 @@
 Taught in notebooks/06_training, 07_recommendations and 08_evaluation.
 """
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
@@ -11,13 +13,12 @@ from movierec.calls import check_keywords, whole_number
 from movierec.data import UNKNOWN, Indices, features, is_text
 from movierec.keras2 import tf
 from movierec.models import HybridModel, session_features
-from movierec.recommend.people import explain, reasons
+from movierec.recommend.people import explain, reasons, table_of_lists
 from movierec.recommend.pipeline import Pipeline
 from movierec.recommend.questions import movie_of, newcomer_of, rows_of, rows_of_users, user_of, users_of
-from movierec.recommend.storage import packed, save_members, unpacked
+from movierec.recommend.storage import packed, read_members, save_members, unpacked
 from movierec.scale import FIVE_STARS
 
-COLUMNS = ["user_id", "rank", "movie_id", "title", "score", "predicted_stars"]
 USERS_PER_BLOCK = 256  # whose lists are made at once: bounds memory at about 256 x num_movies x 20 bytes
 ROWS_PER_BATCH = 8192  # rows scored at once by `predict`: bounds memory at about 8192 x num_movies x 8 bytes
 
@@ -50,7 +51,7 @@ class Hybrid:
         return f"Hybrid({self.indices.num_users:,} users, {self.indices.num_movies:,} movies)"
 
     def __reduce__(self):
-        return unpacked, (packed(self),)
+        return unpacked, (packed(self), read_hybrids)
 
     @property
     def members(self) -> list["Hybrid"]:
@@ -118,7 +119,7 @@ class Hybrid:
         asked = np.split(self.indices.user_ids[unique], range(USERS_PER_BLOCK, len(unique), USERS_PER_BLOCK))
         blocks = [pipeline.recommend(tf.constant(ids, pipeline.user_type), k) for ids in asked]
         columns = {name: np.concatenate([block[name].numpy() for block in blocks])[order] for name in blocks[0]}
-        table = _table(columns, np.repeat(self.indices.user_ids[index], k))
+        table = table_of_lists(columns, np.repeat(self.indices.user_ids[index], k))
         if because:
             table["because"] = ""
             for user_id, rows in table.groupby("user_id").groups.items():
@@ -148,7 +149,7 @@ class Hybrid:
         newcomer, k = newcomer_of(self, pipeline, stars, genres), self._length(k)
         answer = pipeline.recommend_new(*newcomer, k)
         nobody = pd.array([pd.NA] * k, "str" if is_text(self.indices.user_ids) else "Int64")
-        table = _table({name: column.numpy() for name, column in answer.items()}, nobody)
+        table = table_of_lists({name: column.numpy() for name, column in answer.items()}, nobody)
         parts = ["stars"] * (len(newcomer[0]) > 0) + ["genres"] * (len(newcomer[3]) > 0)
         table.attrs["based_on"] = " and ".join(parts) or "popularity"
         if because:
@@ -162,7 +163,7 @@ class Hybrid:
         DataFrame rank, movie_id, title, score (cosine, 1 is the same direction).
         """
         answer = self.pipeline.similar(movie_of(movie, self.movies, self.indices), self._length(k))
-        return _table({name: column.numpy() for name, column in answer.items()}, None).drop(columns="user_id")
+        return table_of_lists({name: column.numpy() for name, column in answer.items()}, None).drop(columns="user_id")
 
     @check_keywords()
     def explain(self, movie, user_id: int | str) -> pd.DataFrame:
@@ -236,11 +237,10 @@ class Ensemble(Hybrid):
         return np.mean([member.score(user_index) for member in self.members], axis=0)
 
 
-def _table(columns: dict, user_id) -> pd.DataFrame:
-    """Return lists `[U, k]` (of `similar`, `[k]`) as rows, without the places where nothing is left."""
-    k = columns["movie_id"].shape[-1]
-    flat = {name: values.ravel() for name, values in columns.items()}
-    rank = np.arange(flat["title"].size) % k + 1
-    texts = {name: pd.array([text.decode() for text in flat[name]], "str") for name in flat if flat[name].dtype == "O"}
-    table = pd.DataFrame(flat | texts | {"user_id": user_id, "rank": rank})
-    return table[~np.isneginf(flat["score"])][[name for name in COLUMNS if name in table]].reset_index(drop=True)
+def read_hybrids(manifest: dict, place: Path) -> Hybrid:
+    """Return the `Hybrid`, or the `Ensemble`, of a saved version."""
+    members = []
+    for parts, trained in read_members(manifest, place):
+        members.append(Hybrid(*parts))
+        vars(members[-1]).update(trained)
+    return members[0] if len(members) == 1 else Ensemble(members)

@@ -16,7 +16,7 @@ from movierec.keras2 import tf
 from movierec.models import History, SequenceModel, make_history, newest
 from movierec.recommend import storage
 from movierec.recommend.questions import rows_of_users, user_of, users_of
-from movierec.recommend.recommender import Ensemble, Hybrid
+from movierec.recommend.recommender import Hybrid, read_hybrids
 from movierec.recommend.versions import ARRAYS, FORMAT, SEQUENCE, UNREADABLE, read_saved, write_version
 
 USERS_PER_BLOCK = 128  # whose histories are read at once
@@ -47,7 +47,7 @@ class SequenceRecommender:
         return f"SequenceRecommender({self.indices.num_users:,} users, {self.indices.num_movies:,} movies)"
 
     def __reduce__(self):
-        return storage.unpacked, (storage.packed(self),)
+        return storage.unpacked, (storage.packed(self), _read_sequence)
 
     @check_keywords()
     def score(self, user_index: np.ndarray) -> np.ndarray:
@@ -155,11 +155,7 @@ def _read(manifest: dict, place: Path) -> Hybrid | SequenceRecommender:
     try:
         if manifest["format"] == SEQUENCE:
             return _read_sequence(manifest, place)
-        members = []
-        for parts, trained in storage.read_members(manifest, place):
-            members.append(Hybrid(*parts))
-            vars(members[-1]).update(trained)
-        return members[0] if len(members) == 1 else Ensemble(members)
+        return read_hybrids(manifest, place)
     except (*UNREADABLE, FileNotFoundError) as error:
         raise ValueError(f"{place / ARRAYS} cannot be read ({error}). Save the model again.") from error
 

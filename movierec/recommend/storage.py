@@ -16,6 +16,7 @@ import io
 import itertools
 import tempfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ from movierec.data import Features, Indices, Weeks, is_text
 from movierec.files import sha256_of_arrays
 from movierec.keras2 import tf
 from movierec.models import HEADS, History, HybridModel, Settings
-from movierec.recommend.versions import arrays_file, check_numbers, write_version
+from movierec.recommend.versions import FORMAT, SEQUENCE, arrays_file, check_numbers, read_saved, write_version
 from movierec.scale import Scale
 
 VARIABLE = "{}/.ATTRIBUTES/VARIABLE_VALUE"  # where a SavedModel keeps what is called so in the `Pipeline`:
@@ -46,13 +47,11 @@ def packed(model) -> bytes:
     return content.getvalue()
 
 
-def unpacked(content: bytes):
-    """Return the model of `packed` bytes, with the same predictions and lists."""
-    from movierec.recommend.sequence import load_model
-
+def unpacked(content: bytes, read: Callable[[dict, Path], object]):
+    """Return the model of `packed` bytes, with the same predictions and lists; `read` as of `read_saved`."""
     with tempfile.TemporaryDirectory() as folder:
         zipfile.ZipFile(io.BytesIO(content)).extractall(folder)
-        return load_model(folder)
+        return read_saved(folder, read, (FORMAT, SEQUENCE))
 
 
 # ---- what models of every kind have

@@ -10,9 +10,9 @@ import pytest
 import movierec
 from movierec.data import Indices, catalogue
 from movierec.recommend import Ensemble
-from movierec.recommend.people import popular_lately
+from movierec.recommend.people import COLUMNS, popular_lately
 from movierec.recommend.pipeline import CANDIDATES, STARS_WEIGHT
-from movierec.recommend.recommender import COLUMNS, Hybrid
+from movierec.recommend.recommender import Hybrid
 
 EVEN = {f"Film {number} ({1980 + number // 2})": 5.0 for number in (0, 4, 8, 12)}
 
