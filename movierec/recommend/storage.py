@@ -102,7 +102,7 @@ def save_members(folder, members: list, pipeline) -> None:
     description, *others = map(_description, members)
     if others:
         description["other_members"] = others
-    arrays = [_arrays(member) | ({} if pipeline else _weights(member)) for member in members]
+    arrays = [_arrays(member) | (_weights(member) if pipeline is None else {}) for member in members]
     write_version(folder, arrays, description, pipeline)
 
 
